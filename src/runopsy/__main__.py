@@ -1,0 +1,5 @@
+"""python -m runopsy."""
+
+from runopsy.cli import main
+
+main()

@@ -1,0 +1,7 @@
+"""Training loop → run folder. Imports no analysis; the folder is the wall between the two."""
+
+from __future__ import annotations
+
+from runopsy.recorder.session import Recording, record
+
+__all__ = ["Recording", "record"]

@@ -1,0 +1,138 @@
+"""How large gradients, weights and updates are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from runopsy.recorder.probes.base import Gauge, Loop, Reading
+
+SAMPLED = 4_000_000  # weights copied for the update ratio: 16 MB in float32, and under 0.1 % error of the ratio
+
+
+def l2(tensors: Sequence[Tensor]) -> Tensor:
+    """The L2 norm of all elements together, a 0-d float32 (or float64) tensor.
+
+    Half-precision tensors are summed in float32: the square of a float16 gradient overflows at 256.
+    """
+    parts: list[Tensor] = []
+    exact = [t for t in tensors if t.dtype in (torch.float32, torch.float64) and not t.is_sparse]
+    if exact:
+        parts.append(torch.nn.utils.get_total_norm(exact))
+    for t in tensors:
+        if t.is_sparse:
+            parts.append(torch.linalg.vector_norm(t.coalesce().values(), dtype=torch.float32))
+        elif t.dtype not in (torch.float32, torch.float64):
+            parts.append(torch.linalg.vector_norm(t, dtype=torch.float32))
+    return torch.linalg.vector_norm(torch.stack([p.to(parts[0].device) for p in parts]))
+
+
+def trainable(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters that an optimizer could move, each once (tied weights share one)."""
+    return [p for p in model.parameters() if p.requires_grad]
+
+
+@dataclass(frozen=True, slots=True)
+class GradNorm:
+    """‖g‖₂ over all parameters that have a gradient: after backward, before any clipping of ours.
+
+    Call ``run.step`` before ``clip_grad_norm_`` to see the norm that clipping hides, and after
+    ``GradScaler.unscale_``.
+    """
+
+    units: ClassVar[Mapping[str, str]] = {"grad/norm": ""}
+    needs: ClassVar[tuple[str, ...]] = ("model",)
+
+    def start(self, loop: Loop) -> Gauge:
+        assert loop.model is not None  # stated in ``needs``
+        return _GradNorm(loop.model)
+
+
+@dataclass(slots=True)
+class _GradNorm:
+    model: nn.Module
+
+    def settle(self) -> Iterable[Reading]:
+        return ()
+
+    def measure(self, step: int) -> Iterable[Reading]:
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        if gradients:
+            yield step, "grad/norm", l2(gradients)
+
+
+@dataclass(frozen=True, slots=True)
+class WeightNorm:
+    """‖θ‖₂ over the trainable parameters, before the optimizer steps."""
+
+    units: ClassVar[Mapping[str, str]] = {"weights/norm": ""}
+    needs: ClassVar[tuple[str, ...]] = ("model",)
+
+    def start(self, loop: Loop) -> Gauge:
+        assert loop.model is not None  # stated in ``needs``
+        return _WeightNorm(loop.model)
+
+
+@dataclass(slots=True)
+class _WeightNorm:
+    model: nn.Module
+
+    def settle(self) -> Iterable[Reading]:
+        return ()
+
+    def measure(self, step: int) -> Iterable[Reading]:
+        weights = trainable(self.model)
+        if weights:
+            yield step, "weights/norm", l2([w.detach() for w in weights])
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateRatio:
+    """‖θ' − θ‖₂ / ‖θ‖₂ of the update that follows the step, θ' seen at the next call.
+
+    Of large models every k-th weight of each parameter is compared, k chosen so that about
+    ``sampled`` weights are copied; both norms are taken over the same weights.
+    """
+
+    units: ClassVar[Mapping[str, str]] = {"weights/update_ratio": ""}
+    needs: ClassVar[tuple[str, ...]] = ("model",)
+
+    sampled: int = SAMPLED
+
+    def start(self, loop: Loop) -> Gauge:
+        assert loop.model is not None  # stated in ``needs``
+        return _UpdateRatio(loop.model, self.sampled)
+
+
+@dataclass(slots=True)
+class _UpdateRatio:
+    model: nn.Module
+    sampled: int
+    _before: list[Tensor] = field(default_factory=list)
+    _step: int | None = None
+
+    def _sample(self) -> list[Tensor]:
+        weights = [w.detach() for w in trainable(self.model)]
+        stride = max(1, -(-sum(w.numel() for w in weights) // self.sampled))
+        return [w.reshape(-1)[::stride] if w.is_contiguous() else w.flatten()[::stride] for w in weights]
+
+    def settle(self) -> Iterable[Reading]:
+        if self._step is None:
+            return
+        step, self._step = self._step, None
+        now = self._sample()
+        if [w.shape for w in now] != [w.shape for w in self._before]:
+            return  # parameters were added, frozen or replaced in between: there is no ratio to give
+        moved = l2(torch._foreach_sub(now, self._before))
+        yield step, "weights/update_ratio", moved / l2(self._before)
+
+    def measure(self, step: int) -> Iterable[Reading]:
+        sample = self._sample()
+        if sample:
+            self._before = [w.clone() for w in sample]
+            self._step = step
+        return ()
