@@ -17,6 +17,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from runopsy.version import VERSION
+
 if TYPE_CHECKING:
     from runopsy.autopsy import analyze as analyze
     from runopsy.errors import RunopsyError as RunopsyError
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from runopsy.recorder import record as record
     from runopsy.report import render as render
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _FACE = {
     "Autopsy": "runopsy.model",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from runopsy.plugins import load
 
@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    Positions = NDArray[np.float64]  # (n,) on the run's axis, see Run.axis
-    Values = NDArray[np.float64]  # (n,) in the signal's unit; NaN = logged, but not a number
-    Counts = NDArray[np.int64]  # (n,)
-
-Position = float  # optimizer steps completed when the value was logged, unless Run.axis says otherwise
+Positions: TypeAlias = "NDArray[np.float64]"  # (n,) on the run's axis, see Run.axis
+Values: TypeAlias = "NDArray[np.float64]"  # (n,) in the signal's unit; NaN = logged, but not a number
+Counts: TypeAlias = "NDArray[np.int64]"  # (n,)
+Position: TypeAlias = float  # optimizer steps completed when the value was logged, unless Run.axis says otherwise
 
 
 # --- what was logged -----------------------------------------------------------------------------
@@ -70,8 +69,7 @@ class Run:
         import polars as pl  # half a second: only who asks for a frame pays
 
         frames = [
-            pl.DataFrame({"signal": [t.name] * len(t), "step": t.step, "value": t.value})
-            for t in self.tracks.values()
+            pl.DataFrame({"signal": [t.name] * len(t), "step": t.step, "value": t.value}) for t in self.tracks.values()
         ]
         return pl.concat(frames) if frames else pl.DataFrame()
 
@@ -118,6 +116,7 @@ class Segments:
     step: Positions  # (m,) centres of the bins the fit was made on
     curve: Values  # (m,) fitted values
     spread: Values  # (m,) one standard error of the fitted values, long-run noise included
+    rate_spread: Values  # (m,) one standard error of the change per unit of log elapsed steps
     level: Values  # (m,) the bins' own means, before fitting
 
 
@@ -252,6 +251,7 @@ class Autopsy:
     """Everything one log can tell, and what it cannot."""
 
     run: Run
+    axis: str  # what positions count here: the run's own axis, or the one asked for
     first: Position
     last: Position
     roles: tuple[Role, ...]

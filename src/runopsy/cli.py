@@ -1,0 +1,289 @@
+"""The command line: words in, words out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from runopsy.errors import BadOption, RunopsyError
+from runopsy.version import VERSION
+
+if TYPE_CHECKING:
+    from runopsy.model import Autopsy, Rule
+
+# Everything heavy is imported inside the verb that needs it: --help answers before NumPy would have loaded.
+
+app = typer.Typer(
+    name="runopsy",
+    help="Offline autopsies of training runs: phases, events, evidence, and what could not be checked.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: a third of the start-up time, and it reads the same in a pipe
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+lab = typer.Typer(help="Tiny real trainings on a CPU, recorded: see what each phase looks like.", no_args_is_help=True,
+                  rich_markup_mode=None)  # fmt: skip
+app.add_typer(lab, name="lab")
+
+
+class Format(StrEnum):
+    text = "text"
+    json = "json"
+
+
+class Axis(StrEnum):
+    step = "step"
+    epoch = "epoch"
+    time = "time"
+    tokens = "tokens"
+
+
+RunPath = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run folder, a log file, a folder that holds one, or - (CSV or JSON lines on stdin)."
+    ),
+]
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map", metavar="ROLE=COLUMN", help="Say which column plays a role, e.g. val/loss=eval_nll. Repeatable."
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Settings (TOML). Default: [tool.runopsy] of ./pyproject.toml."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write here instead of to the screen; - is the screen."),
+]
+NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text also on a terminal (NO_COLOR does the same).")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks on stderr.")]
+
+
+@app.command()
+def analyze(
+    run: RunPath,
+    format: Annotated[
+        Format | None, typer.Option("--format", "-f", help="Default: text, or what --output ends in.")
+    ] = None,
+    output: Output = None,
+    map_: Map = None,
+    x: Annotated[Axis | None, typer.Option("--x", help="Count by this instead of the log's own axis.")] = None,
+    config: Config = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-on", metavar="KIND[,KIND]", help="Exit with 1 if one of these events or verdicts is found."
+        ),
+    ] = None,
+    no_color: NoColor = False,
+    quiet: Quiet = False,
+) -> None:
+    """Examine one run: phases, events, evidence, verdict, best step, and what was not checked."""
+    from runopsy.report import render
+
+    gates = _gates(fail_on)
+    autopsy = _examined(run, map_, x, config)
+    chosen = format or (Format.json if output is not None and output.suffix == ".json" else Format.text)
+    on_screen = output is None or str(output) == "-"
+    text = render(autopsy, chosen.value, width=_width() if on_screen else None, color=on_screen and _colour(no_color))
+    _say(text, output)
+    if output is not None and not on_screen and not quiet:
+        typer.echo(f"wrote {output}", err=True)
+    hit = sorted(gates & {*(e.kind for e in autopsy.events), autopsy.verdict.name})
+    if hit:
+        typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def signals(run: RunPath, map_: Map = None, no_color: NoColor = False) -> None:
+    """List what is in a log: every column, the role it plays, and why."""
+    from runopsy.readers import read
+    from runopsy.report.listing import listing
+    from runopsy.signals import assign
+
+    log = read(run)
+    _say(listing(log, assign(log.tracks, _pairs(map_)), width=_width(), color=_colour(no_color)), None)
+
+
+@app.command()
+def rules(config: Config = None) -> None:
+    """List the rules: what each asks, what it needs, and its thresholds."""
+    from runopsy.report.listing import rules_table
+
+    _say(rules_table(_tuned(config), width=_width(), color=_colour(False)), None)
+
+
+@app.command()
+def explain(code: Annotated[str, typer.Argument(help="The code of a rule, e.g. G01.")], config: Config = None) -> None:
+    """Explain one rule: its question, its thresholds and their reasons."""
+    from runopsy.report.listing import explanation
+
+    known = {rule.code: rule for rule in _tuned(config)}
+    if code.upper() not in known:
+        raise BadOption(f"there is no rule {code!r}", hint=f"rules: {', '.join(known)}")
+    _say(explanation(known[code.upper()]), None)
+
+
+@lab.command("list")
+def lab_list() -> None:
+    """List the trainings: what each shows and how long it takes."""
+    from runopsy.lab import TASKS
+
+    for task in TASKS:
+        typer.echo(f"{task.name:16} ~{task.seconds:>2.0f} s  {task.shows}")
+
+
+def _lab_command(name: str, title: str) -> None:
+    """One verb per training, so that --help and completion know them."""
+
+    def train(
+        output: Annotated[
+            Path, typer.Option("--output", "-o", metavar="DIR", help="The run folder to write; it must not exist.")
+        ],
+        seed: Annotated[int, typer.Option("--seed", help="Another seed, another run.")] = 0,
+        quiet: Quiet = False,
+    ) -> None:
+        from runopsy import lab as room
+        from runopsy.report.progress import bar
+
+        with bar(name, hidden=quiet) as progress:
+            truth = room.run(name, output, seed=seed, progress=progress)
+        if not quiet:
+            typer.echo(
+                f"recorded {output}: {' or '.join(truth.verdicts)} is the truth; now: runopsy analyze {output}",
+                err=True,
+            )
+
+    train.__doc__ = title
+    lab.command(name)(train)
+
+
+for _name, _title in (
+    ("grokking", "Modular addition: memorized first, understood long after."),
+    ("memorization", "The same without weight decay: memorized, and that is all."),
+    ("overfitting", "A student on noisy labels: validation turns while training goes on."),
+    ("healthy", "A student with enough data: what it learns carries over."),
+    ("underfitting", "A model too small for its task."),
+    ("double-descent", "Two-scale linear regression: validation falls, rises, and falls again."),
+    ("divergence", "A learning rate raised too far."),
+    ("spike", "Bad batches: the loss leaps and comes back."),
+):
+    _lab_command(_name, _title)
+
+
+# --- shared by the verbs -------------------------------------------------------------------------
+
+
+def _examined(run: str, mapping: list[str] | None, x: Axis | None, config: Path | None) -> Autopsy:
+    from runopsy import settings
+    from runopsy.autopsy import analyze as examine
+
+    chosen = settings.load(config)
+    roles = {**chosen.roles, **_pairs(mapping)}
+    return examine(run, roles=roles, x=x.value if x else chosen.x, rules=_tuned(config))
+
+
+def _tuned(config: Path | None) -> tuple[Rule, ...]:
+    from runopsy import settings
+    from runopsy.autopsy import tuned
+    from runopsy.rules import RULES
+
+    return tuned(RULES, settings.load(config).rules)
+
+
+def _pairs(mapping: list[str] | None) -> dict[str, str]:
+    pairs = {}
+    for said in mapping or []:
+        role, equals, column = said.partition("=")
+        if not (role and equals and column):
+            raise BadOption(f"--map {said!r} is no ROLE=COLUMN", hint="for example --map val/loss=eval_nll")
+        pairs[role] = column
+    return pairs
+
+
+def _gates(said: str | None) -> set[str]:
+    """The kinds of --fail-on; a misspelt one would never fire, so it is refused."""
+    if said is None:
+        return set()
+    from runopsy.rules import KINDS
+    from runopsy.verdicts import VERDICTS
+
+    known = {*KINDS, *(word for word, _, _ in VERDICTS)}
+    gates = {kind.strip() for kind in said.split(",") if kind.strip()}
+    if gates - known:
+        raise BadOption(
+            f"--fail-on: no such kind: {', '.join(sorted(gates - known))}", hint=f"kinds: {', '.join(sorted(known))}"
+        )
+    return gates
+
+
+def _colour(no_color: bool) -> bool:
+    return sys.stdout.isatty() and not no_color and "NO_COLOR" not in os.environ
+
+
+def _width() -> int | None:
+    """The terminal's width; a pipe gets the default."""
+    return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else None
+
+
+def _say(text: str, output: Path | None) -> None:
+    """Results go to stdout or a file; what the terminal cannot encode comes in ASCII."""
+    if output is not None and str(output) != "-":
+        try:
+            output.write_text(text, encoding="utf-8")
+        except OSError as cause:
+            raise BadOption(f"{output} cannot be written: {cause.strerror}", hint="give another path to -o") from cause
+        return
+    encoding = sys.stdout.encoding or "ascii"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        from runopsy.report.terminal import ASCII
+
+        text = text.translate(ASCII).encode(encoding, errors="replace").decode(encoding)
+    sys.stdout.write(text)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"runopsy {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> NoReturn:
+    """Exit codes: 0 analysed · 1 --fail-on matched · 2 could not judge · 3 our own fault."""
+    try:
+        app()
+    except RunopsyError as error:
+        typer.echo(f"runopsy: {error.message}", err=True)
+        if error.hint:
+            typer.echo(f"  {error.hint}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does: that is no error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if os.environ.get("RUNOPSY_TRACEBACK"):
+            raise
+        typer.echo(f"runopsy: a fault of its own: {type(error).__name__}: {error}", err=True)
+        typer.echo("  please report it; RUNOPSY_TRACEBACK=1 shows where", err=True)
+        sys.exit(3)
+    sys.exit(0)

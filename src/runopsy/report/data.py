@@ -1,0 +1,129 @@
+"""Autopsy → JSON: facts, no prose. Scripts rely on it."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from runopsy.model import Autopsy, Event, Evidence, Phase, Position, Transition
+from runopsy.version import VERSION
+
+FORMAT = 1  # 1: the first
+
+
+def dump(autopsy: Autopsy) -> str:
+    """One object, indented, strict JSON: what is not finite is null, and a note says so."""
+    return json.dumps(facts(autopsy), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def facts(autopsy: Autopsy) -> dict[str, Any]:
+    """The object of ``--format json``. ``confidence`` and ``interval`` are null until they are calibrated."""
+    proof = _evidence(autopsy)
+    found = {
+        "format": FORMAT,
+        "tool": f"runopsy {VERSION}",
+        "run": {
+            "path": autopsy.run.path,
+            "id": autopsy.run.id,
+            "first": position(autopsy.first),
+            "last": position(autopsy.last),
+            "x": autopsy.axis,
+        },
+        "verdict": autopsy.verdict.name,
+        "verdict_confidence": None,
+        "verdict_why": autopsy.verdict.why,
+        "phases": [_phase(p) for p in autopsy.phases],
+        "transitions": [_transition(t) for t in autopsy.transitions],
+        "events": [_event(e, proof[i]) for i, e in enumerate(autopsy.events)],
+        "stop": _stop(autopsy),
+        "checks": [{"code": c.code, "title": c.title, "outcome": str(c.outcome), "why": c.why} for c in autopsy.checks],
+        "roles": {role.role: role.track for role in autopsy.roles if role.role},
+        "thresholds": {code: dict(values) for code, values in autopsy.thresholds.items()},
+        "notes": list(autopsy.notes),
+    }
+    lost: list[str] = []
+    clean: dict[str, Any] = _finite(found, "", lost)
+    clean["notes"] += [f"{where} is not finite and is given as null" for where in lost]
+    return clean
+
+
+def position(value: Position) -> int | float:
+    """Whole steps as integers."""
+    return int(value) if value == int(value) else value
+
+
+def _evidence(autopsy: Autopsy) -> list[list[dict[str, Any]]]:
+    """Per event its evidence, numbered as in the report."""
+    count, numbered = 0, []
+    for event in autopsy.events:
+        numbered.append([_proof(f"E{count + j + 1}", e) for j, e in enumerate(event.evidence)])
+        count += len(event.evidence)
+    return numbered
+
+
+def _proof(ref: str, e: Evidence) -> dict[str, Any]:
+    return {
+        "id": ref,
+        "signal": e.signal,
+        "step": position(e.step),
+        "observed": e.observed,
+        "limit": e.limit,
+        "unit": e.unit,
+        "says": e.says,
+    }
+
+
+def _phase(p: Phase) -> dict[str, Any]:
+    moved = {e.signal: [e.limit, e.observed] for e in p.why}
+    return {"label": p.label, "start": position(p.start), "end": position(p.end), "confidence": None, "moved": moved}
+
+
+def _transition(t: Transition) -> dict[str, Any]:
+    return {
+        "step": position(t.step),
+        "interval": None,
+        "from": t.before,
+        "to": t.after,
+        "signals": list(t.signals),
+        "confirmed": len(t.signals) > 1,  # a second curve, cut on its own, turns at the same place
+        "explained_by": t.explained_by,
+    }
+
+
+def _event(e: Event, proof: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "kind": e.kind,
+        "code": e.code,
+        "step": position(e.step),
+        "until": None if e.until is None else position(e.until),
+        "interval": None,
+        "resolution": e.resolution,
+        "severity": str(e.severity),
+        "evidence": proof,
+    }
+
+
+def _stop(autopsy: Autopsy) -> dict[str, Any] | None:
+    stop = autopsy.stop
+    if stop is None:
+        return None
+    return {
+        "best_step": position(stop.best_step),
+        "signal": stop.signal,
+        "best": stop.best,
+        "after_best": stop.after_best,
+        "wasted": {"steps": position(stop.wasted_steps), "seconds": stop.wasted_seconds},
+    }
+
+
+def _finite(value: Any, where: str, lost: list[str]) -> Any:
+    """The same value with null for NaN and infinity; ``lost`` collects where they stood."""
+    if isinstance(value, float) and not math.isfinite(value):
+        lost.append(where)
+        return None
+    if isinstance(value, dict):
+        return {str(k): _finite(v, f"{where}.{k}" if where else str(k), lost) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v, f"{where}[{i}]", lost) for i, v in enumerate(value)]
+    return value

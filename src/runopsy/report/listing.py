@@ -1,0 +1,75 @@
+"""The smaller lists: what is in a log, which rules there are."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from runopsy.model import Role, Rule, Run, Track
+from runopsy.report import terminal
+from runopsy.report.document import Block, Document, Heading, Prose, Table
+from runopsy.report.words import number, place, plain
+
+
+def listing(run: Run, roles: Sequence[Role], *, width: int | None = None, color: bool = False) -> str:
+    """Every column of a log with its role and why."""
+    rows = tuple(_row(run.tracks[r.track], r) for r in sorted(roles, key=lambda r: (not r.role, r.role)))
+    played = sum(bool(r.role) for r in roles)
+    blocks: list[Block] = [
+        Prose(f"{len(run.tracks)} columns, {played} with a role; positions count by {run.axis}."),
+        Heading("Columns"),
+        Table(("column", "role", "values", "from", "to", "least", "most", "why"), rows),
+        *([Heading("Notes on the log")] if run.notes else []),
+        *(Prose(note) for note in run.notes),
+        Heading("Wrong?"),
+        Prose("Say it with --map ROLE=COLUMN, for example: runopsy analyze RUN --map val/loss=NAME"),
+    ]
+    return terminal.render(Document(run.path, tuple(blocks)), width=width, color=color)
+
+
+def _row(track: Track, role: Role) -> tuple[str, ...]:
+    finite = track.value[np.isfinite(track.value)]
+    ends = (number(float(f"{v:.4g}")) for v in (finite.min(), finite.max())) if len(finite) else ("", "")
+    why = role.why if role.role or role.why != "no role" else ""
+    first, last = place(float(np.nanmin(track.step))), place(float(np.nanmax(track.step)))
+    return track.name, role.role, f"{len(track):,}", first, last, *ends, why
+
+
+def rules_table(rules: Sequence[Rule], *, width: int | None = None, color: bool = False) -> str:
+    rows = tuple((r.code, _title(r), ", ".join(r.needs), _thresholds(r)) for r in rules)
+    table = Table(("code", "question", "needs", "thresholds"), rows)
+    more = Prose("runopsy explain CODE tells what a threshold means and why it is what it is.")
+    return terminal.render(Document("Rules", (table, more)), width=width, color=color)
+
+
+def explanation(rule: Rule) -> str:
+    """One rule, its thresholds with the reasons that stand beside them in its source."""
+    lines = [f"{rule.code}  {_title(rule)}", "", inspect.cleandoc(type(rule).__doc__ or ""), ""]
+    lines += [f"needs: {', '.join(rule.needs) or 'nothing'}", ""]
+    reasons = _reasons(rule)
+    values = asdict(rule)  # type: ignore[call-overload]  # every rule is a dataclass
+    lines += [f"  {name} = {value}\n      {reasons.get(name, '')}" for name, value in values.items()]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _reasons(rule: Rule) -> dict[str, str]:
+    """Threshold → the comment beside it: the reason is written once, where the number is."""
+    reasons = {}
+    for line in inspect.getsource(type(rule)).splitlines():
+        declared, _, comment = line.partition("#")
+        name, colon, _ = declared.strip().partition(":")
+        if colon and comment and name.isidentifier():
+            reasons[name] = comment.strip()
+    return reasons
+
+
+def _title(rule: Rule) -> str:
+    return (type(rule).__doc__ or rule.code).splitlines()[0].rstrip(".")
+
+
+def _thresholds(rule: Rule) -> str:
+    values = asdict(rule)  # type: ignore[call-overload]  # every rule is a dataclass
+    return ", ".join(f"{plain(name)} {value:g}" for name, value in values.items())

@@ -1,0 +1,157 @@
+"""Document → text for a terminal, or for a file."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, assert_never
+
+from runopsy.report import canvas
+from runopsy.report.document import Block, Chart, Document, Findings, Heading, Headline, Prose, Table, Timeline
+from runopsy.report.words import number, place
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH = 96  # columns, where nobody says
+NARROWEST = 40
+MARGIN = 11  # columns for the numbers beside a chart
+COLOURS = {
+    "underfitting": "bright_black",
+    "feature_learning": "green",
+    "memorization": "yellow",
+    "converged": "cyan",
+    "fitting": "blue",
+    "diverged": "red",
+}
+TONES = {"good": "bold green", "warn": "bold yellow", "bad": "bold red", "plain": "bold"}
+CURVES = ("blue", "magenta", "cyan", "yellow", "green")
+# For output that cannot encode them: the same columns in ASCII.
+ASCII = str.maketrans({"│": "|", "─": "-", "┊": ":", "·": ".", "●": "o", "○": "0", "├": "|", "┤": "|", "┬": "+",
+                       "→": ">", "–": "-", "…": "~", "━": "-", "’": "'"})  # fmt: skip
+
+
+def render(document: Document, *, width: int | None = None, color: bool = False) -> str:
+    """The document as text, ``width`` columns wide; without ``color``, no escape sequence is in it."""
+    console = _console(max(width or WIDTH, NARROWEST), color)
+    console.print(document.title, style="bold")
+    for block in document.blocks:
+        _print(console, block)
+    return _text(console)
+
+
+def _console(width: int, color: bool) -> Console:
+    from rich.console import Console
+
+    return Console(
+        file=io.StringIO(),
+        width=width,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+
+
+def _text(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)  # as _console made it
+    lines = console.file.getvalue().splitlines()
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def _print(console: Console, block: Block) -> None:
+    match block:
+        case Heading(text):
+            console.print()
+            console.print(text, style="bold underline")
+        case Prose(text):
+            console.print(text)
+        case Headline():
+            _headline(console, block)
+        case Timeline():
+            _timeline(console, block)
+        case Chart():
+            _chart(console, block)
+        case Findings():
+            _findings(console, block)
+        case Table():
+            _table(console, block)
+        case _:
+            assert_never(block)
+
+
+def _headline(console: Console, block: Headline) -> None:
+    from rich.text import Text
+
+    console.print()
+    console.print(Text.assemble((block.word.upper(), TONES[block.tone]), "  ", block.text))
+
+
+def _timeline(console: Console, block: Timeline) -> None:
+    """The phases to scale: each band carries as much of its name as fits."""
+    from rich.text import Text
+
+    width = console.width - MARGIN - 1
+    bar, ticks = Text(" " * MARGIN), [" "] * (width + 12)
+    for band in block.bands:
+        a, b = canvas.column(block.scale, band.start, width), canvas.column(block.scale, band.end, width)
+        if band is block.bands[-1]:
+            b = width
+        inside = max(b - a - 1, 0)
+        name = band.label if len(band.label) <= inside else band.label[:inside]
+        bar.append("│" + name.center(inside, "─") if b > a else "", COLOURS.get(band.kind, "white"))
+        _tick(ticks, a, place(band.start))
+    bar.append("│", COLOURS.get(block.bands[-1].kind, "white"))
+    end = place(block.scale.last)
+    _tick(ticks, width - len(end) + 1, end)
+    console.print(bar, no_wrap=True, crop=True)
+    console.print(Text(" " * MARGIN + "".join(ticks).rstrip(), "dim"), no_wrap=True, crop=True)
+
+
+def _tick(ticks: list[str], at: int, text: str) -> None:
+    """Write a number under its column if no other number is in the way."""
+    room = ticks[max(0, at - 1) : at + len(text) + 1]
+    if all(cell == " " for cell in room) and at + len(text) <= len(ticks):
+        ticks[at : at + len(text)] = list(text)
+
+
+def _chart(console: Console, block: Chart) -> None:
+    from rich.text import Text
+
+    legend = Text(f"\n{block.title}  ")
+    for k, line in enumerate(block.lines):
+        legend.append(f"  {canvas.GLYPHS[k % len(canvas.GLYPHS)]} {line.name}", CURVES[k % len(CURVES)])
+    console.print(legend)
+    low, high = canvas.extent(block)
+    rows = canvas.draw(block, console.width - MARGIN - 1)
+    for i, row in enumerate(rows):
+        label = number(float(f"{high:.3g}")) if i == 0 else number(float(f"{low:.3g}")) if i == len(rows) - 1 else ""
+        text = Text(f"{label:>{MARGIN - 2}} │", "dim")
+        for glyph, k in row:
+            text.append(glyph, CURVES[k % len(CURVES)] if k >= 0 else "dim")
+        console.print(text, no_wrap=True, crop=True)
+
+
+def _findings(console: Console, block: Findings) -> None:
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    grid = Grid.grid(padding=(0, 2))
+    for item in block.items:
+        refs = f"  [{' '.join(item.refs)}]" if item.refs else ""
+        grid.add_row(Text(item.what, TONES[item.tone]), Text(item.where), Text(item.text + refs))
+    console.print(grid)
+
+
+def _table(console: Console, block: Table) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    grid = Grid(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False, header_style="dim")
+    for name in block.columns:
+        grid.add_column(name)
+    for row in block.rows:
+        grid.add_row(*(Text(cell) for cell in row))
+    console.print(grid)

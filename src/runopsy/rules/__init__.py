@@ -1,0 +1,36 @@
+"""The rules, in the order in which a reader should hear them."""
+
+from __future__ import annotations
+
+from runopsy.model import Rule
+from runopsy.rules.generalisation import DoubleDescent, Grokking, MemorizationOnset
+from runopsy.rules.schedule import LearningRateChange, Resumed
+from runopsy.rules.stability import Divergence, LossSpike, NotFinite
+from runopsy.rules.stages import Stage
+
+RULES: tuple[Rule, ...] = (
+    NotFinite(),
+    Divergence(),
+    LossSpike(),
+    Grokking(),
+    DoubleDescent(),
+    MemorizationOnset(),
+    Stage(),
+    LearningRateChange(),
+    Resumed(),
+)
+
+# Every kind of event the rules above can find, in the words of --fail-on and --format json.
+KINDS: tuple[str, ...] = (
+    "not_finite",
+    "divergence",
+    "loss_spike",
+    "grokking",
+    "double_descent_peak",
+    "memorization_onset",
+    "transition",
+    "lr_change",
+    "resume",
+)
+
+__all__ = ["KINDS", "RULES"]

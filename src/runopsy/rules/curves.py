@@ -1,0 +1,63 @@
+"""Fitted curves as rules like to ask about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from runopsy.model import Case, Position, Positions, Signal, Values
+
+FIT_ACC = 0.97  # training accuracy from which a run counts as fitted: DEFINITIONS of the labelled runs
+NOISE = 3.0  # standard errors a difference must exceed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """A fitted signal, with one standard error."""
+
+    step: Positions
+    value: Values
+    spread: Values
+
+    def at(self, step: Position) -> float:
+        """The fitted value at any step."""
+        return float(np.interp(step, self.step, self.value))
+
+    def first(self, reached: np.ndarray) -> Position | None:
+        """The first step at which a condition over the points holds."""
+        where = np.flatnonzero(reached)
+        return float(self.step[where[0]]) if len(where) else None
+
+
+def curve(case: Case, name: str) -> Curve | None:
+    """The fitted signal, its points moved to the nearest logged steps: a bin's centre may lie between two."""
+    if name not in case.segments:
+        return None
+    segments, logged = case.segments[name], case.signals[name].step
+    after = np.clip(np.searchsorted(logged, segments.step), 1, len(logged) - 1)
+    nearer = np.where(segments.step - logged[after - 1] < logged[after] - segments.step, after - 1, after)
+    return Curve(logged[nearer], segments.curve, segments.spread)
+
+
+def spacing_at(signal: Signal, step: Position) -> float:
+    """The distance between the logged values around a step: no location can be finer."""
+    if len(signal) < 2:
+        return 0.0
+    i = int(np.clip(np.searchsorted(signal.step, step), 1, len(signal) - 1))
+    return float(signal.step[i] - signal.step[i - 1])
+
+
+def fitted_at(case: Case) -> Position | None:
+    """Where the training set is fitted: accuracy at ``FIT_ACC``; without accuracy, 95 % of the loss's drop."""
+    acc = curve(case, "train/acc")
+    if acc is not None:
+        return acc.first(acc.value >= FIT_ACC)
+    loss = curve(case, "train/loss")
+    return None if loss is None else loss.first(drop_done(loss) >= 0.95)
+
+
+def drop_done(loss: Curve) -> Values:
+    """Share of the loss's whole drop that has been made at each point; zeros where it never drops."""
+    drop = loss.value[0] - loss.value.min()
+    return (loss.value[0] - loss.value) / drop if drop > 0 else np.zeros_like(loss.value)

@@ -1,0 +1,193 @@
+"""Whether what is learnt carries over: grokking, double descent, the onset of memorization."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from runopsy.model import Case, Event, Evidence, Position, Severity
+from runopsy.rules.curves import NOISE, Curve, curve, drop_done, fitted_at, spacing_at
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LateGain:
+    """What validation accuracy did after the training set was fitted."""
+
+    fitted: Position  # where training accuracy reached the mark
+    before: float  # validation accuracy there
+    final: float  # the best it reached later
+    half: Position  # where it had made half of that gain
+
+    @classmethod
+    def of(cls, case: Case) -> LateGain | None:
+        """None where the training set is never fitted or nothing follows."""
+        fitted, acc = fitted_at(case), curve(case, "val/acc")
+        if fitted is None or acc is None or fitted >= acc.step[-1]:
+            return None
+        before = acc.at(fitted)
+        later = acc.step >= fitted
+        final = float(acc.value[later].max())
+        half = acc.first(later & (acc.value >= (before + final) / 2))
+        return None if half is None else cls(fitted=fitted, before=before, final=final, half=half)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grokking:
+    """Validation accuracy rises long after the training set was fitted."""
+
+    code: ClassVar[str] = "G01"
+    needs: ClassVar[tuple[str, ...]] = ("train/loss", "train/acc", "val/acc")
+
+    late_gain: float = 0.3  # of accuracy, made after fitting: smaller gains are the tail of ordinary learning
+    from_below: float = 0.6  # of its final value: higher, and most had been learnt with the training set
+    delay: float = 1.5  # half-way step / step of fitting: below it, fitting and generalising are one event
+
+    def found(self, late: LateGain) -> bool:
+        return (
+            late.final - late.before >= self.late_gain
+            and late.before < self.from_below * late.final
+            and late.half >= self.delay * max(late.fitted, 1.0)
+        )
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        late = LateGain.of(case)
+        if late is None or not self.found(late):
+            return
+        acc = case.signals["val/acc"]
+        halfway = (late.before + late.final) / 2
+        proof = (
+            Evidence(
+                "train/acc", late.fitted, curve_at(case, "train/acc", late.fitted), 0.97, "", "training set fitted"
+            ),
+            Evidence(
+                "val/acc", late.fitted, late.before, self.from_below * late.final, "", "validation accuracy there"
+            ),
+            Evidence("val/acc", late.half, halfway, None, "", f"half of the late gain, to {late.final:.3f}"),
+        )
+        yield Event("grokking", self.code, late.half, Severity.INFO, proof, resolution=spacing_at(acc, late.half))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DoubleDescent:
+    """Validation loss falls, rises to a peak, and falls again."""
+
+    code: ClassVar[str] = "D01"
+    needs: ClassVar[tuple[str, ...]] = ("train/loss", "val/loss")
+
+    prominence: float = 0.07  # of the peak, above the lowest point on either side: DEFINITIONS of the labelled runs
+    flank: float = 0.35  # in log elapsed steps on either side of the peak (a factor of 1.4): narrower is a wobble
+    points: int = 3  # fitted points on either flank: fewer evaluations are no descent
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        loss = curve(case, "val/loss")
+        if loss is None or _groks(case):
+            return
+        peak = self._peak(loss)
+        if peak is None:
+            return
+        before, top, after = peak
+        proof = (
+            Evidence(
+                "val/loss", float(loss.step[before]), float(loss.value[before]), None, "", "lowest before the peak"
+            ),
+            Evidence("val/loss", float(loss.step[top]), float(loss.value[top]), None, "", "the peak"),
+            Evidence("val/loss", float(loss.step[after]), float(loss.value[after]), None, "", "lowest after it"),
+        )
+        at = float(loss.step[top])
+        resolution = spacing_at(case.signals["val/loss"], at)
+        yield Event("double_descent_peak", self.code, at, Severity.INFO, proof, resolution=resolution)
+
+    def _peak(self, loss: Curve) -> tuple[int, int, int] | None:
+        """(lowest point before, peak, lowest point after) of the most prominent peak."""
+        value, n = loss.value, len(loss.value)
+        elapsed = loss.step - loss.step[0] + float(np.median(np.diff(loss.step)))
+        best: tuple[float, tuple[int, int, int]] | None = None
+        for top in range(1, n - 1):
+            before, after = int(np.argmin(value[:top])), top + int(np.argmin(value[top:]))
+            if before == 0 or value[top] < value[before:after].max():
+                continue  # no first descent, or a higher peak stands between the two low points
+            rise = min(value[top] - value[before], value[top] - value[after])
+            flanks = np.log(elapsed[top] / elapsed[before]), np.log(elapsed[after] / elapsed[top])
+            wide = min(flanks) >= self.flank and min(top - before, after - top) >= self.points
+            clear = rise >= self.prominence * value[top] and rise >= NOISE * loss.spread[[before, top, after]].max()
+            if wide and clear and (best is None or rise > best[0]):
+                best = rise, (before, top, after)
+        return None if best is None else best[1]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemorizationOnset:
+    """Validation turns for good, or never follows, while training goes on improving."""
+
+    code: ClassVar[str] = "M01"
+    needs: ClassVar[tuple[str, ...]] = ("train/loss", "val/loss")
+
+    rise: float = 0.1  # of its lowest value, by which validation loss must end above it: less is a plateau's wobble
+    visible: float = 0.03  # of its own drop, likewise: late in a fitted run, 1e-6 may double and mean nothing
+    follows: float = (
+        0.1  # of accuracy (without it: of the loss's start) that validation gains by the time training is fitted
+    )
+    share: float = 0.3  # of the training loss's drop, where validation never follows: DEFINITIONS of the labelled runs
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        train, val = curve(case, "train/loss"), curve(case, "val/loss")
+        if train is None or val is None:
+            return
+        yield from self._never_follows(case, train, val) or self._turns(case, train, val)
+
+    def _never_follows(self, case: Case, train: Curve, val: Curve) -> list[Event]:
+        """Training is fitted while validation is still where it began."""
+        fitted, done = fitted_at(case), train.first(drop_done(train) >= 0.95)
+        at = train.first(drop_done(train) >= self.share)
+        if fitted is None or done is None or at is None or train.value.min() > 0.5 * train.value[0]:
+            return []
+        end = min(max(fitted, done), float(val.step[-1]))
+        acc = curve(case, "val/acc")
+        witness = (
+            val if acc is None else acc
+        )  # accuracy tells chance; a loss may fall at chance (large initial weights)
+        name = "val/loss" if acc is None else "val/acc"
+        start = float(witness.value[0])
+        seen = witness.value[witness.step <= end] if (witness.step <= end).any() else witness.value[:1]
+        moved = start - float(seen.min()) if acc is None else float(seen.max()) - start
+        if moved > (self.follows * abs(start) if acc is None else self.follows):
+            return []
+        proof = (
+            Evidence("train/loss", at, train.at(at), float(train.value[0]), "", f"{self.share:.0%} of its drop made"),
+            Evidence(name, end, witness.at(end), start, "", "still near its start when training is fitted"),
+        )
+        return [self._event(case, at, proof)]
+
+    def _turns(self, case: Case, train: Curve, val: Curve) -> list[Event]:
+        """Validation had followed, and then rose for good."""
+        low = int(np.argmin(val.value))
+        lowest, last = float(val.value[low]), float(val.value[-1])
+        needed = max(self.rise * abs(lowest), self.visible * (float(val.value[0]) - lowest))
+        at = float(val.step[low])
+        improving = train.at(at) - float(train.value[train.step >= at].min(initial=train.at(at)))
+        noise = NOISE * float(max(val.spread[low], val.spread[-1]))
+        if last - lowest < max(needed, noise) or improving < 0.02 * (train.value[0] - train.value.min()):
+            return []
+        proof = (
+            Evidence("val/loss", at, lowest, None, "", "the lowest validation loss"),
+            Evidence("val/loss", float(val.step[-1]), last, lowest + needed, "", "validation loss at the end"),
+            Evidence("train/loss", float(train.step[-1]), float(train.value[-1]), train.at(at), "", "went on falling"),
+        )
+        return [self._event(case, at, proof)]
+
+    def _event(self, case: Case, at: Position, proof: tuple[Evidence, ...]) -> Event:
+        resolution = spacing_at(case.signals["val/loss"], at)
+        return Event("memorization_onset", self.code, at, Severity.WARNING, proof, resolution=resolution)
+
+
+def curve_at(case: Case, name: str, step: Position) -> float:
+    found = curve(case, name)
+    return float("nan") if found is None else found.at(step)
+
+
+def _groks(case: Case) -> bool:
+    late = LateGain.of(case)
+    return late is not None and Grokking().found(late)

@@ -1,0 +1,76 @@
+"""A signal of any length as a few hundred weighted points, dense where training changes fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from runopsy.model import Counts, Signal
+from runopsy.stats import Floats, long_run_factor, white_noise
+
+MOST = 300  # bins: exact segmentation is quadratic in them, and 300 put an edge every 2-3 % of the elapsed steps
+NEIGHBOURS = 9  # bins over which the noise of a row is taken to be the same
+FLOOR = 0.004  # of the signal's whole range: differences below it are beneath notice, and full-batch runs have no noise
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bins:
+    """Means of neighbouring rows on the transformed scale."""
+
+    elapsed: Floats  # (m,) mean elapsed steps of the rows, > 0
+    level: Floats  # (m,) mean of the transformed values
+    error: Floats  # (m,) standard error of that mean, autocorrelation included
+    first: float  # elapsed = step - first + spacing
+    spacing: float
+
+    @property
+    def log(self) -> Floats:
+        return np.asarray(np.log(self.elapsed))
+
+    @property
+    def step(self) -> Floats:
+        return self.elapsed + self.first - self.spacing
+
+
+def edges(elapsed: Floats, most: int = MOST) -> Counts:
+    """Counts where bins begin, and ``len(elapsed)``: half of them evenly spaced, half evenly in log steps."""
+    n = len(elapsed)
+    if n <= most:
+        return np.arange(n + 1, dtype=np.int64)
+    linear = np.linspace(elapsed[0], elapsed[-1], most // 2, endpoint=False)
+    log = np.geomspace(elapsed[0], elapsed[-1], most // 2, endpoint=False)
+    starts = np.unique(np.searchsorted(elapsed, np.unique(np.concatenate([linear, log]))))
+    return np.append(starts, n).astype(np.int64)
+
+
+def bin_signal(signal: Signal, transformed: Floats, first: float) -> Bins:
+    """Bins of a signal whose values were transformed to a scale on which noise is roughly even.
+
+    Args:
+        signal: gives the steps, (n,) strictly increasing.
+        transformed: (n,) the values on that scale.
+        first: the run's first step; elapsed steps are counted from just before it, so that a log that
+            starts at step 50 000 is cut like one that starts at 0.
+    """
+    spacing = float(np.median(np.diff(signal.step))) if len(signal) > 1 else 1.0
+    elapsed = np.maximum(signal.step - first, 0) + spacing
+    cut = edges(elapsed)
+    count = np.diff(cut)
+    mean = np.add.reduceat(transformed, cut[:-1]) / count
+    centre = np.exp(np.add.reduceat(np.log(elapsed), cut[:-1]) / count)
+    noise = _row_noise(transformed, cut)
+    reach = float(np.ptp(transformed)) if len(transformed) else 0.0
+    error = np.sqrt(long_run_factor(transformed) * noise**2 / count + (FLOOR * reach) ** 2)
+    return Bins(centre, mean, np.maximum(error, 1e-12), first, spacing)
+
+
+def _row_noise(values: Floats, cut: Counts) -> Floats:
+    """(m,) standard deviation of one row around each bin: noise grows and shrinks along a run."""
+    m = len(cut) - 1
+    overall = white_noise(values)
+    noise = np.empty(m)
+    for i in range(m):
+        rows = values[cut[max(0, i - NEIGHBOURS // 2)] : cut[min(m, i + NEIGHBOURS // 2 + 1)]]
+        noise[i] = white_noise(rows) if len(rows) >= NEIGHBOURS else overall
+    return noise

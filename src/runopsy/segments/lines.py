@@ -1,0 +1,59 @@
+"""The best fit of straight pieces to weighted points: exact, by dynamic programming.
+
+ruptures has no weighted piecewise-linear cost that is fast enough (its linear costs solve one least
+squares problem per candidate, in Python); this is O(m²) in numpy. The test's twin tries every cut.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from runopsy.stats import Floats
+
+SHORTEST = 2  # points in a piece
+
+
+def line_costs(x: Floats, y: Floats, weight: Floats) -> Floats:
+    """(m + 1, m + 1) cost of one straight line through points [i, j); inf where j - i < ``SHORTEST``.
+
+    The weighted sum of squared residuals about the least-squares line, from prefix sums. ``x`` and
+    ``y`` are centred first, because prefix sums lose digits on large offsets.
+    """
+    x, y = x - np.average(x, weights=weight), y - np.average(y, weights=weight)
+    sums = [np.concatenate([[0.0], np.cumsum(weight * part)]) for part in (np.ones_like(x), x, y, x * x, x * y, y * y)]
+    w, sx, sy, sxx, sxy, syy = (s[None, :] - s[:, None] for s in sums)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        vx, vy, cxy = sxx - sx * sx / w, syy - sy * sy / w, sxy - sx * sy / w
+        cost = vy - np.where(vx > 1e-12 * np.abs(sxx), cxy * cxy / vx, 0.0)
+    i, j = np.indices(cost.shape)
+    return np.where(j - i >= SHORTEST, np.maximum(cost, 0.0), np.inf)
+
+
+def best_pieces(cost: Floats, penalty: float) -> list[int]:
+    """The cuts 0 < c < m that minimise the summed cost plus ``penalty`` per piece."""
+    m = cost.shape[0] - 1
+    best = np.full(m + 1, np.inf)
+    best[0] = -penalty
+    came = np.zeros(m + 1, dtype=int)
+    for j in range(SHORTEST, m + 1):
+        total = best[:j] + cost[:j, j] + penalty
+        came[j] = int(np.argmin(total))
+        best[j] = total[came[j]]
+    cuts, at = [], m
+    while at > 0 and came[at] > 0:
+        at = int(came[at])
+        cuts.append(at)
+    return cuts[::-1]
+
+
+def fit_pieces(x: Floats, y: Floats, weight: Floats, cuts: list[int]) -> tuple[Floats, Floats, Floats]:
+    """The fitted lines at the points, one standard error of them, and one of their slopes (from the weights alone)."""
+    curve, spread, slope_error = np.empty_like(y), np.empty_like(y), np.empty_like(y)
+    for a, b in zip([0, *cuts], [*cuts, len(x)], strict=True):
+        w, u = weight[a:b], x[a:b] - np.average(x[a:b], weights=weight[a:b])
+        around = float((w * u * u).sum())
+        slope = float((w * u * y[a:b]).sum()) / around if around > 0 else 0.0
+        curve[a:b] = np.average(y[a:b], weights=w) + slope * u
+        slope_error[a:b] = around**-0.5 if around > 0 else np.inf
+        spread[a:b] = np.sqrt(1 / w.sum() + (u * u / around if around > 0 else 0.0))
+    return curve, spread, slope_error

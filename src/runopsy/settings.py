@@ -1,0 +1,67 @@
+"""What a user prefers: a TOML file, or ``[tool.runopsy]`` of the pyproject.toml in the working directory.
+
+::
+
+    x = "epoch"
+    [map]
+    "val/loss" = "eval_nll"
+    [rules.G01]
+    late_gain = 0.2
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runopsy.errors import BadOption
+
+KEYS = ("map", "x", "rules")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Overrides; empty means the defaults. It knows neither roles nor rules: who uses a value checks it."""
+
+    roles: Mapping[str, str] = field(default_factory=dict)
+    x: str | None = None
+    rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # code → threshold → value
+
+
+def load(path: Path | None = None) -> Settings:
+    """The settings in a file; without one, those of ./pyproject.toml if it has any.
+
+    Raises:
+        BadOption: the file is missing, is no TOML, or has a key that means nothing.
+    """
+    if path is not None:
+        return _settings(_parse(path), path)
+    project = Path("pyproject.toml")
+    if not project.is_file():
+        return Settings()
+    tool = _parse(project).get("tool", {})
+    return _settings(tool.get("runopsy", {}) if isinstance(tool, dict) else {}, project)
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as cause:
+        raise BadOption(f"{path} cannot be read: {cause.strerror}", hint="give the path of a TOML file") from cause
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
+        raise BadOption(f"{path} is no TOML: {cause}", hint="see https://toml.io for its grammar") from cause
+
+
+def _settings(said: Mapping[str, Any], path: Path) -> Settings:
+    unknown = sorted(set(said) - set(KEYS))
+    if unknown:
+        raise BadOption(f"{path}: no setting is called {', '.join(unknown)}", hint=f"settings: {', '.join(KEYS)}")
+    roles, rules = said.get("map", {}), said.get("rules", {})
+    if not isinstance(roles, dict) or not isinstance(rules, dict):
+        raise BadOption(
+            f"{path}: map and rules are tables", hint='write [map] and [rules.G01] with "key = value" below'
+        )
+    return Settings({str(k): str(v) for k, v in roles.items()}, said.get("x"), rules)

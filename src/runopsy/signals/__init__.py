@@ -1,0 +1,9 @@
+"""Run → Signals: which column plays which role, cleaned and on one axis."""
+
+from __future__ import annotations
+
+from runopsy.signals.axis import rebase
+from runopsy.signals.clean import Measured, measure
+from runopsy.signals.roles import ROLES, assign
+
+__all__ = ["ROLES", "Measured", "assign", "measure", "rebase"]

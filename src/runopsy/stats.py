@@ -1,0 +1,91 @@
+"""Robust statistics on plain arrays; knows nothing of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+MAD_TO_SD = 1.4826  # 1 / Φ⁻¹(3/4): makes the median absolute deviation of a Gaussian its standard deviation
+LONGEST_BLOCK = 64  # rows; longer blocks need more rows than most logs have between two events
+SLACK = 1.25  # by which a variance estimated from ENOUGH_BLOCKS may exceed the truth
+ENOUGH_BLOCKS = 24  # second differences of block means that a median is trusted to
+
+
+def mad(values: Floats) -> float:
+    """Median absolute deviation from the median, scaled to a Gaussian's standard deviation."""
+    return float(MAD_TO_SD * np.median(np.abs(values - np.median(values)))) if len(values) else 0.0
+
+
+def white_noise(values: Floats) -> float:
+    """Standard deviation of the noise of one row around a locally straight line, from second differences.
+
+    A second difference of unit white noise has variance 6. Differences that are exactly zero (a value
+    carried over, a rounded log) are left out if they would make the median zero.
+    """
+    if len(values) < 3:
+        return 0.0
+    second = np.abs(np.diff(values, 2))
+    middle = float(np.median(second))
+    if middle == 0 and (moving := second[second > 0]).size:
+        middle = float(np.median(moving)) * len(moving) / len(second)
+    return float(MAD_TO_SD * middle / np.sqrt(6))
+
+
+def long_run_factor(values: Floats) -> float:
+    """How much larger the variance of a mean of m rows is than white noise would have it, m large; at least 1.
+
+    Block means of m = 1, 2, 4, … rows: m times the variance of their noise rises to a plateau, the
+    long-run variance, where the rows are autocorrelated. Averaging cannot make noise larger, so where
+    that product more than doubles with m it is the curve that bends, and the search ends.
+    """
+    base = white_noise(values) ** 2
+    if base == 0:
+        return 1.0
+    factor, m = 1.0, 2
+    while m <= LONGEST_BLOCK and len(values) // m >= ENOUGH_BLOCKS:
+        blocks = values[: len(values) // m * m].reshape(-1, m).mean(axis=1)
+        longer = m * white_noise(blocks) ** 2 / base
+        if longer > 2 * factor * SLACK:
+            break
+        factor = max(factor, longer)
+        m *= 2
+    return factor
+
+
+def rolling_median(values: Floats, window: int) -> Floats:
+    """The median of the ``window`` (odd) values around each; at the ends the values are mirrored.
+
+    Raises:
+        ValueError: an even window, or fewer values than the window.
+    """
+    if window % 2 == 0:
+        raise ValueError(f"window={window} has no middle")
+    if len(values) < window:
+        raise ValueError(f"{len(values)} values are fewer than window={window}")
+    from scipy.ndimage import median_filter  # O(n log window); a strided view would hold n x window numbers
+
+    return np.asarray(median_filter(values, size=window, mode="mirror"))
+
+
+def trailing_median(values: Floats, window: int) -> Floats:
+    """The median of the ``window`` (odd) values before each, itself left out; NaN where there are fewer."""
+    return _trailing(values, window, rolling_median)
+
+
+def trailing_max(values: Floats, window: int) -> Floats:
+    """The largest of the ``window`` (odd) values before each, itself left out; NaN where there are fewer."""
+    from scipy.ndimage import maximum_filter1d  # as above
+
+    return _trailing(values, window, lambda v, w: np.asarray(maximum_filter1d(v, w, mode="mirror")))
+
+
+def _trailing(values: Floats, window: int, centred: Callable[[Floats, int], Floats]) -> Floats:
+    out = np.full(len(values), np.nan)
+    half = window // 2
+    if len(values) > window:
+        out[window:] = centred(values, window)[half : len(values) - half - 1]
+    return out
