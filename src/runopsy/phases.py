@@ -21,6 +21,8 @@ GRID = 400  # points at which the run is read, half even in steps and half in lo
 WINDOW = 0.12  # of the elapsed steps, over which a change is judged
 LOSS_MOVES = 0.02  # of the loss's whole drop, over the window
 ACC_MOVES = 0.015  # of accuracy, over the window
+HOLD = 0.6  # of the two thresholds above, while moving already
+FIRST = 5  # rows whose median is the loss at the start
 STARTED = 0.05  # of the training loss's drop: below it, training has not begun to fit
 NEAR_BEST = 0.1  # of validation's own drop, or of accuracy's gain: closer than this is at its best
 LEARNT = 0.1  # of the loss's start, or of accuracy: a smaller change is no learning at all
@@ -29,6 +31,7 @@ PACE = 0.3  # of training's progress, each in shares of its own drop, that valid
 MOSTLY_DONE = 0.6  # of the training loss's drop: a pause before it is a plateau on the way
 NOISE = 2.0  # standard errors of the fitted curve that a change over the window must exceed
 SHORTEST = 0.15  # in log elapsed steps: a spell shorter than this (16 % of the steps before it) …
+FEWEST_READINGS = 3  # evaluations in a spell that says validation does not move: with fewer, it may have
 SHORTEST_OF_RUN = 0.03  # … and than this share of the run joins a neighbour
 
 
@@ -79,7 +82,7 @@ def name(case: Case, events: Iterable[Event]) -> tuple[Phase, ...]:
     grid = _grid(case)
     readings = _read(case, grid, _divergence(events))
     labels = [_label(reading) for reading in readings]
-    spells = _join_short(_spells(labels), grid)
+    spells = _join_short(_spells(labels), _visible(case, grid))
     starts = [case.first, *(float(grid[a]) for a, _, _ in spells[1:])]
     ends = [*starts[1:], case.last]
     return tuple(
@@ -133,9 +136,10 @@ def _read(case: Case, grid: Positions, diverged_from: Position | None) -> list[R
     raw = {n: _motion(s, grid, case.first) for n, s in case.segments.items() if n in WATCHED}
     motions = {n: _motion(_new_ground(case.segments[n]), grid, case.first) for n in raw}
     train, train_acc = motions["train/loss"], motions.get("train/acc")
-    drop = float(train.value[0] - train.value.min())
-    done = (train.value[0] - train.value) / drop if drop > 0 else np.zeros_like(grid)
-    if drop < LEARNT * abs(train.value[0]) and (train_acc is None or np.ptp(train_acc.value) < LEARNT):
+    start = float(np.median(case.signals["train/loss"].value[:FIRST]))  # as logged: a fitted line overshoots at its end
+    drop = float(start - train.value.min())
+    done = np.clip((start - train.value) / drop, 0, 1) if drop > 0 else np.zeros_like(grid)
+    if drop < LEARNT * abs(start) and (train_acc is None or np.ptp(train_acc.value) < LEARNT):
         done = np.zeros_like(grid)  # it never learnt anything: no drop to take shares of
     train_improves = _falls(train, drop) | _rises(train_acc)
     val_improves, near = np.zeros(len(grid), bool), np.ones(len(grid), bool)
@@ -199,13 +203,22 @@ def _own_drop(loss: Motion) -> float:
 
 
 def _falls(loss: Motion, drop: float) -> NDArray[np.bool_]:
-    return np.asarray((-loss.change > LOSS_MOVES * drop) & (-loss.change > NOISE * loss.error))
+    return _held(-loss.change / max(drop, 1e-12) / LOSS_MOVES, -loss.change > NOISE * loss.error)
 
 
 def _rises(acc: Motion | None) -> NDArray[np.bool_] | bool:
     if acc is None:
         return False
-    return np.asarray((acc.change > ACC_MOVES) & (acc.change > NOISE * acc.error))
+    return _held(acc.change / ACC_MOVES, acc.change > NOISE * acc.error)
+
+
+def _held(strength: Values, real: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where something moves: from strength 1 on, until it falls below ``HOLD``. One threshold would flicker."""
+    moving, now = np.zeros(len(strength), bool), False
+    for i, (s, r) in enumerate(zip(strength.tolist(), real.tolist(), strict=True)):
+        now = r and s > (HOLD if now else 1.0)
+        moving[i] = now
+    return moving
 
 
 def _pace(motions: Mapping[str, Motion], drop: float) -> NDArray[np.bool_]:
@@ -249,16 +262,27 @@ def _spells(labels: list[str]) -> list[Spell]:
     return spells
 
 
-def _join_short(spells: list[Spell], grid: Positions) -> list[Spell]:
-    """Join the shortest spell to its longer neighbour until every spell can be seen."""
-    elapsed = grid - grid[0] + max(grid[1] - grid[0], 1e-12)
+def _visible(case: Case, grid: Positions) -> Callable[[Spell], float]:
+    """How large a spell is against the smallest that can be seen: 1 and more can."""
+    elapsed = grid - grid[0] + (max(grid[1] - grid[0], 1e-12) if len(grid) > 1 else 1.0)
+    read = next((case.signals[n].step for n in ("val/loss", "val/acc") if n in case.segments), None)
 
-    def length(spell: Spell) -> float:
-        a, b = elapsed[spell[0]], elapsed[min(spell[1], len(elapsed) - 1)]
-        return float(max(np.log(b / a) / SHORTEST, (b - a) / elapsed[-1] / SHORTEST_OF_RUN))
+    def size(spell: Spell) -> float:
+        start, stop, label = spell
+        a, b = elapsed[start], elapsed[min(stop, len(elapsed) - 1)]
+        length = max(np.log(b / a) / SHORTEST, (b - a) / elapsed[-1] / SHORTEST_OF_RUN)
+        if read is None or label not in ("memorization", "converged"):
+            return float(length)
+        inside = np.searchsorted(read, grid[min(stop, len(grid) - 1)]) - np.searchsorted(read, grid[start])
+        return float(min(length, inside / FEWEST_READINGS))
 
+    return size
+
+
+def _join_short(spells: list[Spell], size: Callable[[Spell], float]) -> list[Spell]:
+    """Join the smallest spell to its larger neighbour until every spell can be seen."""
     while len(spells) > 1:
-        sizes = [length(s) for s in spells]
+        sizes = [size(s) for s in spells]
         i = int(np.argmin(sizes))
         if sizes[i] >= 1:
             return spells

@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 
 MAD_TO_SD = 1.4826  # 1 / Φ⁻¹(3/4): makes the median absolute deviation of a Gaussian its standard deviation
 LONGEST_BLOCK = 64  # rows; longer blocks need more rows than most logs have between two events
-SLACK = 1.25  # by which a variance estimated from ENOUGH_BLOCKS may exceed the truth
+ROUGHEST = 5.0  # 4 for a random walk, and a quarter more for estimating a variance from ENOUGH_BLOCKS
 ENOUGH_BLOCKS = 24  # second differences of block means that a median is trusted to
 
 
@@ -38,9 +38,10 @@ def white_noise(values: Floats) -> float:
 def long_run_factor(values: Floats) -> float:
     """How much larger the variance of a mean of m rows is than white noise would have it, m large; at least 1.
 
-    Block means of m = 1, 2, 4, … rows: m times the variance of their noise rises to a plateau, the
-    long-run variance, where the rows are autocorrelated. Averaging cannot make noise larger, so where
-    that product more than doubles with m it is the curve that bends, and the search ends.
+    Block means of m = 1, 2, 4, … rows: m times the variance of their noise (from second differences)
+    rises to a plateau, the long-run variance, where the rows are autocorrelated. Noise as rough as a
+    random walk makes that product grow 4-fold when m doubles, a bending curve 32-fold: growth beyond
+    the first is the curve's, and the search ends.
     """
     base = white_noise(values) ** 2
     if base == 0:
@@ -49,7 +50,7 @@ def long_run_factor(values: Floats) -> float:
     while m <= LONGEST_BLOCK and len(values) // m >= ENOUGH_BLOCKS:
         blocks = values[: len(values) // m * m].reshape(-1, m).mean(axis=1)
         longer = m * white_noise(blocks) ** 2 / base
-        if longer > 2 * factor * SLACK:
+        if longer > ROUGHEST * factor:
             break
         factor = max(factor, longer)
         m *= 2

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 
@@ -16,37 +17,43 @@ def environment() -> dict[str, str | None]:
     """
     return {
         "python": platform.python_version(),
-        "torch": _version("torch"),
-        "runopsy": _version("runopsy"),
-        "platform": platform.platform(),
-        "command": " ".join(sys.argv),
-        "git": _revision(Path.cwd()),
+        "torch": _said(lambda: version("torch")),
+        "runopsy": _said(lambda: version("runopsy")),
+        "platform": _said(platform.platform),
+        "command": _said(lambda: " ".join(sys.argv)),
+        "git": _said(lambda: _revision(Path.cwd())),
     }
 
 
-def _version(package: str) -> str | None:
+def _said(fact: Callable[[], str | None]) -> str | None:
+    """A fact that is nice to have: none of them is worth a training that does not start."""
     try:
-        return version(package)
-    except PackageNotFoundError:
+        return fact()
+    except Exception:  # noqa: BLE001  # a package without metadata, a working directory that was deleted, …
         return None
 
 
 def _revision(start: Path) -> str | None:
     """The commit that HEAD names in the nearest enclosing repository."""
     for folder in (start, *start.parents):
-        head = folder / ".git" / "HEAD"
-        try:
-            said = head.read_text(encoding="utf-8").strip()
-            if not said.startswith("ref: "):
-                return said
-            reference = said.removeprefix("ref: ")
-            loose = folder / ".git" / reference
-            if loose.is_file():
-                return loose.read_text(encoding="utf-8").strip()
-            for line in (folder / ".git" / "packed-refs").read_text(encoding="utf-8").splitlines():
-                if line.endswith(" " + reference):
-                    return line.split(" ")[0]
-            return None
-        except OSError:
-            continue
+        git = folder / ".git"
+        if git.is_file():  # a worktree or a submodule: it says where the real one is
+            git = folder / git.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+        if (git / "HEAD").is_file():
+            return _commit(git)
+    return None
+
+
+def _commit(git: Path) -> str | None:
+    head = (git / "HEAD").read_text(encoding="utf-8").strip()
+    if not head.startswith("ref: "):
+        return head
+    reference = head.removeprefix("ref: ")
+    shared = git / "commondir"  # a worktree keeps its branches with the main one
+    home = git / shared.read_text(encoding="utf-8").strip() if shared.is_file() else git
+    if (home / reference).is_file():
+        return (home / reference).read_text(encoding="utf-8").strip()
+    for line in (home / "packed-refs").read_text(encoding="utf-8").splitlines():
+        if line.endswith(" " + reference):
+            return line.split(" ")[0]
     return None

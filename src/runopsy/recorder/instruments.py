@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from runopsy.errors import BadOption
-from runopsy.recorder.cadence import Cadence
+from runopsy.recorder.cadence import Cadence, schedule
 from runopsy.recorder.probes import PROBES, Gauge, Loop, Probe, Reading
 
 if TYPE_CHECKING:
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 SETS = ("scalars", "default", "full")
-SMOOTH = 0.05  # weight of the newest call in the time per call: the last twenty or so count
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Running:
     """A gauge and when it is due."""
 
     probe: Probe
     gauge: Gauge
     cadence: Cadence
+    owed: float | None = None  # s that the last reading has cost so far; settling it is part of its price
 
 
 @dataclass(slots=True)
@@ -36,11 +36,9 @@ class Instruments:
 
     loop: Loop
     running: list[_Running]
-    refused: Mapping[str, str]  # signal → why it cannot be had in this run
+    refused: dict[str, str]  # signal → why it cannot be had in this run
+    troubles: list[str] = field(default_factory=list)  # probes that failed in the middle of it
     _call: int = 0
-    _last: float | None = None
-    _per_call: float = 0.0
-    _rates: dict[int, float] = field(default_factory=dict)
 
     @classmethod
     def choose(
@@ -54,8 +52,9 @@ class Instruments:
         """Start the probes that were asked for and whose needs were given.
 
         Raises:
-            BadOption: a name that is no signal and no set.
+            BadOption: a name that is no signal and no set, a schedule that is none.
         """
+        calls = schedule(every)
         loop = Loop(model, optimizer)
         wanted = _wanted(signals)
         chosen = [probe for probe in PROBES if wanted & set(probe.units)]
@@ -67,43 +66,62 @@ class Instruments:
         }
         ready = [probe for probe in chosen if not loop.missing(probe.needs)]
         share = budget / len(ready) if budget and ready else None
-        running = [_Running(probe, probe.start(loop), Cadence(every, share)) for probe in ready]
+        running = [_Running(probe, probe.start(loop), Cadence(calls, share)) for probe in ready]
         return cls(loop, running, refused)
 
-    def describe(self) -> dict[str, dict[str, Any]]:
+    def describe(self) -> dict[str, dict[str, str]]:
         """For run.json: each signal with its unit and how often it is read."""
-        cadence = "log-spaced at first, then as the budget allows"
-        about = {name: {"unit": unit, "cadence": cadence} for r in self.running for name, unit in r.probe.units.items()}
+        about = {
+            name: {"unit": unit, "cadence": running.cadence.describe()}
+            for running in self.running
+            for name, unit in running.probe.units.items()
+        }
         rates = {name: {"unit": "", "cadence": "every step"} for name in self._rate_names()}
         return {**about, **rates, "recorder/overhead": {"unit": "share of wall time", "cadence": "every 5 s"}}
 
     @torch.no_grad()
     def read(self, step: int, now: float) -> list[Reading]:
         """Everything due at this call."""
-        self._pace(now)
         readings: list[Reading] = list(self._learning_rates(step))
-        for running in self.running:
-            readings.extend(running.gauge.settle())
-            if running.cadence.due(self._call):
-                started = time.perf_counter()
-                readings.extend(running.gauge.measure(step))
-                running.cadence.measured(self._call, time.perf_counter() - started, self._per_call)
+        for running in tuple(self.running):
+            try:
+                readings.extend(self._read(running, step, now))
+            except Exception as cause:  # noqa: BLE001  # one probe that fails must not cost the others
+                self._retire(running, cause)
         self._call += 1
         return readings
+
+    def _read(self, running: _Running, step: int, now: float) -> Iterable[Reading]:
+        started = time.perf_counter()
+        readings = list(running.gauge.settle())
+        if running.owed is not None:
+            running.cadence.measured(running.owed + time.perf_counter() - started, now)
+            running.owed = None
+        if running.cadence.due(self._call, now):
+            started = time.perf_counter()
+            readings.extend(running.gauge.measure(step))
+            running.owed = time.perf_counter() - started
+        return readings
+
+    def _retire(self, running: _Running, cause: Exception) -> None:
+        self.running.remove(running)
+        why = f"{type(cause).__name__}: {cause}"
+        self.refused.update(dict.fromkeys(running.probe.units, why))
+        self.troubles.append(f"{', '.join(running.probe.units)} cannot be measured any more: {why}")
 
     @torch.no_grad()
     def settle(self) -> list[Reading]:
         """What the last readings still owe, after the last update."""
-        return [reading for running in self.running for reading in running.gauge.settle()]
-
-    def _pace(self, now: float) -> None:
-        if self._last is not None:
-            elapsed = now - self._last
-            self._per_call = elapsed if self._call == 1 else (1 - SMOOTH) * self._per_call + SMOOTH * elapsed
-        self._last = now
+        readings: list[Reading] = []
+        for running in tuple(self.running):
+            try:
+                readings.extend(running.gauge.settle())
+            except Exception as cause:  # noqa: BLE001  # as above
+                self._retire(running, cause)
+        return readings
 
     def _groups(self) -> list[dict[str, Any]]:
-        return self.loop.optimizer.param_groups if self.loop.optimizer is not None else []
+        return getattr(self.loop.optimizer, "param_groups", [])
 
     def _rate_names(self) -> list[str]:
         """``lr`` is the first group's; with several groups each also has ``lr/<its name or number>``."""
@@ -112,12 +130,13 @@ class Instruments:
         return ["lr", *several] if groups else []
 
     def _learning_rates(self, step: int) -> Iterable[Reading]:
+        """As they are: one may be a tensor on the device, and reading it here would make the loop wait."""
         groups = self._groups()
         if groups:
-            yield step, "lr", float(groups[0]["lr"])
+            yield step, "lr", groups[0].get("lr")
         if len(groups) > 1:
             for i, group in enumerate(groups):
-                yield step, f"lr/{group.get('name', i)}", float(group["lr"])
+                yield step, f"lr/{group.get('name', i)}", group.get("lr")
 
 
 def _wanted(signals: str | Iterable[str]) -> set[str]:

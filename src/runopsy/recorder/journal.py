@@ -7,139 +7,194 @@ a worker thread compacts it; the worker touches closed files only, so the two sh
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from runopsy.store import JOURNAL, RECORD, SIGNALS, compact, names_path, part_name
+from runopsy.recorder.compaction import compact, hold, journals, let_go
+from runopsy.store import JOURNAL, RECORD, SIGNALS, names_path, part_name
 
 ROWS_PER_PART = 262_144  # 7 MB of journal; parts of 10k-100k rows and more read equally fast, fewer files are kinder
 RETRY_AFTER = 1.0  # s between attempts on a full or vanished disk: a loop of a million steps must not make a million
-HELD_BYTES = 8 << 20  # what is kept in memory meanwhile, about 300 000 values; beyond it values are dropped, and counted
+HELD_BYTES = 300_000 * RECORD.size  # 8 MB kept in memory meanwhile; beyond it values are dropped, and counted
 CHECK_AFTER = 0.5  # s between looks at whether the file still has a name: a deleted folder raises nothing
+FRESH = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)  # never a file that was there
 
 
 class Journal:
     """The growing files of one session and rank. Not thread-safe: its owner holds a lock.
 
     After an ``OSError`` nothing is raised: values are held, the write is tried again, and what does not
-    fit is counted in ``dropped``; ``trouble`` says what the system said.
+    fit is counted in ``dropped``; ``trouble`` says what the system said. Where the folder was deleted and
+    another run has begun in its place, ``taken`` is set, and nothing is written any more.
     """
 
-    def __init__(self, folder: Path, session: int, rank: int, rows_per_part: int = ROWS_PER_PART) -> None:
+    def __init__(self, folder: Path, session: int, rank: int = 0, rows_per_part: int = ROWS_PER_PART) -> None:
+        self.session = session  # the next free one from here on, until ``claim`` has succeeded
         self.dropped = 0
         self.trouble: str | None = None
-        self._folder, self._session, self._rank = folder, session, rank
+        self.taken = self._closed = False
+        self._folder, self._rank = folder, rank
         self._full = rows_per_part * RECORD.size
-        self._part = 0
-        self._names: list[str] = []
-        self._named = 0  # how many of them are on disk
-        self._handle: int | None = None
+        self._part = 0  # number of the next file; no number is used twice
         self._path = folder
+        self._handle: int | None = None
         self._size = 0  # bytes of whole records in the open file
+        self._names: list[str] = []
+        self._names_handle: int | None = None
+        self._named, self._names_size = 0, 0  # how many names are on disk, and in how many bytes
+        self._claimed = self._can_tell = False  # can_tell: the file system knows one file from another
+        self._links = 1
         self._held = bytearray()
         self._next_try = 0.0
         self._next_check = 0.0
         self._worker: ThreadPoolExecutor | None = None
-        self._jobs: list[Future[Path]] = []
-        self._worker_lock = threading.Lock()
 
     def number(self, name: str) -> int:
         """The number that stands for a signal's name in this session's records, from 1."""
-        self._names.append(name)
+        self._names.append(name.encode("utf-8", "backslashreplace").decode())  # half a surrogate pair is no text
         return len(self._names)
 
     def append(self, records: bytes, now: float) -> None:
-        """Write whole records; ``now`` is a clock in seconds that the caller has read anyway."""
+        """Write whole records; ``now`` is ``time.perf_counter()``, which the caller has read anyway."""
         if self._held or self._named < len(self._names) or self._handle is None or now >= self._next_check:
             self._append_with_care(records, now)
             return
         try:
             written = os.write(self._handle, records)
         except OSError as cause:
-            self._hold(records, cause, now)
+            self._held += records
+            self._fail(cause, now)
             return
         if written == len(records):
             self._size += written
             if self._size >= self._full:
                 self._roll()
         else:  # the disk filled up in the middle of the call
-            self._hold(records[written - written % RECORD.size :], OSError("the disk is full"), now)
+            self._held += records[written - written % RECORD.size :]
+            self._fail(_disk_full(), now)
+
+    def close(self) -> None:
+        """One last attempt to write what is held, then compact everything; never raises ``OSError``."""
+        self._next_try = self._next_check = 0.0
+        if self._held or self._handle is not None:
+            self._append_with_care(b"", time.perf_counter())
+        self.dropped += len(self._held) // RECORD.size
+        self._held.clear()
+        self._close()
+        if self._worker is not None:
+            self._worker.shutdown(wait=True)
+        if not self.taken:
+            self._compact_all()
+        self._drop_names_file()
+        self._closed = True
+
+    # --- when something is not as it was ---------------------------------------------------------
 
     def _append_with_care(self, records: bytes, now: float) -> None:
         """The slow path: a new file, new names, a look at the folder, or values held back earlier."""
-        if self._held and now < self._next_try:
-            self._hold(records, None, now)
+        if self.taken or self._closed:
+            self.dropped += len(records) // RECORD.size
             return
         self._held += records
+        if now < self._next_try:
+            self._bound()
+            return
         try:
-            self._reopen_if_gone(now)
+            self._tend(now)
             self._write_names()
             self._write_held()
         except OSError as cause:
-            self._hold(b"", cause, now)
+            self._fail(cause, now)
         if self._size >= self._full:
             self._roll()
 
-    def _reopen_if_gone(self, now: float) -> None:
+    def _tend(self, now: float) -> None:
+        """Have an open file that still has a name."""
         self._next_check = now + CHECK_AFTER
         if self._handle is not None:
-            seen = os.fstat(self._handle)
-            if seen.st_nlink:
+            if os.fstat(self._handle).st_nlink >= self._links:
                 return
             self.dropped += self._size // RECORD.size  # the file was deleted under us, with all that is in it
             self.trouble = self.trouble or f"{self._path} was deleted"
             self._close()
-        (self._folder / SIGNALS).mkdir(parents=True, exist_ok=True)
-        (self._folder / JOURNAL).mkdir(exist_ok=True)
-        if not names_path(self._folder, self._session, self._rank).exists():
-            self._named = 0
-        self._path = self._folder / JOURNAL / f"{part_name(self._session, self._rank, self._part)}.wal"
-        self._handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        self._size = 0
+        self.claim()
+        self._path = self._folder / JOURNAL / f"{part_name(self.session, self._rank, self._part)}.wal"
+        self._part += 1
+        self._handle = os.open(self._path, FRESH, 0o644)
+        self._links = os.fstat(self._handle).st_nlink  # 1, but for file systems that do not count
+        hold(self._handle)
+
+    def claim(self) -> None:
+        """Make the folder and own a session in it: whoever creates its names file does.
+
+        Raises:
+            OSError: as the file system says, or another run has taken the place of a deleted one.
+        """
+        for room in (SIGNALS, JOURNAL):
+            (self._folder / room).mkdir(parents=True, exist_ok=True)
+        while not self._owns_session():
+            try:
+                handle = os.open(names_path(self._folder, self.session, self._rank), FRESH, 0o644)
+            except FileExistsError:
+                if self._claimed:
+                    self.taken = True
+                    self.trouble = f"{self._folder} was deleted, and now holds another run"
+                    raise OSError(self.trouble) from None
+                self.session += 1
+                continue
+            self._drop_names_file()
+            self._names_handle, self._named, self._names_size = handle, 0, 0
+            self._claimed, self._can_tell = True, True
+            self._can_tell = self._owns_session()
+            return
+
+    def _owns_session(self) -> bool:
+        """Whether the names file in the folder is the one that we made."""
+        if self._names_handle is None:
+            return False
+        try:
+            there = os.stat(names_path(self._folder, self.session, self._rank))
+        except FileNotFoundError:
+            return False
+        return not self._can_tell or os.path.samestat(there, os.fstat(self._names_handle))
 
     def _write_names(self) -> None:
         """Names first, records after: a record never has a number without a name."""
-        fresh = "".join(json.dumps(name) + "\n" for name in self._names[self._named :])
-        if not fresh:
+        fresh = "".join(json.dumps(name) + "\n" for name in self._names[self._named :]).encode()
+        if not fresh or self._names_handle is None:
             return
-        path = names_path(self._folder, self._session, self._rank)
-        with path.open("ab", buffering=0) as file:
-            start = file.seek(0, os.SEEK_END)
-            data = fresh.encode()
-            if file.write(data) != len(data):
-                os.ftruncate(file.fileno(), start)
-                raise OSError("the disk is full")
-        self._named = len(self._names)
+        os.ftruncate(self._names_handle, self._names_size)  # what an attempt that failed has left
+        if os.write(self._names_handle, fresh) != len(fresh):
+            raise _disk_full()
+        self._named, self._names_size = len(self._names), self._names_size + len(fresh)
 
     def _write_held(self) -> None:
-        if self._handle is None:
-            raise OSError("the journal is closed")
+        if not self._held or self._handle is None:
+            return
         written = os.write(self._handle, self._held)
         whole = written - written % RECORD.size
-        if whole < written:  # leave no torn record in the middle of the file
-            os.ftruncate(self._handle, self._size + whole)
         self._size += whole
         del self._held[:whole]
         if self._held:
-            raise OSError("the disk is full")
+            raise _disk_full()
 
-    def _hold(self, records: bytes, cause: OSError | None, now: float) -> None:
-        """Keep what could not be written, oldest first, up to a bound."""
-        if cause is not None:
-            self.trouble = self.trouble or f"{cause.strerror or cause}"
-            self._next_try = now + RETRY_AFTER
-            self._mend()
-        room = max(0, HELD_BYTES - len(self._held))
-        room -= room % RECORD.size
-        self._held += records[:room]
-        self.dropped += max(0, len(records) - room) // RECORD.size
+    def _fail(self, cause: OSError, now: float) -> None:
+        self.trouble = self.trouble or cause.strerror or str(cause)
+        self._next_try = now + RETRY_AFTER
+        self._mend()
+        self._bound()
+
+    def _bound(self) -> None:
+        """Keep the oldest of what could not be written."""
+        self.dropped += max(0, len(self._held) - HELD_BYTES) // RECORD.size
+        del self._held[HELD_BYTES:]
 
     def _mend(self) -> None:
-        """Cut the file back to whole records after a short write."""
+        """Cut the file back to whole records: a torn one in the middle would spoil all that follow."""
         if self._handle is None:
             return
         try:
@@ -148,39 +203,43 @@ class Journal:
             if self._size < size:
                 os.ftruncate(self._handle, self._size)
         except OSError:
-            self._close()  # reopened, under the next part's name, at the next try
-            self._part += 1
+            self._close()  # the next try opens another file
+
+    # --- files that are full ---------------------------------------------------------------------
 
     def _roll(self) -> None:
         """Close the file and have it compacted; the next record opens the next one."""
-        full = self._path
         self._close()
-        self._part += 1
-        with self._worker_lock:
-            if self._worker is None:
-                self._worker = ThreadPoolExecutor(1, thread_name_prefix="runopsy-compact")
-            self._jobs = [job for job in self._jobs if not job.done()]
-            self._jobs.append(self._worker.submit(compact, full))
+        if self._worker is None:
+            self._worker = ThreadPoolExecutor(1, thread_name_prefix="runopsy-compact")
+        try:
+            self._worker.submit(compact, self._path)  # where this fails, the journal stays, and close() tries again
+        except RuntimeError:
+            return  # the interpreter is shutting down: no new work is taken, close() does it
+
+    def _compact_all(self) -> None:
+        for wal in journals(self._folder, f"{self.session:04d}-{self._rank:05d}-"):
+            try:
+                compact(wal)
+            except Exception as cause:  # noqa: BLE001  # the journal stays, and is read as it is
+                self.trouble = self.trouble or f"{type(cause).__name__}: {cause}"
 
     def _close(self) -> None:
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
-        self._size = 0
+        """Close the open journal file; what is in it stays."""
+        handle, self._handle, self._size = self._handle, None, 0
+        if handle is None:
+            return
+        let_go(handle)
+        try:
+            os.close(handle)
+        except OSError as cause:  # a network file system may notice only now that it is full
+            self.trouble = self.trouble or cause.strerror
 
-    def close(self) -> None:
-        """One last attempt to write what is held, then compact everything; never raises ``OSError``."""
-        if self._held:
-            self._next_try = 0.0
-            self._append_with_care(b"", time.monotonic())
-        self.dropped += len(self._held) // RECORD.size
-        self._held.clear()
-        if self._size:
-            self._roll()
-        self._close()
-        if self._worker is not None:
-            self._worker.shutdown(wait=True)
-        for job in self._jobs:
-            cause = job.exception()
-            if cause is not None:  # the journal file stays, and is read as it is
-                self.trouble = self.trouble or f"{cause}"
+    def _drop_names_file(self) -> None:
+        if self._names_handle is not None:
+            os.close(self._names_handle)
+            self._names_handle = None
+
+
+def _disk_full() -> OSError:
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numbers
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat, cast
+
+from runopsy.store import RECORD
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,20 +28,21 @@ class Waiting:
 def on_accelerator(value: object) -> bool:
     """Whether reading the value now would make the loop wait for its device."""
     device = getattr(value, "device", None)
-    return device is not None and getattr(device, "type", "cpu") != "cpu"
+    return device is not None and getattr(device, "type", "cpu") not in ("cpu", "meta")
 
 
 def as_float(value: object) -> float:
     """A number, a 0-d array or a one-element CPU tensor as a float.
 
     Raises:
-        TypeError, ValueError: it is no number, or more than one.
+        Exception: it is no number, or more than one; what is raised is up to the value.
     """
-    if isinstance(value, (str, bytes)):
-        raise TypeError(f"{value!r} is text")
-    if isinstance(value, numbers.Real):
-        return float(value)
-    return float(value.item())  # type: ignore[attr-defined]  # duck-typed: tensors and arrays, without importing either
+    if isinstance(value, (str, bytes, bytearray)):
+        raise TypeError("it is text")
+    if not isinstance(value, numbers.Real):
+        # item() first, where there is one: float() of a tensor that requires a gradient is a warning
+        value = getattr(value, "item", lambda: value)()
+    return float(cast(SupportsFloat, value))
 
 
 class Transfers:
@@ -58,24 +62,87 @@ class Transfers:
         """Start the copy of a 0-d device tensor. What the loop does to the tensor later is not seen."""
         import torch  # the value is a tensor: torch is loaded already
 
+        if value.is_complex():
+            raise TypeError("it is complex")
+        scalar = value.detach().reshape(())
         if value.device.type == "cuda":
-            host = torch.empty((), dtype=value.dtype, pin_memory=True)
-            host.copy_(value.detach().reshape(()), non_blocking=True)
-            ready = torch.cuda.Event()
+            # "cpu" is said aloud, because torch.set_default_device may have named another
+            host = torch.empty((), dtype=value.dtype, device="cpu", pin_memory=True)
+            host.copy_(scalar, non_blocking=True)
+            ready = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch's own gap
             ready.record(torch.cuda.current_stream(value.device))
         else:  # mps, xpu and others: no pinned copy that all of them share, so this one waits
-            host, ready = value.detach().reshape(()).to("cpu"), None
+            host, ready = scalar.to("cpu"), None
         self._waiting.append(Waiting(step, time, number, host, ready))
 
-    def collect(self, wait: bool = False) -> list[tuple[int, float, float, int]]:
-        """(step, time, value, signal number) of what has arrived, in the order sent; ``wait`` for all."""
-        arrived = []
+    def collect(self, wait: bool = False) -> Iterator[tuple[int, float, float, int]]:
+        """(step, time, value, signal number) of what has arrived, in the order sent; ``wait`` for all.
+
+        Raises:
+            RuntimeError: the device has failed; what it held will never arrive, see ``abandon``.
+        """
         while self._waiting:
             first = self._waiting[0]
             if first.ready is not None and not first.ready.query():
                 if not wait:
-                    break
+                    return
                 first.ready.synchronize()
+            arrived = first.step, first.time, float(first.host), first.number
             self._waiting.popleft()
-            arrived.append((first.step, first.time, float(first.host), first.number))
-        return arrived
+            yield arrived
+
+    def abandon(self) -> int:
+        """Forget what is in flight; how many values that were."""
+        lost = len(self._waiting)
+        self._waiting.clear()
+        return lost
+
+
+class Packer:
+    """Values as journal records. One that is no number is refused: counted, said, and no harm to the others."""
+
+    def __init__(self, number: Callable[[str], int], complain: Callable[[str], None]) -> None:
+        self.refused = 0  # values that were no numbers
+        self.lost = 0  # values on a device that failed
+        self._new_number, self._complain = number, complain
+        self._numbers: dict[str, int] = {}
+        self._transfers = Transfers()
+
+    def rows(self, step: int, values: Iterable[tuple[str, Any]], now: float) -> list[bytes]:
+        """One record a value; those that still lie on an accelerator come with ``arrived``."""
+        pack, numbers = RECORD.pack, self._numbers
+        rows = []
+        for name, value in values:
+            if type(value) is not float:
+                if value is None:
+                    continue
+                try:
+                    if on_accelerator(value):
+                        self._transfers.send(step, now, self._number(name), value)
+                        continue
+                    value = as_float(value)
+                except Exception as cause:  # noqa: BLE001  # what it raises is up to the value
+                    self.refused += 1
+                    self._complain(f"{name!r} at step {step} is no number: {cause}")
+                    continue
+            rows.append(pack(step, now, value, numbers.get(name) or self._number(name)))
+        return rows
+
+    def arrived(self, wait: bool = False) -> list[bytes]:
+        """What accelerators have delivered since; a device that failed takes its values along."""
+        rows: list[bytes] = []
+        if not self._transfers:
+            return rows
+        try:
+            for arrived in self._transfers.collect(wait):
+                rows.append(RECORD.pack(*arrived))  # one by one: what came before a failure is kept
+        except Exception as cause:  # noqa: BLE001  # the values that are here must not go the same way
+            self.lost += self._transfers.abandon()
+            self._complain(f"the device failed: {cause}")
+        return rows
+
+    def _number(self, name: str) -> int:
+        number = self._numbers.get(name)
+        if number is None:
+            number = self._numbers[name] = self._new_number(str(name))
+        return number

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from runopsy.errors import BadOption, RunExists
-from runopsy.recorder.environment import environment
+from runopsy.errors import BadOption
+from runopsy.recorder.compaction import compact, journals
 from runopsy.recorder.journal import ROWS_PER_PART, Journal
-from runopsy.recorder.scalars import Transfers, as_float, on_accelerator
-from runopsy.store import EVENTS, FORMAT, JOURNAL, RECORD, SIGNALS, compact, is_run_folder, read_manifest, write_manifest
+from runopsy.recorder.manifest import append_event, begin, check_free, end, next_session
+from runopsy.recorder.scalars import Packer
+from runopsy.store import read_manifest, write_manifest
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -64,31 +65,20 @@ def record(
 
     A folder that cannot be written is no error: training goes on, one warning says so.
     """
-    folder = Path(path)
-    if folder.exists() and not resume:
-        raise RunExists(f"{folder} exists already", hint="give another path, or resume=True to continue that run")
-    if folder.exists() and not is_run_folder(folder) and not (folder.is_dir() and not any(folder.iterdir())):
-        raise RunExists(f"{folder} exists and is no run folder", hint="give another path")
+    folder = Path(path).absolute()  # the script may change its working directory
+    check_free(folder, resume)
     if budget is not None and not 0 < budget <= 1:
         raise BadOption(f"budget={budget!r} is not a share of wall time", hint="give 0 < budget <= 1, or None")
-    instruments = _instruments(model, optimizer, signals, every, budget)
+    if config is not None and not isinstance(config, Mapping):
+        raise BadOption(f"config is a {type(config).__name__}", hint="give a dict; of argparse arguments, vars(args)")
+    instruments = None
+    if model is not None or optimizer is not None:  # else scalars only: for any framework, and without torch
+        from runopsy.recorder.instruments import Instruments  # imports torch, which the caller has by now
+
+        instruments = Instruments.choose(model, optimizer, signals, every, budget)
     given = {"model": model, "optimizer": optimizer, "loss_fn": loss_fn, "probe": probe, "heldout": heldout, "head": head}
     about = {"config": dict(config or {}), "given": sorted(k for k, v in given.items() if v is not None)}
     return Recording(folder, instruments, about)
-
-
-def _instruments(
-    model: nn.Module | None,
-    optimizer: Optimizer | None,
-    signals: str | Iterable[str],
-    every: int | Iterable[int] | None,
-    budget: float | None,
-) -> Instruments | None:
-    if model is None and optimizer is None:
-        return None  # scalars only: works for any framework, and without torch
-    from runopsy.recorder.instruments import Instruments  # imports torch, which the caller has by now
-
-    return Instruments.choose(model, optimizer, signals, every, budget)
 
 
 class Recording:
@@ -113,18 +103,19 @@ class Recording:
         self._pid = os.getpid()
         self._open = True
         self._warned = False
-        self._refused = 0  # values that were no numbers
-        self._numbers: dict[str, int] = {}
-        self._transfers = Transfers()
+        self._lost = 0  # values of calls that failed
         self._spent = 0.0
         self._began = self._last_overhead = time.perf_counter()
         self._offset = time.time() - self._began  # wall clock and stopwatch in one reading
         earlier = read_manifest(folder)
-        self._session = _next_session(folder, earlier)
-        self._journal = Journal(folder, self._session, 0, rows_per_part)
-        self._manifest = self._new_manifest(earlier, about)
-        self._guarded(self._prepare)
-        atexit.register(self._at_exit)
+        self._journal = Journal(folder, next_session(folder, earlier), rows_per_part=rows_per_part)
+        self._packer = Packer(self._journal.number, self._complain)
+        self._guarded(self._journal.claim)
+        self._manifest = begin(folder, earlier, self._journal.session, about | self._signals())
+        self._guarded(lambda: write_manifest(folder, self._manifest))
+        for left in journals(folder):  # of a session that was killed
+            self._guarded(partial(compact, left))
+        atexit.register(self.finish, "unclosed")
 
     # --- what the loop calls ---------------------------------------------------------------------
 
@@ -135,31 +126,11 @@ class Recording:
             step: optimizer steps completed so far.
             values: floats or 0-d tensors, by signal name.
         """
-        started = time.perf_counter()
-        if not self._mine():
-            return
-        try:
-            with self._lock:
-                if values:
-                    self._write(int(step), values, started)
-                if self._instruments is not None:
-                    readings = self._instruments.read(int(step), started)
-                    self._write_readings(readings, started)
-        except Exception as cause:  # noqa: BLE001  # whatever happened, it must not reach the training loop
-            self._complain(f"{type(cause).__name__}: {cause}")
-        self._tick(step, started)
+        self._record(step, values, self._instruments)
 
     def log(self, step: int, values: Mapping[str, float | Tensor]) -> None:
         """Record values at a step, without measuring anything: validation, or whatever has its own cadence."""
-        started = time.perf_counter()
-        if not self._mine():
-            return
-        try:
-            with self._lock:
-                self._write(int(step), values, started)
-        except Exception as cause:  # noqa: BLE001  # whatever happened, it must not reach the training loop
-            self._complain(f"{type(cause).__name__}: {cause}")
-        self._tick(step, started)
+        self._record(step, values, None)
 
     def event(self, step: int, kind: str, **detail: Any) -> None:
         """Note that something happened that no curve shows: a change of data, of batch size, a manual restart."""
@@ -168,19 +139,28 @@ class Recording:
 
     def finish(self, status: str = "finished") -> None:
         """Close the run: everything into Parquet, the summary into run.json. Later calls do nothing."""
+        if os.getpid() != self._pid:
+            return  # before the lock: in a forked child, a hold that another thread had on it never ends
         with self._lock:
-            if not self._mine():
+            if not self._open:
                 return
             self._guarded(self._drain)
             self._open = False
-            self._guarded(self._journal.close)
-            self._guarded(lambda: self._write_summary(status))
-        atexit.unregister(self._at_exit)
-        lost = self._journal.dropped
-        if lost or self._refused:
+            try:
+                self._guarded(self._journal.close)
+            finally:  # also where Ctrl-C ends the wait
+                self._guarded(lambda: self._write_summary(status))
+        atexit.unregister(self.finish)
+        self._say_what_was_lost()
+
+    def _say_what_was_lost(self) -> None:
+        if self._journal.trouble:
+            self._complain(self._journal.trouble)
+        lost = self._counts()
+        if any(lost.values()):
             trouble = f" ({self._journal.trouble})" if self._journal.trouble else ""
-            refused = f", {self._refused} values were no numbers" if self._refused else ""
-            print(f"runopsy: {lost} values were lost{trouble}{refused}; see {self.path}", file=sys.stderr)
+            refused = f", {lost['refused']} values were no numbers" if lost["refused"] else ""
+            _say(f"runopsy: {lost['dropped']} values were lost{trouble}{refused}; see {self.path}")
 
     def __enter__(self) -> Self:
         return self
@@ -188,64 +168,59 @@ class Recording:
     def __exit__(
         self, kind: type[BaseException] | None, cause: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if cause is None:
+        if cause is None or isinstance(cause, SystemExit) and not cause.code:
             self.finish()
             return
-        self._manifest["error"] = f"{type(cause).__name__}: {cause}"
+        self._guarded(lambda: self._manifest.update(error=f"{type(cause).__name__}: {cause}"))
         self.finish("interrupted" if isinstance(cause, KeyboardInterrupt) else "failed")
 
     # --- writing ---------------------------------------------------------------------------------
 
-    def _write(self, step: int, values: Mapping[str, Any], started: float) -> None:
-        now = started + self._offset
-        pack, numbers = RECORD.pack, self._numbers
+    def _record(self, step: int, values: Mapping[str, Any] | None, instruments: Instruments | None) -> None:
+        started = time.perf_counter()
+        if not self._mine():
+            return
+        try:
+            with self._lock:
+                step = int(step)
+                rows = self._packer.rows(step, values.items(), started + self._offset) if values else []
+                if instruments is not None:
+                    rows += self._measured(instruments, step, started)
+                self._write(rows + self._packer.arrived(), started)
+                self._tick(step, started)
+        except Exception as cause:  # noqa: BLE001  # whatever happened, it must not reach the training loop
+            self._lost += len(values) if isinstance(values, Mapping) else 1
+            self._complain(f"{type(cause).__name__}: {cause}")
+
+    def _measured(self, instruments: Instruments, step: int, started: float) -> list[bytes]:
         rows = []
-        for name, value in values.items():
-            if type(value) is not float:
-                if value is None:
-                    continue
-                if on_accelerator(value):
-                    self._transfers.send(step, now, self._number(name), value)
-                    continue
-                try:
-                    value = as_float(value)
-                except (TypeError, ValueError, AttributeError, RuntimeError) as cause:
-                    self._refused += 1
-                    self._complain(f"{name!r} at step {step} is no number: {cause}")
-                    continue
-            number = numbers.get(name) or self._number(name)
-            rows.append(pack(step, now, value, number))
-        if self._transfers:
-            rows.extend(pack(*arrived) for arrived in self._transfers.collect())
-        if rows:
-            self._journal.append(b"".join(rows), started)
-            if self._journal.trouble:
-                self._complain(f"{self._journal.trouble}; values are held back, and counted if lost")
+        for at, name, value in instruments.read(step, started):
+            rows += self._packer.rows(at, ((name, value),), started + self._offset)
+        if instruments.troubles:
+            self._complain(instruments.troubles[0])
+        return rows
 
-    def _write_readings(self, readings: Iterable[tuple[int, str, Any]], started: float) -> None:
-        for step, name, value in readings:
-            self._write(step, {name: value}, started)
-
-    def _number(self, name: str) -> int:
-        number = self._numbers.get(name)
-        if number is None:
-            number = self._numbers[name] = self._journal.number(str(name))
-        return number
+    def _write(self, rows: list[bytes], started: float) -> None:
+        if not rows:
+            return
+        self._journal.append(b"".join(rows), started)
+        if self._journal.trouble:
+            self._complain(f"{self._journal.trouble}; values are held back, and counted if lost")
 
     def _write_event(self, step: int, kind: str, detail: dict[str, Any]) -> None:
-        said = {"step": step, "kind": kind, "time": time.time(), "session": self._session, **detail}
-        line = json.dumps(said, default=str) + "\n"
-        with self._lock, (self.path / EVENTS).open("ab", buffering=0) as file:
-            file.write(line.encode())
+        with self._lock:
+            if not self._journal.taken:
+                about = {"step": step, "kind": kind, "time": time.time(), "session": self._journal.session}
+                append_event(self.path, about | detail)
 
     def _drain(self) -> None:
-        """What is still owed at the end: the last update, values in flight, the final overhead."""
+        """What is still owed at the end: the last update, and values in flight."""
         now = time.perf_counter()
+        rows = []
         if self._instruments is not None:
-            self._write_readings(self._instruments.settle(), now)
-        rows = [RECORD.pack(*arrived) for arrived in self._transfers.collect(wait=True)]
-        if rows:
-            self._journal.append(b"".join(rows), now)
+            for at, name, value in self._instruments.settle():
+                rows += self._packer.rows(at, ((name, value),), now + self._offset)
+        self._write(rows + self._packer.arrived(wait=True), now)
 
     # --- keeping out of the loop's way -----------------------------------------------------------
 
@@ -255,16 +230,22 @@ class Recording:
         self._spent += ended - started
         if ended - self._last_overhead >= OVERHEAD_EVERY:
             self._last_overhead = ended
-            self._guarded(lambda: self._write(int(step), {"recorder/overhead": self._overhead()}, ended))
+            self._offset = time.time() - ended  # a stopwatch may stand still while the machine sleeps
+            reading = ("recorder/overhead", self._overhead())
+            self._write(self._packer.rows(step, (reading,), ended + self._offset), ended)
 
     def _overhead(self) -> float:
         return self._spent / max(time.perf_counter() - self._began, 1e-9)
 
     def _mine(self) -> bool:
         """Whether this process may write: a forked data-loader worker holds a copy of the open file."""
-        return self._open and os.getpid() == self._pid
+        if os.getpid() != self._pid:
+            return False
+        if not self._open:
+            self._complain("something was logged after finish(), and is not recorded")
+        return self._open
 
-    def _guarded(self, action: Any) -> None:
+    def _guarded(self, action: Callable[[], object]) -> None:
         try:
             action()
         except Exception as cause:  # noqa: BLE001  # whatever happened, it must not reach the training loop
@@ -275,62 +256,42 @@ class Recording:
         if self._warned:
             return
         self._warned = True
+        text = f"runopsy: recording to {self.path} has trouble: {what}"
         try:
-            warnings.warn(f"runopsy: recording to {self.path} has trouble: {what}", RuntimeWarning, stacklevel=4)
-        except Warning as raised:
-            print(raised, file=sys.stderr)
-
-    def _at_exit(self) -> None:
-        self.finish("unclosed")
+            warnings.warn(text, RuntimeWarning, stacklevel=_depth_of_caller())
+        except Exception:  # noqa: BLE001  # the warning itself, or a hook of the user's that shows it
+            _say(text)
 
     # --- the manifest ----------------------------------------------------------------------------
 
-    def _prepare(self) -> None:
-        (self.path / SIGNALS).mkdir(parents=True, exist_ok=True)
-        (self.path / JOURNAL).mkdir(exist_ok=True)
-        for left in sorted((self.path / JOURNAL).glob("*.wal")):  # of a session that was killed
-            compact(left)
-        write_manifest(self.path, self._manifest)
-
-    def _new_manifest(self, earlier: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
-        now = time.time()
-        sessions = [*earlier.get("sessions", []), {"session": self._session, "started": now}]
-        return {
-            "format": FORMAT,
-            "id": earlier.get("id") or self.path.name,
-            "started": earlier.get("started", now),
-            "ended": None,
-            "status": "running",
-            **about,
-            "environment": environment(),
-            "signals": self._instruments.describe() if self._instruments is not None else {},
-            "not_recorded": dict(self._instruments.refused) if self._instruments is not None else {},
-            "sessions": sessions,
-        }
+    def _signals(self) -> dict[str, Any]:
+        """What is measured in this run, and what cannot be, for run.json."""
+        if self._instruments is None:
+            return {"signals": {}, "not_recorded": {}}
+        return {"signals": self._instruments.describe(), "not_recorded": dict(self._instruments.refused)}
 
     def _write_summary(self, status: str) -> None:
-        ended = time.time()
-        self._manifest.update(
-            ended=ended,
-            status=status,
-            overhead=round(self._overhead(), 6),
-            dropped=self._journal.dropped,
-            refused=self._refused,
-            trouble=self._journal.trouble,
-        )
-        self._manifest["sessions"][-1].update(ended=ended, status=status)
-        write_manifest(self.path, self._manifest)
+        if self._journal.taken:
+            return
+        self._manifest["sessions"][-1]["session"] = self._journal.session
+        about = {"status": status, "overhead": round(self._overhead(), 6), "trouble": self._journal.trouble}
+        end(self.path, self._manifest, about | self._signals(), self._counts())
+
+    def _counts(self) -> dict[str, int]:
+        lost = self._journal.dropped + self._packer.lost + self._lost
+        return {"dropped": lost, "refused": self._packer.refused}
 
 
-def _next_session(folder: Path, manifest: Mapping[str, Any]) -> int:
-    """One more than any session that left a trace, in the manifest or in a file name."""
-    seen = [int(s.get("session", 0)) for s in manifest.get("sessions", []) if isinstance(s, dict)]
-    return max([-1, *seen, *_sessions_on_disk(folder)]) + 1
+def _depth_of_caller() -> int:
+    """How many frames above ``_complain`` the user's code is: the warning should name a line of theirs."""
+    depth, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("runopsy."):
+        depth, frame = depth + 1, frame.f_back
+    return depth
 
 
-def _sessions_on_disk(folder: Path) -> Iterator[int]:
-    for room in (SIGNALS, JOURNAL):
-        for file in (folder / room).glob("*-*"):
-            head = file.name.split("-")[0]
-            if head.isdigit():
-                yield int(head)
+def _say(text: str) -> None:
+    try:
+        print(text, file=sys.stderr)
+    except (OSError, ValueError):
+        return  # stderr is closed, or on the disk that is full

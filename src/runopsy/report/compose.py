@@ -41,7 +41,6 @@ MEANS: Mapping[str, str] = {
     "divergence": "the training loss leaves here and does not come back",
     "not_finite": "the training loss is no number here",
     "loss_spike": "the training loss leaps and comes back",
-    "transition": "the training loss falls abruptly after a plateau",
     "lr_change": "the learning rate was changed; what moves with it is not a phase of its own",
     "resume": "the run was continued from an earlier step",
 }
@@ -160,7 +159,7 @@ def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) 
     if event.until is not None and event.until > event.step:
         where += f" – {place(event.until)}"
     text = MEANS.get(event.kind, "")
-    if event.kind in ("loss_spike", "lr_change", "transition", "not_finite"):
+    if event.kind in ("loss_spike", "lr_change", "not_finite"):
         text += f": {event.evidence[0].says}"
     if event.kind == "grokking":
         fitted = event.evidence[0].step

@@ -6,7 +6,6 @@ from runopsy.model import Rule
 from runopsy.rules.generalisation import DoubleDescent, Grokking, MemorizationOnset
 from runopsy.rules.schedule import LearningRateChange, Resumed
 from runopsy.rules.stability import Divergence, LossSpike, NotFinite
-from runopsy.rules.stages import Stage
 
 RULES: tuple[Rule, ...] = (
     NotFinite(),
@@ -15,7 +14,6 @@ RULES: tuple[Rule, ...] = (
     Grokking(),
     DoubleDescent(),
     MemorizationOnset(),
-    Stage(),
     LearningRateChange(),
     Resumed(),
 )
@@ -28,7 +26,6 @@ KINDS: tuple[str, ...] = (
     "grokking",
     "double_descent_peak",
     "memorization_onset",
-    "transition",
     "lr_change",
     "resume",
 )

@@ -83,7 +83,7 @@ class LossSpike:
     )
     window: int = 51  # rows before it that say what is usual, odd
     back: float = 0.25  # of its height in log loss, at most, at which the rows after it must lie again
-    settled: int = 5  # rows whose median says so
+    settled: int = 5  # rows whose median says so; and one high row among them is a hard batch, not a spike
     longest: float = 0.1  # of the run, from leap to return: slower, and it is a new level
 
     def __call__(self, case: Case) -> Iterator[Event]:
@@ -102,16 +102,19 @@ class LossSpike:
         for at in np.flatnonzero(high):
             if at < row:
                 continue
-            row = self._return(loss, log, calm, int(at), float(usual[at]))
-            if row > at:
-                yield self._event(loss, int(at), row, float(usual[at]))
+            back = self._return(loss, log, calm, int(at), float(usual[at]))
+            if back is not None:
+                row = back
+                yield self._event(loss, int(at), back, float(usual[at]))
 
-    def _return(self, loss: Signal, log: Values, calm: Values, at: int, usual: float) -> int:
-        """The row where the loss is back; ``at`` itself where it does not come back in time."""
+    def _return(self, loss: Signal, log: Values, calm: Values, at: int, usual: float) -> int | None:
+        """The first row after the leap where the loss is back; None where it does not come back in time."""
         end = int(np.searchsorted(loss.step, loss.step[at] + self.longest * (loss.step[-1] - loss.step[0]), "right"))
         top = np.maximum.accumulate(log[at:end])
-        back = np.flatnonzero(calm[at:end] - usual <= self.back * (top - usual))
-        return at + int(back[0]) if len(back) else at
+        near = calm[at:end] - usual <= self.back * (top - usual)
+        half = self.settled // 2
+        back = np.flatnonzero(near[half:])
+        return at + half + int(back[0]) if len(back) and back[0] > 0 else None
 
     def _event(self, loss: Signal, at: int, back: int, usual: float) -> Event:
         top = at + int(np.argmax(loss.value[at : back + 1]))

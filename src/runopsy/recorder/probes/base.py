@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-Reading = tuple[int, str, "float | Tensor"]  # step, signal, value (a 0-d tensor may still be on its device)
+# step, signal, value: a 0-d tensor may still be on its device; None is not written
+Reading = tuple[int, str, "float | Tensor | None"]
 
 
 @dataclass(frozen=True, slots=True)

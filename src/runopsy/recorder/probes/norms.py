@@ -19,21 +19,31 @@ def l2(tensors: Sequence[Tensor]) -> Tensor:
 
     Half-precision tensors are summed in float32: the square of a float16 gradient overflows at 256.
     """
-    parts: list[Tensor] = []
-    exact = [t for t in tensors if t.dtype in (torch.float32, torch.float64) and not t.is_sparse]
-    if exact:
-        parts.append(torch.nn.utils.get_total_norm(exact))
-    for t in tensors:
-        if t.is_sparse:
-            parts.append(torch.linalg.vector_norm(t.coalesce().values(), dtype=torch.float32))
-        elif t.dtype not in (torch.float32, torch.float64):
-            parts.append(torch.linalg.vector_norm(t, dtype=torch.float32))
-    return torch.linalg.vector_norm(torch.stack([p.to(parts[0].device) for p in parts]))
+    plain = [_real(t) for t in tensors]
+    exact = [t for t in plain if t.dtype in (torch.float32, torch.float64)]
+    rough = [t for t in plain if t.dtype not in (torch.float32, torch.float64)]
+    parts = [torch.nn.utils.get_total_norm(exact)] if exact else []
+    parts += [torch.linalg.vector_norm(t, dtype=torch.float32) for t in rough]
+    norm: Tensor = torch.linalg.vector_norm(torch.stack([p.to(parts[0].device) for p in parts]))
+    return norm
 
 
-def trainable(model: nn.Module) -> list[nn.Parameter]:
+def _real(t: Tensor) -> Tensor:
+    """Dense real numbers with the norm of ``t``."""
+    if t.is_sparse:
+        t = t.coalesce().values()
+    return torch.view_as_real(t.resolve_conj()) if t.is_complex() else t
+
+
+def trainable(model: nn.Module) -> list[Tensor]:
     """The parameters that an optimizer could move, each once (tied weights share one)."""
-    return [p for p in model.parameters() if p.requires_grad]
+    return [_whole(p.detach()) for p in model.parameters() if p.requires_grad]
+
+
+def _whole(t: Tensor) -> Tensor:
+    if hasattr(t, "to_local"):  # a DTensor: its norm takes all processes at once, and they are not all here
+        raise TypeError("it is sharded over several processes, and one alone cannot measure it")
+    return t
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,7 @@ class _GradNorm:
         return ()
 
     def measure(self, step: int) -> Iterable[Reading]:
-        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        gradients = [_whole(p.grad) for p in self.model.parameters() if p.grad is not None]
         if gradients:
             yield step, "grad/norm", l2(gradients)
 
@@ -87,7 +97,7 @@ class _WeightNorm:
     def measure(self, step: int) -> Iterable[Reading]:
         weights = trainable(self.model)
         if weights:
-            yield step, "weights/norm", l2([w.detach() for w in weights])
+            yield step, "weights/norm", l2(weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +126,7 @@ class _UpdateRatio:
     _step: int | None = None
 
     def _sample(self) -> list[Tensor]:
-        weights = [w.detach() for w in trainable(self.model)]
+        weights = trainable(self.model)
         stride = max(1, -(-sum(w.numel() for w in weights) // self.sampled))
         return [w.reshape(-1)[::stride] if w.is_contiguous() else w.flatten()[::stride] for w in weights]
 
@@ -125,8 +135,8 @@ class _UpdateRatio:
             return
         step, self._step = self._step, None
         now = self._sample()
-        if [w.shape for w in now] != [w.shape for w in self._before]:
-            return  # parameters were added, frozen or replaced in between: there is no ratio to give
+        if [_kind(w) for w in now] != [_kind(w) for w in self._before]:
+            return  # parameters were added, frozen, moved or replaced in between: there is no ratio to give
         moved = l2(torch._foreach_sub(now, self._before))
         yield step, "weights/update_ratio", moved / l2(self._before)
 
@@ -136,3 +146,7 @@ class _UpdateRatio:
             self._before = [w.clone() for w in sample]
             self._step = step
         return ()
+
+
+def _kind(t: Tensor) -> tuple[torch.Size, torch.dtype, torch.device]:
+    return t.shape, t.dtype, t.device

@@ -1,0 +1,126 @@
+"""Small real trainings on a CPU, recorded with the shim, each with a truth that is known from how it was made.
+
+For a first look at what an autopsy says, for the sample logs, and for the tests. Nothing here draws a
+curve: every value comes out of a model that is being trained. Importing this loads no torch.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from runopsy.errors import BadOption, RunopsyError
+from runopsy.lab.task import Planted, Progress, Task, Trainer, Truth
+from runopsy.plugins import load
+
+__all__ = ["TASKS", "Planted", "Task", "Truth", "run"]
+
+TASKS: tuple[Task, ...] = (
+    Task(
+        "grokking",
+        "Modular addition, long after the training set is known by heart",
+        10,
+        "A two-layer network fits its training sums early and stands at chance on the others; "
+        "weight decay then carries it to the rule, several times later.",
+        "runopsy.lab.modular:grokking",
+    ),
+    Task(
+        "memorization",
+        "Modular addition without weight decay",
+        10,
+        "The same network with nothing to pull it off the memorized solution: "
+        "training accuracy 1, validation near chance to the last step.",
+        "runopsy.lab.modular:memorization",
+    ),
+    Task(
+        "overfitting",
+        "Few examples, a quarter of them mislabelled",
+        5,
+        "Validation improves while the clean examples are learnt, "
+        "then gets worse while the mislabelled ones are learnt by heart.",
+        "runopsy.lab.teacher:overfitting",
+    ),
+    Task(
+        "healthy",
+        "Plenty of clean examples",
+        5,
+        "Validation follows training down to a plateau; nothing else happens.",
+        "runopsy.lab.teacher:healthy",
+    ),
+    Task(
+        "underfitting",
+        "One hidden unit for a problem that needs many",
+        5,
+        "Training and validation stop together, far from solved: no gap, and no room to learn.",
+        "runopsy.lab.teacher:underfitting",
+    ),
+    Task(
+        "double-descent",
+        "Linear regression with a fast and a slow group of features",
+        5,
+        "The noise in the fast features is fitted before the signal in the slow ones, "
+        "so validation falls, rises and falls again; the curve is known in closed form.",
+        "runopsy.lab.linear:double_descent",
+    ),
+    Task(
+        "divergence",
+        "A learning rate raised past what is stable",
+        5,
+        "A classifier that has learnt its task is thrown off by its schedule and never comes back.",
+        "runopsy.lab.unstable:divergence",
+    ),
+    Task(
+        "spike",
+        "Two bad batches in a healthy run",
+        5,
+        "Two batches arrive unscaled; the loss leaps each time and is back within some tens of steps.",
+        "runopsy.lab.unstable:spike",
+    ),
+)
+
+
+def run(name: str, folder: str | os.PathLike[str], seed: int = 0, progress: Progress | None = None) -> Truth:
+    """Train one task into a new run folder, and write its truth.json.
+
+    Args:
+        name: of one of ``TASKS``.
+        folder: must not exist.
+        seed: data, initial weights and the order of the batches follow from it.
+        progress: told the share that is done, 0 to 1, about a hundred times.
+
+    Raises:
+        BadOption: no such task.
+        RunExists: the folder exists.
+        RunopsyError: torch is not installed, the folder cannot be written, or the training did not show
+            what the task is there to show (no such seed is known).
+    """
+    task = _task(name)
+    _require_torch()
+    trainer: Trainer = load(task.trainer)
+    truth = trainer(Path(folder), seed, progress or _silent)
+    try:
+        truth.write(Path(folder))
+    except OSError as cause:
+        raise RunopsyError(f"{folder} cannot be written: {cause}", hint="give another folder") from cause
+    return truth
+
+
+def _task(name: str) -> Task:
+    for task in TASKS:
+        if task.name == name:
+            return task
+    raise BadOption(f"the lab has no {name!r}", hint=f"it has {', '.join(task.name for task in TASKS)}")
+
+
+def _require_torch() -> None:
+    """Say what is missing before ``load`` would call the dotted path wrong."""
+    try:
+        import torch  # noqa: F401  # seconds, and optional: only who trains pays
+    except ModuleNotFoundError as cause:
+        raise RunopsyError(
+            "the lab trains with PyTorch, which is not installed", hint="pip install 'runopsy[torch]'"
+        ) from cause
+
+
+def _silent(share: float) -> None:
+    """Progress nobody asked for."""

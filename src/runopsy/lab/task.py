@@ -1,0 +1,84 @@
+"""The nouns of the lab: what can be trained, and what is known about the run before anyone reads its log."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from runopsy.errors import RunopsyError
+
+TRUTH = "truth.json"  # beside run.json; nothing in runopsy's analysis reads it
+
+Progress = Callable[[float], None]  # told the share of the training that is done, 0 to 1
+Trainer = Callable[[Path, int, Progress], "Truth"]  # trains into a new run folder from a seed
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One small training that shows one thing."""
+
+    name: str
+    title: str
+    seconds: int  # about how long on one core of an ordinary machine
+    shows: str
+    trainer: str  # dotted path of a Trainer, because the module that holds it imports torch
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """An event that is known to be in the run."""
+
+    kind: str
+    step: int  # the best single answer, in optimizer steps
+    lo: int  # a careful reader would put it in [lo, hi]
+    hi: int
+    optional: bool = False  # may be reported or not
+
+    def __post_init__(self) -> None:
+        if not self.lo <= self.step <= self.hi:
+            raise ValueError(f"{self.kind}: step {self.step} is outside [{self.lo}, {self.hi}]")
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What a run is, from how it was made or from exact values on whole sets: never from its log."""
+
+    task: str
+    seed: int
+    verdicts: tuple[str, ...]  # any of them is right
+    events: tuple[Planted, ...]
+    why: str  # one sentence: how this is known
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object in truth.json."""
+        return {
+            "task": self.task,
+            "seed": self.seed,
+            "verdict": list(self.verdicts),
+            "events": [asdict(event) for event in self.events],
+            "why": self.why,
+        }
+
+    def write(self, folder: Path) -> None:
+        """Put truth.json beside run.json, whole or not at all.
+
+        Raises:
+            OSError: as the file system says.
+        """
+        temporary = folder / f"{TRUTH}.tmp"
+        temporary.write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
+        os.replace(temporary, folder / TRUTH)
+
+
+def expect(what_is: bool, what: str, seed: int) -> None:
+    """Refuse to state a truth that did not come about: tuned on a few seeds is not proven for all.
+
+    Raises:
+        RunopsyError: ``what_is`` is false.
+    """
+    if not what_is:
+        raise RunopsyError(f"with seed {seed} this training does not show that {what}", hint="try another seed")

@@ -1,0 +1,153 @@
+"""run.json and events.jsonl: what a run says about itself."""
+
+from __future__ import annotations
+
+import json
+import math
+import numbers
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from runopsy.errors import RunExists
+from runopsy.recorder.environment import environment
+from runopsy.store import (
+    EVENTS,
+    FORMAT,
+    JOURNAL,
+    MANIFEST,
+    SIGNALS,
+    files,
+    is_run_folder,
+    read_manifest,
+    write_manifest,
+)
+
+DEPTH = 20  # levels of a config that are kept as they are; deeper ones, and circles, become text
+
+
+def check_free(folder: Path, resume: bool) -> None:
+    """Whether a run may be written there; nothing is touched.
+
+    Raises:
+        RunExists: the path is taken.
+    """
+    if not os.path.lexists(folder):
+        return
+    if not resume:
+        raise RunExists(f"{folder} exists already", hint="give another path, or resume=True to continue that run")
+    if not _may_continue(folder):
+        raise RunExists(f"{folder} exists and is no run folder", hint="give another path")
+    version = read_manifest(folder).get("format", FORMAT)
+    if not isinstance(version, int) or version > FORMAT:
+        raise RunExists(f"{folder} is a run of format version {version}, a later one", hint="update runopsy")
+
+
+def _may_continue(folder: Path) -> bool:
+    """Whether a run can go on in an existing folder: it is one of ours, or nothing but what a kill left of one."""
+    try:
+        return is_run_folder(folder) or set(os.listdir(folder)) <= {SIGNALS, JOURNAL, f"{MANIFEST}.tmp"}
+    except OSError:  # no folder, or not for us
+        return False
+
+
+def begin(folder: Path, earlier: Mapping[str, Any], session: int, about: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest of a run that starts, or goes on where ``earlier`` ended."""
+    now = time.time()
+    config = about["config"] or earlier.get("config") or {}  # who resumes without one means the same
+    return {
+        "format": FORMAT,
+        "id": earlier.get("id") or folder.name,
+        "started": earlier.get("started") or now,
+        "ended": None,
+        "status": "running",
+        **about,
+        "config": plain(config),
+        "environment": environment(),
+        "trouble": earlier.get("trouble"),
+        **_together([*_sessions(earlier), {"session": session, "started": now}]),
+    }
+
+
+def end(folder: Path, manifest: dict[str, Any], about: Mapping[str, Any], lost: Mapping[str, int]) -> None:
+    """Write down how this session ended; where a later one has begun meanwhile, run.json is that one's.
+
+    Raises:
+        OSError: as the file system says.
+    """
+    now = time.time()
+    mine = manifest["sessions"][-1] | lost | {"ended": now, "status": about["status"]}
+    there = read_manifest(folder)
+    known = {said["session"]: said for said in [*_sessions(manifest), *_sessions(there), mine]}
+    if max(known) == mine["session"]:
+        there = manifest | about | {"ended": now, "trouble": about["trouble"] or manifest["trouble"]}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_manifest(folder, there | _together([known[session] for session in sorted(known)]))
+
+
+def _together(sessions: list[dict[str, Any]]) -> dict[str, Any]:
+    """The sessions, and what all of them lost."""
+    lost = {name: sum(_count(said, name) for said in sessions) for name in ("dropped", "refused")}
+    return lost | {"sessions": sessions}
+
+
+def append_event(folder: Path, said: Mapping[str, Any]) -> None:
+    """Add one line to events.jsonl; half a line, of a kill or of a full disk, spoils no other.
+
+    Raises:
+        OSError: as the file system says.
+    """
+    line = (json.dumps(plain(said)) + "\n").encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / EVENTS).open("a+b", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        if end:
+            file.seek(end - 1)
+            line = line if file.read(1) == b"\n" else b"\n" + line
+        if file.write(line) != len(line):
+            file.truncate(end)
+            raise OSError("the disk is full")
+
+
+def next_session(folder: Path, manifest: Mapping[str, Any]) -> int:
+    """One more than any session that left a trace, in the manifest or in a file name."""
+    return max([-1, *(int(said["session"]) for said in _sessions(manifest)), *_sessions_on_disk(folder)]) + 1
+
+
+def plain(value: object, depth: int = DEPTH) -> Any:
+    """What strict JSON can hold: numbers, text, lists and objects; anything else as text."""
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value) if math.isfinite(value) else str(float(value))
+    if depth and isinstance(value, Mapping):
+        return {str(key): plain(inner, depth - 1) for key, inner in value.items()}
+    if depth and isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(inner, depth - 1) for inner in value]
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001  # a config object's own code
+        return f"<{type(value).__name__}>"
+
+
+def _count(manifest: Mapping[str, Any], name: str) -> int:
+    said = manifest.get(name)
+    return said if isinstance(said, int) else 0
+
+
+def _sessions(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    said = manifest.get("sessions")
+    entries = said if isinstance(said, list) else []
+    return [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("session"), int)]
+
+
+def _sessions_on_disk(folder: Path) -> Iterator[int]:
+    for room in (SIGNALS, JOURNAL):
+        for file in files(folder / room):
+            head = file.name.split("-")[0]
+            if head.isdigit():
+                yield int(head)

@@ -1,0 +1,82 @@
+import numpy as np
+import planted
+import pytest
+
+import runopsy
+
+
+def events(run, kind):
+    return [e for e in runopsy.analyze(run).events if e.kind == kind]
+
+
+@pytest.mark.parametrize("half", [500.0, 1500.0, 3000.0])
+def test_grokking_is_found_at_its_half_way_step(half):
+    (event,) = events(planted.grokking(last=6000, half=half), "grokking")
+    assert event.step == pytest.approx(half, rel=0.1)
+    assert [e.signal for e in event.evidence] == ["train/acc", "val/acc", "val/acc"]
+
+
+def test_generalising_together_with_training_is_no_grokking():
+    step = np.arange(0, 2001, 10)
+    acc = planted.sigmoid(step, 200, 40, 0.1, 0.99)
+    run = planted.run(step, {"train/loss": planted.decay(step), "train/acc": acc, "val/acc": acc - 0.01})
+    assert not events(run, "grokking")
+
+
+def test_a_late_gain_too_small_is_no_grokking():
+    step = np.arange(0, 4001, 10)
+    train = planted.sigmoid(step, 50, 10, 0, 1)
+    val = planted.sigmoid(step, 1500, 150, 0.6, 0.8)
+    run = planted.run(step, {"train/loss": planted.decay(step), "train/acc": train, "val/acc": val})
+    assert not events(run, "grokking")
+
+
+def test_without_accuracy_grokking_is_not_checked_and_says_why():
+    checks = {c.code: c for c in runopsy.analyze(planted.healthy()).checks}
+    assert checks["G01"].outcome == "not_checked"
+    assert checks["G01"].why == "the log has no train/acc and no val/acc"
+
+
+@pytest.mark.parametrize("turn", [400.0, 800.0, 1600.0])
+def test_memorization_begins_where_validation_turns(turn):
+    (event,) = events(planted.overfitting(turn=turn), "memorization_onset")
+    assert event.step == pytest.approx(turn, rel=0.25)
+
+
+def test_a_healthy_run_has_no_onset_and_no_other_event():
+    for seed in range(5):
+        assert not runopsy.analyze(planted.healthy(seed=seed)).events
+
+
+def test_memorization_without_any_generalisation_begins_while_training_falls():
+    step = np.arange(0, 2001, 5)
+    run = planted.run(
+        step,
+        {
+            "train/loss": planted.noisy(4 * np.exp(-step / 60) + 1e-4, 0.02),
+            "train/acc": planted.sigmoid(step, 100, 15, 0, 1),
+            "val/loss": planted.noisy(4 + 4 * step / 2000, 0.01),
+            "val/acc": np.full(len(step), 0.02),
+        },
+    )
+    autopsy = runopsy.analyze(run)
+    (event,) = [e for e in autopsy.events if e.kind == "memorization_onset"]
+    assert 5 <= event.step <= 60
+    assert autopsy.verdict.name == "memorized"
+
+
+def descent(seed=0, peak=2.0):
+    step = np.arange(0, 20_001, 20)
+    u = np.log(step + 20)
+    val = 1.0 + 1.5 * np.exp(-((u - 3) ** 2) / 0.4) + (peak - 1) * np.exp(-((u - 7) ** 2) / 0.6) - 0.04 * u
+    return planted.run(step, {"train/loss": planted.decay(step, 2.5, 0.01), "val/loss": planted.noisy(val, 0.01, seed)})
+
+
+def test_a_second_descent_is_found_at_its_peak():
+    (event,) = events(descent(), "double_descent_peak")
+    assert event.step == pytest.approx(np.exp(7) - 20, rel=0.15)
+    assert not events(descent(), "memorization_onset")  # it did not turn for good
+
+
+def test_a_bump_below_the_prominence_is_no_second_descent():
+    assert not events(descent(peak=1.03), "double_descent_peak")

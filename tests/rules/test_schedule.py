@@ -1,0 +1,47 @@
+import numpy as np
+import planted
+import pytest
+
+import runopsy
+from runopsy.model import Run, Track
+
+
+def changes(lr):
+    step = np.arange(len(lr))
+    run = planted.run(step, {"train/loss": planted.decay(step), "lr": lr})
+    return [e.step for e in runopsy.analyze(run).events if e.kind == "lr_change"]
+
+
+def test_each_jump_of_a_step_schedule_is_found():
+    lr = np.full(3000, 0.1)
+    lr[1000:] = 0.01
+    lr[2000:] = 0.001
+    assert changes(lr) == [1000, 2000]
+
+
+@pytest.mark.parametrize(
+    "lr",
+    [
+        1e-3 * 0.5 * (1 + np.cos(np.linspace(0, np.pi, 3000))),
+        1e-3 * np.minimum(1, (np.arange(3000) + 1) / 200),
+        1e-3 * 0.999 ** np.arange(3000),
+        np.full(3000, 3e-4),
+        np.zeros(3000),
+    ],
+    ids=["cosine", "warm-up", "exponential", "constant", "zero"],
+)
+def test_a_smooth_schedule_has_no_jump(lr):
+    assert changes(lr) == []
+
+
+def test_a_resume_is_an_event_and_replaces_what_it_trained_again():
+    step = np.concatenate([np.arange(0, 1000.0), np.arange(600.0, 2000)])
+    session = np.concatenate([np.zeros(1000, int), np.ones(1400, int)])
+    loss = planted.decay(step) + np.where(session == 0, 0.5, 0.0)
+    run = Run("p", "p", "step", {"train/loss": Track("train/loss", step, loss, session=session)})
+    autopsy = runopsy.analyze(run)
+    assert [(e.kind, e.step) for e in autopsy.events if e.kind == "resume"] == [("resume", 600)]
+    kept = autopsy.signals["train/loss"]
+    assert len(kept) == 2000
+    assert kept.value[700] == pytest.approx(planted.decay([700])[0])
+    assert "400 values that were trained again" in " ".join(autopsy.notes)

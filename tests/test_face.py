@@ -1,0 +1,48 @@
+"""The public names, and what asking for them may load."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import runopsy
+
+HEAVY = ("polars", "numpy", "scipy", "ruptures", "torch", "pyarrow")
+
+
+def loaded_by(code: str) -> set[str]:
+    """The heavy packages in sys.modules after a fresh interpreter ran ``code``."""
+    script = f"import sys\n{code}\nprint('LOADED', *[m for m in {HEAVY!r} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    return set(next(line for line in out.splitlines() if line.startswith("LOADED")).split()[1:])
+
+
+def test_importing_runopsy_loads_nothing_heavy():
+    assert loaded_by("import runopsy") == set()
+
+
+def test_help_loads_nothing_heavy():
+    code = "sys.argv = ['runopsy', '--help']\nimport runpy\ntry:\n    runpy.run_module('runopsy', run_name='__main__')\nexcept SystemExit:\n    pass"
+    assert loaded_by(code) == set()
+
+
+def test_listing_the_lab_loads_no_torch():
+    code = "sys.argv = ['runopsy', 'lab', 'list']\nimport runpy\ntry:\n    runpy.run_module('runopsy', run_name='__main__')\nexcept SystemExit:\n    pass"
+    assert "torch" not in loaded_by(code)
+
+
+def test_analysing_loads_no_torch():
+    code = f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\nimport planted, runopsy\nrunopsy.analyze(planted.healthy())"
+    assert "torch" not in loaded_by(code)
+
+
+def test_every_name_of_the_face_resolves():
+    for name in runopsy.__all__:
+        assert getattr(runopsy, name) is not None
+    assert set(runopsy.__all__) <= set(dir(runopsy))
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'analyse'"):
+        _ = runopsy.analyse

@@ -1,0 +1,94 @@
+import numpy as np
+import planted
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import runopsy
+from runopsy.phases import LABELS, _join_short, _spells
+
+
+def labels(run):
+    return [p.label for p in runopsy.analyze(run).phases]
+
+
+@pytest.mark.parametrize("make", [planted.healthy, planted.overfitting, planted.grokking])
+def test_phases_tile_the_run_without_gap(make):
+    autopsy = runopsy.analyze(make())
+    assert autopsy.phases[0].start == autopsy.first
+    assert autopsy.phases[-1].end == autopsy.last
+    for before, after in zip(autopsy.phases, autopsy.phases[1:], strict=False):
+        assert before.end == after.start
+        assert before.label != after.label
+        assert before.start < before.end
+
+
+def test_grokking_is_memorization_and_then_feature_learning():
+    found = labels(planted.grokking())
+    assert found[found.index("memorization") :] == ["memorization", "feature_learning", "converged"]
+
+
+def test_overfitting_ends_in_memorization():
+    assert labels(planted.overfitting())[-1] == "memorization"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_smooth_decay_is_one_passage(seed):
+    found = labels(planted.healthy(seed=seed))
+    order = ["underfitting", "feature_learning", "converged"]
+    assert found == sorted(found, key=order.index)
+
+
+def test_without_validation_no_claim_about_generalisation_is_made():
+    step = np.arange(3000)
+    autopsy = runopsy.analyze(planted.run(step, {"loss": planted.noisy(planted.decay(step), 0.05)}))
+    assert {p.label for p in autopsy.phases} <= {"underfitting", "fitting", "converged"}
+    assert "fitting" in {p.label for p in autopsy.phases}
+    assert autopsy.verdict.name == "inconclusive"
+    assert "no validation" in autopsy.verdict.why
+
+
+def test_where_no_example_repeats_training_is_its_own_validation():
+    step = np.arange(3000)
+    curves = {"loss": planted.noisy(planted.decay(step), 0.05), "epoch": step / 3000}
+    assert "feature_learning" in labels(planted.run(step, curves))
+
+
+def test_a_run_that_never_learnt_is_underfitting_throughout():
+    step = np.arange(2000)
+    noise = planted.noisy(np.full(2000, 2.3), 0.01)
+    assert labels(planted.run(step, {"train/loss": noise, "val/loss": planted.noisy(np.full(2000, 2.3), 0.01, 1)})) == [
+        "underfitting"
+    ]
+
+
+def test_a_change_of_learning_rate_explains_the_transition_beside_it():
+    step = np.arange(0, 6001, 10)
+    fall = planted.sigmoid(step, 3000, 20, 0, 0.5)
+    loss = planted.decay(step, 2.3, 0.8, 30) - fall
+    run = planted.run(
+        step,
+        {
+            "train/loss": planted.noisy(loss, 0.01),
+            "val/loss": planted.noisy(loss + 0.02, 0.01, 1),
+            "lr": np.where(step < 3000, 0.1, 0.01),
+        },
+    )
+    near = [t for t in runopsy.analyze(run).transitions if abs(t.step - 3000) < 300]
+    assert near
+    assert all(t.explained_by == "lr_change" for t in near)
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=200))
+def test_joining_short_spells_leaves_no_gap_and_no_equal_neighbours(sequence):
+    spells = _join_short(_spells(list(sequence)), lambda spell: (spell[1] - spell[0]) / 4)
+    assert spells[0][0] == 0
+    assert spells[-1][1] == len(sequence)
+    for (_, end, before), (start, _, after) in zip(spells, spells[1:], strict=False):
+        assert end == start
+        assert before != after
+    assert {label for _, _, label in spells} <= set(sequence)
+
+
+def test_the_last_label_takes_whatever_is_left():
+    assert LABELS[-1][1](None)

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from runopsy.stats import long_run_factor, mad, rolling_median, trailing_max, trailing_median, white_noise
+
+finite = st.floats(-1e6, 1e6, allow_nan=False)
+
+
+def naive_rolling_median(values, window):
+    """As slow and as plain as the definition reads; the ends are mirrored without repeating the end value."""
+    half, n = window // 2, len(values)
+
+    def at(i):
+        i = -i if i < 0 else i
+        return values[2 * (n - 1) - i if i > n - 1 else i]
+
+    return np.array([sorted(at(j) for j in range(i - half, i + half + 1))[half] for i in range(n)])
+
+
+@given(arrays(np.float64, st.integers(7, 60), elements=finite), st.sampled_from([1, 3, 7]))
+def test_rolling_median_matches_its_definition(values, window):
+    np.testing.assert_array_equal(rolling_median(values, window), naive_rolling_median(values, window))
+
+
+@given(arrays(np.float64, st.integers(8, 60), elements=finite), st.sampled_from([3, 5, 7]))
+def test_trailing_statistics_see_only_what_came_before(values, window):
+    median, highest = trailing_median(values, window), trailing_max(values, window)
+    for i in range(len(values)):
+        if i < window:
+            assert np.isnan(median[i])
+            assert np.isnan(highest[i])
+        else:
+            assert median[i] == sorted(values[i - window : i])[window // 2]
+            assert highest[i] == values[i - window : i].max()
+
+
+@pytest.mark.parametrize(("window", "n"), [(4, 10), (7, 6)])
+def test_a_window_without_a_middle_or_longer_than_the_series_is_refused(window, n):
+    with pytest.raises(ValueError, match="window"):
+        rolling_median(np.zeros(n), window)
+
+
+def test_mad_is_the_standard_deviation_of_a_gaussian():
+    assert mad(np.random.default_rng(0).normal(5, 3, 100_000)) == pytest.approx(3, rel=0.02)
+    assert mad(np.array([])) == 0
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.3, -2.0])
+def test_white_noise_is_measured_around_a_slope(slope):
+    rng = np.random.default_rng(1)
+    values = slope * np.arange(20_000) + rng.normal(0, 0.7, 20_000)
+    assert white_noise(values) == pytest.approx(0.7, rel=0.03)
+
+
+def test_white_noise_of_too_few_or_constant_values_is_zero():
+    assert white_noise(np.array([1.0, 2.0])) == 0
+    assert white_noise(np.ones(50)) == 0
+
+
+def ar1(phi, n=60_000, seed=2):
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=n)
+    out = np.empty(n)
+    out[0] = noise[0]
+    for i in range(1, n):
+        out[i] = phi * out[i - 1] + noise[i]
+    return out
+
+
+def test_the_long_run_factor_of_white_noise_is_one():
+    assert long_run_factor(ar1(0.0)) == pytest.approx(1, abs=0.25)
+
+
+def test_the_long_run_factor_grows_with_autocorrelation():
+    half, strong = long_run_factor(ar1(0.5)), long_run_factor(ar1(0.9))
+    assert 2 < half < strong
+
+
+def test_a_bending_curve_without_noise_is_not_taken_for_autocorrelation():
+    curve = np.log(0.1 + 1 / (1 + np.arange(5000) / 100))
+    assert long_run_factor(curve) < 4
