@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from runopsy.errors import BadOption, RunopsyError
+from runopsy.lab import TASKS  # names and titles; torch waits until one is trained
 from runopsy.version import VERSION
 
 if TYPE_CHECKING:
@@ -136,10 +137,9 @@ def explain(code: Annotated[str, typer.Argument(help="The code of a rule, e.g. G
 @lab.command("list")
 def lab_list() -> None:
     """List the trainings: what each shows and how long it takes."""
-    from runopsy.lab import TASKS
-
     for task in TASKS:
-        typer.echo(f"{task.name:16} ~{task.seconds:>2.0f} s  {task.shows}")
+        typer.echo(f"{task.name:16} ~{task.seconds:>2} s  {task.title}")
+        typer.echo(f"{'':24}{task.shows}\n")
 
 
 def _lab_command(name: str, title: str) -> None:
@@ -167,17 +167,8 @@ def _lab_command(name: str, title: str) -> None:
     lab.command(name)(train)
 
 
-for _name, _title in (
-    ("grokking", "Modular addition: memorized first, understood long after."),
-    ("memorization", "The same without weight decay: memorized, and that is all."),
-    ("overfitting", "A student on noisy labels: validation turns while training goes on."),
-    ("healthy", "A student with enough data: what it learns carries over."),
-    ("underfitting", "A model too small for its task."),
-    ("double-descent", "Two-scale linear regression: validation falls, rises, and falls again."),
-    ("divergence", "A learning rate raised too far."),
-    ("spike", "Bad batches: the loss leaps and comes back."),
-):
-    _lab_command(_name, _title)
+for _task in TASKS:
+    _lab_command(_task.name, _task.title)
 
 
 # --- shared by the verbs -------------------------------------------------------------------------

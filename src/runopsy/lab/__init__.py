@@ -19,15 +19,15 @@ TASKS: tuple[Task, ...] = (
     Task(
         "grokking",
         "Modular addition, long after the training set is known by heart",
-        10,
+        6,
         "A two-layer network fits its training sums early and stands at chance on the others; "
-        "weight decay then carries it to the rule, several times later.",
+        "weight decay then carries it to the rule, many times later.",
         "runopsy.lab.modular:grokking",
     ),
     Task(
         "memorization",
         "Modular addition without weight decay",
-        10,
+        6,
         "The same network with nothing to pull it off the memorized solution: "
         "training accuracy 1, validation near chance to the last step.",
         "runopsy.lab.modular:memorization",
@@ -35,7 +35,7 @@ TASKS: tuple[Task, ...] = (
     Task(
         "overfitting",
         "Few examples, a quarter of them mislabelled",
-        5,
+        3,
         "Validation improves while the clean examples are learnt, "
         "then gets worse while the mislabelled ones are learnt by heart.",
         "runopsy.lab.teacher:overfitting",
@@ -43,14 +43,14 @@ TASKS: tuple[Task, ...] = (
     Task(
         "healthy",
         "Plenty of clean examples",
-        5,
+        3,
         "Validation follows training down to a plateau; nothing else happens.",
         "runopsy.lab.teacher:healthy",
     ),
     Task(
         "underfitting",
         "One hidden unit for a problem that needs many",
-        5,
+        2,
         "Training and validation stop together, far from solved: no gap, and no room to learn.",
         "runopsy.lab.teacher:underfitting",
     ),
@@ -65,15 +65,16 @@ TASKS: tuple[Task, ...] = (
     Task(
         "divergence",
         "A learning rate raised past what is stable",
-        5,
+        2,
         "A classifier that has learnt its task is thrown off by its schedule and never comes back.",
         "runopsy.lab.unstable:divergence",
     ),
     Task(
         "spike",
         "Two bad batches in a healthy run",
-        5,
-        "Two batches arrive unscaled; the loss leaps each time and is back within some tens of steps.",
+        3,
+        "Two batches arrive unscaled and with their columns in the wrong order; "
+        "the loss leaps each time and is back within some tens of steps.",
         "runopsy.lab.unstable:spike",
     ),
 )

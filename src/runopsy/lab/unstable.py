@@ -49,7 +49,8 @@ def divergence(folder: Path, seed: int, progress: Progress) -> Truth:
     expect(RAISED < first < RAISED + CLOSE, "the loss leaves for good where the rate is raised", seed)
     why = (
         f"the learning rate was raised from {SAFE} to {WILD} at step {RAISED}; evaluated on the whole training set "
-        f"after every update, the loss was above that of the untrained network from step {first} to the end"
+        f"after each of the next {CLOSE} updates and then every {LOOK}, the loss was above that of the untrained "
+        f"network from step {first} to the end"
     )
     events = (
         Planted("lr_change", RAISED, RAISED - 1, RAISED + 1),
