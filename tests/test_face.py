@@ -22,18 +22,23 @@ def test_importing_runopsy_loads_nothing_heavy():
     assert loaded_by("import runopsy") == set()
 
 
+def command(*words):
+    """Code that runs the command line in the same process and survives its exit."""
+    run = "try:\n    runpy.run_module('runopsy', run_name='__main__')\nexcept SystemExit:\n    pass"
+    return f"import runpy\nsys.argv = {['runopsy', *words]!r}\n{run}"
+
+
 def test_help_loads_nothing_heavy():
-    code = "sys.argv = ['runopsy', '--help']\nimport runpy\ntry:\n    runpy.run_module('runopsy', run_name='__main__')\nexcept SystemExit:\n    pass"
-    assert loaded_by(code) == set()
+    assert loaded_by(command("--help")) == set()
 
 
 def test_listing_the_lab_loads_no_torch():
-    code = "sys.argv = ['runopsy', 'lab', 'list']\nimport runpy\ntry:\n    runpy.run_module('runopsy', run_name='__main__')\nexcept SystemExit:\n    pass"
-    assert "torch" not in loaded_by(code)
+    assert "torch" not in loaded_by(command("lab", "list"))
 
 
 def test_analysing_loads_no_torch():
-    code = f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\nimport planted, runopsy\nrunopsy.analyze(planted.healthy())"
+    here = str(Path(__file__).parent)
+    code = f"sys.path.insert(0, {here!r})\nimport planted, runopsy\nrunopsy.analyze(planted.healthy())"
     assert "torch" not in loaded_by(code)
 
 

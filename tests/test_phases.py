@@ -1,9 +1,9 @@
 import numpy as np
-import planted
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import planted
 import runopsy
 from runopsy.phases import LABELS, _join_short, _spells
 

@@ -1,7 +1,7 @@
 import numpy as np
-import planted
 import pytest
 
+import planted
 import runopsy
 
 
@@ -85,6 +85,10 @@ def test_a_second_witness_that_names_another_step_is_said():
     step = np.arange(0, 4001, 20)
     run = planted.run(
         step,
-        {"loss": planted.decay(step), "val_loss": 1 + np.abs(step - 1000) / 1000, "val_acc": 1 - np.abs(step - 3000) / 9000},
+        {
+            "loss": planted.decay(step),
+            "val_loss": 1 + np.abs(step - 1000) / 1000,
+            "val_acc": 1 - np.abs(step - 3000) / 9000,
+        },
     )
     assert runopsy.analyze(run).stop.other[:2] == ("val/acc", 3000.0)

@@ -79,8 +79,9 @@ def name(case: Case, events: Iterable[Event]) -> tuple[Phase, ...]:
     """The phases of a run, half-open and without gaps; none where there is no training loss to read."""
     if "train/loss" not in case.segments:
         return ()
-    grid = _grid(case)
-    readings = _read(case, grid, _divergence(events))
+    gone = _divergence(events)
+    grid = _grid(case, gone)
+    readings = _read(case, grid, gone)
     labels = [_label(reading) for reading in readings]
     spells = _join_short(_spells(labels), _visible(case, grid))
     starts = [case.first, *(float(grid[a]) for a, _, _ in spells[1:])]
@@ -107,12 +108,13 @@ def transitions(case: Case, phases: tuple[Phase, ...], events: Iterable[Event]) 
 # --- reading -------------------------------------------------------------------------------------
 
 
-def _grid(case: Case) -> Positions:
+def _grid(case: Case, also: Position | None) -> Positions:
     length = max(case.last - case.first, 1e-9)
     low = max(min(_spacing(s) for s in case.segments.values()), length * 1e-6)
     log = np.geomspace(low, length, GRID // 2)
     points = np.unique(np.concatenate([[0.0], log, np.linspace(0, length, GRID // 2)])) + case.first
     logged = case.signals["train/loss"].step  # boundaries stand on steps that the log knows
+    points = np.append(points, [] if also is None else also)
     return np.unique(np.append(case.first, logged[np.clip(np.searchsorted(logged, points), 0, len(logged) - 1)]))
 
 

@@ -1,7 +1,7 @@
 import numpy as np
-import planted
 import pytest
 
+import planted
 import runopsy
 
 

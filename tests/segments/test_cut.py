@@ -1,7 +1,7 @@
 import numpy as np
-import planted
 import pytest
 
+import planted
 from runopsy.model import Signal
 from runopsy.segments import segment
 from runopsy.segments.bins import MOST, edges

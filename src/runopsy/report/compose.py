@@ -98,7 +98,7 @@ def _pictures(autopsy: Autopsy) -> Iterator[Block]:
         yield Heading(f"Phases, by {'log ' if scale.log else ''}{scale.unit}")
         yield Timeline(scale, tuple(Band(plain(p.label), p.label, p.start, p.end) for p in autopsy.phases))
         curves = tuple(e.signal for e in autopsy.phases[0].why)
-        yield Table(("phase", f"{scale.unit}s", "of the run", *curves), _phase_rows(autopsy, curves))
+        yield Table(("phase", f"{scale.unit}s", *curves), _phase_rows(autopsy, curves))
     cuts = tuple(p.start for p in autopsy.phases[1:])
     for kind, rows in (("loss", 9), ("acc", 6)):
         lines = tuple(_line(s) for n, s in autopsy.segments.items() if n.endswith(f"/{kind}"))
@@ -124,18 +124,16 @@ def _line(segments: Segments) -> Line:
 
 
 def _phase_rows(autopsy: Autopsy, curves: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    length = max(autopsy.last - autopsy.first, 1e-12)
     rows = []
     for p in autopsy.phases:
-        moved = {e.signal: f"{number(_round(e.limit))} → {number(_round(e.observed))}" for e in p.why}
-        share = percent((p.end - p.start) / length)
-        rows.append((plain(p.label), f"{place(p.start)} – {place(p.end)}", share, *(moved.get(c, "") for c in curves)))
+        moved = {e.signal: f"{number(_round(e.limit))}→{number(_round(e.observed))}" for e in p.why}
+        rows.append((plain(p.label), f"{place(p.start)} – {place(p.end)}", *(moved.get(c, "") for c in curves)))
     return tuple(rows)
 
 
 def _round(value: float | None) -> float:
-    """Three digits: fitted values at a boundary carry no more."""
-    return float(f"{value or 0.0:.3g}")
+    """Two digits: fitted values at a boundary carry hardly more, and the table stays in its columns."""
+    return float(f"{value or 0.0:.2g}")
 
 
 # --- what happened -------------------------------------------------------------------------------
@@ -183,8 +181,7 @@ def _stopping(stop: Stop | None, axis: str) -> Iterator[Block]:
     if stop.wasted_steps <= 0:
         text += ", the last one: nothing came after it."
     else:
-        change = "worse" if stop.after_best > 0 else "the same"
-        by = f"{percent(stop.after_best)} {change}" if stop.after_best else change
+        by = _worse(stop)
         text += f"; {place(stop.wasted_steps)} {axis}s"
         text += f" ({duration(stop.wasted_seconds)})" if stop.wasted_seconds else ""
         text += f" came after it and ended {by} ({number(stop.last)})."
@@ -195,6 +192,13 @@ def _stopping(stop: Stop | None, axis: str) -> Iterator[Block]:
     yield Prose(
         "A schedule that ends elsewhere would have changed the curve: this is the best of this run, no promise."
     )
+
+
+def _worse(stop: Stop) -> str:
+    """How the run ended against its best; beyond a factor of ten, percentages stop saying anything."""
+    if stop.after_best <= 0:
+        return "the same"
+    return f"{percent(stop.after_best)} worse" if stop.after_best < 10 else "far worse"
 
 
 # --- what it rests on ----------------------------------------------------------------------------
@@ -208,7 +212,8 @@ def _evidence(numbers: Mapping[int, list[tuple[str, Evidence]]]) -> Iterator[Blo
     ]
     if rows:
         yield Heading("Evidence")
-        yield Table(("", "signal", "at", "seen", "held against", "what that is"), tuple(rows))
+        yield Table(("", "signal", "at", "value", "held against", "what that is"), tuple(rows))
+        yield Prose("Values are those of the fitted curves; single rows scatter around them.")
 
 
 def _not_checked(autopsy: Autopsy) -> Iterator[Block]:

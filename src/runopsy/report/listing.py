@@ -56,13 +56,14 @@ def explanation(rule: Rule) -> str:
 
 
 def _reasons(rule: Rule) -> dict[str, str]:
-    """Threshold → the comment beside it: the reason is written once, where the number is."""
-    reasons = {}
+    """Threshold → the comment beside or above it: the reason is written once, where the number is."""
+    reasons, above = {}, ""
     for line in inspect.getsource(type(rule)).splitlines():
-        declared, _, comment = line.partition("#")
-        name, colon, _ = declared.strip().partition(":")
-        if colon and comment and name.isidentifier():
-            reasons[name] = comment.strip()
+        declared, _, comment = line.strip().partition("#")
+        name, colon, _ = declared.partition(":")
+        if colon and name.isidentifier():
+            reasons[name] = comment.strip() or above
+        above = f"{above} {comment.strip()}".strip() if not declared else ""
     return reasons
 
 

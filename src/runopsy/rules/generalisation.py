@@ -127,9 +127,8 @@ class MemorizationOnset:
 
     rise: float = 0.1  # of its lowest value, by which validation loss must end above it: less is a plateau's wobble
     visible: float = 0.03  # of its own drop, likewise: late in a fitted run, 1e-6 may double and mean nothing
-    follows: float = (
-        0.1  # of accuracy (without it: of the loss's start) that validation gains by the time training is fitted
-    )
+    # of accuracy (without it: of the loss's start) that validation must gain by the time training is fitted
+    follows: float = 0.1
     share: float = 0.3  # of the training loss's drop, where validation never follows: DEFINITIONS of the labelled runs
 
     def __call__(self, case: Case) -> Iterator[Event]:
@@ -146,9 +145,8 @@ class MemorizationOnset:
             return []
         end = min(max(fitted, done), float(val.step[-1]))
         acc = curve(case, "val/acc")
-        witness = (
-            val if acc is None else acc
-        )  # accuracy tells chance; a loss may fall at chance (large initial weights)
+        # accuracy tells chance; a loss may fall a long way at chance, from large initial weights
+        witness = val if acc is None else acc
         name = "val/loss" if acc is None else "val/acc"
         start = float(witness.value[0])
         seen = witness.value[witness.step <= end] if (witness.step <= end).any() else witness.value[:1]

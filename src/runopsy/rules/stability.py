@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from runopsy.model import Case, Event, Evidence, Position, Severity, Signal, Values
-from runopsy.rules.curves import curve, spacing_at
+from runopsy.rules.curves import spacing_at
 from runopsy.stats import MAD_TO_SD, rolling_median, trailing_max, trailing_median
 
 FIRST = 5  # rows whose median is the loss at the start
@@ -43,23 +43,38 @@ class Divergence:
 
     had_learnt: float = 0.1  # of its start that the loss had lost before: a run that never learnt cannot lose it
     back_to: float = 0.95  # of its start: a loss that has come back up to it has forgotten what it learnt
+    settled: int = 5  # rows whose median says so: a lucky batch is no recovery
 
     def __call__(self, case: Case) -> Iterator[Event]:
         loss = case.signals["train/loss"]
-        if loss.broken is not None and (not len(loss) or loss.broken[-1] > loss.step[-1]):
-            after = loss.broken[loss.broken > (loss.step[-1] if len(loss) else -np.inf)]
-            yield self._event(case, float(after[0]), float("nan"), None, "not finite from here to the end")
+        gone = self._not_finite_from(loss)
+        if len(loss) < FIRST:
+            if gone is not None:
+                yield self._event(case, gone, float("nan"), None, "not finite from here to the end")
             return
-        fitted = curve(case, "train/loss")
-        if fitted is None:
-            return
-        start, value = float(np.median(loss.value[:FIRST])), fitted.value
-        lowest = int(np.argmin(value))
-        if value[lowest] > (1 - self.had_learnt) * start or value[-1] < self.back_to * start:
-            return
-        below = np.flatnonzero(value < self.back_to * start)
-        at = float(fitted.step[min(int(below[-1]) + 1, len(value) - 1)])
-        yield self._event(case, at, fitted.at(at), self.back_to * start, "back above where it started, to the end")
+        start = float(np.median(loss.value[:FIRST]))
+        limit = self.back_to * start
+        low = np.flatnonzero(self._calm(loss) < limit)
+        learnt = len(low) > 0 and float(self._calm(loss).min()) <= (1 - self.had_learnt) * start
+        after = int(low[-1]) + 1 if len(low) else 0
+        if learnt and after < len(loss):
+            at = float(loss.step[after])
+            last = "not finite" if gone is not None else f"{float(loss.value[-1]):.3g}"
+            yield self._event(
+                case, at, float(loss.value[after]), limit, f"from here on above most of its start; {last} at the end"
+            )
+        elif gone is not None:
+            yield self._event(case, gone, float("nan"), None, "not finite from here to the end")
+
+    def _not_finite_from(self, loss: Signal) -> Position | None:
+        """Where the loss becomes NaN or infinite for good."""
+        if loss.broken is None:
+            return None
+        tail = loss.broken[loss.broken > loss.step[-1]] if len(loss) else loss.broken
+        return float(tail[0]) if len(tail) else None
+
+    def _calm(self, loss: Signal) -> Values:
+        return rolling_median(loss.value, self.settled) if len(loss) >= self.settled else loss.value
 
     def _event(self, case: Case, at: Position, seen: float, limit: float | None, says: str) -> Event:
         proof = (Evidence("train/loss", at, seen, limit, "", says),)
@@ -75,15 +90,16 @@ class LossSpike:
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
 
     scatter: float = 8.0  # x the scatter of log loss around its median: Gaussian noise of 1e6 steps stays below 5
-    ratio: float = (
-        1.3  # x the highest of the rows before it: minibatch losses are heavy-tailed, and 8 x a scatter may be usual
-    )
-    share: float = (
-        0.03  # of the run's whole range of loss: late in a fitted run, 1e-6 may leap to 1e-4 and mean nothing
-    )
+    # x the highest of the rows before it: minibatch losses are heavy-tailed, and 8 x a scatter may be usual
+    ratio: float = 1.3
+    # of the run's whole range of loss: late in a fitted run, 1e-6 may leap to 1e-4 and mean nothing
+    share: float = 0.03
     window: int = 51  # rows before it that say what is usual, odd
-    back: float = 0.25  # of its height in log loss, at most, at which the rows after it must lie again
-    settled: int = 5  # rows whose median says so; and one high row among them is a hard batch, not a spike
+    settled: int = 5  # rows whose median must be high for a leap, and usual again for a return: one row is a hard batch
+    alone: float = 4.0  # x the highest before it, from which one row is enough if it leaves a trace
+    trace: float = 0.9  # x the scatter by which the median of ``aftermath`` must stay up: 4 standard errors of it
+    aftermath: int = 30  # rows after a lone leap
+    back: float = 2.0  # x the scatter above what was usual (or by ``ratio``), within which the loss is back
     longest: float = 0.1  # of the run, from leap to return: slower, and it is a new level
 
     def __call__(self, case: Case) -> Iterator[Event]:
@@ -102,19 +118,26 @@ class LossSpike:
         for at in np.flatnonzero(high):
             if at < row:
                 continue
-            back = self._return(loss, log, calm, int(at), float(usual[at]))
-            if back is not None:
+            near = float(usual[at] + max(self.back * scatter[at], np.log(self.ratio)))
+            back = self._return(loss, calm, int(at), near)
+            held = back is not None and back > at + self.settled // 2
+            lone = log[at] - highest[at] > np.log(self.alone)
+            if back is not None and (
+                held or (lone and self._trace(log, int(at)) - usual[at] > self.trace * scatter[at])
+            ):
                 row = back
                 yield self._event(loss, int(at), back, float(usual[at]))
 
-    def _return(self, loss: Signal, log: Values, calm: Values, at: int, usual: float) -> int | None:
-        """The first row after the leap where the loss is back; None where it does not come back in time."""
+    def _trace(self, log: Values, at: int) -> float:
+        """Where log loss lies after a lone leap: a hard batch leaves the next ones as they were."""
+        return float(np.median(log[at + 1 : at + 1 + self.aftermath]))
+
+    def _return(self, loss: Signal, calm: Values, at: int, near: float) -> int | None:
+        """The first row from the middle of the next few on where the loss is back; None if not in time."""
         end = int(np.searchsorted(loss.step, loss.step[at] + self.longest * (loss.step[-1] - loss.step[0]), "right"))
-        top = np.maximum.accumulate(log[at:end])
-        near = calm[at:end] - usual <= self.back * (top - usual)
-        half = self.settled // 2
-        back = np.flatnonzero(near[half:])
-        return at + half + int(back[0]) if len(back) and back[0] > 0 else None
+        start = at + self.settled // 2
+        back = np.flatnonzero(calm[start:end] <= near)
+        return start + int(back[0]) if len(back) else None
 
     def _event(self, loss: Signal, at: int, back: int, usual: float) -> Event:
         top = at + int(np.argmax(loss.value[at : back + 1]))

@@ -76,7 +76,8 @@ def segment(
     cuts = best_pieces(line_costs(bins.log, bins.level, weight), penalty * np.log(len(bins.level)))
     curve, spread, slope_error = fit_pieces(bins.log, bins.level, weight, cuts)
     middle = [(bins.step[c - 1] + bins.step[c]) / 2 for c in cuts]
-    natural = scale.back(curve)
+    lowest = -np.inf if scale is LOG else signal.value.min()
+    natural = np.clip(scale.back(curve), lowest, signal.value.max())  # a line overshoots where a curve bends
     return Segments(
         signal=signal.name,
         edges=np.array([signal.step[0], *middle, signal.step[-1]]),

@@ -1,0 +1,63 @@
+# The only door: people and CI use the same targets.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
+RUN    ?= sample_logs/grokking
+SHARED ?= ../shared
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types floors samples bench score format clean
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/core ## the autopsy of a real recorded run (RUN=… for another), from nothing, without torch
+	@$(BIN)/runopsy analyze $(RUN)
+
+test: $(VENV)/test ## install the test extras (torch among them) and run the tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q
+
+check: lint types floors test ## everything CI asks: lint, types, floors, tests
+
+lint: $(VENV)/test ## ruff: rules and format
+	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests
+
+types: $(VENV)/test ## mypy --strict
+	$(BIN)/mypy
+
+floors: $(VENV)/test ## which room may import which
+	$(BIN)/lint-imports
+
+samples: $(VENV)/test ## train the runs of sample_logs/ again (about two minutes)
+	$(BIN)/python -m runopsy.lab.samples sample_logs
+
+bench: $(VENV)/bench ## what logging costs, beside others, and what 200 kills lose
+	$(BIN)/python tests/benchmarks/bench_logging.py
+	$(BIN)/python tests/recorder/test_kills.py 200
+
+score: $(VENV)/core ## the labelled runs, where $(SHARED) is there
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $(SHARED)/benchmark/score.py $(SHARED)/benchmark/runs
+
+format: $(VENV)/test ## write the format that lint asks for
+	$(BIN)/ruff format src tests
+	$(BIN)/ruff check --fix src tests
+
+clean: ## remove the virtual environment and what tools left behind
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+# Stamps: each environment is built once, and again when its inputs change.
+$(VENV)/core: pyproject.toml .ci/constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "runopsy needs Python 3.11 or newer; try make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/test: $(VENV)/core
+	$(PIP) --editable '.[test]'
+	@touch $@
+
+$(VENV)/bench: $(VENV)/test
+	$(PIP) --editable '.[test,bench]'
+	@touch $@

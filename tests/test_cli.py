@@ -1,0 +1,188 @@
+"""Words in, words out: what each verb prints, where, and how it exits."""
+
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+import planted
+from runopsy import cli
+from runopsy.rules import KINDS, RULES
+from runopsy.verdicts import VERDICTS
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Run the command line in this process: (exit code, stdout, stderr)."""
+
+    def run(*words, stdin=b""):
+        monkeypatch.setattr(sys, "argv", ["runopsy", *map(str, words)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return run
+
+
+def csv(run):
+    frame = {name: track.value for name, track in run.tracks.items()}
+    step = next(iter(run.tracks.values())).step
+    rows = zip(step.astype(int), *frame.values(), strict=True)
+    return "\n".join([",".join(["step", *frame]), *(",".join(map(repr, map(float, row))) for row in rows)]) + "\n"
+
+
+@pytest.fixture
+def log(tmp_path):
+    path = tmp_path / "metrics.csv"
+    path.write_text(csv(planted.grokking()))
+    return path
+
+
+def test_analyze_prints_the_report_on_stdout_and_nothing_else(call, log):
+    code, out, err = call("analyze", log)
+    assert (code, err) == (0, "")
+    assert "GROKKED" in out
+
+
+def test_analyze_reads_standard_input(call, log):
+    code, out, _ = call("analyze", "-", stdin=log.read_bytes())
+    assert code == 0
+    assert out.startswith("standard input")
+    assert "GROKKED" in out
+
+
+def test_json_is_one_object(call, log):
+    assert json.loads(call("analyze", log, "--format", "json")[1])["verdict"] == "grokked"
+
+
+def test_the_format_is_guessed_from_the_file_to_write(call, log, tmp_path):
+    code, out, err = call("analyze", log, "-o", tmp_path / "a.json")
+    assert (code, out) == (0, "")
+    assert err.strip() == f"wrote {tmp_path / 'a.json'}"
+    assert json.loads((tmp_path / "a.json").read_text())["verdict"] == "grokked"
+    assert call("analyze", log, "-o", tmp_path / "a.txt", "--quiet")[2] == ""
+    assert "GROKKED" in (tmp_path / "a.txt").read_text()
+
+
+def test_a_dash_as_output_is_the_screen(call, log):
+    assert "GROKKED" in call("analyze", log, "-o", "-")[1]
+
+
+def test_map_overrides_a_role(call, log):
+    facts = json.loads(call("analyze", log, "--map", "val/loss=train/loss", "--format", "json")[1])
+    assert facts["roles"]["val/loss"] == "train/loss"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--map", "val/loss"), ("--map", "val/loss=none"), ("--map", "no/role=train/loss"), ("--x", "tokens"),
+     ("--config", "none.toml"), ("--fail-on", "groking"), ("-o", "/no/such/folder/x.json")],
+)  # fmt: skip
+def test_an_option_that_fits_nothing_is_one_line_and_one_hint(call, log, words):
+    code, out, err = call("analyze", log, *words)
+    assert code == 2
+    assert out == ""
+    assert len(err.strip().splitlines()) == 2
+
+
+@pytest.mark.parametrize("words", [("--format", "pdf"), ("--nonsense",), ()])
+def test_wrong_usage_exits_with_2(call, words):
+    assert call("analyze", *words)[0] == 2
+
+
+def test_fail_on_exits_with_1_when_it_matches_and_still_prints(call, log):
+    code, out, err = call("analyze", log, "--fail-on", "divergence,grokking")
+    assert code == 1
+    assert "GROKKED" in out
+    assert "grokking" in err
+
+
+def test_fail_on_knows_verdicts_too(call, log):
+    assert call("analyze", log, "--fail-on", "grokked")[0] == 1
+    assert call("analyze", log, "--fail-on", "overfit,divergence")[0] == 0
+
+
+def test_every_kind_a_rule_can_find_can_be_gated():
+    assert {word for word, _, _ in VERDICTS} >= {
+        "healthy",
+        "overfit",
+        "memorized",
+        "grokked",
+        "diverged",
+        "inconclusive",
+    }
+    assert len(set(KINDS)) == len(KINDS) >= len(RULES)
+
+
+def test_a_fault_of_our_own_exits_with_3_and_says_so(call, log, monkeypatch):
+    monkeypatch.setattr("runopsy.autopsy.analyze", lambda *_, **__: 1 / 0)
+    code, out, err = call("analyze", log)
+    assert (code, out) == (3, "")
+    assert "ZeroDivisionError" in err
+    assert "Traceback" not in err
+
+
+def test_signals_shows_every_column_with_its_role_and_why(call, log):
+    code, out, _ = call("signals", log)
+    assert code == 0
+    for word in ("train/loss", "val/acc", "says val and acc", "--map"):
+        assert word in out
+
+
+def test_rules_lists_every_rule_and_explain_gives_every_reason(call):
+    listed = call("rules")[1]
+    for rule in RULES:
+        assert rule.code in listed
+        code, out, _ = call("explain", rule.code.lower())
+        assert code == 0
+        for line in out.splitlines():
+            assert not line.strip().endswith("="), line
+        thresholds = [line for line in out.splitlines() if line.startswith("  ") and " = " in line]
+        reasons = [line for line in out.splitlines() if line.startswith("      ") and line.strip()]
+        assert len(thresholds) == len(reasons), f"{rule.code}: every threshold has its reason"
+
+
+def test_explaining_a_rule_that_does_not_exist_names_those_that_do(call):
+    code, _, err = call("explain", "Z99")
+    assert code == 2
+    assert "G01" in err
+
+
+def test_the_version_is_printed_alone(call):
+    assert call("--version")[1].startswith("runopsy 0.")
+
+
+def test_lab_lists_its_trainings(call):
+    code, out, _ = call("lab", "list")
+    assert code == 0
+    for name in (
+        "grokking",
+        "memorization",
+        "overfitting",
+        "healthy",
+        "underfitting",
+        "double-descent",
+        "divergence",
+        "spike",
+    ):
+        assert name in out
+
+
+def run_shell(command, cwd):
+    return subprocess.run(command, shell=True, capture_output=True, cwd=cwd, check=False, timeout=120)
+
+
+def test_a_reader_that_goes_away_is_no_error(log, tmp_path):
+    done = run_shell(f"{sys.executable} -m runopsy analyze {log} | head -1", tmp_path)
+    assert done.stdout.startswith(b"metrics")
+    assert done.stderr == b""
+
+
+def test_a_terminal_without_unicode_gets_ascii(log, tmp_path):
+    done = run_shell(f"PYTHONIOENCODING=ascii PYTHONUTF8=0 {sys.executable} -m runopsy analyze {log}", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert b"GROKKED" in done.stdout

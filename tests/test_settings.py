@@ -1,0 +1,73 @@
+import pytest
+
+import planted
+import runopsy
+from runopsy import settings
+from runopsy.autopsy import tuned
+from runopsy.errors import BadOption
+from runopsy.plugins import load
+from runopsy.rules import RULES
+
+
+def write(tmp_path, text, name="runopsy.toml"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+def test_without_a_file_the_defaults_hold(tmp_path):
+    assert settings.load() == settings.Settings()
+
+
+def test_a_file_maps_roles_picks_the_axis_and_sets_thresholds(tmp_path):
+    path = write(tmp_path, 'x = "epoch"\n[map]\n"val/loss" = "nll"\n[rules.G01]\nlate_gain = 0.2\n')
+    assert settings.load(path) == settings.Settings({"val/loss": "nll"}, "epoch", {"G01": {"late_gain": 0.2}})
+
+
+def test_the_pyproject_of_the_working_directory_is_found(tmp_path):
+    write(tmp_path, "[tool.runopsy.rules.S01]\nratio = 2.0\n[tool.other]\nx = 1\n", "pyproject.toml")
+    assert settings.load().rules == {"S01": {"ratio": 2.0}}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("x = [", "no TOML"), ("colour = 1", "colour"), ("map = 3", "tables")],
+)
+def test_a_file_that_means_nothing_is_refused(tmp_path, text, said):
+    with pytest.raises(BadOption, match=said):
+        settings.load(write(tmp_path, text))
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(BadOption, match="cannot be read"):
+        settings.load(tmp_path / "none.toml")
+
+
+def test_a_threshold_can_be_replaced_and_shows_in_the_report():
+    rules = tuned(RULES, {"G01": {"late_gain": 0.99}})
+    autopsy = runopsy.analyze(planted.grokking(), rules=rules)
+    assert autopsy.verdict.name != "grokked"
+    assert autopsy.thresholds["G01"]["late_gain"] == 0.99
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        ({"X99": {}}, "no rule 'X99'"),
+        ({"G01": {"gain": 1}}, "no threshold 'gain'"),
+        ({"G01": {"delay": "long"}}, "no number"),
+    ],
+)
+def test_a_misspelt_override_is_refused(overrides, said):
+    with pytest.raises(BadOption, match=said):
+        tuned(RULES, overrides)
+
+
+def test_a_dotted_path_loads_the_object_it_names():
+    assert load("runopsy.rules:RULES") is RULES
+
+
+@pytest.mark.parametrize("path", ["runopsy.rules", "runopsy.rules:", "no.such:thing", "runopsy.rules:NOTHING", ":x"])
+def test_a_dotted_path_to_nothing_is_refused(path):
+    with pytest.raises(BadOption):
+        load(path)
