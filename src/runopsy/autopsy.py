@@ -46,8 +46,7 @@ def analyze(
     _require_something(run, judged)
     first, last = _extent(judged)
     case = Case(run, signals, {}, first, last, measured.resumes)
-    spikes = [(e.step, e.until or e.step) for e in _ask(LossSpike(), case).events]
-    case = replace(case, segments=_cut(judged, first, spikes))
+    case = replace(case, segments=_cut(judged, first, _spikes(rules, case)))
     checks = tuple(_ask(rule, case) for rule in rules)
     events = tuple(event for check in checks for event in check.events)
     named = phases.name(case, events)
@@ -67,6 +66,12 @@ def analyze(
         thresholds={rule.code: asdict(rule) for rule in rules},  # type: ignore[call-overload]  # every rule is a dataclass
         notes=(*run.notes, *measured.notes),
     )
+
+
+def _spikes(rules: tuple[Rule, ...], case: Case) -> list[tuple[float, float]]:
+    """Where the loss leapt and came back, by the rule in force: no stretch of a curve should be fitted to that."""
+    events = [e for rule in rules if isinstance(rule, LossSpike) for e in _ask(rule, case).events]
+    return [(e.step, e.until or e.step) for e in events]
 
 
 def _cut(judged: Mapping[str, Signal], first: float, spikes: list[tuple[float, float]]) -> dict[str, Segments]:
