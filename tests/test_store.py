@@ -83,7 +83,7 @@ def test_where_one_part_ends_and_the_next_begins_cannot_be_seen(tmp_path: Path) 
     rows = [(step, step / 7, name, 0.0) for step in (0, 1, 2, 9, 4, 4, 5, 3) for name in "ab"]
     for rows_per_part in (1, 3, 100):
         folder = tmp_path / str(rows_per_part)
-        write(folder, rows, rows_per_part=rows_per_part)._compact_all()
+        write(folder, rows, rows_per_part=rows_per_part).close()
         assert_holds(read_run(folder), rows, tolerance=0)
     assert len(files(tmp_path / "3" / SIGNALS, ".parquet")) == 6
 
@@ -126,7 +126,9 @@ def test_names_torn_at_any_byte_leave_every_value_readable(tmp_path: Path) -> No
         known = sum(end <= cut for end in ends)
         expected = ["first", 'se"co\nnd', "dritte/ü"][:known] + [f"unnamed/{n}" for n in range(known + 1, 4)]
         tracks = read_run(tmp_path).tracks
-        assert {name: list(track.value) for name, track in tracks.items()} == dict(zip(expected, [[1], [2], [3]], strict=True))
+        assert {name: list(track.value) for name, track in tracks.items()} == dict(
+            zip(expected, [[1], [2], [3]], strict=True)
+        )
 
 
 def test_a_journal_with_torn_names_is_compacted_all_the_same(tmp_path: Path) -> None:
@@ -164,7 +166,7 @@ def damaged_copies(whole: bytes) -> dict[str, bytes]:
 def test_a_damaged_part_is_skipped_with_a_note(tmp_path: Path, damage: str) -> None:
     rng = np.random.default_rng(0)
     rows = [(step, float(rng.normal()), "a", 0.0) for step in range(400)]
-    write(tmp_path, rows, rows_per_part=200)._compact_all()
+    write(tmp_path, rows, rows_per_part=200).close()
     broken, intact = files(tmp_path / SIGNALS)
     broken.write_bytes(damaged_copies(broken.read_bytes())[damage])
     run = read_run(tmp_path)
@@ -225,7 +227,9 @@ def test_a_part_beside_its_journal_is_read_once(tmp_path: Path) -> None:
     assert list(read_run(tmp_path).tracks["a"].value) == [1.0]
 
 
-def test_a_file_compacted_in_the_middle_of_a_reading_is_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_compacted_in_the_middle_of_a_reading_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(tmp_path, [(step, float(step), "a", 0.0) for step in range(6)], rows_per_part=2)
     from runopsy import store
 
@@ -241,7 +245,9 @@ def test_a_file_compacted_in_the_middle_of_a_reading_is_not_missed(tmp_path: Pat
     assert not any("cannot be read" in note for note in run.notes)
 
 
-def test_a_journal_that_goes_while_it_is_read_is_found_as_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_journal_that_goes_while_it_is_read_is_found_as_a_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(tmp_path, [(0, 1.0, "a", 0.0)])
     from runopsy import store
 
@@ -265,7 +271,9 @@ def test_a_folder_without_a_manifest_is_readable(tmp_path: Path) -> None:
     assert any(MANIFEST in note for note in run.notes)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "null", '{"format": 1, "config": 7, "id": null, "sessions": 3}', "[" * 9999])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1]", "null", '{"format": 1, "config": 7, "id": null, "sessions": 3}', "[" * 9999]
+)
 def test_a_damaged_manifest_is_no_obstacle(tmp_path: Path, text: str) -> None:
     write(tmp_path, [(0, 1.0, "a", 0.0)])
     (tmp_path / MANIFEST).write_text(text)

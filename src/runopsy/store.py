@@ -56,9 +56,10 @@ def names_path(folder: Path, session: int, rank: int) -> Path:
 
 
 def is_run_folder(path: Path) -> bool:
-    """Whether a recorder made this folder; a kill or a power cut may have left either half of it."""
-    rooms = os.path.isdir(path / SIGNALS) and os.path.isdir(path / JOURNAL)
-    return rooms or isinstance(read_manifest(path).get("format"), int)
+    """Whether a recorder made this folder; a kill or a power cut may have left any half of it."""
+    there = {file.name for file in files(path)}
+    begun = bool(there) and there <= {SIGNALS, JOURNAL, f"{MANIFEST}.tmp"}  # killed before it had a manifest
+    return begun or {SIGNALS, JOURNAL} <= there or isinstance(read_manifest(path).get("format"), int)
 
 
 def files(room: Path, suffix: str = "") -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sized
 from numbers import Integral
+from typing import Any
 
 from runopsy.errors import BadOption
 
@@ -23,7 +24,7 @@ def early_calls(until: int = EARLY, growth: float = GROWTH) -> frozenset[int]:
     return frozenset(calls)
 
 
-def schedule(every: int | Iterable[int] | None) -> Schedule:
+def schedule(every: Any) -> Schedule:
     """What a caller means by ``every``, in a form that several probes can ask again and again.
 
     Raises:
@@ -75,16 +76,16 @@ class Cadence:
         """Whether to measure at this call, made at ``now`` seconds of any steady clock."""
         if self._named is not None:
             return call in self._named
-        return call % self._stride == 0 and now >= self._not_before or call in self._early
+        return (call % self._stride == 0 and now >= self._not_before) or call in self._early
 
-    def measured(self, cost: float, now: float) -> None:
-        """Note what a reading cost, in seconds, and set how long the next one has to wait."""
+    def measured(self, cost: float, at: float) -> None:
+        """Note what a reading cost, in seconds, and set how long after it the next one has to wait."""
         self._readings += 1
         if self._readings == 1:
             return  # it paid for whatever torch does once, and says nothing about the next
         self._cost = cost if self._cost is None else (1 - FORGET) * self._cost + FORGET * cost
         if self._share:
-            self._not_before = now + self._cost / self._share
+            self._not_before = at + self._cost / self._share
 
     def describe(self) -> str:
         """For run.json."""

@@ -29,7 +29,7 @@ def _said(fact: Callable[[], str | None]) -> str | None:
     """A fact that is nice to have: none of them is worth a training that does not start."""
     try:
         return fact()
-    except Exception:  # noqa: BLE001  # a package without metadata, a working directory that was deleted, …
+    except Exception:  # a package without metadata, a working directory that was deleted, …
         return None
 
 

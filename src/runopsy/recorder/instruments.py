@@ -27,7 +27,7 @@ class _Running:
     probe: Probe
     gauge: Gauge
     cadence: Cadence
-    owed: float | None = None  # s that the last reading has cost so far; settling it is part of its price
+    owed: tuple[float, float] | None = None  # when the last reading was made and its cost so far, settling it excluded
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ class Instruments:
         for running in tuple(self.running):
             try:
                 readings.extend(self._read(running, step, now))
-            except Exception as cause:  # noqa: BLE001  # one probe that fails must not cost the others
+            except Exception as cause:  # one probe that fails must not cost the others
                 self._retire(running, cause)
         self._call += 1
         return readings
@@ -95,12 +95,13 @@ class Instruments:
         started = time.perf_counter()
         readings = list(running.gauge.settle())
         if running.owed is not None:
-            running.cadence.measured(running.owed + time.perf_counter() - started, now)
+            at, cost = running.owed
+            running.cadence.measured(cost + time.perf_counter() - started, at)
             running.owed = None
         if running.cadence.due(self._call, now):
             started = time.perf_counter()
             readings.extend(running.gauge.measure(step))
-            running.owed = time.perf_counter() - started
+            running.owed = now, time.perf_counter() - started
         return readings
 
     def _retire(self, running: _Running, cause: Exception) -> None:
@@ -116,7 +117,7 @@ class Instruments:
         for running in tuple(self.running):
             try:
                 readings.extend(running.gauge.settle())
-            except Exception as cause:  # noqa: BLE001  # as above
+            except Exception as cause:  # as above
                 self._retire(running, cause)
         return readings
 
@@ -143,10 +144,14 @@ def _wanted(signals: str | Iterable[str]) -> set[str]:
     known = {name for probe in PROBES for name in probe.units}
     if isinstance(signals, str):
         if signals not in SETS:
-            raise BadOption(f"signals={signals!r} is no set of signals", hint=f"choose {', '.join(SETS)}, or list names")
+            raise BadOption(
+                f"signals={signals!r} is no set of signals", hint=f"choose {', '.join(SETS)}, or list names"
+            )
         return set() if signals == "scalars" else known
     wanted = set(signals)
     unknown = wanted - known - {"lr"}
     if unknown:
-        raise BadOption(f"no such signal: {', '.join(sorted(unknown))}", hint=f"there are lr, {', '.join(sorted(known))}")
+        raise BadOption(
+            f"no such signal: {', '.join(sorted(unknown))}", hint=f"there are lr, {', '.join(sorted(known))}"
+        )
     return wanted

@@ -221,7 +221,7 @@ class Journal:
         for wal in journals(self._folder, f"{self.session:04d}-{self._rank:05d}-"):
             try:
                 compact(wal)
-            except Exception as cause:  # noqa: BLE001  # the journal stays, and is read as it is
+            except Exception as cause:  # the journal stays, and is read as it is
                 self.trouble = self.trouble or f"{type(cause).__name__}: {cause}"
 
     def _close(self) -> None:

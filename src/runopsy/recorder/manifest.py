@@ -17,7 +17,6 @@ from runopsy.store import (
     EVENTS,
     FORMAT,
     JOURNAL,
-    MANIFEST,
     SIGNALS,
     files,
     is_run_folder,
@@ -46,11 +45,8 @@ def check_free(folder: Path, resume: bool) -> None:
 
 
 def _may_continue(folder: Path) -> bool:
-    """Whether a run can go on in an existing folder: it is one of ours, or nothing but what a kill left of one."""
-    try:
-        return is_run_folder(folder) or set(os.listdir(folder)) <= {SIGNALS, JOURNAL, f"{MANIFEST}.tmp"}
-    except OSError:  # no folder, or not for us
-        return False
+    """Whether a run can go on in an existing folder: it is one of ours, or empty."""
+    return is_run_folder(folder) or (os.path.isdir(folder) and not files(folder))
 
 
 def begin(folder: Path, earlier: Mapping[str, Any], session: int, about: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,7 +67,7 @@ def begin(folder: Path, earlier: Mapping[str, Any], session: int, about: Mapping
     }
 
 
-def end(folder: Path, manifest: dict[str, Any], about: Mapping[str, Any], lost: Mapping[str, int]) -> None:
+def end(folder: Path, manifest: dict[str, Any], about: dict[str, Any], lost: dict[str, int]) -> None:
     """Write down how this session ended; where a later one has begun meanwhile, run.json is that one's.
 
     Raises:
@@ -130,7 +126,7 @@ def plain(value: object, depth: int = DEPTH) -> Any:
         return [plain(inner, depth - 1) for inner in value]
     try:
         return str(value)
-    except Exception:  # noqa: BLE001  # a config object's own code
+    except Exception:  # a config object's own code
         return f"<{type(value).__name__}>"
 
 

@@ -60,12 +60,12 @@ class Transfers:
 
     def send(self, step: int, time: float, number: int, value: Tensor) -> None:
         """Start the copy of a 0-d device tensor. What the loop does to the tensor later is not seen."""
-        import torch  # the value is a tensor: torch is loaded already
-
         if value.is_complex():
             raise TypeError("it is complex")
         scalar = value.detach().reshape(())
         if value.device.type == "cuda":
+            import torch  # the value is a tensor: torch is loaded already
+
             # "cpu" is said aloud, because torch.set_default_device may have named another
             host = torch.empty((), dtype=value.dtype, device="cpu", pin_memory=True)
             host.copy_(scalar, non_blocking=True)
@@ -113,19 +113,21 @@ class Packer:
         pack, numbers = RECORD.pack, self._numbers
         rows = []
         for name, value in values:
-            if type(value) is not float:
-                if value is None:
-                    continue
+            if type(value) is float:
+                real = value
+            elif value is None:
+                continue
+            else:
                 try:
                     if on_accelerator(value):
                         self._transfers.send(step, now, self._number(name), value)
                         continue
-                    value = as_float(value)
-                except Exception as cause:  # noqa: BLE001  # what it raises is up to the value
+                    real = as_float(value)
+                except Exception as cause:  # what it raises is up to the value
                     self.refused += 1
                     self._complain(f"{name!r} at step {step} is no number: {cause}")
                     continue
-            rows.append(pack(step, now, value, numbers.get(name) or self._number(name)))
+            rows.append(pack(step, now, real, numbers.get(name) or self._number(name)))
         return rows
 
     def arrived(self, wait: bool = False) -> list[bytes]:
@@ -134,9 +136,9 @@ class Packer:
         if not self._transfers:
             return rows
         try:
-            for arrived in self._transfers.collect(wait):
-                rows.append(RECORD.pack(*arrived))  # one by one: what came before a failure is kept
-        except Exception as cause:  # noqa: BLE001  # the values that are here must not go the same way
+            # what came before a failure stays in the list
+            rows.extend(RECORD.pack(*arrived) for arrived in self._transfers.collect(wait))
+        except Exception as cause:  # the values that are here must not go the same way
             self.lost += self._transfers.abandon()
             self._complain(f"the device failed: {cause}")
         return rows

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from runopsy.errors import BadOption
 from runopsy.recorder.compaction import compact, journals
+from runopsy.recorder.complaints import Complaints, say
 from runopsy.recorder.journal import ROWS_PER_PART, Journal
 from runopsy.recorder.manifest import append_event, begin, check_free, end, next_session
 from runopsy.recorder.scalars import Packer
@@ -76,7 +75,14 @@ def record(
         from runopsy.recorder.instruments import Instruments  # imports torch, which the caller has by now
 
         instruments = Instruments.choose(model, optimizer, signals, every, budget)
-    given = {"model": model, "optimizer": optimizer, "loss_fn": loss_fn, "probe": probe, "heldout": heldout, "head": head}
+    given = {
+        "model": model,
+        "optimizer": optimizer,
+        "loss_fn": loss_fn,
+        "probe": probe,
+        "heldout": heldout,
+        "head": head,
+    }
     about = {"config": dict(config or {}), "given": sorted(k for k, v in given.items() if v is not None)}
     return Recording(folder, instruments, about)
 
@@ -102,7 +108,7 @@ class Recording:
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._open = True
-        self._warned = False
+        self._complain = Complaints(folder)
         self._lost = 0  # values of calls that failed
         self._spent = 0.0
         self._began = self._last_overhead = time.perf_counter()
@@ -160,7 +166,7 @@ class Recording:
         if any(lost.values()):
             trouble = f" ({self._journal.trouble})" if self._journal.trouble else ""
             refused = f", {lost['refused']} values were no numbers" if lost["refused"] else ""
-            _say(f"runopsy: {lost['dropped']} values were lost{trouble}{refused}; see {self.path}")
+            say(f"runopsy: {lost['dropped']} values were lost{trouble}{refused}; see {self.path}")
 
     def __enter__(self) -> Self:
         return self
@@ -168,7 +174,7 @@ class Recording:
     def __exit__(
         self, kind: type[BaseException] | None, cause: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if cause is None or isinstance(cause, SystemExit) and not cause.code:
+        if cause is None or (isinstance(cause, SystemExit) and not cause.code):
             self.finish()
             return
         self._guarded(lambda: self._manifest.update(error=f"{type(cause).__name__}: {cause}"))
@@ -188,7 +194,7 @@ class Recording:
                     rows += self._measured(instruments, step, started)
                 self._write(rows + self._packer.arrived(), started)
                 self._tick(step, started)
-        except Exception as cause:  # noqa: BLE001  # whatever happened, it must not reach the training loop
+        except Exception as cause:  # whatever happened, it must not reach the training loop
             self._lost += len(values) if isinstance(values, Mapping) else 1
             self._complain(f"{type(cause).__name__}: {cause}")
 
@@ -248,19 +254,8 @@ class Recording:
     def _guarded(self, action: Callable[[], object]) -> None:
         try:
             action()
-        except Exception as cause:  # noqa: BLE001  # whatever happened, it must not reach the training loop
+        except Exception as cause:  # whatever happened, it must not reach the training loop
             self._complain(f"{type(cause).__name__}: {cause}")
-
-    def _complain(self, what: str) -> None:
-        """One warning a run. It must not raise even where the user turned warnings into errors."""
-        if self._warned:
-            return
-        self._warned = True
-        text = f"runopsy: recording to {self.path} has trouble: {what}"
-        try:
-            warnings.warn(text, RuntimeWarning, stacklevel=_depth_of_caller())
-        except Exception:  # noqa: BLE001  # the warning itself, or a hook of the user's that shows it
-            _say(text)
 
     # --- the manifest ----------------------------------------------------------------------------
 
@@ -280,18 +275,3 @@ class Recording:
     def _counts(self) -> dict[str, int]:
         lost = self._journal.dropped + self._packer.lost + self._lost
         return {"dropped": lost, "refused": self._packer.refused}
-
-
-def _depth_of_caller() -> int:
-    """How many frames above ``_complain`` the user's code is: the warning should name a line of theirs."""
-    depth, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("runopsy."):
-        depth, frame = depth + 1, frame.f_back
-    return depth
-
-
-def _say(text: str) -> None:
-    try:
-        print(text, file=sys.stderr)
-    except (OSError, ValueError):
-        return  # stderr is closed, or on the disk that is full

@@ -137,7 +137,7 @@ class _UpdateRatio:
         now = self._sample()
         if [_kind(w) for w in now] != [_kind(w) for w in self._before]:
             return  # parameters were added, frozen, moved or replaced in between: there is no ratio to give
-        moved = l2(torch._foreach_sub(now, self._before))
+        moved = l2(torch._foreach_sub(now, self._before))  # noqa: SLF001  # one launch for all; torch.optim uses it
         yield step, "weights/update_ratio", moved / l2(self._before)
 
     def measure(self, step: int) -> Iterable[Reading]:

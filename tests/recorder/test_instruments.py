@@ -1,0 +1,299 @@
+"""What run.step measures on its own, and what it does when it cannot."""
+# ruff: noqa: PT031  # a whole loop that warns once is what is tested
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402  # after the skip
+
+from runopsy.errors import BadOption  # noqa: E402
+from runopsy.recorder import instruments as module  # noqa: E402
+from runopsy.recorder import record  # noqa: E402
+from runopsy.recorder.instruments import Instruments  # noqa: E402
+from runopsy.recorder.probes import Gauge, Loop, Reading  # noqa: E402
+from runopsy.store import read_run  # noqa: E402
+
+
+@dataclass
+class Clock:
+    """A stopwatch that moves only when told to."""
+
+    now: float = 1000.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+@dataclass
+class FakeProbe:
+    """A probe and its gauge in one: it costs what it is told to and may break."""
+
+    name: str
+    clock: Clock | None = None
+    price: float = 0.0  # s, of measuring
+    debt: float = 0.0  # s, of settling
+    breaks_at: int | None = None
+    measured: list[int] = field(default_factory=list)
+    needs: tuple[str, ...] = ()
+    _owes: bool = False
+
+    @property
+    def units(self) -> Mapping[str, str]:
+        return {self.name: ""}
+
+    def start(self, loop: Loop) -> Gauge:
+        return self
+
+    def settle(self) -> Iterable[Reading]:
+        if self._owes and self.clock is not None:
+            self.clock.now += self.debt
+        self._owes = False
+        return ()
+
+    def measure(self, step: int) -> Iterable[Reading]:
+        self.measured.append(step)
+        self._owes = True
+        if self.clock is not None:
+            self.clock.now += self.price
+        if step == self.breaks_at:
+            raise RuntimeError("out of memory")
+        yield step, self.name, float(step)
+
+
+def instruments(monkeypatch: pytest.MonkeyPatch, *probes: FakeProbe, **options: Any) -> Instruments:
+    monkeypatch.setattr(module, "PROBES", probes)
+    wanted = {"signals": "default", "every": None, "budget": None} | options
+    return Instruments.choose(nn.Linear(2, 2), None, **wanted)
+
+
+def signals(folder: Path) -> dict[str, list[tuple[float, float]]]:
+    tracks = read_run(folder).tracks.values()
+    return {t.name: list(zip(t.step.tolist(), t.value.tolist(), strict=True)) for t in tracks}
+
+
+def train(folder: Path, steps: int = 5, **options: Any) -> dict[str, list[tuple[float, float]]]:
+    """A tiny regression, recorded."""
+    torch.manual_seed(0)
+    model = nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with record(folder, **({"model": model, "optimizer": optimizer, "budget": None} | options)) as run:
+        for step in range(steps):
+            optimizer.zero_grad()
+            loss = model(torch.randn(8, 3)).square().mean()
+            loss.backward()
+            run.step(step, {"train/loss": loss})
+            optimizer.step()
+    return signals(folder)
+
+
+# --- what is chosen ------------------------------------------------------------------------------
+
+
+def test_the_default_measures_norms_and_the_learning_rate(tmp_path: Path) -> None:
+    found = train(tmp_path / "run")
+    assert set(found) == {"train/loss", "lr", "grad/norm", "weights/norm", "weights/update_ratio"}
+    assert {len(readings) for readings in found.values()} == {5}  # the last update's ratio comes at the end
+
+
+def test_scalars_means_what_is_passed_and_the_learning_rate(tmp_path: Path) -> None:
+    assert set(train(tmp_path / "run", signals="scalars")) == {"train/loss", "lr"}
+
+
+def test_signals_can_be_named(tmp_path: Path) -> None:
+    assert set(train(tmp_path / "run", signals=["grad/norm", "lr"])) == {"train/loss", "lr", "grad/norm"}
+
+
+@pytest.mark.parametrize(("wanted", "text"), [("everything", "no set"), (["grad/nrom"], "grad/nrom")])
+def test_a_signal_that_does_not_exist_is_refused_before_anything_is_made(
+    tmp_path: Path, wanted: Any, text: str
+) -> None:
+    with pytest.raises(BadOption, match=text):
+        record(tmp_path / "run", model=nn.Linear(2, 2), signals=wanted)
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_cannot_be_measured_is_said_with_the_reason(tmp_path: Path) -> None:
+    assert set(train(tmp_path / "run", model=None)) == {"train/loss", "lr"}
+    said = json.loads((tmp_path / "run/run.json").read_text())
+    assert said["not_recorded"] == dict.fromkeys(["grad/norm", "weights/norm", "weights/update_ratio"], "needs model=")
+    assert said["signals"]["lr"] == {"unit": "", "cadence": "every step"}
+
+
+@pytest.mark.parametrize(
+    "every", [3, [0, 3, 6], range(0, 99, 3), iter([0, 3, 6, 9]), (n for n in (0, 3, 6)), count(0, 3)]
+)
+def test_every_probe_keeps_to_the_schedule(tmp_path: Path, every: Any) -> None:
+    found = train(tmp_path / "run", steps=8, every=every)
+    for name in ("grad/norm", "weights/norm", "weights/update_ratio"):
+        assert [step for step, _ in found[name]] == [0, 3, 6]
+    assert [step for step, _ in found["lr"]] == list(range(8))
+
+
+def test_a_schedule_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadOption, match="every=0"):
+        record(tmp_path / "run", model=nn.Linear(2, 2), every=0)
+
+
+# --- learning rates ------------------------------------------------------------------------------
+
+
+def test_several_groups_have_a_learning_rate_each(tmp_path: Path) -> None:
+    model = nn.Linear(2, 2)
+    groups = [{"params": [model.weight], "lr": 0.1}, {"params": [model.bias], "lr": 0.2}]
+    found = train(tmp_path / "run", steps=2, model=model, optimizer=torch.optim.SGD(groups))
+    assert (found["lr"], found["lr/0"], found["lr/1"]) == (
+        [(0, 0.1), (1, 0.1)],
+        [(0, 0.1), (1, 0.1)],
+        [(0, 0.2), (1, 0.2)],
+    )
+
+
+def test_groups_with_names_keep_them(tmp_path: Path) -> None:
+    model = nn.Linear(2, 2)
+    groups = [{"params": [model.weight], "name": "body"}, {"params": [model.bias], "name": "head", "lr": 0.5}]
+    found = train(tmp_path / "run", steps=1, model=model, optimizer=torch.optim.SGD(groups, lr=0.25))
+    assert (found["lr"], found["lr/body"], found["lr/head"]) == ([(0, 0.25)], [(0, 0.25)], [(0, 0.5)])
+
+
+def test_a_learning_rate_that_is_a_tensor_is_read_as_it_was_at_the_step(tmp_path: Path) -> None:
+    model = nn.Linear(2, 2)
+    rate = torch.tensor(0.5)
+    optimizer = torch.optim.Adam(model.parameters(), lr=rate)
+    with record(tmp_path / "run", optimizer=optimizer) as run:
+        for step in range(3):
+            run.step(step)
+            rate.mul_(0.5)
+    assert signals(tmp_path / "run")["lr"] == [(0, 0.5), (1, 0.25), (2, 0.125)]
+
+
+def test_a_learning_rate_is_never_read_on_its_device_by_the_instruments() -> None:
+    class OnDevice:
+        def __float__(self) -> float:
+            raise AssertionError("the loop was made to wait")
+
+    optimizer = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.1)
+    rate = OnDevice()
+    optimizer.param_groups[0]["lr"] = rate
+    readings = Instruments.choose(None, optimizer, "scalars", None, None).read(0, 0.0)
+    assert [(step, name) for step, name, value in readings if value is rate] == [(0, "lr")]
+
+
+def test_an_optimizer_without_groups_is_no_obstacle(tmp_path: Path) -> None:
+    with record(tmp_path / "run", optimizer=object()) as run:  # type: ignore[arg-type]  # somebody's own optimizer
+        run.step(0, {"a": 1.0})
+    assert set(signals(tmp_path / "run")) == {"a"}
+
+
+def test_a_model_without_parameters_is_no_obstacle(tmp_path: Path) -> None:
+    with record(tmp_path / "run", model=nn.ReLU(), budget=0.02) as run:
+        for step in range(3):
+            run.step(step, {"a": 1.0})
+    assert set(signals(tmp_path / "run")) == {"a"}
+
+
+# --- failing probes ------------------------------------------------------------------------------
+
+
+def test_a_probe_that_fails_is_given_up_and_costs_no_other_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad, after = FakeProbe("good"), FakeProbe("bad", breaks_at=2), FakeProbe("after")
+    monkeypatch.setattr(module, "PROBES", (good, bad, after))
+    run = record(tmp_path / "run", model=nn.Linear(2, 2), budget=None)
+    with pytest.warns(RuntimeWarning, match="bad cannot be measured any more.*out of memory") as caught:
+        for step in range(5):
+            run.step(step, {"train/loss": 1.0})
+    run.finish()
+    assert len(caught) == 1
+    found = signals(tmp_path / "run")
+    assert {name: len(readings) for name, readings in found.items()} == {
+        "train/loss": 5,
+        "good": 5,
+        "bad": 2,
+        "after": 5,
+    }
+    said = json.loads((tmp_path / "run/run.json").read_text())
+    assert said["not_recorded"] == {"bad": "RuntimeError: out of memory"}
+    assert (said["dropped"], said["status"]) == (0, "finished")
+
+
+def test_a_probe_that_fails_at_the_very_end_does_not_stop_the_run_from_closing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late(FakeProbe):
+        def settle(self) -> Iterable[Reading]:
+            raise RuntimeError("too late")
+
+    good = FakeProbe("good")
+    run = record(tmp_path / "run")
+    run._instruments = instruments(monkeypatch, Late("bad"), good)
+    run.log(0, {"a": 1.0})
+    run.finish()
+    assert read_run(tmp_path / "run").status == "finished"
+    assert run._instruments.refused == {"bad": "RuntimeError: too late"}
+
+
+# --- the budget ----------------------------------------------------------------------------------
+
+
+def loop(tool: Instruments, clock: Clock, steps: int, step_time: float) -> float:
+    """How long the loop took, measuring and all."""
+    begun = clock.now
+    for step in range(steps):
+        tool.read(step, clock.now)
+        clock.now += step_time
+    return clock.now - begun
+
+
+@pytest.mark.parametrize("step_time", [1e-4, 1e-2])
+@pytest.mark.parametrize("budget", [0.02, 0.2])
+def test_the_budget_holds_with_the_cost_of_settling_counted_in(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, budget: float, step_time: float
+) -> None:
+    probes = [FakeProbe("a", clock, price=1e-3, debt=4e-3), FakeProbe("b", clock, price=2e-3)]
+    tool = instruments(monkeypatch, *probes, budget=budget)
+    loop(tool, clock, 200, step_time)  # the early readings are kept whatever they cost
+    before = [len(probe.measured) for probe in probes]
+    took = loop(tool, clock, 40_000, step_time)
+    counts = [len(probe.measured) - b for probe, b in zip(probes, before, strict=True)]
+    spent = counts[0] * 5e-3 + counts[1] * 2e-3
+    assert 0.7 * budget < spent / took <= 1.02 * budget
+    assert counts[1] / counts[0] == pytest.approx(2.5, rel=0.2), "each probe has the same share"
+
+
+def test_without_a_budget_nothing_is_thinned_out(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    probe = FakeProbe("a", clock, price=10.0)
+    loop(instruments(monkeypatch, probe, budget=None), clock, 50, 1e-3)
+    assert len(probe.measured) == 50
+
+
+def test_a_loop_whose_steps_take_no_time_is_not_measured_at_every_step(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    probe = FakeProbe("a", clock, price=1e-3)
+    loop(instruments(monkeypatch, probe, budget=0.02), clock, 5000, 0.0)
+    early = [step for step in probe.measured if step <= 100]
+    assert len(probe.measured) <= len(early) + 2
+
+
+def test_run_json_says_how_often_each_signal_is_read(tmp_path: Path) -> None:
+    train(tmp_path / "run", every=10)
+    said = json.loads((tmp_path / "run/run.json").read_text())["signals"]
+    assert said["grad/norm"] == {"unit": "", "cadence": "every 10 steps"}
