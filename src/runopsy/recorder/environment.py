@@ -20,9 +20,14 @@ def environment() -> dict[str, str | None]:
         "torch": _said(lambda: version("torch")),
         "runopsy": _said(lambda: version("runopsy")),
         "platform": _said(platform.platform),
-        "command": _said(lambda: " ".join(sys.argv)),
+        "command": _said(_command),
         "git": _said(lambda: _revision(Path.cwd())),
     }
+
+
+def _command() -> str:
+    """The command line; of the script only its name, because its folder says where someone lives."""
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def _said(fact: Callable[[], str | None]) -> str | None:
