@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import planted
 import pytest
-from conftest import ROOT
 
+import planted
 import runopsy
+from conftest import ROOT
 from runopsy.errors import CannotJudge
 from runopsy.model import Run
 

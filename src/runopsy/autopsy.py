@@ -9,7 +9,7 @@ from typing import Any
 
 from runopsy import phases, readers, verdicts
 from runopsy.errors import BadOption, CannotJudge
-from runopsy.model import Autopsy, Case, Check, Outcome, Rule, Run, Segments, Signal
+from runopsy.model import Autopsy, Case, Check, Event, Outcome, Rule, Run, Segments, Signal
 from runopsy.rules import RULES
 from runopsy.rules.stability import LossSpike
 from runopsy.segments import segment
@@ -46,9 +46,8 @@ def analyze(
     _require_something(run, judged)
     first, last = _extent(judged)
     case = Case(run, signals, {}, first, last, measured.resumes)
-    case = replace(case, segments=_cut(judged, first, _spikes(rules, case)))
-    checks = tuple(_ask(rule, case) for rule in rules)
-    events = tuple(event for check in checks for event in check.events)
+    case = replace(case, segments=_cut(judged, first, _spikes(rules, case), signals.get("lr")))
+    checks, events = _ask_all(rules, case)
     named = phases.name(case, events)
     return Autopsy(
         run=run,
@@ -74,10 +73,21 @@ def _spikes(rules: tuple[Rule, ...], case: Case) -> list[tuple[float, float]]:
     return [(e.step, e.until or e.step) for e in events]
 
 
-def _cut(judged: Mapping[str, Signal], first: float, spikes: list[tuple[float, float]]) -> dict[str, Segments]:
+def _cut(
+    judged: Mapping[str, Signal], first: float, spikes: list[tuple[float, float]], rate: Signal | None
+) -> dict[str, Segments]:
     """The judged curves cut into stretches; those with too few values are left out."""
-    found = {name: segment(signal, first, spikes) for name, signal in judged.items()}
+    found = {name: segment(signal, first, without=spikes, rate=rate) for name, signal in judged.items()}
     return {name: segments for name, segments in found.items() if segments is not None}
+
+
+def _ask_all(rules: tuple[Rule, ...], case: Case) -> tuple[tuple[Check, ...], tuple[Event, ...]]:
+    """Every rule's answer, and what was found; each rule sees what those before it have found."""
+    checks: list[Check] = []
+    for rule in rules:
+        checks.append(_ask(rule, case))
+        case = replace(case, events=(*case.events, *checks[-1].events))
+    return tuple(checks), case.events
 
 
 def _ask(rule: Rule, case: Case) -> Check:

@@ -108,7 +108,8 @@ class Segments:
     """A signal cut into stretches along which it changes at one rate.
 
     The cut is made on the transformed signal against the transformed axis; ``curve`` is the fitted
-    value at ``step``, in the signal's own unit, so that rules need not know the transform.
+    value at ``step``, in the signal's own unit, so that rules need not know the transform. Where a
+    smooth decay explains the signal as well, there is one segment and ``curve`` is that decay.
     """
 
     signal: str
@@ -118,6 +119,12 @@ class Segments:
     spread: Values  # (m,) one standard error of the fitted values, long-run noise included
     rate_spread: Values  # (m,) one standard error of the change per unit of log elapsed steps
     level: Values  # (m,) the bins' own means, before fitting
+    pace: Values  # (m,) rise per unit of log elapsed steps around each bin, on the signal's own scale (log for a loss)
+    pace_error: Values  # (m,) one standard error of it; infinite where too few values lie near
+    local_error: Values  # (m,) one standard error of the level around each bin, on the same scale
+    error: Values  # (m,) one standard error of ``level``, in the signal's own unit
+    natural_error: Values  # (m,) ``local_error`` in the signal's own unit
+    smooth: bool = False  # one smooth decay explains it all: no change in it is a turn
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,6 +137,7 @@ class Case:
     first: Position
     last: Position
     resumes: tuple[Position, ...] = ()
+    events: tuple[Event, ...] = ()  # what the rules before this one have found
 
     def only(self, needs: tuple[str, ...]) -> Case | None:
         """The case cut down to the signals a rule says it needs; None if one is missing."""
@@ -142,6 +150,7 @@ class Case:
             self.first,
             self.last,
             self.resumes,
+            self.events,
         )
 
 
@@ -174,6 +183,7 @@ class Event:
     severity: Severity
     evidence: tuple[Evidence, ...]
     until: Position | None = None  # where it was over, for events that last
+    interval: tuple[Position, Position] | None = None  # 90 % of such intervals hold the true step; None: unresolved
     resolution: float | None = None  # spacing of the log around ``step``: nothing finer can be said
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runopsy.model import Case, Event, Evidence, Phase, Position, Positions, Segments, Transition, Values
+from runopsy.stats import first_spacing
 
 GRID = 400  # points at which the run is read, half even in steps and half in log steps: a phase shorter than
 # 0.5 % of the run, or 2 % of the steps before it, is no phase
@@ -73,6 +74,7 @@ class Motion:
     value: Values
     change: Values
     error: Values  # one standard error of that change
+    spread: Values  # one standard error of the value
 
 
 def name(case: Case, events: Iterable[Event]) -> tuple[Phase, ...]:
@@ -82,7 +84,7 @@ def name(case: Case, events: Iterable[Event]) -> tuple[Phase, ...]:
     gone = _divergence(events)
     grid = _grid(case, gone)
     readings = _read(case, grid, gone)
-    labels = [_label(reading) for reading in readings]
+    labels = _one_passage(_without_gap([_label(reading) for reading in readings], readings), case)
     spells = _join_short(_spells(labels), _visible(case, grid))
     starts = [case.first, *(float(grid[a]) for a, _, _ in spells[1:])]
     ends = [*starts[1:], case.last]
@@ -110,7 +112,7 @@ def transitions(case: Case, phases: tuple[Phase, ...], events: Iterable[Event]) 
 
 def _grid(case: Case, also: Position | None) -> Positions:
     length = max(case.last - case.first, 1e-9)
-    low = max(min(_spacing(s) for s in case.segments.values()), length * 1e-6)
+    low = max(min(first_spacing(s.step) for s in case.segments.values()), length * 1e-6)
     log = np.geomspace(low, length, GRID // 2)
     points = np.unique(np.concatenate([[0.0], log, np.linspace(0, length, GRID // 2)])) + case.first
     logged = case.signals["train/loss"].step  # boundaries stand on steps that the log knows
@@ -118,12 +120,8 @@ def _grid(case: Case, also: Position | None) -> Positions:
     return np.unique(np.append(case.first, logged[np.clip(np.searchsorted(logged, points), 0, len(logged) - 1)]))
 
 
-def _spacing(segments: Segments) -> float:
-    return float(np.median(np.diff(segments.step[:10]))) if len(segments.step) > 1 else 1.0
-
-
 def _motion(segments: Segments, grid: Positions, first: Position) -> Motion:
-    elapsed = np.maximum(grid - first, _spacing(segments))
+    elapsed = np.maximum(grid - first, first_spacing(segments.step))
     early, late = elapsed / (1 + WINDOW / 2) + first, elapsed * (1 + WINDOW / 2) + first
 
     def at(where: Positions, values: Values) -> Values:
@@ -131,7 +129,7 @@ def _motion(segments: Segments, grid: Positions, first: Position) -> Motion:
 
     change = at(late, segments.curve) - at(early, segments.curve)
     error = at(grid, segments.rate_spread) * np.log1p(WINDOW)
-    return Motion(at(grid, segments.curve), change, error)
+    return Motion(at(grid, segments.curve), change, error, at(grid, segments.spread))
 
 
 def _read(case: Case, grid: Positions, diverged_from: Position | None) -> list[Reading]:
@@ -156,6 +154,7 @@ def _read(case: Case, grid: Positions, diverged_from: Position | None) -> list[R
     known = loss is not None or acc is not None
     gap, pace = _gap(raw, drop), _pace(motions, drop)
     reached = np.maximum.accumulate(done)
+    reached[0] = 0.0  # by definition: noise in the first rows is no learning
     fresh = _never_repeats(case)
     return [
         Reading(
@@ -189,10 +188,14 @@ def _gap(motions: Mapping[str, Motion], drop: float) -> NDArray[np.bool_]:
     train_acc, val_acc = motions.get("train/acc"), motions.get("val/acc")
     open_ = np.zeros(len(train.value), bool)
     if val is not None:
-        open_ |= val.value - train.value > GAP * max(drop, 1e-12)
+        open_ |= _stands_out(val.value - train.value, GAP * max(drop, 1e-12), val, train)
     if train_acc is not None and val_acc is not None:
-        open_ |= train_acc.value - val_acc.value > GAP
+        open_ |= _stands_out(train_acc.value - val_acc.value, GAP, val_acc, train_acc)
     return open_
+
+
+def _stands_out(gap: Values, least: float, val: Motion, train: Motion) -> NDArray[np.bool_]:
+    return np.asarray((gap > least) & (gap > NOISE * np.hypot(val.spread, train.spread)))
 
 
 WATCHED = ("train/loss", "train/acc", "val/loss", "val/acc")
@@ -249,6 +252,30 @@ def _label(reading: Reading) -> str:
     return next(label for label, fits in LABELS if fits(reading))
 
 
+def _without_gap(labels: list[str], readings: list[Reading]) -> list[str]:
+    """Memorization leaves a gap: a spell of it in which none ever opens was training that went ahead by chance."""
+    told = list(labels)
+    for start, stop, label in _spells(labels):
+        if label == "memorization" and not any(reading.gap_open for reading in readings[start:stop]):
+            told[start:stop] = [_label(replace(r, val_keeps_pace=True)) for r in readings[start:stop]]
+    return told
+
+
+def _one_passage(labels: list[str], case: Case) -> list[str]:
+    """Labels of a run whose validation is one smooth decay: a pause within it is no phase, whatever training does."""
+    val = [case.segments[n] for n in ("val/loss", "val/acc") if n in case.segments]
+    if not all(s.smooth for s in (val or [case.segments["train/loss"]])):
+        return labels
+    told = list(labels)
+    learning = [i for i, label in enumerate(labels) if label in ("feature_learning", "fitting")]
+    if learning:
+        told[learning[0] : learning[-1]] = [labels[learning[0]]] * (learning[-1] - learning[0])
+    tail = learning[-1] + 1 if learning else len(labels)
+    if tail < len(labels) and "diverged" not in labels[tail:]:
+        told[tail:] = [labels[-1]] * (len(labels) - tail)  # it ends in one way: in between, training only wandered
+    return told
+
+
 # --- spells --------------------------------------------------------------------------------------
 
 Spell = tuple[int, int, str]  # grid points [a, b) of one label
@@ -273,6 +300,8 @@ def _visible(case: Case, grid: Positions) -> Callable[[Spell], float]:
         start, stop, label = spell
         a, b = elapsed[start], elapsed[min(stop, len(elapsed) - 1)]
         length = max(np.log(b / a) / SHORTEST, (b - a) / elapsed[-1] / SHORTEST_OF_RUN)
+        if start == 0 and label == "underfitting":
+            return float(max(length, 1.0))  # every run begins there, however soon it leaves
         if read is None or label not in ("memorization", "converged"):
             return float(length)
         inside = np.searchsorted(read, grid[min(stop, len(grid) - 1)]) - np.searchsorted(read, grid[start])

@@ -9,10 +9,15 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+FIRST_ROWS = 8  # values whose distance says how finely a log begins
 MAD_TO_SD = 1.4826  # 1 / Φ⁻¹(3/4): makes the median absolute deviation of a Gaussian its standard deviation
-LONGEST_BLOCK = 64  # rows; longer blocks need more rows than most logs have between two events
 ROUGHEST = 5.0  # 4 for a random walk, and a quarter more for estimating a variance from ENOUGH_BLOCKS
 ENOUGH_BLOCKS = 24  # second differences of block means that a median is trusted to
+
+
+def first_spacing(steps: Floats) -> float:
+    """The distance between the first values: what is told apart at the start, also where logging thins out later."""
+    return float(np.median(np.diff(steps[:FIRST_ROWS]))) if len(steps) > 1 else 1.0
 
 
 def mad(values: Floats) -> float:
@@ -47,7 +52,7 @@ def long_run_factor(values: Floats) -> float:
     if base == 0:
         return 1.0
     factor, m = 1.0, 2
-    while m <= LONGEST_BLOCK and len(values) // m >= ENOUGH_BLOCKS:
+    while len(values) // m >= ENOUGH_BLOCKS:
         blocks = values[: len(values) // m * m].reshape(-1, m).mean(axis=1)
         longer = m * white_noise(blocks) ** 2 / base
         if longer > ROUGHEST * factor:

@@ -58,5 +58,5 @@ def test_a_loss_that_touches_zero_is_cut_on_its_own_scale():
 def test_rows_in_a_left_out_span_do_not_move_the_fit():
     step = np.arange(0, 1000)
     value = np.where((step > 500) & (step < 520), 50.0, 1.0)
-    found = segment(signal("train/loss", step, value), 0.0, [(500.0, 520.0)])
+    found = segment(signal("train/loss", step, value), 0.0, without=[(500.0, 520.0)])
     np.testing.assert_allclose(found.curve, 1.0)

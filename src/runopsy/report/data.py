@@ -18,7 +18,7 @@ def dump(autopsy: Autopsy) -> str:
 
 
 def facts(autopsy: Autopsy) -> dict[str, Any]:
-    """The object of ``--format json``. ``confidence`` and ``interval`` are null until they are calibrated."""
+    """The object of ``--format json``. ``confidence``, and the interval of a transition, are null until calibrated."""
     proof = _evidence(autopsy)
     found = {
         "format": FORMAT,
@@ -97,7 +97,7 @@ def _event(e: Event, proof: list[dict[str, Any]]) -> dict[str, Any]:
         "code": e.code,
         "step": position(e.step),
         "until": None if e.until is None else position(e.until),
-        "interval": None,
+        "interval": None if e.interval is None else [position(e.interval[0]), position(e.interval[1])],
         "resolution": e.resolution,
         "severity": str(e.severity),
         "evidence": proof,

@@ -1,4 +1,4 @@
-"""The rules, in the order in which a reader should hear them."""
+"""The rules, in the order in which they are asked: each sees what those before it have found."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from runopsy.model import Rule
 from runopsy.rules.generalisation import DoubleDescent, Grokking, MemorizationOnset
 from runopsy.rules.schedule import LearningRateChange, Resumed
 from runopsy.rules.stability import Divergence, LossSpike, NotFinite
+from runopsy.rules.stages import Stage
 
 RULES: tuple[Rule, ...] = (
+    LearningRateChange(),
+    Resumed(),
     NotFinite(),
     Divergence(),
     LossSpike(),
     Grokking(),
     DoubleDescent(),
     MemorizationOnset(),
-    LearningRateChange(),
-    Resumed(),
+    Stage(),
 )
 
 # Every kind of event the rules above can find, in the words of --fail-on and --format json.
@@ -26,6 +28,7 @@ KINDS: tuple[str, ...] = (
     "grokking",
     "double_descent_peak",
     "memorization_onset",
+    "transition",
     "lr_change",
     "resume",
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runopsy.model import Case, Position, Positions, Signal, Values
+from runopsy.model import Case, Position, Positions, Values
 
 FIT_ACC = 0.97  # training accuracy from which a run counts as fitted: DEFINITIONS of the labelled runs
 NOISE = 3.0  # standard errors a difference must exceed
@@ -24,6 +24,17 @@ class Curve:
         """The fitted value at any step."""
         return float(np.interp(step, self.step, self.value))
 
+    def passes(self, value: float, since: Position) -> Position | None:
+        """Where a rising curve first passes a value after a step, between two points; None where it never does."""
+        where = np.flatnonzero((self.step >= since) & (self.value >= value))
+        if not len(where):
+            return None
+        i = int(where[0])
+        if i == 0 or self.value[i - 1] >= value:
+            return float(self.step[i])
+        share = (value - self.value[i - 1]) / (self.value[i] - self.value[i - 1])
+        return float(self.step[i - 1] + share * (self.step[i] - self.step[i - 1]))
+
     def first(self, reached: np.ndarray) -> Position | None:
         """The first step at which a condition over the points holds."""
         where = np.flatnonzero(reached)
@@ -38,14 +49,6 @@ def curve(case: Case, name: str) -> Curve | None:
     after = np.clip(np.searchsorted(logged, segments.step), 1, len(logged) - 1)
     nearer = np.where(segments.step - logged[after - 1] < logged[after] - segments.step, after - 1, after)
     return Curve(logged[nearer], segments.curve, segments.spread)
-
-
-def spacing_at(signal: Signal, step: Position) -> float:
-    """The distance between the logged values around a step: no location can be finer."""
-    if len(signal) < 2:
-        return 0.0
-    i = int(np.clip(np.searchsorted(signal.step, step), 1, len(signal) - 1))
-    return float(signal.step[i] - signal.step[i - 1])
 
 
 def fitted_at(case: Case) -> Position | None:

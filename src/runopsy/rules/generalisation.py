@@ -9,7 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from runopsy.model import Case, Event, Evidence, Position, Severity
-from runopsy.rules.curves import NOISE, Curve, curve, drop_done, fitted_at, spacing_at
+from runopsy.rules.curves import NOISE, Curve, curve, drop_done, fitted_at
+from runopsy.rules.places import Place, crossing, spacing_at, vertex
+from runopsy.stats import first_spacing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +32,7 @@ class LateGain:
         before = acc.at(fitted)
         later = acc.step >= fitted
         final = float(acc.value[later].max())
-        half = acc.first(later & (acc.value >= (before + final) / 2))
+        half = acc.passes((before + final) / 2, fitted)
         return None if half is None else cls(fitted=fitted, before=before, final=final, half=half)
 
 
@@ -67,7 +69,9 @@ class Grokking:
             ),
             Evidence("val/acc", late.half, halfway, None, "", f"half of the late gain, to {late.final:.3f}"),
         )
-        yield Event("grokking", self.code, late.half, Severity.INFO, proof, resolution=spacing_at(acc, late.half))
+        at, interval = crossing(case, "val/acc", late.half)
+        resolution = spacing_at(acc, at)
+        yield Event("grokking", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,17 +97,19 @@ class DoubleDescent:
             Evidence(
                 "val/loss", float(loss.step[before]), float(loss.value[before]), None, "", "lowest before the peak"
             ),
-            Evidence("val/loss", float(loss.step[top]), float(loss.value[top]), None, "", "the peak"),
+            Evidence("val/loss", float(loss.step[top]), float(loss.value[top]), None, "", "the highest between them"),
             Evidence("val/loss", float(loss.step[after]), float(loss.value[after]), None, "", "lowest after it"),
         )
-        at = float(loss.step[top])
+        at, interval = vertex(case, "val/loss", top, 0.5 * min(loss.value[top] - loss.value[[before, after]]))
         resolution = spacing_at(case.signals["val/loss"], at)
-        yield Event("double_descent_peak", self.code, at, Severity.INFO, proof, resolution=resolution)
+        yield Event(
+            "double_descent_peak", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution
+        )
 
     def _peak(self, loss: Curve) -> tuple[int, int, int] | None:
         """(lowest point before, peak, lowest point after) of the most prominent peak."""
         value, n = loss.value, len(loss.value)
-        elapsed = loss.step - loss.step[0] + float(np.median(np.diff(loss.step)))
+        elapsed = loss.step - loss.step[0] + first_spacing(loss.step)
         best: tuple[float, tuple[int, int, int]] | None = None
         for top in range(1, n - 1):
             before, after = int(np.argmin(value[:top])), top + int(np.argmin(value[top:]))
@@ -129,6 +135,7 @@ class MemorizationOnset:
     visible: float = 0.03  # of its own drop, likewise: late in a fitted run, 1e-6 may double and mean nothing
     # of accuracy (without it: of the loss's start) that validation must gain by the time training is fitted
     follows: float = 0.1
+    early: float = 0.2  # of all that validation accuracy ever gains, likewise, if that is more
     share: float = 0.3  # of the training loss's drop, where validation never follows: DEFINITIONS of the labelled runs
 
     def __call__(self, case: Case) -> Iterator[Event]:
@@ -149,15 +156,17 @@ class MemorizationOnset:
         witness = val if acc is None else acc
         name = "val/loss" if acc is None else "val/acc"
         start = float(witness.value[0])
-        seen = witness.value[witness.step <= end] if (witness.step <= end).any() else witness.value[:1]
+        reached = int(np.searchsorted(witness.step, end))  # the first evaluation at or after fitting counts as well
+        seen = witness.value[: reached + 1]
         moved = start - float(seen.min()) if acc is None else float(seen.max()) - start
-        if moved > (self.follows * abs(start) if acc is None else self.follows):
+        gain = 0.0 if acc is None else self.early * (float(acc.value.max()) - start)
+        if moved > (self.follows * abs(start) if acc is None else max(self.follows, gain)):
             return []
         proof = (
             Evidence("train/loss", at, train.at(at), float(train.value[0]), "", f"{self.share:.0%} of its drop made"),
             Evidence(name, end, witness.at(end), start, "", "still near its start when training is fitted"),
         )
-        return [self._event(case, at, proof)]
+        return [self._event(case, crossing(case, "train/loss", at), proof)]
 
     def _turns(self, case: Case, train: Curve, val: Curve) -> list[Event]:
         """Validation had followed, and then rose for good."""
@@ -169,16 +178,25 @@ class MemorizationOnset:
         noise = NOISE * float(max(val.spread[low], val.spread[-1]))
         if last - lowest < max(needed, noise) or improving < 0.02 * (train.value[0] - train.value.min()):
             return []
+        turn = vertex(case, "val/loss", low, 0.5 * needed)
         proof = (
             Evidence("val/loss", at, lowest, None, "", "the lowest validation loss"),
             Evidence("val/loss", float(val.step[-1]), last, lowest + needed, "", "validation loss at the end"),
             Evidence("train/loss", float(train.step[-1]), float(train.value[-1]), train.at(at), "", "went on falling"),
         )
-        return [self._event(case, at, proof)]
+        return [self._event(case, turn, proof)]
 
-    def _event(self, case: Case, at: Position, proof: tuple[Evidence, ...]) -> Event:
-        resolution = spacing_at(case.signals["val/loss"], at)
-        return Event("memorization_onset", self.code, at, Severity.WARNING, proof, resolution=resolution)
+    def _event(self, case: Case, at: Place, proof: tuple[Evidence, ...]) -> Event:
+        resolution = spacing_at(case.signals["val/loss"], at.step)
+        return Event(
+            "memorization_onset",
+            self.code,
+            at.step,
+            Severity.WARNING,
+            proof,
+            interval=at.interval,
+            resolution=resolution,
+        )
 
 
 def curve_at(case: Case, name: str, step: Position) -> float:

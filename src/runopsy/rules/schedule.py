@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from runopsy.model import Case, Event, Evidence, Severity
-from runopsy.rules.curves import spacing_at
+from runopsy.rules.places import row, spacing_at
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +33,15 @@ class LearningRateChange:
                 continue
             before, after, at = float(np.exp(rate[i])), float(np.exp(rate[i + 1])), float(step[i + 1])
             proof = (Evidence("lr", at, after, before, "", f"learning rate x {after / before:.3g}"),)
-            yield Event("lr_change", self.code, at, Severity.INFO, proof, resolution=spacing_at(lr, at))
+            yield Event(
+                "lr_change",
+                self.code,
+                at,
+                Severity.INFO,
+                proof,
+                interval=row(lr, at).interval,
+                resolution=spacing_at(lr, at),
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,4 +56,4 @@ class Resumed:
             proof = (
                 Evidence("step", at, at, None, "", "a new session starts here; what it trained again replaces the old"),
             )
-            yield Event("resume", self.code, at, Severity.INFO, proof)
+            yield Event("resume", self.code, at, Severity.INFO, proof, interval=(at, at))

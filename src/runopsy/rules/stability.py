@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from runopsy.model import Case, Event, Evidence, Position, Severity, Signal, Values
-from runopsy.rules.curves import spacing_at
+from runopsy.rules.places import row, spacing_at
 from runopsy.stats import MAD_TO_SD, rolling_median, trailing_max, trailing_median
 
 FIRST = 5  # rows whose median is the loss at the start
@@ -31,7 +31,11 @@ class NotFinite:
         says = f"{len(loss.broken)} values not finite" + (", finite again afterwards" if recovered else ", to the end")
         proof = (Evidence("train/loss", first, float("nan"), None, "", says),)
         severity = Severity.WARNING if recovered else Severity.FATAL
-        yield Event("not_finite", self.code, first, severity, proof, until=last, resolution=spacing_at(loss, first))
+        interval = row(loss, first).interval
+        resolution = spacing_at(loss, first)
+        yield Event(
+            "not_finite", self.code, first, severity, proof, until=last, interval=interval, resolution=resolution
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +83,19 @@ class Divergence:
     def _event(self, case: Case, at: Position, seen: float, limit: float | None, says: str) -> Event:
         proof = (Evidence("train/loss", at, seen, limit, "", says),)
         resolution = spacing_at(case.signals["train/loss"], at)
-        return Event("divergence", self.code, at, Severity.FATAL, proof, resolution=resolution)
+        interval = row(case.signals["train/loss"], at, self._still_usual(case.signals["train/loss"], at)).interval
+        return Event("divergence", self.code, at, Severity.FATAL, proof, interval=interval, resolution=resolution)
+
+    def _still_usual(self, loss: Signal, at: Position) -> Position | None:
+        """The last row where the loss was as usual: it began to leave after it."""
+        before = np.flatnonzero(loss.step < at)
+        if len(before) < self.settled:
+            return None
+        calm = rolling_median(loss.value[before], self.settled)
+        # the lower end of the last fifth: its middle is still met by chance when the loss has begun to leave
+        usual = float(np.quantile(calm[-max(self.settled, len(calm) // 5) :], 0.1))
+        as_usual = np.flatnonzero(calm <= usual)
+        return float(loss.step[as_usual[-1]]) if len(as_usual) else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,4 +161,14 @@ class LossSpike:
         proof = (Evidence("train/loss", float(loss.step[top]), float(loss.value[top]), float(np.exp(usual)), "", says),)
         first, last = float(loss.step[at]), float(loss.step[back])
         resolution = spacing_at(loss, first)
-        return Event("loss_spike", self.code, first, Severity.WARNING, proof, until=last, resolution=resolution)
+        interval = row(loss, first).interval
+        return Event(
+            "loss_spike",
+            self.code,
+            first,
+            Severity.WARNING,
+            proof,
+            until=last,
+            interval=interval,
+            resolution=resolution,
+        )

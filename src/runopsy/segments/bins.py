@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from runopsy.model import Counts, Signal
-from runopsy.stats import Floats, long_run_factor, white_noise
+from runopsy.stats import Floats, first_spacing, long_run_factor, white_noise
 
 MOST = 300  # bins: exact segmentation is quadratic in them, and 300 put an edge every 2-3 % of the elapsed steps
 NEIGHBOURS = 9  # bins over which the noise of a row is taken to be the same
@@ -53,7 +53,7 @@ def bin_signal(signal: Signal, transformed: Floats, first: float) -> Bins:
         first: the run's first step; elapsed steps are counted from just before it, so that a log that
             starts at step 50 000 is cut like one that starts at 0.
     """
-    spacing = float(np.median(np.diff(signal.step))) if len(signal) > 1 else 1.0
+    spacing = first_spacing(signal.step)
     elapsed = np.maximum(signal.step - first, 0) + spacing
     cut = edges(elapsed)
     count = np.diff(cut)

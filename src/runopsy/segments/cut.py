@@ -8,12 +8,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from runopsy.model import Position, Segments, Signal
-from runopsy.segments.bins import bin_signal
-from runopsy.segments.lines import best_pieces, fit_pieces, line_costs
+from runopsy.segments.bins import Bins, bin_signal
+from runopsy.segments.decay import smooth_decay
+from runopsy.segments.lines import best_pieces, fit_pieces, line_costs, local_slope
 from runopsy.stats import Floats
 
 PENALTY = 4.5  # x log m per piece: 1.5 log m for each of slope, level and place, as measured on smooth decays
 FEWEST = 4  # points: fewer have no shape
+FEWEST_FOR_DECAY = 8  # bins: a mixture of exponentials explains any fewer
+BEGUN = 0.05  # of the drop: before it nothing has been learnt
+GATE = 6.0  # x log m per change that pieces must gain on a smooth decay: measured, 0 of 36 decays were cut
+VISIBLE = 0.05  # in log units, or of accuracy: a smaller difference is beneath notice, however significant
+NEIGHBOURHOOD = 0.1  # in log elapsed steps: a stage is told from the next if they lie a factor of 1.3 apart
+EFFECTIVE = 6.0  # parameters that a mixture of exponentials uses up, about: two or three rates, their weights, a floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,12 @@ def scale_of(signal: Signal) -> Scale:
 
 
 def segment(
-    signal: Signal, first: float, without: Sequence[tuple[Position, Position]] = (), penalty: float = PENALTY
+    signal: Signal,
+    first: Position,
+    *,
+    without: Sequence[tuple[Position, Position]] = (),
+    rate: Signal | None = None,
+    penalty: float = PENALTY,
 ) -> Segments | None:
     """Cut a signal into straight pieces on its own scale against log elapsed steps.
 
@@ -63,6 +75,7 @@ def segment(
         signal: what to cut.
         first: the run's first step.
         without: spans [from, to] whose values are not fitted: a spike that came back is no stretch.
+        rate: the learning rate, if it was logged: what it explains is no change of the signal's own.
         penalty: per piece, x log of the number of points.
 
     Returns None where there are fewer than ``FEWEST`` values.
@@ -72,18 +85,79 @@ def segment(
         return None
     scale = scale_of(signal)
     bins = bin_signal(signal, scale.to(signal.value), first)
-    weight = bins.error**-2
-    cuts = best_pieces(line_costs(bins.log, bins.level, weight), penalty * np.log(len(bins.level)))
-    curve, spread, slope_error = fit_pieces(bins.log, bins.level, weight, cuts)
-    middle = [(bins.step[c - 1] + bins.step[c]) / 2 for c in cuts]
+    pieces = _pieces(bins, penalty)
+    decay = _decay(signal, scale, bins, pieces, rate)
+    fit = decay or pieces
     lowest = -np.inf if scale is LOG else signal.value.min()
-    natural = np.clip(scale.back(curve), lowest, signal.value.max())  # a line overshoots where a curve bends
+    pace, pace_error = local_slope(bins.log, bins.level, bins.error, NEIGHBOURHOOD)
+    natural = np.clip(scale.back(fit.curve), lowest, signal.value.max())  # a line overshoots where a curve bends
+    local_error = 2**0.5 * NEIGHBOURHOOD * pace_error  # of a Gaussian kernel's level and slope, by integration
+    unit = scale.back(bins.level) if scale is LOG else np.ones_like(bins.level)
     return Segments(
         signal=signal.name,
-        edges=np.array([signal.step[0], *middle, signal.step[-1]]),
+        edges=np.array([signal.step[0], *((bins.step[c - 1] + bins.step[c]) / 2 for c in fit.cuts), signal.step[-1]]),
         step=bins.step,
         curve=natural,
-        spread=np.abs(scale.back(curve + spread) - natural),
-        rate_spread=np.abs(scale.back(curve + slope_error) - natural),
+        spread=np.abs(scale.back(fit.curve + fit.spread) - natural),
+        rate_spread=np.abs(scale.back(fit.curve + fit.slope_error) - natural),
         level=scale.back(bins.level),
+        pace=pace,
+        pace_error=pace_error,
+        local_error=local_error,
+        error=bins.error * unit,
+        natural_error=local_error * unit,
+        smooth=decay is not None,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fit:
+    """A curve through the bins, on the transformed scale."""
+
+    cuts: list[int]  # bins at which a new piece begins
+    curve: Floats  # (m,)
+    spread: Floats  # (m,) one standard error of the curve
+    slope_error: Floats  # (m,) one standard error of its slope per unit of log elapsed steps
+
+
+def _pieces(bins: Bins, penalty: float) -> Fit:
+    weight = bins.error**-2
+    cuts = best_pieces(line_costs(bins.log, bins.level, weight), penalty * np.log(len(bins.level)))
+    return Fit(cuts, *fit_pieces(bins.log, bins.level, weight, cuts))
+
+
+def _decay(signal: Signal, scale: Scale, bins: Bins, pieces: Fit, rate: Signal | None) -> Fit | None:
+    """One smooth decay from where learning begins, if it explains the signal as well as the pieces do."""
+    falling = signal.name.endswith("loss")
+    if not falling and not signal.name.endswith("acc"):
+        return None
+    natural = scale.back(bins.level) if falling else 1 - bins.level
+    if len(natural) < FEWEST_FOR_DECAY or natural.min() < 0:
+        return None
+    begins = _learning_begins(natural)
+    error = bins.error * (natural if scale is LOG else 1.0)
+    rates = None if rate is None or len(rate) < 2 else np.interp(bins.step, rate.step, rate.value)[begins:]
+    fitted = smooth_decay(bins.elapsed[begins:], natural[begins:], error[begins:], rates)
+    curve = pieces.curve.copy()
+    curve[begins:] = scale.to(np.maximum(fitted, 1e-300)) if falling else 1 - fitted
+    if not _as_good(bins, curve, pieces, begins):
+        return None
+    error_of_fit = bins.error * np.sqrt(EFFECTIVE / len(natural))
+    return Fit([], curve, error_of_fit, 2 * error_of_fit)
+
+
+def _learning_begins(falling: Floats) -> int:
+    """The first bin of the descent: an initial plateau, before anything is learnt, is no part of a decay."""
+    start = float(np.median(falling[:3]))
+    drop = start - float(falling.min())
+    below = np.flatnonzero(falling < start - BEGUN * drop)
+    return int(below[0]) if len(below) and len(falling) - below[0] >= FEWEST_FOR_DECAY else 0
+
+
+def _as_good(bins: Bins, curve: Floats, pieces: Fit, begins: int) -> bool:
+    """Whether the decay loses too little against the pieces, or differs from them too little to be seen."""
+    here = slice(begins, None)
+    loses = (((bins.level - curve) ** 2 - (bins.level - pieces.curve) ** 2) / bins.error**2)[here].sum()
+    changes = max(1, sum(cut > begins for cut in pieces.cuts))
+    unseen = np.abs(curve - pieces.curve)[here].max() < VISIBLE
+    return bool(loses <= GATE * np.log(len(curve)) * changes or unseen)

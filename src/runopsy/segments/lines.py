@@ -57,3 +57,21 @@ def fit_pieces(x: Floats, y: Floats, weight: Floats, cuts: list[int]) -> tuple[F
         slope_error[a:b] = around**-0.5 if around > 0 else np.inf
         spread[a:b] = np.sqrt(1 / w.sum() + (u * u / around if around > 0 else 0.0))
     return curve, spread, slope_error
+
+
+def local_slope(x: Floats, y: Floats, error: Floats, width: float) -> tuple[Floats, Floats]:
+    """(m,) slope at each point of a line fitted to its neighbourhood, and one standard error of it.
+
+    Weighted least squares with a Gaussian kernel of standard deviation ``width`` (in x) around each
+    point; where too few points lie near, the error is infinite.
+    """
+    away = x[None, :] - x[:, None]
+    weight = np.exp(-0.5 * (away / width) ** 2) / error[None, :] ** 2
+    s0, s1, s2 = weight.sum(1), (weight * away).sum(1), (weight * away**2).sum(1)
+    spread = s0 * s2 - s1**2
+    known = spread > 1e-9 * s0 * s2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = (s0[:, None] * away - s1[:, None]) * weight / spread[:, None]
+        slope = np.where(known, share @ y, 0.0)
+        slope_error = np.where(known, np.sqrt((share**2 * error[None, :] ** 2).sum(1)), np.inf)
+    return slope, slope_error

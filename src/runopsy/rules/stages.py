@@ -1,0 +1,127 @@
+"""Learning in stages: abrupt falls of the loss that no smooth decay explains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from runopsy.model import Case, Event, Evidence, Position, Segments, Severity, Values
+from runopsy.rules.curves import curve, fitted_at
+from runopsy.rules.places import crossing, spacing_at
+from runopsy.stats import first_spacing
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """A stretch in which the loss falls fastest, between two in which it falls slower (indices of fitted points)."""
+
+    before: int
+    top: int
+    after: int
+
+    def feet(self, rate: Values) -> tuple[int, int]:
+        """Where the fall begins and ends: the rate is within a quarter of its height above the slower stretches."""
+        low = max(rate[self.before], rate[self.after])
+        slow = rate <= low + 0.25 * (rate[self.top] - low)
+        left, right = np.flatnonzero(slow[: self.top]), np.flatnonzero(slow[self.top :])
+        return (int(left[-1]) if len(left) else 0), self.top + (
+            int(right[0]) if len(right) else len(slow) - 1 - self.top
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """The training loss falls abruptly, between slower stretches."""
+
+    code: ClassVar[str] = "T01"
+    needs: ClassVar[tuple[str, ...]] = ("train/loss",)
+
+    sure: float = 3.0  # standard errors by which its rate exceeds those on either side
+    slower: float = 0.85  # of its rate, at most, on either side: a ripple is no stage
+    fall: float = 0.2  # of the loss where it begins: smaller steps are seen by nobody
+    abrupt: float = 0.8  # in log elapsed steps, from foot to foot: broader is the tail of a fit
+    beside: float = 0.12  # of the elapsed steps: nearer to a change of learning rate, that is what it is
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        loss = case.segments.get("train/loss")
+        if loss is None or loss.smooth or len(loss.step) < 10 or loss.curve.min() <= 0:
+            return
+        rate = -loss.pace
+        falls = [peak.feet(rate) for peak in self._peaks(rate, loss.pace_error)]
+        falls = [(a, b) for a, b in falls if self._visible(loss, a, b, case.first)]
+        if len(falls) < 3:  # then the first descent is ordinary learning; with three it is one stage of several
+            falls = [(a, b) for a, b in falls if self._learnt_before(loss, a)]
+        for a, b in falls:
+            begin, end = float(loss.level[a]), float(loss.level[b])
+            at = _passes(loss, a, b, (begin + end) / 2)
+            if not self._told_already(case, at) and self._followed(case, float(loss.step[a]), float(loss.step[b])):
+                says = f"falls from {begin:.3g} to {end:.3g} between two slower stretches"
+                proof = (Evidence("train/loss", at, (begin + end) / 2, None, "", says),)
+                resolution = spacing_at(case.signals["train/loss"], at)
+                interval = crossing(case, "train/loss", at).interval
+                yield Event("transition", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
+
+    def _peaks(self, rate: Values, error: Values) -> Iterator[Peak]:
+        """Peaks of the rate that stand out from the valleys on both sides, in order."""
+        most, least = (
+            rate + self.sure / 2 * error,
+            rate - self.sure / 2 * error,
+        )  # a wild point is no valley and no peak
+        before = top = low = 0
+        rising = True
+        for i in np.flatnonzero(np.isfinite(error)).tolist():
+            if rising:
+                if least[i] > least[top]:
+                    top = i
+                elif self._below(rate, error, i, top) and self._below(rate, error, before, top):
+                    low, rising = i, False
+                elif most[i] < most[before] and not self._below(rate, error, before, top):
+                    before = top = i  # still on the way down into the valley
+            elif most[i] < most[low]:
+                low = i
+            elif self._below(rate, error, low, i):
+                yield Peak(before, top, low)
+                before, top, rising = low, i, True
+        if not rising:
+            yield Peak(before, top, low)
+
+    def _below(self, rate: Values, error: Values, low: int, top: int) -> bool:
+        sure = rate[top] - rate[low] >= self.sure * np.hypot(error[low], error[top])
+        return bool(sure and rate[low] <= self.slower * rate[top])
+
+    def _learnt_before(self, loss: Segments, begins: int) -> bool:
+        """Whether the loss had already come down when this fall began: the first descent of a run is no event."""
+        start, lowest = float(np.median(loss.level[:3])), float(loss.level.min())
+        return bool(start - loss.level[begins] > self.fall * (start - lowest))
+
+    def _visible(self, loss: Segments, begins: int, ends: int, first: Position) -> bool:
+        """A fall that a reader sees, and sees as sudden."""
+        if loss.level[begins] - loss.level[ends] < self.fall * loss.level[begins]:
+            return False
+        log = np.log(loss.step[[begins, ends]] - first + first_spacing(loss.step))
+        return bool(log[1] - log[0] <= self.abrupt)
+
+    def _followed(self, case: Case, begins: Position, ends: Position) -> bool:
+        """Whether validation falls with it, where there is any: slow noise of the training loss falls alone."""
+        val = curve(case, "val/loss")
+        if val is None:
+            return True
+        return not case.segments["val/loss"].smooth and val.at(begins) - val.at(ends) >= self.fall / 2 * val.at(begins)
+
+    def _told_already(self, case: Case, at: Position) -> bool:
+        """Whether a change by hand explains it, the run has left, or the training set is fitted and nobody looks."""
+        near = self.beside * max(at - case.first, 1.0)
+        if any(e.kind in ("lr_change", "resume", "loss_spike") and abs(e.step - at) <= near for e in case.events):
+            return True
+        fitted = fitted_at(case) if "train/acc" in case.segments else None
+        gone = [e.step for e in case.events if e.kind == "divergence"]
+        return (fitted is not None and at >= fitted) or any(at >= step for step in gone)
+
+
+def _passes(loss: Segments, begins: int, ends: int, middle: float) -> Position:
+    """Where the loss is midway between the two slower stretches."""
+    falling = np.minimum.accumulate(loss.level[begins : ends + 1])
+    return float(np.interp(-middle, -falling, loss.step[begins : ends + 1]))

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+import planted
+import runopsy
+
+
+def stages(run):
+    return [e.step for e in runopsy.analyze(run).events if e.kind == "transition"]
+
+
+def both(step, loss, seed=0, sd=0.02):
+    curves = {"train/loss": planted.noisy(loss, sd, seed), "val/loss": planted.noisy(1.01 * loss, sd / 4, seed + 1)}
+    return planted.run(step, curves)
+
+
+def test_an_abrupt_fall_after_ordinary_learning_is_one_stage():
+    step = np.arange(1, 10_001, 5.0)
+    loss = (0.5 + 2 / (1 + step / 100)) * (1 - planted.sigmoid(step, 4000, 40, 0, 0.5))
+    (found,) = stages(both(step, loss))
+    assert found == pytest.approx(4000, rel=0.02)
+
+
+def test_a_fall_of_training_alone_is_no_stage():
+    step = np.arange(1, 10_001, 5.0)
+    base = 0.5 + 2 / (1 + step / 100)
+    run = both(step, base)
+    fall = run.tracks["train/loss"].value * (1 - planted.sigmoid(step, 4000, 40, 0, 0.5))
+    assert not stages(planted.run(step, {"train/loss": fall, "val/loss": run.tracks["val/loss"].value}))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_smooth_decay_has_no_stage(seed):
+    step = np.arange(1, 5001.0)
+    assert not stages(both(step, planted.decay(step), seed, 0.05))
+
+
+def test_a_fall_beside_a_change_of_learning_rate_is_that_change():
+    step = np.arange(1, 10_001, 5.0)
+    loss = (0.5 + 2 / (1 + step / 100)) * (1 - planted.sigmoid(step, 4000, 40, 0, 0.5))
+    run = both(step, loss)
+    lr = np.where(step < 4000, 0.1, 0.01)
+    curves = {name: track.value for name, track in run.tracks.items()}
+    assert not stages(planted.run(step, {**curves, "lr": lr}))
