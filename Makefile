@@ -7,10 +7,10 @@ RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types floors samples bench score format clean
+.PHONY: help demo test check lint types floors samples bench bench-segments score format clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/core ## the autopsy of a real recorded run (RUN=… for another), from nothing, without torch
 	@$(BIN)/runopsy analyze $(RUN)
@@ -30,12 +30,15 @@ types: $(VENV)/test ## mypy --strict
 floors: $(VENV)/test ## which room may import which
 	$(BIN)/lint-imports
 
-samples: $(VENV)/test ## train the runs of sample_logs/ again (about two minutes)
+samples: $(VENV)/test ## train the runs of sample_logs/ again (about a minute)
 	$(BIN)/python -m runopsy.lab.samples sample_logs
 
 bench: $(VENV)/bench ## what logging costs, beside others, and what 200 kills lose
 	$(BIN)/python tests/benchmarks/bench_logging.py
 	$(BIN)/python tests/recorder/test_kills.py 200
+
+bench-segments: $(VENV)/test ## false alarms on 600 null curves, recall and interval coverage on 600 planted runs
+	$(BIN)/python tests/benchmarks/bench_segments.py 600
 
 score: $(VENV)/core ## the labelled runs, where $(SHARED) is there
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $(SHARED)/benchmark/score.py $(SHARED)/benchmark/runs

@@ -26,14 +26,18 @@ def mad(values: Floats) -> float:
 
 
 def white_noise(values: Floats) -> float:
-    """Standard deviation of the noise of one row around a locally straight line, from second differences.
+    """Standard deviation of the noise of one row around a locally straight line, from second differences."""
+    return noise_of(np.abs(np.diff(values, 2))) if len(values) >= 3 else 0.0
 
-    A second difference of unit white noise has variance 6. Differences that are exactly zero (a value
-    carried over, a rounded log) are left out if they would make the median zero.
+
+def noise_of(second: Floats) -> float:
+    """The same from absolute second differences: one of unit white noise has variance 6.
+
+    Differences that are exactly zero (a value carried over, a rounded log) are left out if they would
+    make the median zero.
     """
-    if len(values) < 3:
+    if not len(second):
         return 0.0
-    second = np.abs(np.diff(values, 2))
     middle = float(np.median(second))
     if middle == 0 and (moving := second[second > 0]).size:
         middle = float(np.median(moving)) * len(moving) / len(second)
