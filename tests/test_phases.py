@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 import planted
 import runopsy
-from runopsy.phases import LABELS, _join_short, _spells
+from runopsy.phases.labels import LABELS
+from runopsy.phases.spells import join_short, spells_of
 
 
 def labels(run):
@@ -81,7 +82,7 @@ def test_a_change_of_learning_rate_explains_the_transition_beside_it():
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=200))
 def test_joining_short_spells_leaves_no_gap_and_no_equal_neighbours(sequence):
-    spells = _join_short(_spells(list(sequence)), lambda spell: (spell[1] - spell[0]) / 4)
+    spells = join_short(spells_of(list(sequence)), lambda spell: (spell[1] - spell[0]) / 4)
     assert spells[0][0] == 0
     assert spells[-1][1] == len(sequence)
     for (_, end, before), (start, _, after) in zip(spells, spells[1:], strict=False):

@@ -1,0 +1,74 @@
+"""Segments + Events → Phases: what each stretch of the run is called.
+
+Every point of a grid is read (``readings``) and given the first label that fits (``labels``); spells
+too short to be seen are joined to their neighbours (``spells``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import numpy as np
+
+from runopsy.model import Case, Event, Evidence, Phase, Position, Positions, Transition
+from runopsy.phases.labels import label, one_passage, without_gap
+from runopsy.phases.readings import WATCHED, WINDOW, read
+from runopsy.phases.spells import join_short, spells_of, visible
+from runopsy.stats import first_spacing
+
+__all__ = ["name", "transitions"]
+
+GRID = 400  # points at which the run is read, half even in steps and half in log steps: a phase shorter than
+# 0.5 % of the run, or 2 % of the steps before it, is no phase
+
+
+def name(case: Case, events: Iterable[Event]) -> tuple[Phase, ...]:
+    """The phases of a run, half-open and without gaps; none where there is no training loss to read."""
+    if "train/loss" not in case.segments:
+        return ()
+    gone = next((e.step for e in events if e.kind == "divergence"), None)
+    grid = _grid(case, gone)
+    readings = read(case, grid, gone)
+    labels = one_passage(without_gap([label(reading) for reading in readings], readings), case)
+    spells = join_short(spells_of(labels), visible(case, grid))
+    starts = [case.first, *(float(grid[a]) for a, _, _ in spells[1:])]
+    ends = [*starts[1:], case.last]
+    return tuple(
+        Phase(said, start, end, _why(case, start, end))
+        for (_, _, said), start, end in zip(spells, starts, ends, strict=True)
+    )
+
+
+def transitions(case: Case, phases: tuple[Phase, ...], events: Iterable[Event]) -> tuple[Transition, ...]:
+    """Where one phase gives way to the next: which curves turn there, and what was changed by hand."""
+    handles = [e for e in events if e.kind in ("lr_change", "resume")]
+    found = []
+    for before, after in pairwise(phases):
+        near = WINDOW * max(after.start - case.first, 1.0)
+        turning = tuple(n for n, s in case.segments.items() if np.any(np.abs(s.edges[1:-1] - after.start) <= near))
+        beside = [e for e in handles if abs(e.step - after.start) <= near]
+        explained = beside[0].kind if beside else None
+        found.append(Transition(after.start, before.label, after.label, turning, explained))
+    return tuple(found)
+
+
+def _grid(case: Case, also: Position | None) -> Positions:
+    length = max(case.last - case.first, 1e-9)
+    low = max(min(first_spacing(s.step) for s in case.segments.values()), length * 1e-6)
+    log = np.geomspace(low, length, GRID // 2)
+    points = np.unique(np.concatenate([[0.0], log, np.linspace(0, length, GRID // 2)])) + case.first
+    logged = case.signals["train/loss"].step  # boundaries stand on steps that the log knows
+    points = np.append(points, [] if also is None else also)
+    return np.unique(np.append(case.first, logged[np.clip(np.searchsorted(logged, points), 0, len(logged) - 1)]))
+
+
+def _why(case: Case, start: Position, end: Position) -> tuple[Evidence, ...]:
+    """What each watched signal did over the phase."""
+    proof = []
+    for signal in WATCHED:
+        if signal in case.segments:
+            s = case.segments[signal]
+            a, b = (float(np.interp(x, s.step, s.curve)) for x in (start, end))
+            proof.append(Evidence(signal, end, b, a, "", "at the end of the phase, against its beginning"))
+    return tuple(proof)

@@ -1,0 +1,59 @@
+"""Runs of one label, and which of them are long enough to be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from runopsy.model import Case, Positions
+
+SHORTEST = 0.15  # in log elapsed steps: a spell shorter than this (16 % of the steps before it) …
+SHORTEST_OF_RUN = 0.03  # … and than this share of the run joins a neighbour
+FEWEST_READINGS = 3  # evaluations in a spell that says validation does not move: with fewer, it may have
+
+Spell = tuple[int, int, str]  # grid points [a, b) of one label
+
+
+def spells_of(labels: list[str]) -> list[Spell]:
+    """The sequence as runs of equal labels."""
+    spells: list[Spell] = []
+    for i, label in enumerate(labels):
+        if spells and spells[-1][2] == label:
+            spells[-1] = (spells[-1][0], i + 1, label)
+        else:
+            spells.append((i, i + 1, label))
+    return spells
+
+
+def visible(case: Case, grid: Positions) -> Callable[[Spell], float]:
+    """How large a spell is against the smallest that can be seen: 1 and more can."""
+    elapsed = grid - grid[0] + (max(grid[1] - grid[0], 1e-12) if len(grid) > 1 else 1.0)
+    read = next((case.signals[n].step for n in ("val/loss", "val/acc") if n in case.segments), None)
+
+    def size(spell: Spell) -> float:
+        start, stop, label = spell
+        a, b = elapsed[start], elapsed[min(stop, len(elapsed) - 1)]
+        length = max(np.log(b / a) / SHORTEST, (b - a) / elapsed[-1] / SHORTEST_OF_RUN)
+        if start == 0 and label == "underfitting":
+            return float(max(length, 1.0))  # every run begins there, however soon it leaves
+        if read is None or label not in ("memorization", "converged"):
+            return float(length)
+        inside = np.searchsorted(read, grid[min(stop, len(grid) - 1)]) - np.searchsorted(read, grid[start])
+        return float(min(length, inside / FEWEST_READINGS))
+
+    return size
+
+
+def join_short(spells: list[Spell], size: Callable[[Spell], float]) -> list[Spell]:
+    """Join the smallest spell to its larger neighbour until every spell can be seen."""
+    while len(spells) > 1:
+        sizes = [size(s) for s in spells]
+        i = int(np.argmin(sizes))
+        if sizes[i] >= 1:
+            return spells
+        beside = [j for j in (i - 1, i + 1) if 0 <= j < len(spells)]
+        winner = spells[max(beside, key=lambda j: sizes[j])][2]
+        spells[i] = (*spells[i][:2], winner)
+        spells = spells_of([label for a, b, label in spells for _ in range(b - a)])
+    return spells
