@@ -13,7 +13,7 @@ def events(run, kind):
 def test_grokking_is_found_at_its_half_way_step(half):
     (event,) = events(planted.grokking(last=6000, half=half), "grokking")
     assert event.step == pytest.approx(half, rel=0.1)
-    assert [e.signal for e in event.evidence] == ["train/acc", "val/acc", "val/acc"]
+    assert [e.signal for e in event.evidence] == ["train/acc", *["val/acc"] * 5]
 
 
 def test_generalising_together_with_training_is_no_grokking():
@@ -80,3 +80,36 @@ def test_a_second_descent_is_found_at_its_peak():
 
 def test_a_bump_below_the_prominence_is_no_second_descent():
     assert not events(descent(peak=1.03), "double_descent_peak")
+
+
+def late(accuracy, last=6000):
+    step = np.arange(0, last + 1, 10)
+    train = np.clip(planted.sigmoid(step, 50, 10, 0, 1), 0, 1)
+    return planted.run(
+        step, {"train/loss": 4 * np.exp(-step / 40) + 1e-3, "train/acc": train, "val/acc": accuracy(step)}
+    )
+
+
+def test_grokking_is_told_from_onset_to_completion():
+    (event,) = events(late(lambda s: planted.sigmoid(s, 2000, 200, 0.02, 0.98)), "grokking")
+    says = {e.says: e.step for e in event.evidence}
+    assert says["a tenth of the late gain: its onset"] == pytest.approx(2000 - 200 * np.log(9), rel=0.1)
+    assert says["95 % of the late gain"] == pytest.approx(2000 + 200 * np.log(19), rel=0.1)
+    assert event.interval[0] <= 2000 <= event.interval[1]
+
+
+def test_a_late_gain_that_stays_low_is_partial_and_one_that_is_lost_is_undone():
+    (partial,) = events(late(lambda s: planted.sigmoid(s, 2000, 100, 0.02, 0.6)), "grokking")
+    assert "partial" in partial.evidence[5].says
+    (undone,) = events(
+        late(lambda s: planted.sigmoid(s, 2000, 100, 0.02, 0.98) - planted.sigmoid(s, 4500, 50, 0, 0.9)), "grokking"
+    )
+    assert undone.evidence[-1].says == "undone: where it ended"
+
+
+def test_grokking_does_not_depend_on_where_counting_begins():
+    base = planted.grokking()
+    moved = {n: t.value for n, t in base.tracks.items()}
+    shifted = planted.run(base.tracks["train/loss"].step + 50_000, moved)
+    (here,), (there,) = events(base, "grokking"), events(shifted, "grokking")
+    assert there.step - 50_000 == pytest.approx(here.step)

@@ -79,3 +79,10 @@ def test_a_few_values_not_finite_in_between_are_no_divergence():
 def test_a_run_that_never_learnt_cannot_diverge():
     step = np.arange(2000)
     assert not events(planted.run(step, {"train/loss": planted.noisy(np.full(2000, 2.3), 0.02)}), "divergence")
+
+
+def test_many_spikes_are_one_event_with_their_number():
+    run = with_loss(lambda s, y: np.where((s > 200) & (s % 100 < 6), 5 * y, y), n=4000)
+    (event,) = events(run, "loss_spike")
+    assert event.evidence[0].says.startswith("38 leaps")
+    assert event.until > 3800

@@ -161,13 +161,22 @@ def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) 
     if event.kind in ("loss_spike", "lr_change", "not_finite", "transition"):
         text += f": {event.evidence[0].says}"
     if event.kind == "grokking":
-        fitted = event.evidence[0].step
-        text += f" ({event.step / max(fitted, 1):.1f} x step {place(fitted)})"
+        text += _grokking(autopsy, event)
     if event.interval is None:
         text += "; where exactly is unresolved"
     elif event.interval[1] - event.interval[0] > 0.01 * max(event.step - autopsy.first, 1):
         text += f"; between {place(event.interval[0])} and {place(event.interval[1])}"
     return Finding(plain(event.kind), SEVERITY[event.severity], where, text, tuple(ref for ref, _ in proof))
+
+
+def _grokking(autopsy: Autopsy, event: Event) -> str:
+    """From onset to completion, how late, and whether it lasted."""
+    fitted, _, onset, _, complete, best, *undone = event.evidence
+    delay = (event.step - autopsy.first) / max(fitted.step - autopsy.first, 1.0)
+    text = f" ({delay:.1f} x the steps that fitting took), from {place(onset.step)} to {place(complete.step)}"
+    if best.limit is not None and best.observed < best.limit:
+        text += f"; partial, it reached {number(best.observed)}"
+    return text + (f"; undone, it ended at {number(undone[0].observed)}" if undone else "")
 
 
 def _marked(detail: Mapping[str, object]) -> str:

@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from runopsy.model import Case, Event, Evidence, Position, Severity
-from runopsy.rules.curves import NOISE, Curve, curve, drop_done, fitted_at
-from runopsy.rules.places import Place, crossing, spacing_at, vertex
+from runopsy.rules.curves import FIT_ACC, NOISE, Curve, curve, drop_done, fitted_at
+from runopsy.rules.places import Place, crossing, nearest, spacing_at, vertex
 from runopsy.stats import first_spacing
 
 
@@ -21,7 +21,11 @@ class LateGain:
     fitted: Position  # where training accuracy reached the mark
     before: float  # validation accuracy there
     final: float  # the best it reached later
-    half: Position  # where it had made half of that gain
+    last: float  # where it ended
+    onset: Position  # where it had made a tenth of that gain, …
+    half: Position  # … half, …
+    complete: Position  # … and 95 %
+    delay: float  # elapsed steps to the half-way step / elapsed steps to fitting
 
     @classmethod
     def of(cls, case: Case) -> LateGain | None:
@@ -29,11 +33,21 @@ class LateGain:
         fitted, acc = fitted_at(case), curve(case, "val/acc")
         if fitted is None or acc is None or fitted >= acc.step[-1]:
             return None
-        before = acc.at(fitted)
-        later = acc.step >= fitted
-        final = float(acc.value[later].max())
-        half = acc.passes((before + final) / 2, fitted)
-        return None if half is None else cls(fitted=fitted, before=before, final=final, half=half)
+        before, final = acc.at(fitted), float(acc.value[acc.step >= fitted].max())
+        onset, half, complete = (acc.passes(before + share * (final - before), fitted) for share in (0.1, 0.5, 0.95))
+        if onset is None or half is None or complete is None:
+            return None
+        signal = case.signals["val/acc"]
+        return cls(
+            fitted=fitted,
+            before=before,
+            final=final,
+            last=float(acc.value[-1]),
+            onset=nearest(signal, onset),
+            half=half,
+            complete=nearest(signal, complete),
+            delay=(half - case.first) / max(fitted - case.first, 1.0),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,32 +60,44 @@ class Grokking:
     late_gain: float = 0.3  # of accuracy, made after fitting: smaller gains are the tail of ordinary learning
     from_below: float = 0.6  # of its final value: higher, and most had been learnt with the training set
     delay: float = 1.5  # half-way step / step of fitting: below it, fitting and generalising are one event
-
-    def found(self, late: LateGain) -> bool:
-        return (
-            late.final - late.before >= self.late_gain
-            and late.before < self.from_below * late.final
-            and late.half >= self.delay * max(late.fitted, 1.0)
-        )
+    whole: float = 0.9  # of accuracy: a late gain that ends lower is partial
+    kept: float = 0.5  # of the late gain that must remain at the end: less, and it was undone
 
     def __call__(self, case: Case) -> Iterator[Event]:
         late = LateGain.of(case)
-        if late is None or not self.found(late):
+        if late is None or not self._found(late):
             return
-        acc = case.signals["val/acc"]
-        halfway = (late.before + late.final) / 2
-        proof = (
-            Evidence(
-                "train/acc", late.fitted, curve_at(case, "train/acc", late.fitted), 0.97, "", "training set fitted"
-            ),
-            Evidence(
-                "val/acc", late.fitted, late.before, self.from_below * late.final, "", "validation accuracy there"
-            ),
-            Evidence("val/acc", late.half, halfway, None, "", f"half of the late gain, to {late.final:.3f}"),
-        )
         at, interval = crossing(case, "val/acc", late.half)
-        resolution = spacing_at(acc, at)
+        resolution = spacing_at(case.signals["val/acc"], at)
+        proof = self._evidence(case, late)
         yield Event("grokking", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
+
+    def _found(self, late: LateGain) -> bool:
+        gained = late.final - late.before >= self.late_gain and late.before < self.from_below * late.final
+        return gained and late.delay >= self.delay
+
+    def _evidence(self, case: Case, late: LateGain) -> tuple[Evidence, ...]:
+        gain, limit = late.final - late.before, self.from_below * late.final
+        fit = curve_at(case, "train/acc", late.fitted)
+        said = "partial: the best it reached" if late.final < self.whole else "the best it reached"
+        proof = [
+            Evidence("train/acc", late.fitted, fit, FIT_ACC, "", "training set fitted"),
+            Evidence("val/acc", late.fitted, late.before, limit, "", "validation accuracy there"),
+            Evidence("val/acc", late.onset, late.before + 0.1 * gain, None, "", "a tenth of the late gain: its onset"),
+            Evidence(
+                "val/acc",
+                nearest(case.signals["val/acc"], late.half),
+                late.before + 0.5 * gain,
+                None,
+                "",
+                "half of the late gain",
+            ),
+            Evidence("val/acc", late.complete, late.before + 0.95 * gain, None, "", "95 % of the late gain"),
+            Evidence("val/acc", case.last, late.final, self.whole, "", said),
+        ]
+        if late.last < late.before + self.kept * gain:
+            proof.append(Evidence("val/acc", case.last, late.last, late.final, "", "undone: where it ended"))
+        return tuple(proof)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,8 +113,8 @@ class DoubleDescent:
 
     def __call__(self, case: Case) -> Iterator[Event]:
         loss = curve(case, "val/loss")
-        if loss is None or _groks(case):
-            return
+        if loss is None or any(e.kind == "grokking" for e in case.events):
+            return  # the rise and fall of the loss belong to that
         peak = self._peak(loss)
         if peak is None:
             return
@@ -202,8 +228,3 @@ class MemorizationOnset:
 def curve_at(case: Case, name: str, step: Position) -> float:
     found = curve(case, name)
     return float("nan") if found is None else found.at(step)
-
-
-def _groks(case: Case) -> bool:
-    late = LateGain.of(case)
-    return late is not None and Grokking().found(late)

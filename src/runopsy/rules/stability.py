@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 
-from runopsy.model import Case, Event, Evidence, Position, Severity, Signal, Values
+from runopsy.model import Case, Counts, Event, Evidence, Position, Severity, Signal, Values
 from runopsy.rules.places import row, spacing_at
 from runopsy.stats import MAD_TO_SD, rolling_median, trailing_max, trailing_median
 
@@ -117,6 +117,7 @@ class LossSpike:
     aftermath: int = 30  # rows after a lone leap
     back: float = 2.0  # x the scatter above what was usual (or by ``ratio``), within which the loss is back
     longest: float = 0.1  # of the run, from leap to return: slower, and it is a new level
+    many: int = 8  # leaps: more are told as one event
 
     def __call__(self, case: Case) -> Iterator[Event]:
         loss = case.signals["train/loss"]
@@ -130,19 +131,36 @@ class LossSpike:
         with np.errstate(invalid="ignore"):  # NaN where nothing is usual yet: no leap
             high = (log - usual > self.scatter * scatter) & (log - highest > np.log(self.ratio))
             high &= loss.value - np.exp(usual) > reach
-        row, calm = 0, rolling_median(log, self.settled)
-        for at in np.flatnonzero(high):
-            if at < row:
+        found = list(self._leaps(loss, log, usual, scatter, highest, np.flatnonzero(high)))
+        if len(found) > self.many:
+            yield self._summary(found)
+        else:
+            yield from found
+
+    def _leaps(
+        self, loss: Signal, log: Values, usual: Values, scatter: Values, highest: Values, high: Counts
+    ) -> Iterator[Event]:
+        """Each leap that lasts, or leaves a trace, and comes back."""
+        after, calm = 0, rolling_median(log, self.settled)
+        for at in high.tolist():
+            if at < after:
                 continue
             near = float(usual[at] + max(self.back * scatter[at], np.log(self.ratio)))
-            back = self._return(loss, calm, int(at), near)
-            held = back is not None and back > at + self.settled // 2
+            back = self._return(loss, calm, at, near)
+            if back is None:
+                continue
             lone = log[at] - highest[at] > np.log(self.alone)
-            if back is not None and (
-                held or (lone and self._trace(log, int(at)) - usual[at] > self.trace * scatter[at])
-            ):
-                row = back
-                yield self._event(loss, int(at), back, float(usual[at]))
+            traced = lone and self._trace(log, at) - usual[at] > self.trace * scatter[at]
+            if back > at + self.settled // 2 or traced:
+                after = back
+                yield self._event(loss, at, back, float(usual[at]))
+
+    def _summary(self, found: list[Event]) -> Event:
+        """Many leaps as one event: the run was unstable, and a list of them says no more."""
+        worst = max(found, key=lambda e: e.evidence[0].observed / (e.evidence[0].limit or 1.0)).evidence[0]
+        says = f"{len(found)} leaps, the first here; the highest {worst.says}"
+        proof = (Evidence(worst.signal, worst.step, worst.observed, worst.limit, "", says),)
+        return replace(found[0], until=found[-1].until, evidence=proof)
 
     def _trace(self, log: Values, at: int) -> float:
         """Where log loss lies after a lone leap: a hard batch leaves the next ones as they were."""
