@@ -129,6 +129,6 @@ def _around(s: Segments, case: Case, u: tuple[float, float], half: float, distan
     """From half below to half above, in log elapsed steps, and half the distance of the points beyond, as steps."""
     shift = case.first - first_spacing(s.step)
     low, high = float(np.exp(u[0] - half)) + shift - distance / 2, float(np.exp(u[1] + half)) + shift + distance / 2
-    if case.first == np.floor(case.first) and first_spacing(s.step) >= 1:  # whole steps are counted
+    if case.first == np.floor(case.first) and first_spacing(s.step) > 0.99:  # whole steps are counted
         low, high = float(np.floor(low)), float(np.ceil(high))
     return max(low, case.first), min(high, case.last)
