@@ -52,15 +52,17 @@ clean: ## remove the virtual environment and what tools left behind
 
 # Stamps: each environment is built once, and again when its inputs change.
 $(VENV)/core: pyproject.toml .ci/constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "runopsy needs Python 3.11 or newer; try make PYTHON=python3.12")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) --editable .
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "runopsy needs Python 3.11 or newer; try make PYTHON=python3.12")'
+	@echo "installing runopsy into $(VENV), without torch …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --editable .
 	@touch $@
 
 $(VENV)/test: $(VENV)/core
-	$(PIP) --editable '.[test]'
+	@echo "installing the test extras, torch among them …"
+	@$(PIP) --editable '.[test]'
 	@touch $@
 
 $(VENV)/bench: $(VENV)/test
-	$(PIP) --editable '.[test,bench]'
+	@$(PIP) --editable '.[test,bench]'
 	@touch $@
