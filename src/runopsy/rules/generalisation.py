@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from runopsy.model import Case, Event, Evidence, Position, Severity
-from runopsy.rules.curves import FIT_ACC, NOISE, Curve, curve, drop_done, fitted_at
-from runopsy.rules.places import Place, crossing, nearest, spacing_at, vertex
+from runopsy.model import Case, Event, Evidence, Position, Severity, Signal
+from runopsy.rules.curves import FIRST, FIT_ACC, NOISE, Curve, curve, drop_done, fitted_at
+from runopsy.rules.places import Place, crossing, spacing_at, vertex
 from runopsy.stats import first_spacing
 
 
@@ -43,9 +43,9 @@ class LateGain:
             before=before,
             final=final,
             last=float(acc.value[-1]),
-            onset=nearest(signal, onset),
+            onset=_first_from(signal, onset),
             half=half,
-            complete=nearest(signal, complete),
+            complete=_first_from(signal, complete),
             delay=(half - case.first) / max(fitted - case.first, 1.0),
         )
 
@@ -78,22 +78,26 @@ class Grokking:
 
     def _evidence(self, case: Case, late: LateGain) -> tuple[Evidence, ...]:
         gain, limit = late.final - late.before, self.from_below * late.final
+        acc = case.signals["val/acc"]
+
+        def at(step: Position, share: float, says: str) -> Evidence:
+            seen = curve_at(case, "val/acc", step)
+            return Evidence("val/acc", step, seen, late.before + share * gain, "", says)
+
         fit = curve_at(case, "train/acc", late.fitted)
         said = "partial: the best it reached" if late.final < self.whole else "the best it reached"
+        best = float(acc.step[int(np.argmax(acc.value))])
         proof = [
             Evidence("train/acc", late.fitted, fit, FIT_ACC, "", "training set fitted"),
             Evidence("val/acc", late.fitted, late.before, limit, "", "validation accuracy there"),
-            Evidence("val/acc", late.onset, late.before + 0.1 * gain, None, "", "a tenth of the late gain: its onset"),
-            Evidence(
-                "val/acc",
-                nearest(case.signals["val/acc"], late.half),
-                late.before + 0.5 * gain,
-                None,
-                "",
-                "half of the late gain",
-            ),
-            Evidence("val/acc", late.complete, late.before + 0.95 * gain, None, "", "95 % of the late gain"),
-            Evidence("val/acc", case.last, late.final, self.whole, "", said),
+            at(late.onset, 0.1, "a tenth of the late gain: its onset"),
+            at(_first_from(acc, late.half), 0.5, "half of the late gain"),
+            at(late.complete, 0.95, "95 % of the late gain"),
+            Evidence("val/acc", best, late.final, self.whole, "", said),
+        ]
+        changed = [e for e in case.events if e.kind == "lr_change" and late.fitted <= e.step <= late.half]
+        proof += [
+            Evidence("lr", e.step, *_rates(e), "", "the learning rate was changed before the rise") for e in changed
         ]
         if late.last < late.before + self.kept * gain:
             proof.append(Evidence("val/acc", case.last, late.last, late.final, "", "undone: where it ended"))
@@ -162,6 +166,7 @@ class MemorizationOnset:
     # of accuracy (without it: of the loss's start) that validation must gain by the time training is fitted
     follows: float = 0.1
     early: float = 0.2  # of all that validation accuracy ever gains, likewise, if that is more
+    gap: float = 0.2  # of accuracy, by which validation stays behind when training is fitted
     share: float = 0.3  # of the training loss's drop, where validation never follows: DEFINITIONS of the labelled runs
 
     def __call__(self, case: Case) -> Iterator[Event]:
@@ -177,20 +182,24 @@ class MemorizationOnset:
         if fitted is None or done is None or at is None or train.value.min() > 0.5 * train.value[0]:
             return []
         end = min(max(fitted, done), float(val.step[-1]))
-        acc = curve(case, "val/acc")
+        acc, train_acc = curve(case, "val/acc"), curve(case, "train/acc")
         # accuracy tells chance; a loss may fall a long way at chance, from large initial weights
-        witness = val if acc is None else acc
-        name = "val/loss" if acc is None else "val/acc"
+        witness, name = (val, "val/loss") if acc is None else (acc, "val/acc")
+        if witness.step[0] > at or (
+            acc is not None and train_acc is not None and train_acc.at(end) - acc.at(end) < self.gap
+        ):
+            return []  # nobody saw where validation began, or it is not far behind
         start = float(witness.value[0])
-        reached = int(np.searchsorted(witness.step, end))  # the first evaluation at or after fitting counts as well
-        seen = witness.value[: reached + 1]
+        seen = witness.value[: int(np.searchsorted(witness.step, end)) + 1]  # and the first evaluation after fitting
         moved = start - float(seen.min()) if acc is None else float(seen.max()) - start
         gain = 0.0 if acc is None else self.early * (float(acc.value.max()) - start)
         if moved > (self.follows * abs(start) if acc is None else max(self.follows, gain)):
             return []
+        began = float(np.median(case.signals["train/loss"].value[:FIRST]))
+        made = (began - train.at(at)) / max(began - float(train.value.min()), 1e-300)
         proof = (
-            Evidence("train/loss", at, train.at(at), float(train.value[0]), "", f"{self.share:.0%} of its drop made"),
-            Evidence(name, end, witness.at(end), start, "", "still near its start when training is fitted"),
+            Evidence("train/loss", at, train.at(at), began, "", f"{made:.0%} of its drop made"),
+            Evidence(name, end, witness.at(end), start, "", "validation when training is fitted, against its start"),
         )
         return [self._event(case, crossing(case, "train/loss", at), proof)]
 
@@ -200,15 +209,23 @@ class MemorizationOnset:
         lowest, last = float(val.value[low]), float(val.value[-1])
         needed = max(self.rise * abs(lowest), self.visible * (float(val.value[0]) - lowest))
         at = float(val.step[low])
-        improving = train.at(at) - float(train.value[train.step >= at].min(initial=train.at(at)))
+        end = float(train.value[-1])
         noise = NOISE * float(max(val.spread[low], val.spread[-1]))
-        if last - lowest < max(needed, noise) or improving < 0.02 * (train.value[0] - train.value.min()):
+        went_on = train.at(at) - end >= 0.02 * (train.value[0] - train.value.min())
+        if last - lowest < max(needed, noise) or not went_on:
             return []
         turn = vertex(case, "val/loss", low, 0.5 * needed)
         proof = (
-            Evidence("val/loss", at, lowest, None, "", "the lowest validation loss"),
+            Evidence("val/loss", turn.step, val.at(turn.step), lowest, "", "validation loss there, against its lowest"),
             Evidence("val/loss", float(val.step[-1]), last, lowest + needed, "", "validation loss at the end"),
-            Evidence("train/loss", float(train.step[-1]), float(train.value[-1]), train.at(at), "", "went on falling"),
+            Evidence(
+                "train/loss",
+                float(train.step[-1]),
+                end,
+                train.at(at),
+                "",
+                "training loss at the end, against where validation turned",
+            ),
         )
         return [self._event(case, turn, proof)]
 
@@ -228,3 +245,12 @@ class MemorizationOnset:
 def curve_at(case: Case, name: str, step: Position) -> float:
     found = curve(case, name)
     return float("nan") if found is None else found.at(step)
+
+
+def _first_from(signal: Signal, step: Position) -> Position:
+    """The first logged step at or after a position: there the curve has crossed."""
+    return float(signal.step[min(int(np.searchsorted(signal.step, step - 1e-9)), len(signal) - 1)])
+
+
+def _rates(event: Event) -> tuple[float, float | None]:
+    return event.evidence[0].observed, event.evidence[0].limit

@@ -9,10 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from runopsy.model import Case, Counts, Event, Evidence, Position, Severity, Signal, Values
+from runopsy.rules.curves import FIRST
 from runopsy.rules.places import row, spacing_at
 from runopsy.stats import MAD_TO_SD, rolling_median, trailing_max, trailing_median
-
-FIRST = 5  # rows whose median is the loss at the start
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,14 +39,19 @@ class NotFinite:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Divergence:
-    """The training loss leaves for good: not finite, or back above where it started."""
+    """The training loss leaves for good: not finite, or most of what was learnt is lost."""
 
     code: ClassVar[str] = "V01"
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
 
     had_learnt: float = 0.1  # of its start that the loss had lost before: a run that never learnt cannot lose it
-    back_to: float = 0.95  # of its start: a loss that has come back up to it has forgotten what it learnt
-    settled: int = 5  # rows whose median says so: a lucky batch is no recovery
+    lost: float = 0.5  # of its drop, that it must have lost again to the end
+    lasting: float = (
+        0.02  # of the run, at least, that it must stay lost: less may be a spike whose return is not logged
+    )
+    settled: int = (
+        5  # rows whose median says so (a lucky batch is no recovery), and the fewest rows that can say "to the end"
+    )
 
     def __call__(self, case: Case) -> Iterator[Event]:
         loss = case.signals["train/loss"]
@@ -56,26 +60,34 @@ class Divergence:
             if gone is not None:
                 yield self._event(case, gone, float("nan"), None, "not finite from here to the end")
             return
-        start = float(np.median(loss.value[:FIRST]))
-        limit = self.back_to * start
-        low = np.flatnonzero(self._calm(loss) < limit)
-        learnt = len(low) > 0 and float(self._calm(loss).min()) <= (1 - self.had_learnt) * start
+        start, calm = float(np.median(loss.value[:FIRST])), self._calm(loss)
+        lowest = float(calm.min())
+        limit = start - (1 - self.lost) * (start - lowest)
+        low = np.flatnonzero(calm < limit)
         after = int(low[-1]) + 1 if len(low) else 0
-        if learnt and after < len(loss):
+        learnt = lowest <= (1 - self.had_learnt) * start if start > 0 else False
+        if learnt and self._lasts(loss, after, gone):
             at = float(loss.step[after])
             last = "not finite" if gone is not None else f"{float(loss.value[-1]):.3g}"
-            yield self._event(
-                case, at, float(loss.value[after]), limit, f"from here on above most of its start; {last} at the end"
-            )
+            says = f"from here on it has lost half of what it had learnt, or more; {last} at the end"
+            yield self._event(case, at, float(loss.value[after]), limit, says)
         elif gone is not None:
             yield self._event(case, gone, float("nan"), None, "not finite from here to the end")
 
+    def _lasts(self, loss: Signal, after: int, gone: Position | None) -> bool:
+        """Whether enough of the run follows to say "for good"."""
+        if after >= len(loss):
+            return False
+        rows = len(loss) - after
+        length = (loss.step[-1] - loss.step[after]) / max(loss.step[-1] - loss.step[0], 1e-12)
+        return gone is not None or (rows >= self.settled and length >= self.lasting)
+
     def _not_finite_from(self, loss: Signal) -> Position | None:
-        """Where the loss becomes NaN or infinite for good."""
+        """Where the loss becomes NaN or infinite for good; a few rows at the end cannot say so."""
         if loss.broken is None:
             return None
         tail = loss.broken[loss.broken > loss.step[-1]] if len(loss) else loss.broken
-        return float(tail[0]) if len(tail) else None
+        return float(tail[0]) if len(tail) >= min(self.settled, 1 + len(loss) // 10) else None
 
     def _calm(self, loss: Signal) -> Values:
         return rolling_median(loss.value, self.settled) if len(loss) >= self.settled else loss.value
