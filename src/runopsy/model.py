@@ -244,7 +244,8 @@ class Stop:
     best: float
     last: float
     after_best: float  # change from best to last, as a share of the best; positive = worse
-    wasted_steps: float
+    wasted_steps: float  # from the best to the last validation
+    unread_steps: float  # after the last validation: nothing is known of them
     wasted_seconds: float | None
     other: tuple[str, Position, float] | None = None  # a second witness that names another step
 

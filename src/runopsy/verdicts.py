@@ -10,11 +10,18 @@ import numpy as np
 from runopsy.model import Case, Event, Evidence, Phase, Segments, Signal, Stop, Verdict
 
 FEWEST = 8  # values of the training loss: with fewer, no shape can be told from noise
-FITS = 0.9  # training accuracy from which the training set counts as fitted, when it is logged
-FAR = 0.5  # of its start: a training loss that ends above it, without accuracy to say more, is far from fitting
-WORSE = 0.1  # of validation's own drop by which it must end above its best to have been better before
+FITS = 0.9  # accuracy, in training or in validation, from which a run counts as fitted
+FAR = 0.5  # of its start: a training loss that ends below it counts as fitted where no accuracy says more
+WORSE = (
+    0.1  # of validation's own drop, or of its lowest value, by which it must end above it to have been better before
+)
 ACC_WORSE = 0.02  # of accuracy, likewise
-LEARNT = 0.1  # of accuracy above its start, or of the loss's start: validation has moved off chance
+LEARNT = 0.1  # of accuracy, or of the loss's start: validation has moved off its start
+LEFT = 0.2  # of the errors that were left, likewise: from 95 % to 98 % is learning too
+WIDE = (
+    0.2  # of accuracy, or of the training loss's start, by which validation stays behind: no reader calls that fitted
+)
+RISING = 0.02  # of a curve's whole change, over the last tenth of the elapsed steps: it had not stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +29,17 @@ class Ending:
     """How a run stands when it ends."""
 
     kinds: frozenset[str]  # kinds of events found
-    last_phase: str
     has_val: bool
+    val_cut: bool  # validation was read too seldom to be fitted
     has_phases: bool
+    enough: bool
+    known: bool  # an accuracy, or a loss that fell far, says whether the training set is fitted
     fits: bool  # the training set is fitted
+    moved: bool  # the training loss or accuracy ever changed
     learnt: bool  # validation was clearly better than at the start at some time
     was_better: bool  # validation was clearly better before
-    enough: bool
+    wide: bool  # validation ends far behind training
+    improving: bool  # validation was still getting better at the end
 
 
 Rule = tuple[str, str, Callable[[Ending], bool]]
@@ -39,19 +50,31 @@ VERDICTS: tuple[Rule, ...] = (
     ("inconclusive", "no training loss to read", lambda e: not e.has_phases),
     ("grokked", "validation accuracy rose long after training was fitted", lambda e: "grokking" in e.kinds),
     ("double_descent", "validation fell, rose, and fell again", lambda e: "double_descent_peak" in e.kinds),
+    ("inconclusive", "validation was read too seldom to judge", lambda e: not e.has_val and e.val_cut),
     ("inconclusive", "no validation was logged: whether it generalises cannot be said", lambda e: not e.has_val),
     (
         "memorized",
         "training is fitted and validation never improved by the last step",
-        lambda e: e.fits and not e.learnt,
+        lambda e: e.fits and not e.learnt and e.wide,
     ),
-    ("overfit", "validation was better before, and training went on fitting", lambda e: e.learnt and e.was_better),
+    (
+        "overfit",
+        "validation was better before, and training went on fitting",
+        lambda e: e.learnt and e.was_better and (e.fits or e.wide),
+    ),
     (
         "undertrained",
         "validation is still improving at the end",
-        lambda e: not e.fits and e.last_phase == "feature_learning",
+        lambda e: e.improving and (not e.fits or not e.known),
     ),
-    ("underfit", "training stopped improving far from fitting", lambda e: not e.fits),
+    ("overfit", "training went far ahead of validation, which stands still", lambda e: e.fits and e.wide),
+    ("underfit", "training stopped improving far from fitting", lambda e: e.known and not e.fits),
+    ("underfit", "neither training nor validation ever moved", lambda e: not e.moved and not e.fits),
+    (
+        "inconclusive",
+        "without an accuracy, how far this loss is from fitting cannot be said",
+        lambda e: not e.known,
+    ),
     ("healthy", "training fits, and what it learnt carries over", lambda e: True),
 )
 
@@ -65,15 +88,23 @@ def judge(case: Case, phases: tuple[Phase, ...], events: tuple[Event, ...]) -> V
 
 def _ending(case: Case, phases: tuple[Phase, ...], events: tuple[Event, ...]) -> Ending:
     loss, acc = case.segments.get("val/loss"), case.segments.get("val/acc")
+    train, train_acc = case.segments.get("train/loss"), case.segments.get("train/acc")
+    logged = any(len(case.signals[n]) for n in ("val/loss", "val/acc") if n in case.signals)
+    has_acc = train_acc is not None or acc is not None
+    fell = train is not None and float(train.curve[-1]) <= FAR * float(train.curve[0])
     return Ending(
         kinds=frozenset(e.kind for e in events),
-        last_phase=phases[-1].label if phases else "",
         has_val=loss is not None or acc is not None,
+        val_cut=logged,
         has_phases=bool(phases),
-        fits=_fits(case),
-        learnt=_loss_learnt(loss) if acc is None else _acc_learnt(acc),
-        was_better=(loss is not None and _loss_was_better(loss, acc)) or (acc is not None and _acc_was_better(acc)),
         enough="train/loss" not in case.signals or _enough(case.signals["train/loss"]),
+        known=has_acc or fell,
+        fits=_high(train_acc) or _high(acc) if has_acc else fell,
+        moved=_loss_learnt(train) or _acc_learnt(train_acc),
+        learnt=_loss_learnt(loss) or _acc_learnt(acc) if acc is None else _acc_learnt(acc),
+        was_better=(loss is not None and _loss_was_better(loss, acc)) or (acc is not None and _acc_was_better(acc)),
+        wide=_wide(train, loss, train_acc, acc),
+        improving=_improving(loss, -1.0) or _improving(acc, 1.0),
     )
 
 
@@ -81,15 +112,16 @@ def _enough(loss: Signal) -> bool:
     return len(loss) + (0 if loss.broken is None else len(loss.broken)) >= FEWEST
 
 
-def _fits(case: Case) -> bool:
-    acc, loss = case.segments.get("train/acc"), case.segments.get("train/loss")
-    if acc is not None:
-        return float(acc.curve[-1]) >= FITS
-    return loss is not None and float(loss.curve[-1]) <= FAR * float(loss.curve[0])
+def _high(acc: Segments | None) -> bool:
+    return acc is not None and float(acc.curve[-1]) >= FITS
 
 
-def _acc_learnt(acc: Segments) -> bool:
-    return float(acc.curve.max() - acc.curve[0]) > LEARNT
+def _acc_learnt(acc: Segments | None) -> bool:
+    """By a tenth, or by a fifth of the errors it began with."""
+    if acc is None:
+        return False
+    gain = float(acc.curve.max() - acc.curve[0])
+    return gain > LEARNT or (gain > LEFT * (1 - float(acc.curve[0])) and gain > 2 * float(acc.spread[0]))
 
 
 def _loss_learnt(loss: Segments | None) -> bool:
@@ -98,29 +130,50 @@ def _loss_learnt(loss: Segments | None) -> bool:
 
 def _loss_was_better(loss: Segments, acc: Segments | None) -> bool:
     """Ends clearly above its lowest point; where accuracy holds its best, a rising loss is over-confidence."""
-    lowest = float(loss.curve.min())
+    lowest, rise = float(loss.curve.min()), float(loss.curve[-1] - loss.curve.min())
     drop = max(float(loss.curve[0]) - lowest, LEARNT * abs(float(loss.curve[0])))
-    rose = float(loss.curve[-1]) - lowest > max(WORSE * drop, 2 * float(loss.spread[-1]))
-    return rose and (acc is None or float(acc.curve.max() - acc.curve[-1]) > ACC_WORSE / 2 or _rose_far(loss, drop))
-
-
-def _rose_far(loss: Segments, drop: float) -> bool:
-    return float(loss.curve[-1] - loss.curve.min()) > 0.5 * drop
+    if acc is not None:
+        held = float(acc.curve.max() - acc.curve[-1]) <= ACC_WORSE / 2
+        return rise > max((5 * WORSE if held else WORSE) * drop, 2 * float(loss.spread[-1]))
+    return rise > max(min(WORSE * drop, max(WORSE * abs(lowest), 0.3 * WORSE * drop)), 3 * float(loss.spread[-1]))
 
 
 def _acc_was_better(acc: Segments) -> bool:
     return float(acc.curve.max() - acc.curve[-1]) > max(ACC_WORSE, 2 * float(acc.spread[-1]))
 
 
+def _wide(train: Segments | None, loss: Segments | None, train_acc: Segments | None, acc: Segments | None) -> bool:
+    if train_acc is not None and acc is not None:
+        return float(train_acc.curve[-1] - acc.curve[-1]) > WIDE
+    if train is not None and loss is not None:
+        return float(loss.curve[-1] - train.curve[-1]) > WIDE * abs(float(train.curve[0]))
+    return False
+
+
+def _improving(curve: Segments | None, sign: float) -> bool:
+    """Whether a curve was still moving the right way over the last tenth of the elapsed steps."""
+    if curve is None or len(curve.step) < 3:
+        return False
+    at = curve.step[0] + 0.9 * (curve.step[-1] - curve.step[0])
+    moved = sign * float(curve.curve[-1] - np.interp(at, curve.step, curve.curve))
+    return moved > max(RISING * float(np.ptp(curve.curve)), 2 * float(curve.spread[-1]))
+
+
 def _evidence(case: Case) -> tuple[Evidence, ...]:
     """Where each watched curve ended, against its best."""
     proof = []
     for name in ("train/loss", "train/acc", "val/loss", "val/acc"):
-        if name in case.signals and len(case.signals[name]):
-            signal = case.signals[name]
-            best = signal.value.max() if name.endswith("acc") else signal.value.min()
-            last = float(signal.value[-1])
-            proof.append(Evidence(name, float(signal.step[-1]), last, float(best), "", "at the end, against its best"))
+        signal = case.signals.get(name)
+        if signal is None or not len(signal):
+            continue
+        best = float(signal.value.max() if name.endswith("acc") else signal.value.min())
+        gone = signal.broken is not None and signal.broken[-1] > signal.step[-1]
+        last, at = (
+            (float("nan"), float(signal.broken[-1]))
+            if gone and signal.broken is not None
+            else (float(signal.value[-1]), float(signal.step[-1]))
+        )
+        proof.append(Evidence(name, at, last, best, "", "at the end, against its best"))
     return tuple(proof)
 
 
@@ -140,8 +193,9 @@ def stop(case: Case) -> Stop | None:
         best=best,
         last=last,
         after_best=worse / abs(best) if best else 0.0,
-        wasted_steps=case.last - float(signal.step[at]),
-        wasted_seconds=_seconds_after(case, float(signal.step[at])),
+        wasted_steps=float(signal.step[-1] - signal.step[at]),
+        unread_steps=case.last - float(signal.step[-1]),
+        wasted_seconds=_seconds_between(case, float(signal.step[at]), float(signal.step[-1])),
         other=other,
     )
 
@@ -161,10 +215,10 @@ def _other(case: Case, witness: str, best_step: float) -> tuple[str, float, floa
     return ("val/acc", float(acc.step[at]), float(acc.value[at])) if apart else None
 
 
-def _seconds_after(case: Case, step: float) -> float | None:
+def _seconds_between(case: Case, start: float, end: float) -> float | None:
     timed = [s for s in case.signals.values() if s.time is not None and len(s) > 1]
     if not timed:
         return None
     longest = max(timed, key=len)
     assert longest.time is not None  # as chosen
-    return float(longest.time[-1] - np.interp(step, longest.step, longest.time))
+    return float(np.interp(end, longest.step, longest.time) - np.interp(start, longest.step, longest.time))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 from runopsy.model import Autopsy, Event, Evidence, Outcome, Segments, Severity, Stop
@@ -84,6 +85,8 @@ def _verdict(autopsy: Autopsy) -> Iterator[Block]:
 
 
 def _ended(e: Evidence) -> str:
+    if not math.isfinite(e.observed):
+        return f"{e.signal} not finite"
     best = "" if e.limit is None or number(e.limit) == number(e.observed) else f" (best {number(e.limit)})"
     return f"{e.signal} {number(e.observed)}{best}"
 
@@ -191,10 +194,11 @@ def _stopping(stop: Stop | None, axis: str) -> Iterator[Block]:
     text = f"Lowest {stop.signal}" if stop.signal.endswith("loss") else f"Highest {stop.signal}"
     text += f" {number(stop.best)} at {axis} {place(stop.best_step)}"
     if stop.wasted_steps <= 0:
-        text += ", the last one: nothing came after it."
+        text += ", the last validation"
+        text += f"; {_steps(stop.unread_steps, axis)} after it were not validated." if stop.unread_steps > 0 else "."
     else:
         by = _worse(stop)
-        text += f"; {place(stop.wasted_steps)} {axis}s"
+        text += f"; {_steps(stop.wasted_steps, axis)}"
         text += f" ({duration(stop.wasted_seconds)})" if stop.wasted_seconds else ""
         text += f" came after it and ended {by} ({number(stop.last)})."
     if stop.other is not None:
@@ -206,9 +210,13 @@ def _stopping(stop: Stop | None, axis: str) -> Iterator[Block]:
     )
 
 
+def _steps(count: float, axis: str) -> str:
+    return f"{place(count)} {axis}{'' if count == 1 else 's'}"
+
+
 def _worse(stop: Stop) -> str:
     """How the run ended against its best; beyond a factor of ten, percentages stop saying anything."""
-    if stop.after_best <= 0:
+    if stop.after_best < 0.0005:
         return "the same"
     return f"{percent(stop.after_best)} worse" if stop.after_best < 10 else "far worse"
 
@@ -238,7 +246,7 @@ def _not_checked(autopsy: Autopsy) -> Iterator[Block]:
         yield Table(("rule", "question", "why not"), rows)
     yield Prose(
         "How sure the phases and the verdict are: no confidence is given, because none is calibrated yet. "
-        "The intervals of events held the planted step in nine of ten synthetic runs."
+        "The intervals of events count the noise of the log alone, not what a reader may mean by the event."
     )
 
 

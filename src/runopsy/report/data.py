@@ -113,7 +113,12 @@ def _stop(autopsy: Autopsy) -> dict[str, Any] | None:
         "signal": stop.signal,
         "best": stop.best,
         "after_best": stop.after_best,
+        "last": stop.last,
         "wasted": {"steps": position(stop.wasted_steps), "seconds": stop.wasted_seconds},
+        "unvalidated_steps": position(stop.unread_steps),
+        "other": None
+        if stop.other is None
+        else {"signal": stop.other[0], "step": stop.other[1], "value": stop.other[2]},
     }
 
 
