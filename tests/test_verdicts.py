@@ -92,3 +92,116 @@ def test_a_second_witness_that_names_another_step_is_said():
         },
     )
     assert runopsy.analyze(run).stop.other[:2] == ("val/acc", 3000.0)
+
+
+def epochs(train_loss, val_loss, train_acc=None, val_acc=None):
+    """A log of one row per epoch, as most people have it."""
+    made = {"train_loss": train_loss, "val_loss": val_loss, "train_acc": train_acc, "val_acc": val_acc}
+    n = len(train_loss)
+    return planted.run(np.arange(1, n + 1), {k: np.asarray(v, float) for k, v in made.items() if v is not None})
+
+
+def test_a_run_that_is_good_from_its_first_epoch_on_is_not_memorized():
+    t = np.arange(20)
+    autopsy = runopsy.analyze(
+        epochs(
+            0.02 + 0.2 * np.exp(-t / 3),
+            0.06 + 0.08 * np.exp(-t / 4),
+            0.999 - 0.04 * np.exp(-t / 3),
+            0.982 - 0.025 * np.exp(-t / 4),
+        )
+    )
+    assert autopsy.verdict.name == "healthy"
+    assert not autopsy.events
+
+
+def test_a_wide_and_lasting_gap_is_not_healthy():
+    step = np.arange(0, 10_000, 20)
+    run = planted.run(
+        step,
+        {
+            "train_loss": planted.noisy(planted.decay(step, 2.3, 0.002, 150), 0.03),
+            "val_loss": planted.noisy(1.49 + 0.8 * np.exp(-step / 200), 0.005, 1),
+            "train_acc": planted.sigmoid(step, 600, 200, 0.1, 1.0),
+            "val_acc": 0.1 + 0.35 * (1 - np.exp(-step / 200)),
+        },
+    )
+    autopsy = runopsy.analyze(run)
+    assert autopsy.verdict.name == "overfit"
+    assert "far ahead" in autopsy.verdict.why
+    assert autopsy.phases[-1].label == "memorization"
+
+
+def test_training_that_loses_what_it_learnt_has_diverged_and_not_overfitted():
+    step = np.arange(0, 4000, 10)
+    lost = np.where(step < 2000, 0.0, 1.5)
+    loss = planted.decay(step, 2.3, 0.2, 100) + lost
+    autopsy = runopsy.analyze(
+        planted.run(step, {"loss": planted.noisy(loss, 0.03), "val_loss": planted.noisy(loss + 0.02, 0.01, 1)})
+    )
+    assert autopsy.verdict.name == "diverged"
+    assert [e.kind for e in autopsy.events] == ["divergence"]
+
+
+def test_dropout_that_keeps_training_accuracy_low_is_no_underfitting():
+    step = np.arange(0, 4000, 10)
+    run = planted.run(
+        step,
+        {
+            "loss": planted.noisy(planted.decay(step, 2.3, 0.9, 100), 0.05),
+            "val_loss": planted.noisy(planted.decay(step, 2.3, 0.15, 100), 0.01, 1),
+            "acc": planted.sigmoid(step, 200, 60, 0.1, 0.68),
+            "val_acc": planted.sigmoid(step, 200, 60, 0.1, 0.95),
+        },
+    )
+    assert verdict(run) == "healthy"
+
+
+def test_a_loss_that_falls_to_the_last_row_is_undertrained():
+    step = np.arange(0, 5000, 10)
+    falling = 3.0 - 2.2 * step / 5000
+    assert (
+        verdict(planted.run(step, {"loss": planted.noisy(falling, 0.02), "val_loss": planted.noisy(falling, 0.01, 1)}))
+        == "undertrained"
+    )
+
+
+def test_a_loss_alone_that_hardly_fell_is_not_called_underfit():
+    step = np.arange(0, 5000, 10)
+    loss = 1.6 + 0.5 * np.exp(-step / 300)
+    run = planted.run(step, {"loss": planted.noisy(loss, 0.01), "val_loss": planted.noisy(loss + 0.02, 0.005, 1)})
+    autopsy = runopsy.analyze(run)
+    assert autopsy.verdict.name == "inconclusive"
+    assert "without an accuracy" in autopsy.verdict.why
+
+
+def test_one_value_that_is_not_finite_at_the_end_is_no_divergence():
+    step = np.arange(0, 3000, 10)
+    loss = planted.noisy(planted.decay(step), 0.02)
+    loss[-1] = np.nan
+    assert [e.kind for e in runopsy.analyze(planted.run(step, {"loss": loss})).events] == ["not_finite"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_twenty_healthy_epochs_are_one_passage(seed):
+    t = np.arange(20)
+    rng = np.random.default_rng(seed)
+    curve = 0.27 + 2.0 / (1 + t * 2) ** 1.5
+    run = epochs(
+        curve * np.exp(0.02 * rng.standard_normal(20)), (curve + 0.05) * np.exp(0.02 * rng.standard_normal(20))
+    )
+    autopsy = runopsy.analyze(run)
+    labels = [p.label for p in autopsy.phases]
+    order = ["underfitting", "feature_learning", "converged"]
+    assert labels == sorted(set(labels), key=order.index)
+    assert not autopsy.events
+
+
+def test_too_few_validations_are_said_to_be_too_few():
+    step = np.arange(0, 3000, 10)
+    base = planted.run(step, {"loss": planted.decay(step)})
+    val = planted.run(np.array([0, 1000, 2000]), {"val_loss": np.array([2.3, 0.8, 0.7])})
+    run = type(base)("p", "p", "step", {**base.tracks, **val.tracks})
+    autopsy = runopsy.analyze(run)
+    assert "too seldom" in autopsy.verdict.why
+    assert autopsy.stop.unread_steps == 990

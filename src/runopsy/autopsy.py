@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+import numpy as np
+
 from runopsy import phases, readers, verdicts
 from runopsy.errors import BadOption, CannotJudge
 from runopsy.model import Autopsy, Case, Check, Event, Outcome, Rule, Run, Segments, Signal
@@ -77,8 +79,18 @@ def _cut(
     judged: Mapping[str, Signal], first: float, spikes: list[tuple[float, float]], rate: Signal | None
 ) -> dict[str, Segments]:
     """The judged curves cut into stretches; those with too few values are left out."""
-    found = {name: segment(signal, first, without=spikes, rate=rate) for name, signal in judged.items()}
+    found = {}
+    for name, signal in judged.items():
+        without = [(start, _first_after(signal, until)) for start, until in spikes]
+        found[name] = segment(signal, first, without=without, rate=rate)
     return {name: segments for name, segments in found.items() if segments is not None}
+
+
+def _first_after(signal: Signal, step: float) -> float:
+    """The first value at or after a spike's end, which still feels it where evaluations are rare."""
+    after = signal.step[np.searchsorted(signal.step, step) :]
+    rare = len(signal) > 1 and float(np.median(np.diff(signal.step))) > 1
+    return float(after[0]) if len(after) and rare else step
 
 
 def _ask_all(rules: tuple[Rule, ...], case: Case) -> tuple[tuple[Check, ...], tuple[Event, ...]]:

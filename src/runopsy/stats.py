@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+MOST_FIRST = 5  # values whose median says where a series begins: enough against one hard batch
 FIRST_ROWS = 8  # values whose distance says how finely a log begins
 MAD_TO_SD = 1.4826  # 1 / Φ⁻¹(3/4): makes the median absolute deviation of a Gaussian its standard deviation
 ROUGHEST = 5.0  # 4 for a random walk, and a quarter more for estimating a variance from ENOUGH_BLOCKS
@@ -18,6 +19,14 @@ ENOUGH_BLOCKS = 24  # second differences of block means that a median is trusted
 def first_spacing(steps: Floats) -> float:
     """The distance between the first values: what is told apart at the start, also where logging thins out later."""
     return float(np.median(np.diff(steps[:FIRST_ROWS]))) if len(steps) > 1 else 1.0
+
+
+def at_start(values: Floats) -> float:
+    """Where a series begins: the median of its first values, a hundredth of them and at most five.
+
+    A single minibatch is noisy; but the first five rows of a log of twenty epochs hold all the learning.
+    """
+    return float(np.median(values[: max(1, min(MOST_FIRST, len(values) // 100))]))
 
 
 def mad(values: Floats) -> float:

@@ -21,6 +21,7 @@ LEFT = 0.2  # of the errors that were left, likewise: from 95 % to 98 % is learn
 WIDE = (
     0.2  # of accuracy, or of the training loss's start, by which validation stays behind: no reader calls that fitted
 )
+LEARNING = "feature_learning"
 RISING = 0.02  # of a curve's whole change, over the last tenth of the elapsed steps: it had not stopped
 
 
@@ -34,12 +35,13 @@ class Ending:
     has_phases: bool
     enough: bool
     known: bool  # an accuracy, or a loss that fell far, says whether the training set is fitted
+    by_accuracy: bool  # and it was an accuracy that said so
     fits: bool  # the training set is fitted
     moved: bool  # the training loss or accuracy ever changed
     learnt: bool  # validation was clearly better than at the start at some time
     was_better: bool  # validation was clearly better before
     wide: bool  # validation ends far behind training
-    improving: bool  # validation was still getting better at the end
+    improving: bool  # validation was still getting better at the end, or learning was the last thing the run did
 
 
 Rule = tuple[str, str, Callable[[Ending], bool]]
@@ -65,7 +67,7 @@ VERDICTS: tuple[Rule, ...] = (
     (
         "undertrained",
         "validation is still improving at the end",
-        lambda e: e.improving and (not e.fits or not e.known),
+        lambda e: e.improving and not (e.fits and e.by_accuracy),
     ),
     ("overfit", "training went far ahead of validation, which stands still", lambda e: e.fits and e.wide),
     ("underfit", "training stopped improving far from fitting", lambda e: e.known and not e.fits),
@@ -99,12 +101,13 @@ def _ending(case: Case, phases: tuple[Phase, ...], events: tuple[Event, ...]) ->
         has_phases=bool(phases),
         enough="train/loss" not in case.signals or _enough(case.signals["train/loss"]),
         known=has_acc or fell,
+        by_accuracy=has_acc,
         fits=_high(train_acc) or _high(acc) if has_acc else fell,
         moved=_loss_learnt(train) or _acc_learnt(train_acc),
         learnt=_loss_learnt(loss) or _acc_learnt(acc) if acc is None else _acc_learnt(acc),
         was_better=(loss is not None and _loss_was_better(loss, acc)) or (acc is not None and _acc_was_better(acc)),
         wide=_wide(train, loss, train_acc, acc),
-        improving=_improving(loss, -1.0) or _improving(acc, 1.0),
+        improving=_improving(loss, -1.0) or _improving(acc, 1.0) or (bool(phases) and phases[-1].label == LEARNING),
     )
 
 

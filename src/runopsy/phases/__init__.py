@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from runopsy.model import Case, Event, Evidence, Phase, Position, Positions, Transition
-from runopsy.phases.labels import label, one_passage, without_gap
+from runopsy.phases.labels import label, one_passage, plausible
 from runopsy.phases.readings import WATCHED, WINDOW, read
 from runopsy.phases.spells import join_short, spells_of, visible
 from runopsy.stats import first_spacing
@@ -30,7 +30,7 @@ def name(case: Case, events: Iterable[Event]) -> tuple[Phase, ...]:
     gone = next((e.step for e in events if e.kind == "divergence"), None)
     grid = _grid(case, gone)
     readings = read(case, grid, gone)
-    labels = one_passage(without_gap([label(reading) for reading in readings], readings), case)
+    labels = one_passage(plausible([label(reading) for reading in readings], readings), readings, case)
     spells = join_short(spells_of(labels), visible(case, grid))
     starts = [case.first, *(float(grid[a]) for a, _, _ in spells[1:])]
     ends = [*starts[1:], case.last]
@@ -69,6 +69,8 @@ def _why(case: Case, start: Position, end: Position) -> tuple[Evidence, ...]:
     for signal in WATCHED:
         if signal in case.segments:
             s = case.segments[signal]
-            a, b = (float(np.interp(x, s.step, s.curve)) for x in (start, end))
+            # the last point before the end: across a hard boundary, interpolation would mix two phases
+            last = max(int(np.searchsorted(s.step, end)) - 1, 0) if end < case.last else len(s.step) - 1
+            a, b = float(np.interp(start, s.step, s.curve)), float(s.curve[last])
             proof.append(Evidence(signal, end, b, a, "", "at the end of the phase, against its beginning"))
     return tuple(proof)

@@ -10,6 +10,7 @@ from runopsy.phases.readings import Reading
 from runopsy.phases.spells import spells_of
 
 STARTED = 0.05  # of the training loss's drop: below it, training has not begun to fit
+CARRIES = 0.1  # of validation's own way, made over a spell: it was learning there
 MOSTLY_DONE = 0.6  # of the training loss's drop: a pause before it is a plateau on the way
 
 Label = tuple[str, Callable[[Reading], bool]]
@@ -18,8 +19,8 @@ LABELS: tuple[Label, ...] = (
     ("diverged", lambda r: r.diverged),
     ("underfitting", lambda r: r.train_done < STARTED),
     ("feature_learning", lambda r: r.val_improves),
-    ("feature_learning", lambda r: not r.val_known and r.fresh and r.train_improves),
-    ("fitting", lambda r: not r.val_known and r.train_improves),
+    ("feature_learning", lambda r: not r.val_known and r.fresh and (r.train_improves or r.train_done < MOSTLY_DONE)),
+    ("fitting", lambda r: not r.val_known and (r.train_improves or r.train_done < MOSTLY_DONE)),
     ("memorization", lambda r: r.val_known and r.train_improves and not r.val_keeps_pace),
     ("memorization", lambda r: r.val_known and r.gap_open and not r.val_near_best),
     ("feature_learning", lambda r: r.val_known and (r.train_improves or r.train_done < MOSTLY_DONE)),
@@ -32,16 +33,30 @@ def label(reading: Reading) -> str:
     return next(word for word, fits in LABELS if fits(reading))
 
 
-def without_gap(labels: list[str], readings: list[Reading]) -> list[str]:
-    """Memorization leaves a gap: a spell of it in which none ever opens was training that went ahead by chance."""
+def plausible(labels: list[str], readings: list[Reading]) -> list[str]:
+    """Labels that hold over their whole spell, not only from moment to moment.
+
+    Memorization leaves a gap, and validation does not improve over it; a run in which validation makes
+    a visible part of its own way is still learning, however slowly.
+    """
     told = list(labels)
     for start, stop, said in spells_of(labels):
-        if said == "memorization" and not any(reading.gap_open for reading in readings[start:stop]):
-            told[start:stop] = [label(replace(r, val_keeps_pace=True)) for r in readings[start:stop]]
+        here = readings[start:stop]
+        gained = here[-1].val_done - here[0].val_done
+        if said == "memorization" and (gained > CARRIES or not any(r.gap_open for r in here)):
+            told[start:stop] = [_unless_memorized(r, gained) for r in here]
+        elif said == "converged" and gained > CARRIES:
+            told[start:stop] = ["feature_learning"] * (stop - start)
     return told
 
 
-def one_passage(labels: list[str], case: Case) -> list[str]:
+def _unless_memorized(reading: Reading, gained: float) -> str:
+    if gained > CARRIES:
+        return "feature_learning"
+    return label(replace(reading, val_keeps_pace=True, gap_open=False))
+
+
+def one_passage(labels: list[str], readings: list[Reading], case: Case) -> list[str]:
     """Labels of a run whose validation is one smooth decay: a pause within it is no phase, whatever training does."""
     val = [case.segments[n] for n in ("val/loss", "val/acc") if n in case.segments]
     if not all(s.smooth for s in (val or [case.segments["train/loss"]])):
@@ -52,5 +67,8 @@ def one_passage(labels: list[str], case: Case) -> list[str]:
         told[learning[0] : learning[-1]] = [labels[learning[0]]] * (learning[-1] - learning[0])
     tail = learning[-1] + 1 if learning else len(labels)
     if tail < len(labels) and "diverged" not in labels[tail:]:
-        told[tail:] = [labels[-1]] * (len(labels) - tail)  # it ends in one way: in between, training only wandered
+        # it ends in one way: in between, training only wandered
+        behind = sum(r.gap_open for r in readings[tail:]) > (len(labels) - tail) / 2
+        word = "memorization" if behind and "memorization" in labels[tail:] else labels[-1]
+        told[tail:] = [word] * (len(labels) - tail)
     return told

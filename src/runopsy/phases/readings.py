@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runopsy.model import Case, Position, Positions, Segments, Values
-from runopsy.stats import first_spacing
+from runopsy.stats import at_start, first_spacing
 
 WATCHED = ("train/loss", "train/acc", "val/loss", "val/acc")
 WINDOW = 0.12  # of the elapsed steps, over which a change is judged
 LOSS_MOVES = 0.02  # of the loss's whole drop, over the window
 ACC_MOVES = 0.015  # of accuracy, over the window
 HOLD = 0.6  # of the two thresholds above, while moving already
-FIRST = 5  # rows whose median is the loss at the start
 NEAR_BEST = 0.1  # of validation's own drop, or of accuracy's gain: closer than this is at its best
 LEARNT = 0.1  # of the loss's start, or of accuracy: a smaller change is no learning at all
 GAP = 0.05  # of the training loss's drop, or of accuracy, by which validation is worse: smaller gaps every run has
@@ -32,6 +31,7 @@ class Reading:
     train_done: float  # share of the training loss's drop already made
     train_improves: bool
     val_known: bool
+    val_done: float  # how far validation has come between its worst and its best, by whichever curve came further
     val_improves: bool
     val_keeps_pace: bool  # validation makes, in shares of its own drop, a fair part of what training makes
     val_near_best: bool
@@ -55,7 +55,7 @@ def read(case: Case, grid: Positions, diverged_from: Position | None) -> list[Re
     raw = {n: _motion(s, grid, case.first) for n, s in case.segments.items() if n in WATCHED}
     motions = {n: _motion(_new_ground(case.segments[n]), grid, case.first) for n in raw}
     train, train_acc = motions["train/loss"], motions.get("train/acc")
-    start = float(np.median(case.signals["train/loss"].value[:FIRST]))  # as logged: a fitted line overshoots at its end
+    start = at_start(case.signals["train/loss"].value)  # as logged: a fitted line overshoots at its end
     drop = float(start - train.value.min())
     done = np.clip((start - train.value) / drop, 0, 1) if drop > 0 else np.zeros_like(grid)
     if drop < LEARNT * abs(start) and (train_acc is None or np.ptp(train_acc.value) < LEARNT):
@@ -71,6 +71,7 @@ def read(case: Case, grid: Positions, diverged_from: Position | None) -> list[Re
         near &= np.asarray(acc.value.max() - acc.value <= max(NEAR_BEST * np.ptp(acc.value), 2 * ACC_MOVES))
         near &= bool(acc.value.max() - acc.value[0] > LEARNT)  # at its best, and that is chance
     known = loss is not None or acc is not None
+    way = _way(loss, acc, len(grid))
     gap, pace = _gap(raw, drop), _pace(motions, drop)
     reached = np.maximum.accumulate(done)
     reached[0] = 0.0  # by definition: noise in the first rows is no learning
@@ -81,6 +82,7 @@ def read(case: Case, grid: Positions, diverged_from: Position | None) -> list[Re
             train_done=float(reached[i]),
             train_improves=bool(train_improves[i]),
             val_known=known,
+            val_done=float(way[i]),
             val_improves=bool(val_improves[i]),
             val_keeps_pace=bool(pace[i]),
             val_near_best=bool(near[i]),
@@ -102,6 +104,16 @@ def _motion(segments: Segments, grid: Positions, first: Position) -> Motion:
     change = at(late, segments.curve) - at(early, segments.curve)
     error = at(grid, segments.rate_spread) * np.log1p(WINDOW)
     return Motion(at(grid, segments.curve), change, error, at(grid, segments.spread))
+
+
+def _way(loss: Motion | None, acc: Motion | None, n: int) -> Values:
+    """Share of validation's own drop or gain that stands made at each point; 0 where it makes none."""
+    way = np.full(n, -np.inf)
+    if loss is not None:
+        way = np.maximum(way, (loss.value.max() - loss.value) / _own_drop(loss))
+    if acc is not None and np.ptp(acc.value) > LEARNT:
+        way = np.maximum(way, (acc.value - acc.value.min()) / np.ptp(acc.value))
+    return way if loss is not None or acc is not None else np.zeros(n)
 
 
 def _new_ground(segments: Segments) -> Segments:

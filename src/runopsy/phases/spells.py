@@ -53,6 +53,8 @@ def join_short(spells: list[Spell], size: Callable[[Spell], float]) -> list[Spel
         if sizes[i] >= 1:
             return spells
         beside = [j for j in (i - 1, i + 1) if 0 <= j < len(spells)]
+        # "underfitting" says that hardly anything was learnt: it takes in nothing that says otherwise
+        beside = [j for j in beside if spells[j][2] != "underfitting"] or beside
         winner = spells[max(beside, key=lambda j: sizes[j])][2]
         spells[i] = (*spells[i][:2], winner)
         spells = spells_of([label for a, b, label in spells for _ in range(b - a)])

@@ -9,7 +9,6 @@ import numpy as np
 from runopsy.model import Case, Position, Positions, Values
 
 FIT_ACC = 0.97  # training accuracy from which a run counts as fitted: DEFINITIONS of the labelled runs
-FIRST = 5  # rows whose median is the loss at the start
 NOISE = 3.0  # standard errors a difference must exceed
 
 

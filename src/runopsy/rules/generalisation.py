@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from runopsy.model import Case, Event, Evidence, Position, Severity, Signal
-from runopsy.rules.curves import FIRST, FIT_ACC, NOISE, Curve, curve, drop_done, fitted_at
+from runopsy.rules.curves import FIT_ACC, NOISE, Curve, curve, drop_done, fitted_at
 from runopsy.rules.places import Place, crossing, spacing_at, vertex
-from runopsy.stats import first_spacing
+from runopsy.stats import at_start, first_spacing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,7 +195,7 @@ class MemorizationOnset:
         gain = 0.0 if acc is None else self.early * (float(acc.value.max()) - start)
         if moved > (self.follows * abs(start) if acc is None else max(self.follows, gain)):
             return []
-        began = float(np.median(case.signals["train/loss"].value[:FIRST]))
+        began = at_start(case.signals["train/loss"].value)
         made = (began - train.at(at)) / max(began - float(train.value.min()), 1e-300)
         proof = (
             Evidence("train/loss", at, train.at(at), began, "", f"{made:.0%} of its drop made"),

@@ -9,9 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from runopsy.model import Case, Counts, Event, Evidence, Position, Severity, Signal, Values
-from runopsy.rules.curves import FIRST
 from runopsy.rules.places import row, spacing_at
-from runopsy.stats import MAD_TO_SD, rolling_median, trailing_max, trailing_median
+from runopsy.stats import MAD_TO_SD, at_start, rolling_median, trailing_max, trailing_median
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,11 +55,11 @@ class Divergence:
     def __call__(self, case: Case) -> Iterator[Event]:
         loss = case.signals["train/loss"]
         gone = self._not_finite_from(loss)
-        if len(loss) < FIRST:
+        if len(loss) < self.settled:
             if gone is not None:
                 yield self._event(case, gone, float("nan"), None, "not finite from here to the end")
             return
-        start, calm = float(np.median(loss.value[:FIRST])), self._calm(loss)
+        start, calm = at_start(loss.value), self._calm(loss)
         lowest = float(calm.min())
         limit = start - (1 - self.lost) * (start - lowest)
         low = np.flatnonzero(calm < limit)
@@ -139,7 +138,7 @@ class LossSpike:
         usual, highest = trailing_median(log, self.window), trailing_max(log, self.window)
         off = np.abs(log - np.where(np.isnan(usual), log, usual))
         scatter = np.maximum(MAD_TO_SD * trailing_median(off, self.window), 1e-3)
-        reach = self.share * (np.median(loss.value[:FIRST]) - loss.value.min())
+        reach = self.share * (at_start(loss.value) - loss.value.min())
         with np.errstate(invalid="ignore"):  # NaN where nothing is usual yet: no leap
             high = (log - usual > self.scatter * scatter) & (log - highest > np.log(self.ratio))
             high &= loss.value - np.exp(usual) > reach

@@ -13,6 +13,8 @@ from runopsy.rules.curves import curve, fitted_at
 from runopsy.rules.places import crossing, spacing_at
 from runopsy.stats import first_spacing
 
+EXPLAIN = ("divergence", "loss_spike", "lr_change", "resume")  # each by itself makes a loss that is no smooth decay
+
 
 @dataclass(frozen=True, slots=True)
 class Peak:
@@ -40,6 +42,7 @@ class Stage:
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
 
     sure: float = 3.0  # standard errors by which its rate exceeds those on either side
+    surer: float = 7.0  # the same where something else found already explains that no smooth decay fits
     slower: float = 0.85  # of its rate, at most, on either side: a ripple is no stage
     fall: float = 0.2  # of the loss where it begins: smaller steps are seen by nobody
     abrupt: float = 0.8  # in log elapsed steps, from foot to foot: broader is the tail of a fit
@@ -50,7 +53,9 @@ class Stage:
         if loss is None or loss.smooth or len(loss.step) < 10 or loss.curve.min() <= 0:
             return
         rate = -loss.pace
-        falls = [peak.feet(rate) for peak in self._peaks(rate, loss.pace_error)]
+        explained = any(e.kind in EXPLAIN for e in case.events)
+        sure = self.surer if explained else self.sure
+        falls = [peak.feet(rate) for peak in self._peaks(rate, loss.pace_error, sure)]
         falls = [(a, b) for a, b in falls if self._visible(loss, a, b, case.first)]
         if len(falls) < 3:  # then the first descent is ordinary learning; with three it is one stage of several
             falls = [(a, b) for a, b in falls if self._learnt_before(loss, a)]
@@ -64,33 +69,34 @@ class Stage:
                 interval = crossing(case, "train/loss", at).interval
                 yield Event("transition", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
 
-    def _peaks(self, rate: Values, error: Values) -> Iterator[Peak]:
+    def _peaks(self, rate: Values, error: Values, sure: float) -> Iterator[Peak]:
         """Peaks of the rate that stand out from the valleys on both sides, in order."""
         most, least = (
             rate + self.sure / 2 * error,
             rate - self.sure / 2 * error,
         )  # a wild point is no valley and no peak
+
+        def below(low: int, top: int) -> bool:
+            apart = rate[top] - rate[low] >= sure * np.hypot(error[low], error[top])
+            return bool(apart and rate[low] <= self.slower * rate[top])
+
         before = top = low = 0
         rising = True
         for i in np.flatnonzero(np.isfinite(error)).tolist():
             if rising:
                 if least[i] > least[top]:
                     top = i
-                elif self._below(rate, error, i, top) and self._below(rate, error, before, top):
+                elif below(i, top) and below(before, top):
                     low, rising = i, False
-                elif most[i] < most[before] and not self._below(rate, error, before, top):
+                elif most[i] < most[before] and not below(before, top):
                     before = top = i  # still on the way down into the valley
             elif most[i] < most[low]:
                 low = i
-            elif self._below(rate, error, low, i):
+            elif below(low, i):
                 yield Peak(before, top, low)
                 before, top, rising = low, i, True
         if not rising:
             yield Peak(before, top, low)
-
-    def _below(self, rate: Values, error: Values, low: int, top: int) -> bool:
-        sure = rate[top] - rate[low] >= self.sure * np.hypot(error[low], error[top])
-        return bool(sure and rate[low] <= self.slower * rate[top])
 
     def _learnt_before(self, loss: Segments, begins: int) -> bool:
         """Whether the loss had already come down when this fall began: the first descent of a run is no event."""
