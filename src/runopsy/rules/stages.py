@@ -72,8 +72,8 @@ class Stage:
     def _peaks(self, rate: Values, error: Values, sure: float) -> Iterator[Peak]:
         """Peaks of the rate that stand out from the valleys on both sides, in order."""
         most, least = (
-            rate + self.sure / 2 * error,
-            rate - self.sure / 2 * error,
+            rate + sure / 2 * error,
+            rate - sure / 2 * error,
         )  # a wild point is no valley and no peak
 
         def below(low: int, top: int) -> bool:
