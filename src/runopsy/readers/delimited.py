@@ -2,136 +2,157 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import re
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
+from runopsy.readers.cells import is_number
 from runopsy.readers.frames import to_run
+from runopsy.readers.layout import UNIT, is_remark, layout, split
 from runopsy.readers.source import Source
 
 if TYPE_CHECKING:
     import polars as pl
 
-SEPARATORS = (",", "\t", ";", "|")
+MOST = 0.5  # share of rows with more cells than the header, beyond which the separator or a decimal comma is to blame
+AGAIN = 0.5  # share of a line's cells that are known names, and none a number, for it to be another header
+
+
+class Block(NamedTuple):
+    """Rows under one header."""
+
+    names: tuple[str, ...]
+    lines: list[str]
 
 
 def recognises(source: Source) -> bool:
-    """Text whose first lines fall into the same number of cells, some of them numbers, under a header or not."""
-    if source.is_binary:
-        return False
-    lines = _table_lines(source)
-    separator = _separator(lines)
-    if not lines:
-        return False
-    if separator is None:  # a single column: a list of numbers, with or without a name above it
-        return len(lines) > 1 and all(_is_number(line) for line in lines[1:])
-    widths = [len(_cells(line, separator)) for line in lines]
-    same = sum(width == widths[0] for width in widths)
-    return widths[0] > 1 and (same >= 0.8 * len(widths) or separator == ",") and _looks_tabular(lines, separator)
+    """Text whose first lines fall into the same cells, at least one column of them numbers, with a header or not."""
+    return not source.is_binary and layout(source.first_lines()) is not None
 
 
 def read(source: Source) -> Run:
     import polars as pl  # half a second: only who reads a table pays
 
-    lines = _table_lines(source)
-    separator = _separator(lines)
-    text, notes = _tidy(source.text(), separator, lines[0])
-    if separator == " ":
-        text, separator = re.sub(r"[ \t]+", "\t", text), "\t"
-    named = not all(_is_number(cell) for cell in _cells(lines[0], separator or ","))
-    if named and len(lines) == 1 and "\n" not in text.strip():
+    found = layout(source.first_lines())
+    assert found is not None  # as it was recognised
+    separator, names, notes = found.separator, found.names, list[str]()
+    text = source.text()
+    lines = [line for line in text.split("\n") if line.strip()][found.above :]
+    lines = [line for line in lines if not is_remark(line)]
+    if lines and not text.endswith("\n"):
+        lines = _without_torn_cell(lines, separator, notes)
+    if not lines:
         raise UnreadableLog(f"{source.name} has a header and no rows", hint="the training has logged nothing yet")
-    try:
-        frame = _parse(text.encode(), separator or ",", named)
-    except (pl.exceptions.PolarsError, ValueError) as cause:
-        raise UnreadableLog(
-            f"{source.name} is no table that can be read: {str(cause).splitlines()[0]}",
-            hint="check that every row has as many cells as the header",
-        ) from cause
-    if not named:
+    if found.preface:
+        notes.append(f"{found.preface} lines of text above the header were left out")
+    if not names:
+        names = tuple(f"column_{i + 1}" for i in range(found.width))
         notes.append("the file has no header: columns are named column_1, column_2, …; say what they are with --map")
-    return to_run(frame, source, notes)
+    blocks = [block for block in _blocks(names, lines, separator, notes) if block.lines]
+    if not blocks:
+        raise UnreadableLog(f"{source.name} has headers and no rows", hint="the training has logged nothing yet")
+    even = [_even(block, separator, source.name, notes) for block in blocks]
+    frame = pl.concat([_parsed(block) for block in even], how="diagonal")
+    return to_run(frame, [key.partition(UNIT)[0] for key in frame.columns], source, notes)
 
 
-def _parse(data: bytes, separator: str, named: bool) -> pl.DataFrame:
-    """The table; columns that polars cannot take for numbers come as text, for ``to_run`` to read what it can."""
+def _without_torn_cell(lines: list[str], separator: str, notes: list[str]) -> list[str]:
+    """Without the last cell of a last line that has no end: 1e-05 that was cut after its 1 would read as 1."""
+    notes.append("the last line has no end (still being written, or cut by a kill): its last cell was left out")
+    *whole, last = lines
+    if '"' in last or separator not in last.strip():
+        return whole
+    rest = " ".join([*last.split()[:-1], "-"]) if separator == " " else last.rpartition(separator)[0] + separator
+    return [*whole, rest]
+
+
+def _blocks(names: tuple[str, ...], lines: Sequence[str], separator: str, notes: list[str]) -> list[Block]:
+    """The rows under each header: a script that appends to its log writes a header again, or a new one."""
+    blocks = [Block(names, [])]
+    known = {name.strip() for name in names} - {""}
+    again = 0
+    for line in lines:
+        first = line.partition(separator)[0].strip(' "')
+        if first in known and (header := _header(line, known, separator)):
+            again += 1
+            if header != blocks[-1].names:
+                known |= {name.strip() for name in header} - {""}
+                blocks.append(Block(header, []))
+        else:
+            blocks[-1].lines.append(line)
+    if len(blocks) > 1:
+        notes.append(f"the header changes {len(blocks) - 1} times: columns are matched by their names")
+    elif again:
+        notes.append(f"the header occurs {again} more times, as where a script appends to its log")
+    return blocks
+
+
+def _header(line: str, known: set[str], separator: str) -> tuple[str, ...]:
+    """The names in a line further down, if it is a header."""
+    cells = next(split([line], separator))[0]
+    named = sum(cell.strip() in known for cell in cells)
+    return tuple(cells) if named >= AGAIN * len(cells) and not any(map(is_number, cells)) else ()
+
+
+def _even(block: Block, separator: str, name: str, notes: list[str]) -> Block:
+    """The rows with ``UNIT`` between their cells, none of them wider than the header.
+
+    Raises:
+        UnreadableLog: most rows are wider.
+    """
+    width = len(block.names)
+    kept: list[str] = []
+    narrow = wide = 0
+    for line in _unquoted(block.lines, separator):
+        cells = line.count(UNIT) + 1
+        if cells > width:
+            line = line.rstrip(UNIT)  # noqa: PLW2901  # empty cells at the end are no data
+            wide += line.count(UNIT) >= width
+        narrow += cells < width
+        if line.count(UNIT) < width:
+            kept.append(line + UNIT * (width - 1 - line.count(UNIT)))
+    if wide > MOST * len(block.lines):
+        raise UnreadableLog(
+            f"{name} has {width} names in its header and more cells than that in most rows",
+            hint="a decimal comma between commas reads so; export with points, or with semicolons between the cells",
+        )
+    if wide:
+        notes.append(f"{wide} rows have more cells than the header and were left out")
+    if narrow:
+        notes.append(f"{narrow} rows have fewer cells than the header: what they lack counts as empty")
+    return Block(block.names, kept)
+
+
+def _unquoted(lines: Sequence[str], separator: str) -> list[str]:
+    """The rows with ``UNIT`` between their cells."""
+    if separator == UNIT:
+        return list(lines)
+    if separator == " ":
+        return [UNIT.join(line.split()) for line in lines]
+    if not any('"' in line for line in lines):  # nearly always, and many times as fast
+        return [line.replace(separator, UNIT) for line in lines]
+    return [
+        UNIT.join(" ".join(cell.split(UNIT)).replace("\n", " ") for cell in cells)
+        for cells, _ in split(lines, separator)
+    ]
+
+
+def _parsed(block: Block) -> pl.DataFrame:
+    """Text in every cell; columns are called by their name, ``UNIT`` and how often it occurred before."""
     import polars as pl
 
-    def attempt(infer: bool) -> pl.DataFrame:
-        return pl.read_csv(
-            io.BytesIO(data),
-            separator=separator,
-            has_header=named,
-            infer_schema=infer,
-            infer_schema_length=1000,
-            truncate_ragged_lines=True,
-            null_values=[""],
-        )
-
-    try:
-        return attempt(infer=True)
-    except pl.exceptions.ComputeError:  # a cell far below contradicts the first thousand rows
-        return attempt(infer=False)
-
-
-def _tidy(text: str, separator: str | None, header: str) -> tuple[str, list[str]]:
-    """Without comments and without a torn last line; the header's own comment sign is taken off."""
-    notes: list[str] = []
-    lines = text.splitlines()
-    start = next((i for i, line in enumerate(lines) if line.lstrip("# ").strip() == header.strip()), 0)
-    kept = [line for line in lines[start + 1 :] if line.strip() and not line.startswith("#")]
-    if separator and kept and not text.endswith(("\n", "\r")):
-        last = _cells(kept[-1], separator)
-        if len(last) < len(_cells(header, separator)):
-            kept.pop()
-            notes.append("the last line is incomplete (still being written, or cut by a kill) and was left out")
-    return "\n".join([header, *kept]) + "\n", notes
-
-
-def _table_lines(source: Source) -> list[str]:
-    """The first lines of the table itself. A ``# a b c`` right above the numbers is its header (as numpy writes it)."""
-    lines = source.first_lines()
-    comments = [line for line in lines if line.startswith("#")]
-    rows = [line for line in lines if not line.startswith("#")]
-    if len(source.head) and not source.head.endswith(b"\n") and len(rows) > 2:
-        rows = rows[:-1]  # may be cut by the look-ahead
-    if comments and rows and all(_is_number(cell) for cell in _cells(rows[0], _separator(rows) or ",")):
-        header = comments[-1].lstrip("# ")
-        if len(_cells(header, _separator(rows) or ",")) == len(_cells(rows[0], _separator(rows) or ",")):
-            return [header, *rows]
-    return rows
-
-
-def _separator(lines: list[str]) -> str | None:
-    """What stands between the cells of the header; a blank only where nothing else does; None for one column."""
-    if not lines:
-        return None
-    counts = {sep: len(_cells(lines[0], sep)) for sep in SEPARATORS}
-    best = max(counts, key=lambda sep: counts[sep])
-    if counts[best] > 1:
-        return best
-    return " " if len(lines[0].split()) > 1 else None
-
-
-def _cells(line: str, separator: str) -> list[str]:
-    if separator == " ":
-        return line.split()
-    return next(csv.reader([line], delimiter=separator), [])
-
-
-def _looks_tabular(lines: list[str], separator: str) -> bool:
-    """Some cell below the header is a number; a header alone must be made of names."""
-    if len(lines) == 1:
-        return all(re.fullmatch(r"[\w\s./%()\[\]#@:+~-]{1,200}", cell) for cell in _cells(lines[0], separator))
-    return any(_is_number(cell) for line in lines[1:] for cell in _cells(line, separator))
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+    count: Counter[str] = Counter()
+    keys = []
+    for name in block.names:
+        keys.append(f"{name}{UNIT}{count[name]}")
+        count[name] += 1
+    return pl.read_csv(
+        io.BytesIO("".join(f"{line}\n" for line in block.lines).encode()),
+        separator=UNIT,
+        quote_char=None,
+        has_header=False,
+        schema=dict.fromkeys(keys, pl.String),
+    )

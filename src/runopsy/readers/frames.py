@@ -1,267 +1,285 @@
-"""A table of cells → Run: which column is the axis, wide or long, and which cells are numbers."""
+"""A table of cells → Run: wide or long, with the sides apart or in one column."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run, Track
+from runopsy.readers.attempts import common_sessions, sessions
+from runopsy.readers.axes import COUNTING, Axis, choose, clock, plain, rises
+from runopsy.readers.cells import is_missing, listed, numbers_in, said, seconds_in, unread
 from runopsy.readers.source import Source
+from runopsy.signals.names import SIDES, words
 
 if TYPE_CHECKING:
     import polars as pl
+    from numpy.typing import NDArray
 
     from runopsy.model import Counts, Values
+    from runopsy.readers.cells import Numbers, Table
 
-    Numbers = dict[str, pl.Series | None]  # column → its numbers, None where it holds none
-
-# Names of axis columns after ``plain``, best first; an axis named earlier is preferred.
-AXES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (
-        "step",
-        ("step", "global_step", "trainer_global_step", "steps", "iteration", "iter", "iterations", "it", "update",
-         "num_updates", "total_steps", "train_step", "n_iter", "batch", "_step"),
-    ),
-    ("epoch", ("epoch", "epochs", "ep", "epoch_num")),
-    ("tokens", ("tokens", "total_tokens", "tokens_seen", "num_tokens", "throughput_total_tokens")),
-    ("time", ("time", "timestamp", "wall_time", "walltime", "_timestamp", "datetime", "date", "elapsed", "_runtime")),
-)  # fmt: skip
-CLOCKS = ("time", "timestamp", "wall_time", "walltime", "_timestamp", "unix_time")
 LONG_NAMES = ("signal", "metric", "name", "key", "tag", "variable", "metric_name")
-LONG_VALUES = ("value", "metric_value", "val", "scalar")
-MISSING = ("", "-", "--", "none", "null", "na", "n/a", "<na>")  # text that says: no value was logged here
-STAYS = 3  # rows below the highest step that make a fall a resume; one or two are rows written late
-DISORDER = 0.05  # share of falling rows above which the rows are in no order (a sorted or shuffled export)
-MOSTLY = 0.5  # share of a column's cells that must be numbers for it to count as one
+LONG_VALUES = ("value", "metric_value", "scalar")
+SIDE_NAMES = ("split", "phase", "mode", "stage", "subset", "set", "type", "partition", "part", "dataset", "data",
+              "loader")  # fmt: skip
 
 
-def plain(name: str) -> str:
-    """A column's name for comparison: lower case, any run of separators as one underscore."""
-    return re.sub(r"[\s./\\:-]+", "_", name.strip().lower())
+class Column(NamedTuple):
+    """One metric: its numbers, and how many of its cells could not be read."""
+
+    numbers: pl.Series
+    unread: int
 
 
-def to_run(frame: pl.DataFrame, source: Source, notes: list[str]) -> Run:
+def to_run(frame: pl.DataFrame, names: Sequence[str], source: Source, notes: list[str]) -> Run:
     """The run a table describes.
 
+    Args:
+        frame: numbers, text and dates; whatever its columns are called.
+        names: what the columns are called in the log.
+        source: where it comes from.
+        notes: what was noticed so far; what is noticed here is added.
+
     Raises:
-        UnreadableLog: there are no rows, or not one column of numbers beside the axis.
+        UnreadableLog: there are no rows, not one column of numbers beside the axis, or several runs.
     """
     if not frame.height or not frame.width:
         raise UnreadableLog(f"{source.name} has a header and no rows", hint="the training has logged nothing yet")
-    frame = _tidy_names(frame, notes)
-    numbers = {name: _numbers(frame[name]) for name in frame.columns}
-    axis, axis_name = _axis(frame, numbers, notes)
-    if axis_name is None:
-        axis_values = np.arange(frame.height, dtype=np.float64)
+    table = dict(zip(tidy_names(names, notes), frame.get_columns(), strict=True))
+    numbers = numbers_in(table, notes)
+    side = _side_column(table, numbers)
+    long = _long_columns(table, numbers)
+    kinds = _kinds(table, side, long)
+    axis = choose(table, numbers, kinds, source.name, notes)
+    if _is_backwards(axis.at):  # newest first: what counts as later, and as the row before, is read from the end
+        table = {name: column.reverse() for name, column in table.items()}
+        numbers = {name: None if column is None else column.reverse() for name, column in numbers.items()}
+        kinds, axis = None if kinds is None else kinds.reverse(), axis._replace(at=axis.at[::-1])
+    seconds = clock(table, numbers, axis.at)
+    if long and kinds is not None:
+        tracks = _long_tracks(table, numbers, axis, seconds, long[1], kinds, notes)
     else:
-        axis_values = _axis_values(frame, numbers, axis_name)
-    clock = _clock(frame, numbers)
-    long = _long_columns(frame, numbers, axis_name)
-    if long:
-        tracks = _long_tracks(frame, numbers, axis_values, clock, *long)
-    else:
-        tracks = _wide_tracks(frame, numbers, axis_values, clock, axis_name)
+        axis = _carried_on(table, numbers, axis, notes)
+        tracks = _wide_tracks(_columns(table, numbers, axis, side, notes), axis, seconds)
     if not tracks:
-        text = ", ".join(frame.columns[:6])
         raise UnreadableLog(
-            f"{source.name} has no column of numbers beside its axis (columns: {text})",
+            f"{source.name} has no column of numbers beside its axis (columns: {listed(table)})",
             hint="a log needs at least one metric; check the separator and the decimal sign",
         )
-    lost = int(np.isnan(axis_values).sum())
-    if lost:
-        notes.append(f"{lost} rows have no {axis} and were left out")
-    return Run(path=source.name, id=source.id, axis=axis, tracks=tracks, notes=tuple(notes))
+    used = (side, axis.column, *(long or ()))
+    text = [c for c in table if numbers[c] is None and c not in used and _is_text(table[c])]
+    _remark(axis, text, notes)
+    return Run(path=source.name, id=source.id, axis=axis.counts, tracks=tracks, notes=tuple(notes))
 
 
-def _tidy_names(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
-    """Blanks around names off; a name that occurs again is kept under ``name#2``, and said."""
-    names: list[str] = []
-    again: list[str] = []
-    for raw in frame.columns:
-        name = re.sub(r"_duplicated_\d+$", "", raw).strip() or "unnamed"  # the suffix is how polars marks them
-        tidy, count = name, 1
-        while tidy in names:
-            count += 1
-            tidy = f"{name}#{count}"
-        if count > 1:
-            again.append(name)
-        names.append(tidy)
+def tidy_names(names: Sequence[str], notes: list[str]) -> list[str]:
+    """One line each, without blanks around; a name that occurs again is kept under ``name#2``, and said."""
+    tidy: list[str] = []
+    taken: set[str] = set()
+    count: Counter[str] = Counter()
+    for raw in names:
+        name = re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", raw).strip() or "unnamed"
+        count[name] += 1
+        unique = name if count[name] == 1 else f"{name}#{count[name]}"
+        while unique in taken:
+            count[name] += 1
+            unique = f"{name}#{count[name]}"
+        taken.add(unique)
+        tidy.append(unique)
+    again = [name for name, times in count.items() if times > 1 and name != "unnamed"]
     if again:
-        notes.append(f"columns that share a name are kept apart as name#2, …: {', '.join(dict.fromkeys(again))}")
-    frame = frame.clone()
-    frame.columns = names
-    return frame
+        notes.append(f"columns that share a name are kept apart as name#2, …: {listed(again)}")
+    return tidy
 
 
-def _numbers(column: pl.Series) -> pl.Series | None:
-    """The column as float64 with nulls where nothing was logged; None where it is no column of numbers."""
+def _is_backwards(at: Values) -> bool:
+    steps = at[~np.isnan(at)]
+    return bool(len(steps) > 1 and (steps[1:] <= steps[:-1]).all() and steps[-1] < steps[0])
+
+
+def _is_text(column: pl.Series) -> bool:
+    """Whether a column that holds no numbers says something, other than dates."""
     import polars as pl
 
-    if column.dtype.is_numeric() or column.dtype == pl.Boolean:
-        return column.cast(pl.Float64)
-    if column.dtype != pl.String:
-        return None
-    text = column.str.strip_chars().str.to_lowercase()
-    text = text.set(text.is_in(list(MISSING)), None)
-    bare = text.str.extract(r"^(?:tensor\()?\s*([^,)%]*)", 1).str.strip_chars()  # tensor(0.31, …) and 93.1 %
-    numbers = bare.cast(pl.Float64, strict=False)
-    said = column.len() - text.null_count()
-    return numbers if said and numbers.count() >= MOSTLY * said else None
+    return column.dtype == pl.String and said(column).count() > 0 and seconds_in(column) is None
 
 
-def _unread(column: pl.Series, numbers: pl.Series) -> int:
-    """How many cells hold text that is no number and no word for nothing."""
+def _remark(axis: Axis, text: list[str], notes: list[str]) -> None:
+    """What of the table is not in the run."""
+    lost = int(np.isnan(axis.at).sum())
+    if lost:
+        notes.append(f"{lost} rows have no {axis.counts} and were left out")
+    if text:
+        notes.append(f"columns of text were left out: {listed(text)}")
+
+
+# --- wide: a column per metric -------------------------------------------------------------------
+
+
+def _carried_on(table: Table, numbers: Numbers, axis: Axis, notes: list[str]) -> Axis:
+    """Rows with an empty axis cell belong to the step before them: a validation row often names none.
+
+    That holds for rows of a series, in a log that is in order. One with columns of its own, once in the
+    log, is a heading or a summary, and belongs to no step.
+    """
     import polars as pl
 
-    if column.dtype != pl.String:
-        return 0
-    text = column.str.strip_chars().str.to_lowercase()
-    said = text.is_not_null() & ~text.is_in(list(MISSING))
-    return int((said & numbers.is_null()).sum())
+    if axis.column is None or not np.isnan(axis.at).any() or not rises(axis.at[~np.isnan(axis.at)]):
+        return axis
+    column = table[axis.column]
+    silent = (said(column) if column.dtype == pl.String else column).is_null().to_numpy()
+    series = np.zeros(len(axis.at), dtype=bool)
+    for other in numbers.values():
+        if other is not None and other.count() > 1:
+            series |= other.is_not_null().to_numpy()
+    carried = pl.Series(axis.at).fill_nan(None).forward_fill().to_numpy()
+    at = np.where(silent & series, carried, axis.at)
+    count = int((np.isnan(axis.at) & ~np.isnan(at)).sum())
+    if count:
+        notes.append(f"{count} rows name no {axis.counts} and count as the one before them")
+    return axis._replace(at=at)
 
 
-def _axis(frame: pl.DataFrame, numbers: Numbers, notes: list[str]) -> tuple[str, str | None]:
-    """What the rows are counted by: (axis, column); ("row", None) where no column says so."""
-    by_plain = {plain(name): name for name in reversed(frame.columns)}
-    for axis, known in AXES:
-        for word in known:
-            name = by_plain.get(word)
-            if name is None or not _can_be_axis(frame[name], numbers[name]):
-                continue
-            column = numbers[name]
-            if frame.height > 1 and column is not None and column.n_unique() == 1:
-                notes.append(f"column {name!r} never changes, so it is not the axis")
-                continue
-            return axis, name
-    notes.append("no column counts steps, epochs, tokens or time: rows are counted instead")
-    return "row", None
-
-
-def _can_be_axis(column: pl.Series, numbers: pl.Series | None) -> bool:
-    """Filled in nearly every row, with numbers or dates."""
-    if numbers is not None:
-        return bool(numbers.is_finite().sum() >= 0.9 * len(numbers))
-    dates = _dates(column)
-    return dates is not None and dates.count() >= 0.9 * len(dates)
-
-
-def _dates(column: pl.Series) -> pl.Series | None:
-    """Unix seconds of a column of dates; None where it is none."""
-    import polars as pl
-
-    if column.dtype == pl.String:
-        try:
-            column = column.str.strip_chars().str.to_datetime(strict=False)
-        except pl.exceptions.PolarsError:  # no format fits
-            return None
-    if column.dtype == pl.Date:
-        column = column.cast(pl.Datetime)
-    if not isinstance(column.dtype, pl.Datetime):
-        return None
-    return column.dt.epoch("ms").cast(pl.Float64) / 1000
-
-
-def _axis_values(frame: pl.DataFrame, numbers: Numbers, name: str) -> Values:
-    column = numbers[name]
-    if column is None:
-        dates = _dates(frame[name])
-        assert dates is not None  # as _can_be_axis saw
-        values = dates.to_numpy()
-        return np.asarray(values - np.nanmin(values), dtype=np.float64)
-    values = column.to_numpy()
-    return np.where(np.isfinite(values), values, np.nan)
-
-
-def _clock(frame: pl.DataFrame, numbers: Numbers) -> Values | None:
-    """Wall time of each row in seconds, if a column says it: unix or relative seconds, milliseconds, dates."""
-    for name in frame.columns:
-        if plain(name) not in CLOCKS:
+def _columns(table: Table, numbers: Numbers, axis: Axis, side: str | None, notes: list[str]) -> dict[str, Column]:
+    """The metrics of a wide table; where a column says train or val, each metric once for either."""
+    found: dict[str, Column] = {}
+    sides = {} if side is None else _rows_by(table[side])
+    if side is not None and table[side].null_count():
+        notes.append(f"{table[side].null_count()} rows have no {listed([side])}: their metrics were left out")
+    for name, column in numbers.items():
+        if column is None or name == axis.column:
             continue
-        column = numbers[name] if numbers[name] is not None else _dates(frame[name])
-        if column is not None and column.count() >= 0.9 * len(column):
-            values = np.asarray(column.to_numpy(), dtype=np.float64)
-            return values / 1000 if np.nanmedian(values) > 1e11 else values  # 1e11 s is the year 5138
-    return None
+        if side is None or plain(name) in COUNTING or _side_of(words(name)):
+            found[name] = Column(column, unread(table[name], column))
+            continue
+        for which, rows in sides.items():
+            others = np.ones(len(column), dtype=bool)
+            others[rows] = False
+            part = column.set(_mask(others), None)
+            if part.count():
+                found[f"{which}/{name}"] = Column(part, unread(table[name][rows], column[rows]))
+    return found
 
 
-def _wide_tracks(
-    frame: pl.DataFrame, numbers: Numbers, axis: Values, clock: Values | None, axis_name: str | None
-) -> dict[str, Track]:
-    session = sessions(axis)
+def _wide_tracks(columns: dict[str, Column], axis: Axis, seconds: Values | None) -> dict[str, Track]:
+    placed = ~np.isnan(axis.at)
+    filled = {name: column.numbers.is_not_null().to_numpy() & placed for name, column in columns.items()}
+    number = np.zeros(len(axis.at), dtype=np.int64)
+    found = common_sessions(axis.at[placed], (np.flatnonzero(rows[placed]) for rows in filled.values()))
+    if found is not None:
+        number[placed] = found
     return {
-        name: track
-        for name, column in numbers.items()
-        if column is not None and name != axis_name
-        if (track := _track(name, column, axis, clock, session, _unread(frame[name], column))) is not None
+        name: _track(name, columns[name], np.flatnonzero(rows), axis, seconds, None if found is None else number)
+        for name, rows in filled.items()
+        if rows.any()
     }
 
 
 def _track(
-    name: str, column: pl.Series, axis: Values, clock: Values | None, session: Counts | None, unread: int
-) -> Track | None:
-    """The rows in which the column says something; None where it never does."""
-    kept = column.is_not_null().to_numpy() & ~np.isnan(axis)
-    if not kept.any():
-        return None
+    name: str, column: Column, rows: Counts, axis: Axis, seconds: Values | None, session: Counts | None
+) -> Track:
     return Track(
         name,
-        axis[kept],
-        column.to_numpy()[kept],
-        None if clock is None else clock[kept],
-        None if session is None else session[kept],
-        unread,
+        axis.at[rows],
+        column.numbers.to_numpy()[rows],
+        None if seconds is None else seconds[rows],
+        None if session is None else session[rows],
+        column.unread,
     )
 
 
-def sessions(axis: Values) -> Counts | None:
-    """Which attempt each row belongs to: it rises where the axis falls back and stays back.
-
-    A resumed run goes through steps again, so at least ``STAYS`` rows follow below the highest step
-    seen; fewer are rows that were merely written late. Rows in no order at all are one attempt.
-    """
-    if len(axis) < 2 or not (axis[1:] < axis[:-1]).any():
-        return None
-    falls = np.flatnonzero(axis[1:] < axis[:-1]) + 1
-    if len(falls) > max(1, DISORDER * len(axis)):
-        return None
-    session = np.zeros(len(axis), dtype=np.int64)
-    for fall in falls:
-        top = np.nanmax(axis[:fall])
-        if np.all(axis[fall : fall + STAYS] < top) or axis[fall] <= np.nanmin(axis[:fall]):
-            session[fall:] += 1
-    return session
+# --- sides in a column: train, val, train, val, … ------------------------------------------------
 
 
-def _long_columns(frame: pl.DataFrame, numbers: Numbers, axis_name: str | None) -> tuple[str, str] | None:
+def _side_column(table: Table, numbers: Numbers) -> str | None:
+    """The column of text that says of every row whether it is of training, validation or test."""
+    for name, column in table.items():
+        if numbers[name] is not None or plain(name) not in SIDE_NAMES:
+            continue
+        kinds = [str(kind) for kind in column.drop_nulls().unique().to_list()]
+        if kinds and all(_side_of(words(kind)) for kind in kinds if not is_missing(kind)):
+            return name
+    return None
+
+
+def _side_of(parts: list[str]) -> str:
+    return next((side for part in parts for side, known in SIDES.items() if part in known), "")
+
+
+def _rows_by(column: pl.Series) -> dict[str, Counts]:
+    """The rows of each of a column's values, in the order in which these appear; null has none."""
+    import polars as pl
+
+    kinds = pl.DataFrame({"kind": column.cast(pl.String), "row": np.arange(len(column))}).drop_nulls()
+    groups = kinds.group_by("kind", maintain_order=True).agg("row")
+    return dict(zip(groups["kind"].to_list(), (rows.to_numpy() for rows in groups["row"]), strict=True))
+
+
+def _mask(rows: NDArray[np.bool_]) -> pl.Series:
+    import polars as pl
+
+    return pl.Series(rows)
+
+
+# --- long: a row per value -----------------------------------------------------------------------
+
+
+def _long_columns(table: Table, numbers: Numbers) -> tuple[str, str] | None:
     """The columns (name, value) of a long table: a row per value, whose metric is named in a column of text."""
-    names = [c for c in frame.columns if plain(c) in LONG_NAMES and numbers[c] is None]
-    values = [c for c in frame.columns if plain(c) in LONG_VALUES and numbers[c] is not None and c != axis_name]
+    names = [c for c in table if plain(c) in LONG_NAMES and numbers[c] is None]
+    values = [c for c in table if plain(c) in LONG_VALUES and numbers[c] is not None]
     return (names[0], values[0]) if names and values else None
 
 
-def _long_tracks(
-    frame: pl.DataFrame,
-    numbers: Numbers,
-    axis: Values,
-    clock: Values | None,
-    names: str,
-    values: str,
-) -> dict[str, Track]:
+def _kinds(table: Table, side: str | None, long: tuple[str, str] | None) -> pl.Series | None:
+    """What each row is of: the metric of a long table, with its side in front; the side alone of a wide one."""
     import polars as pl
 
+    if long is None or side is None:
+        name = side if long is None else long[0]
+        return None if name is None else table[name]
+    both = pl.DataFrame([table[side].cast(pl.String).alias("side"), table[long[0]].cast(pl.String).alias("metric")])
+    return both.select(pl.concat_str("side", "metric", separator="/"))["side"]
+
+
+def _long_tracks(
+    table: Table, numbers: Numbers, axis: Axis, seconds: Values | None, values: str, names: pl.Series, notes: list[str]
+) -> dict[str, Track]:
     column = numbers[values]
     assert column is not None  # as _long_columns saw
-    said = frame[names].cast(pl.String)
+    if names.null_count():
+        notes.append(f"{names.null_count()} rows name no metric and were left out")
+    said_rows = column.is_not_null().to_numpy() & ~np.isnan(axis.at)
+    everything = _rows_by(names)
+    session = _long_sessions(axis.at, everything.values())
     tracks = {}
-    for name in said.drop_nulls().unique(maintain_order=True).to_list():
-        mine = (said == name).fill_null(False)
-        here = mine.to_numpy()
-        when = None if clock is None else clock[here]
-        unread = _unread(frame[values].filter(mine), column.filter(mine))
-        track = _track(name, column.filter(mine), axis[here], when, sessions(axis[here]), unread)
-        if track is not None:
-            tracks[name] = track
+    for name, rows in zip(tidy_names(list(everything), notes), everything.values(), strict=True):
+        mine = rows[said_rows[rows]]
+        if len(mine):
+            metric = Column(column, unread(table[values][rows], column[rows]))
+            tracks[name] = _track(name, metric, mine, axis, seconds, session)
     return tracks
+
+
+def _long_sessions(at: Values, metrics: Collection[Counts]) -> Counts | None:
+    """Attempts over all metrics where their rows alternate; per metric where one follows the other."""
+    number = np.zeros(len(at), dtype=np.int64)
+    if all(rows[-1] - rows[0] < len(rows) for rows in metrics):
+        for rows in metrics:
+            mine = rows[~np.isnan(at[rows])]
+            found = sessions(at[mine])
+            number[mine] = 0 if found is None else found
+        return number if number.any() else None
+    placed = np.flatnonzero(~np.isnan(at))
+    where = np.cumsum(~np.isnan(at)) - 1  # of a placed row among the placed ones
+    found = common_sessions(at[placed], (where[rows[~np.isnan(at[rows])]] for rows in metrics))
+    if found is None:
+        return None
+    number[placed] = found
+    return number

@@ -8,21 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
+from runopsy.readers.cells import listed
 from runopsy.readers.frames import to_run
 from runopsy.readers.source import Source
 
 if TYPE_CHECKING:
     import polars as pl
 
+MOSTLY = 0.5  # share of the lines that must be objects: a config printed at the top of a text log is no table
+DEEPEST = 16  # objects within objects; a log that goes deeper is no log, and would exhaust the stack
+SAMPLE = 100  # lines looked at to recognise the format
+
 
 def recognises(source: Source) -> bool:
-    """The first line that looks like an object is one by itself."""
+    """Most lines are an object each. A single object with lists in it is a document, not a table."""
     if source.is_binary:
         return False
-    for line in source.first_lines(5):
-        if line.lstrip().startswith("{"):
-            return _object(line) is not None
-    return False
+    lines = source.first_lines()[:SAMPLE]
+    if not any(line.lstrip().startswith("{") for line in lines[:5]):
+        return False
+    rows = [row for line in lines if (row := _object(line)) is not None]
+    document = len(lines) == 1 and any(isinstance(value, list) for row in rows for value in row.values())
+    return bool(rows) and len(rows) >= MOSTLY * len(lines) and not document
 
 
 def read(source: Source) -> Run:
@@ -30,18 +37,23 @@ def read(source: Source) -> Run:
 
     rows: list[dict[str, Any]] = []
     skipped = 0
-    for line in source.text().splitlines():
+    lists: dict[str, None] = {}
+    for line in filter(str.strip, source.text().split("\n")):
         row = _object(line)
         if row is None:
-            skipped += bool(line.strip())
+            skipped += 1
         else:
-            rows.append(dict(_flat(row)))
-    if not rows:
-        raise UnreadableLog(f"{source.name} holds no JSON object", hint="each line should be one object")
-    notes = [f"{skipped} lines that are no JSON object were left out (a torn last line is usual)"] if skipped else []
+            flat = dict(_flat(row))
+            lists.update(dict.fromkeys(name for name, value in flat.items() if isinstance(value, (list, dict))))
+            rows.append({name: value for name, value in flat.items() if not isinstance(value, (list, dict))})
     names = dict.fromkeys(name for row in rows for name in row)  # in the order of their first appearance
-    frame = pl.DataFrame([_series(name, [row.get(name) for row in rows]) for name in names])
-    return to_run(frame, source, notes)
+    if not names:
+        raise UnreadableLog(f"{source.name} has JSON lines without a single value", hint="log numbers, not lists")
+    notes = [f"{skipped} lines that are no JSON object were left out (a torn last line is usual)"] if skipped else []
+    if lists:
+        notes.append(f"lists are no curves and were left out: {listed(lists)}")
+    frame = pl.DataFrame([_series(i, [row.get(name) for row in rows]) for i, name in enumerate(names)])
+    return to_run(frame, [_utf8(name) for name in names], source, notes)
 
 
 def _object(line: str) -> dict[str, Any] | None:
@@ -53,19 +65,31 @@ def _object(line: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _flat(row: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested objects as ``outer/inner``; lists are no scalars and are left out."""
+def _flat(row: dict[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Nested objects as ``outer/inner``; what lies too deep is left as it is."""
     for name, value in row.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}/")
-        elif not isinstance(value, list):
+        if isinstance(value, dict) and depth < DEEPEST:
+            yield from _flat(value, f"{prefix}{name}/", depth + 1)
+        else:
             yield f"{prefix}{name}", value
 
 
-def _series(name: str, values: list[Any]) -> pl.Series:
+def _series(number: int, values: list[Any]) -> pl.Series:
     """Numbers where every value is one; text otherwise, for ``to_run`` to read what it can."""
     import polars as pl
 
     if all(v is None or isinstance(v, (int, float)) for v in values):
-        return pl.Series(name, [None if v is None else float(v) for v in values], dtype=pl.Float64)
-    return pl.Series(name, [None if v is None else str(v) for v in values], dtype=pl.String)
+        return pl.Series(str(number), [None if v is None else _float(v) for v in values], dtype=pl.Float64)
+    return pl.Series(str(number), [None if v is None else _utf8(str(v)) for v in values], dtype=pl.String)
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an integer beyond every float
+        return float("inf") if value > 0 else float("-inf")
+
+
+def _utf8(text: str) -> str:
+    r"""Text that can be written: half of a surrogate pair ("\ud800" is legal JSON) becomes a question mark."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")

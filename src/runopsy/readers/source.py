@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-HEAD = 65_536  # bytes that a reader may look at to recognise a format: a header of 10 000 columns fits
+HEAD = 65_536  # bytes that a reader may look at to recognise a format
+LONGEST_LINE = 1 << 24  # bytes by which the head grows to end with its line: 10 000 columns have a header of 100 kB
+BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # PowerShell's ``>`` and Excel's "Unicode text" write them
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +26,11 @@ class Source:
     @classmethod
     def from_file(cls, path: Path) -> Source:
         with path.open("rb") as file:
-            return cls(str(path), path.stem, file.read(HEAD), path=path)
+            return cls(str(path), path.stem, _beginning(file), path=path)
 
     @classmethod
     def from_bytes(cls, name: str, content: bytes) -> Source:
-        return cls(name, name, content[:HEAD], content=content)
+        return cls(name, name, _beginning(io.BytesIO(content)), content=content)
 
     def data(self) -> bytes:
         if self.content is not None:
@@ -34,17 +39,45 @@ class Source:
         return self.path.read_bytes()
 
     @property
+    def is_empty(self) -> bool:
+        return not self.head.strip(b"\0 \t\r\n\f\v") or self.head in (*BOMS, codecs.BOM_UTF8)
+
+    @property
     def is_binary(self) -> bool:
-        """Text has no NUL bytes and hardly any other control characters."""
-        control = sum(byte < 9 or (13 < byte < 32 and byte != 27) for byte in self.head[:4096])
-        return b"\0" in self.head or control > len(self.head[:4096]) // 20
+        """Text has no NUL bytes, but for a tail that a power cut left, and hardly any other control characters."""
+        if self.head.startswith(BOMS):
+            return False
+        start = self.head.rstrip(b"\0")
+        control = sum(byte < 9 or (13 < byte < 32 and byte != 27) for byte in start[:4096])
+        return b"\0" in start or control > len(start[:4096]) // 20
+
+    @property
+    def encoding(self) -> str:
+        """UTF-8 unless the head says otherwise: UTF-16 by its mark, else what Windows and Latin-1 share."""
+        if self.head.startswith(BOMS):
+            return "utf-16"
+        try:
+            codecs.getincrementaldecoder("utf-8")().decode(self.head)  # not offended by a character cut at the end
+        except UnicodeDecodeError:
+            return "cp1252"
+        return "utf-8-sig"
 
     def text(self) -> str:
-        """All of it as text; a byte order mark is dropped, a byte that is no UTF-8 is replaced."""
-        return self.data().decode("utf-8-sig", errors="replace")
+        r"""All of it, lines ending in \n whoever wrote them; a byte that means nothing is replaced."""
+        return self._decode(self.data())
 
-    def first_lines(self, count: int = 20) -> list[str]:
-        """The first whole lines that are not blank."""
-        text = self.head.decode("utf-8-sig", errors="replace")
-        lines = [line for line in text.splitlines() if line.strip()]
-        return lines[:count]
+    def first_lines(self) -> list[str]:
+        """The whole lines of the head that are not blank."""
+        text = self._decode(self.head)
+        last_is_whole = text.endswith("\n") or len(self.head) < HEAD  # a shorter head is the whole file
+        lines = text.split("\n")
+        return [line for line in (lines if last_is_whole else lines[:-1]) if line.strip()]
+
+    def _decode(self, data: bytes) -> str:
+        text = data.decode(self.encoding, errors="replace").rstrip("\0")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _beginning(file: BinaryIO) -> bytes:
+    head = file.read(HEAD)
+    return head if head.endswith(b"\n") or len(head) < HEAD else head + file.readline(LONGEST_LINE)

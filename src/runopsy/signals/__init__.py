@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from runopsy.signals.axis import rebase
+from runopsy.signals.axis import mover, rebase
 from runopsy.signals.clean import Measured, measure
 from runopsy.signals.roles import ROLES, assign
 
-__all__ = ["ROLES", "Measured", "assign", "measure", "rebase"]
+__all__ = ["ROLES", "Measured", "assign", "measure", "mover", "rebase"]

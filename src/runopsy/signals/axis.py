@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -19,12 +19,33 @@ def rebase(signals: Mapping[str, Signal], axis: str, wanted: str) -> dict[str, S
     Raises:
         BadOption: no such axis, or the log does not say how it runs against the steps.
     """
+    move = mover(signals, axis, wanted)
+    return {
+        name: replace(s, step=move(s.step), broken=None if s.broken is None else move(s.broken))
+        for name, s in signals.items()
+    }
+
+
+def mover(signals: Mapping[str, Signal], axis: str, wanted: str) -> Callable[[Positions], Positions]:
+    """What turns positions on the one axis into positions on the other: of signals, resumes, marks.
+
+    Interpolated between the points at which the log says both, and extended beyond them at the average pace.
+
+    Raises:
+        BadOption: as ``rebase``.
+    """
     if wanted not in AXES:
         raise BadOption(f"there is no axis {wanted!r}", hint=f"choose {', '.join(AXES)}")
     if wanted == axis:
-        return dict(signals)
+        return np.asarray
     knots, at = _clock(signals) if wanted == "time" else _counter(signals, axis, wanted)
-    return {name: _moved(signal, knots, at) for name, signal in signals.items()}
+    pace = (at[-1] - at[0]) / (knots[-1] - knots[0])
+
+    def move(step: Positions) -> Positions:
+        inside = np.interp(step, knots, at)
+        return np.asarray(inside + pace * (np.minimum(step - knots[0], 0) + np.maximum(step - knots[-1], 0)))
+
+    return move
 
 
 def _counter(signals: Mapping[str, Signal], axis: str, wanted: str) -> tuple[Positions, Values]:
@@ -41,22 +62,12 @@ def _counter(signals: Mapping[str, Signal], axis: str, wanted: str) -> tuple[Pos
 
 
 def _clock(signals: Mapping[str, Signal]) -> tuple[Positions, Values]:
-    timed = [s for s in signals.values() if s.time is not None and len(s) > 1]
+    timed = [(s.step, s.time) for s in signals.values() if s.time is not None and len(s) > 1]
     if not timed:
         raise BadOption("the log does not say when its values were written", hint="leave --x out")
-    longest = max(timed, key=len)
-    assert longest.time is not None  # as chosen
-    seconds = np.maximum.accumulate(longest.time - longest.time[0])
+    step, time = max(timed, key=lambda pair: len(pair[0]))
+    seconds = np.maximum.accumulate(time - time[0])
     rising = np.append(True, seconds[1:] > seconds[:-1])
-    return longest.step[rising], seconds[rising]
-
-
-def _moved(signal: Signal, knots: Positions, at: Values) -> Signal:
-    """Positions interpolated between the knots and extended beyond them at the average pace."""
-    pace = (at[-1] - at[0]) / (knots[-1] - knots[0])
-
-    def move(step: Positions) -> Positions:
-        inside = np.interp(step, knots, at)
-        return np.asarray(inside + pace * (np.minimum(step - knots[0], 0) + np.maximum(step - knots[-1], 0)))
-
-    return replace(signal, step=move(signal.step), broken=None if signal.broken is None else move(signal.broken))
+    if rising.sum() < 2:
+        raise BadOption("the clock of this log stands still", hint="leave --x out")
+    return step[rising], seconds[rising]

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runopsy.model import Counts, Positions, Role, Run, Signal, Track, Values
+from runopsy.signals.placeholders import placeholders
+from runopsy.signals.roles import ROLES
 
 FILLED = 0.5  # share of NaN above which they may be padding of a sparse column rather than broken values
 BEFORE_LAST = 0.9  # of those NaN must lie before the last finite value: a NaN tail is a run that broke
@@ -27,14 +29,17 @@ def measure(run: Run, roles: Sequence[Role]) -> Measured:
     """Every column as a signal under its canonical name, or its own where it plays no role."""
     notes: list[str] = []
     starts = _session_starts(run.tracks.values())
-    superseded = repeated = unread = 0
+    superseded = repeated = unread = empty = 0
     signals: dict[str, Signal] = {}
+    played = {role.role for role in roles} | {*ROLES}
     for role in roles:
         track = run.tracks[role.track]
-        name = role.role or role.track
+        name = role.role or _own_name(role.track, played, signals)
         unread += track.unread
-        kept = _not_superseded(track, starts)
-        superseded += int((~kept).sum())
+        said = ~placeholders(track.value) if role.role.endswith(("/loss", "/acc")) else np.ones(len(track), dtype=bool)
+        empty += int((~said).sum())
+        kept = said & _not_superseded(track, starts)
+        superseded += int(said.sum() - kept.sum())
         step, order = _last_of_each(track.step[kept])
         repeated += int(kept.sum()) - len(step)
         value = track.value[kept][order] * role.scale
@@ -45,21 +50,39 @@ def measure(run: Run, roles: Sequence[Role]) -> Measured:
         notes.append(f"resumed at {run.axis} {where}: {superseded} values that were trained again were left out")
     if repeated:
         notes.append(f"{repeated} values shared a {run.axis} with a later one of the same column, which counts")
+    if empty:
+        notes.append(f"{empty} values of -1 or 0 stand where nothing was measured and were left out")
     if unread:
         notes.append(f"{unread} cells held text where a number belongs and were left out")
     return Measured(signals, tuple(starts.values()), tuple(notes))
 
 
+def _own_name(name: str, played: set[str], signals: Mapping[str, Signal]) -> str:
+    """A column without a role must not pass for one that has it: a refused "val/acc" is kept as "val/acc#2"."""
+    own, count = name, 1
+    while own in played or own in signals:
+        count += 1
+        own = f"{name}#{count}"
+    return own
+
+
 def _session_starts(tracks: Iterable[Track]) -> dict[int, float]:
-    """Session → its first step over all columns, for every session after the first."""
-    firsts: dict[int, float] = {}
+    """Session → the step it went on from, for every session after the first.
+
+    That is the step of its earliest row by the clock, where there is one: a resumed script may log a
+    reference value for step 0 later on. Without a clock it is the lowest first row of any column.
+    """
+    firsts: dict[int, tuple[float, float]] = {}
     for track in tracks:
         if track.session is None:
             continue
         for session in np.unique(track.session).tolist():
-            low = float(track.step[track.session == session].min())
-            firsts[session] = min(low, firsts.get(session, low))
-    return {session: firsts[session] for session in sorted(firsts)[1:]}
+            mine = np.flatnonzero(track.session == session)
+            when = np.zeros(len(mine)) if track.time is None else np.nan_to_num(track.time[mine], nan=np.inf)
+            row = mine[np.lexsort((track.step[mine] if track.time is not None else mine, when))[0]]
+            first = (float(when.min()), float(track.step[row]))
+            firsts[session] = min(first, firsts.get(session, first))
+    return {session: firsts[session][1] for session in sorted(firsts)[1:]}
 
 
 def _not_superseded(track: Track, starts: Mapping[int, float]) -> NDArray[np.bool_]:

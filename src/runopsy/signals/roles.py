@@ -1,100 +1,34 @@
 """Which column is the loss? Foreign names → canonical roles, with the reason.
 
-A name is split into words ("train_loss_step" → train, loss, step; "val/topKAcc" → val, top, k, acc).
-One word may name the side (train, val, test), one the quantity (loss, acc); every further word that is
-not a mere qualifier makes the name less likely to be the main curve of its kind.
+A wrong role is worse than none: where the names leave open which column is meant, none is chosen, and
+the reason stands beside the column.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runopsy.errors import BadOption
 from runopsy.model import Role, Track
+from runopsy.signals.names import SINGLES, Guess, guess, is_learning_rate, says_percent, words
+from runopsy.signals.placeholders import placeholders
 
-SIDES: Mapping[str, tuple[str, ...]] = {
-    "train": ("train", "training", "trn", "tr"),
-    "val": ("val", "valid", "validation", "dev", "eval", "evaluation", "heldout", "holdout"),
-    "test": ("test", "testing"),
-}
-QUANTITIES: Mapping[str, tuple[str, ...]] = {
-    "loss": ("loss", "losses", "nll", "ce", "xent", "crossentropy", "objective", "cost"),
-    "acc": ("acc", "accuracy", "top1", "acc1"),
-}
-LESSER = {"mse": "loss", "rmse": "loss", "mae": "loss"}  # a loss if nothing is called one
-QUALIFIERS = ("step", "epoch", "avg", "mean", "total", "overall", "running", "smooth", "smoothed", "ema", "metrics",
-              "iter", "batch", "stats", "model", "value", "curve", "scalars", "history")  # fmt: skip
-# One name each, for whole names after joining the words with "_".
-SINGLES: Mapping[str, tuple[str, ...]] = {
-    "lr": ("lr", "learning_rate", "learningrate", "current_lr", "train_lr", "train_learning_rate"),
-    "epoch": ("epoch", "epochs", "train_epoch", "current_epoch"),
-    "batch_size": ("batch_size", "batchsize", "global_batch_size", "train_batch_size"),
-    "tokens": ("tokens", "total_tokens", "tokens_seen", "num_tokens", "throughput_total_tokens"),
-    "grad/norm": ("grad_norm", "gradient_norm", "gradnorm", "train_grad_norm", "grad_l2"),
-    "weights/norm": ("weights_norm", "weight_norm", "param_norm", "parameter_norm", "wn_total"),
-    "weights/update_ratio": ("weights_update_ratio", "update_ratio"),
-    "features/effective_rank": ("features_effective_rank", "effective_rank", "erank"),
-    "gns": ("gns", "grad_noise_scale", "gradient_noise_scale", "noise_scale"),
-    "recorder/overhead": ("recorder_overhead",),
-}
 # Every role --map accepts, beside val.<set>/loss and val.<set>/acc.
 ROLES = ("train/loss", "train/acc", "val/loss", "val/acc", *SINGLES)
 FURTHER = re.compile(r"val\.[^/]+/(loss|acc)")
 MOST_DOUBT = 2  # special words a main curve may have ("val_cifar10_loss"); more, and it is one task among many
-PERCENT_FROM = 1.5  # an accuracy above it is in percent: 1.5 leaves room for means a little over 1
+A_CURVE = 3  # values; fewer are a summary at the end of the log, and give way to a curve
+PERCENT_FROM = 1.5  # an accuracy above it is in percent
+A_SHARE = (
+    1.02  # the most that a mean a little over 1 reaches; between the two, it may be percent at chance of 100 classes
+)
 PERCENT_TO = 100.5
-
-
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """What a name says."""
-
-    track: str
-    side: str  # "train", "val", "test" or "" where the name does not say
-    quantity: str  # "loss", "acc" or "error"
-    extra: tuple[str, ...]  # words that make it something more special
-    doubt: int  # how unlikely it is to be the main curve: 0 for a plain name
-
-
-def words(name: str) -> list[str]:
-    """The words of a name, lower case; a change of case and any punctuation separate them."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return [w for w in re.split(r"[^a-z0-9@]+", spaced.lower().replace("@", "")) if w]
-
-
-def guess(name: str) -> Guess | None:
-    """What a column is by its name; None where it is neither a loss nor an accuracy."""
-    parts = words(name)
-    joined = "_".join(parts)
-    if any(joined == single for singles in SINGLES.values() for single in singles):
-        return None
-    side = next((s for s, names in SIDES.items() for w in parts if w in names), "")
-    quantity, named = _quantity(parts)
-    if not quantity:
-        return None
-    spoken = {w for names in SIDES.values() for w in names} | set(named) | set(QUALIFIERS)
-    extra = tuple(w for w in parts if w not in spoken)
-    return Guess(name, side, quantity, extra, len(extra) + (named[0] in LESSER) + (quantity == "error"))
-
-
-def _quantity(parts: list[str]) -> tuple[str, tuple[str, ...]]:
-    """(quantity, the words that say so)."""
-    for quantity, names in QUANTITIES.items():
-        said = tuple(w for w in parts if w in names)
-        if said:
-            return quantity, said + (("cross", "entropy") if "entropy" in parts else ())
-    if "entropy" in parts and "cross" in parts:
-        return "loss", ("cross", "entropy")
-    if "top" in parts and "1" in parts:
-        return "acc", ("top", "1")
-    if ("error" in parts or "err" in parts) and ("rate" in parts or "top1" in parts):
-        return "error", tuple(w for w in parts if w in ("error", "err", "rate", "top1"))
-    lesser = tuple(w for w in parts if w in LESSER)
-    return (LESSER[lesser[0]], lesser) if lesser else ("", ())
+SAME_UNIT = 10.0  # × between the first values of two accuracies: nearer, and both are in percent, where one is
 
 
 def assign(tracks: Mapping[str, Track], mapping: Mapping[str, str] | None = None) -> tuple[Role, ...]:
@@ -105,18 +39,18 @@ def assign(tracks: Mapping[str, Track], mapping: Mapping[str, str] | None = None
         mapping: role → column, which overrides every guess.
 
     Raises:
-        BadOption: a role that does not exist, or a column that is not there.
+        BadOption: a role that does not exist, a column that is not there, or one that cannot be what it is said to be.
     """
     mapping = dict(mapping or {})
     _check(mapping, tracks)
     taken = {column: Role(role, column, "--map") for role, column in mapping.items()}
     filled = set(mapping)
-    for role in _singles(tracks, filled | set(taken)):
+    for role in _singles(tracks, filled, taken):
         taken.setdefault(role.track, role)
     free = [g for name in tracks if name not in taken and (g := guess(name)) is not None]
     for role in _curves(free, tracks, filled):
         taken.setdefault(role.track, role)
-    return tuple(_scaled(taken.get(name, Role("", name, "no role")), track) for name, track in tracks.items())
+    return _scaled([taken.get(name, Role("", name, "no role")) for name in tracks], tracks)
 
 
 def _check(mapping: Mapping[str, str], tracks: Mapping[str, Track]) -> None:
@@ -126,80 +60,160 @@ def _check(mapping: Mapping[str, str], tracks: Mapping[str, Track]) -> None:
                 f"there is no role {role!r}", hint=f"roles: {', '.join(ROLES)}, val.NAME/loss, val.NAME/acc"
             )
         if column not in tracks:
-            some = ", ".join(list(tracks)[:12])
+            some = ", ".join(name[:40] for name in list(tracks)[:12])
             raise BadOption(
                 f"the log has no column {column!r}", hint=f"it has {some}{' …' if len(tracks) > 12 else ''}"
             )
+    twice = sorted(column for column in set(mapping.values()) if list(mapping.values()).count(column) > 1)
+    if twice:
+        raise BadOption(f"column {twice[0]!r} is mapped to two roles", hint="a column plays one role")
 
 
-def _singles(tracks: Mapping[str, Track], filled: Iterable[str]) -> Iterator[Role]:
+# --- roles that one name fills -------------------------------------------------------------------
+
+
+def _singles(tracks: Mapping[str, Track], filled: Iterable[str], taken: Mapping[str, Role]) -> Iterator[Role]:
     """Roles that one well-known name fills; ``lr-AdamW`` and ``lr/group`` are learning rates too."""
-    filled = set(filled)
-    for name in tracks:
-        joined = "_".join(words(name))
-        for role, known in SINGLES.items():
-            if role not in filled and (name == role or joined in known):
-                filled.add(role)
-                yield Role(role, name, f"is called {name!r}")
-    if "lr" not in filled:
-        for name in tracks:
-            if words(name)[:1] == ["lr"] or words(name)[:2] == ["learning", "rate"]:
-                yield Role("lr", name, "begins with lr")
-                return
+    free = [name for name in tracks if name not in taken]
+    joined = {name: "_".join(words(name)) for name in free}
+    by_word = {joined[name]: name for name in reversed(free)}
+    for role, known in SINGLES.items():
+        called = role if role in joined else next((by_word[word] for word in known if word in by_word), None)
+        if role not in filled and called is not None:
+            yield Role(role, called, f"is called {called!r}")
+        elif role == "lr" and role not in filled:
+            yield from (Role("lr", name, "is a learning rate") for name in [n for n in free if is_learning_rate(n)][:1])
+
+
+# --- losses and accuracies -----------------------------------------------------------------------
 
 
 def _curves(guesses: list[Guess], tracks: Mapping[str, Track], filled: set[str]) -> Iterator[Role]:
     """The losses and accuracies: per side and quantity the plainest name, the longest column among equals."""
-    has_val = any(g.side == "val" and not g.extra for g in guesses) or {"val/loss", "val/acc"} & filled
+    has_val = any(g.side == "val" for g in guesses) or bool({"val/loss", "val/acc"} & filled)
+    unsided = _unsided(guesses)
+    yield from (Role("", g.track, "may be of training or of validation: --map says which") for g in unsided)
     for quantity in ("loss", "acc"):
-        mine = [g for g in guesses if g.quantity == quantity or (quantity == "acc" and g.quantity == "error")]
+        kinds = ("loss",) if quantity == "loss" else ("acc", "error")
+        mine = [g for g in guesses if g.quantity in kinds and g not in unsided]
+        parts = {g.extra for g in mine if g.side in ("train", "") and g.extra}  # of training, so no evaluation sets
         train = [g for g in mine if g.side == "train" or (g.side == "" and not g.extra)]
-        yield from _best(train, "train", quantity, tracks, filled)
-        sides = ("val",) if has_val else ("val", "test")
-        yield from _best([g for g in mine if g.side in sides], "val", quantity, tracks, filled)
+        yield from _best(train, f"train/{quantity}", tracks, filled, parts)
+        val = [g for g in mine if g.side == "val" or (g.side == "test" and not has_val)]
+        yield from _best(val, f"val/{quantity}", tracks, filled, parts)
+        yield from _further(val, quantity, filled, parts)
         if has_val:
-            yield from _best(
-                [g for g in mine if g.side == "test" and not g.extra], "val.test", quantity, tracks, filled
-            )
+            test = [g for g in mine if g.side == "test" and not g.extra]
+            yield from _best(test, f"val.test/{quantity}", tracks, filled, parts)
+
+
+def _unsided(guesses: Sequence[Guess]) -> list[Guess]:
+    """Accuracies that do not say whose they are, in a log that says it elsewhere: train_loss, val_loss, accuracy.
+
+    Beside an unsided loss, or with an accuracy of validation, they are of training, as Keras has it.
+    """
+    accuracies = [g for g in guesses if g.quantity != "loss"]
+    if any(g.quantity == "loss" and g.side == "" and not g.extra for g in guesses):
+        return []
+    if any(g.side in ("val", "test") for g in accuracies) or all(g.side == "" for g in guesses):
+        return []
+    return [g for g in accuracies if g.side == "" and not g.extra]
 
 
 def _best(
-    guesses: list[Guess], side: str, quantity: str, tracks: Mapping[str, Track], filled: set[str]
+    guesses: list[Guess], role: str, tracks: Mapping[str, Track], filled: set[str], parts: set[tuple[str, ...]]
 ) -> Iterator[Role]:
-    if not guesses:
+    """The main curve of a side, if it can be told."""
+    if not guesses or role in filled:
         return
-    ranked = sorted(guesses, key=lambda g: (g.doubt, g.side == "", -len(tracks[g.track])))
-    role = f"{side}/{quantity}"
-    if role not in filled and ranked[0].doubt <= MOST_DOUBT:
-        yield _role(role, ranked[0], tracks, [g.track for g in ranked if g.doubt == ranked[0].doubt])
-    if side == "val":  # further evaluation sets, each under its own name
-        for g in ranked[1 if role not in filled else 0 :]:
-            if g.extra and g.quantity != "error":
-                yield Role(f"val.{'-'.join(g.extra)}/{quantity}", g.track, "a further evaluation set")
+    ranked = sorted(guesses, key=lambda g: _rank(g, tracks))
+    if ranked[0].doubt > MOST_DOUBT:
+        return
+    equals = [g for g in ranked if _rank(g, tracks)[:4] == _rank(ranked[0], tracks)[:4]]
+    if len(equals) > 1 and any(g.is_part or g.extra in parts for g in equals):
+        yield from (Role("", g.track, f"one of {len(equals)} parts; none is called the whole") for g in equals)
+        return
+    yield _role(role, ranked[0], tracks, len(equals))
 
 
-def _role(role: str, g: Guess, tracks: Mapping[str, Track], equals: list[str]) -> Role:
-    side = role.split("/")[0]
+def _further(val: list[Guess], quantity: str, filled: set[str], parts: set[tuple[str, ...]]) -> Iterator[Role]:
+    """Further evaluation sets, each under its own name."""
+    named = set(filled)
+    for g in val:
+        role = f"val.{'-'.join(g.extra)}/{quantity}"
+        if g.extra and g.quantity != "error" and not g.is_part and g.extra not in parts and role not in named:
+            named.add(role)
+            yield Role(role, g.track, "a further evaluation set")
+
+
+def _rank(g: Guess, tracks: Mapping[str, Track]) -> tuple[bool, int, bool, bool, int]:
+    """The less, the likelier to be the main curve."""
+    return len(tracks[g.track]) < A_CURVE, g.doubt, g.smoothed, g.side == "", -len(tracks[g.track])
+
+
+def _role(role: str, g: Guess, tracks: Mapping[str, Track], equals: int) -> Role:
     why = f"says {g.side or 'no side, so train'} and {g.quantity}"
-    if g.side == "test" and side == "val":
+    if g.side == "test" and role.startswith("val/"):
         why += "; no other evaluation set"
-    if len(equals) > 1:
-        why += f"; {len(equals) - 1} others fit as well, chosen for its length and place: --map {role}=NAME to change"
+    if equals > 1:
+        others = "1 other fits" if equals == 2 else f"{equals - 1} others fit"
+        why += f"; {others} as well, chosen for its length and place: --map {role}=NAME to change"
     if g.quantity == "error":
-        value = tracks[g.track].value
-        percent = float(np.nanmax(value)) > PERCENT_FROM if np.isfinite(value).any() else False
+        percent = _range(tracks[g.track])[1] > PERCENT_FROM or says_percent(g.track)
         return Role(role, g.track, why + "; 1 - error rate", 0.01 if percent else 1.0, complement=True)
     return Role(role, g.track, why)
 
 
-def _scaled(role: Role, track: Track) -> Role:
+# --- accuracies in percent -----------------------------------------------------------------------
+
+
+def _scaled(roles: Sequence[Role], tracks: Mapping[str, Track]) -> tuple[Role, ...]:
     """Accuracies in percent come down to 0..1; a column outside both ranges is no accuracy."""
-    if not role.role.endswith("/acc") or role.complement:
+    in_percent = [
+        r.track
+        for r in roles
+        if r.role.endswith("/acc")
+        and not r.complement
+        and (says_percent(r.track) or PERCENT_FROM < _range(tracks[r.track])[1] <= PERCENT_TO)
+    ]
+    return tuple(_in_unit(r, tracks, in_percent) if r.role.endswith("/acc") and not r.complement else r for r in roles)
+
+
+def _in_unit(role: Role, tracks: Mapping[str, Track], in_percent: Sequence[str]) -> Role:
+    """An accuracy with its unit: its own range says it, or its name, or the accuracies beside it.
+
+    One that stays below 1.5 beside others in percent is in percent too if it starts near them, as
+    everything starts at chance; if not, it may be either: a curve that never left 1 %, or a share.
+    """
+    low, high = _range(tracks[role.track])
+    percent = replace(role, why=f"{role.why}; in percent", scale=0.01)
+    if low < 0 or high > PERCENT_TO:
+        wrong = f"is called an accuracy, but reaches {low if low < 0 else high:g}"
+        if role.why == "--map":
+            raise BadOption(f"column {role.track!r} {wrong}", hint=f"map another column to {role.role}")
+        return Role("", role.track, wrong)
+    if role.track in in_percent:
+        return percent
+    if in_percent:
+        first = max(_first(tracks[name]) for name in in_percent)
+        if high > A_SHARE or first <= SAME_UNIT * _first(tracks[role.track]):
+            return percent
+    elif high <= A_SHARE:
         return role
-    finite = track.value[np.isfinite(track.value)]
-    top = float(finite.max()) if len(finite) else 0.0
-    if top <= PERCENT_FROM:
-        return role
-    if top <= PERCENT_TO and finite.min() >= 0:
-        return Role(role.role, role.track, f"{role.why}; in percent", 0.01)
-    return Role("", role.track, f"is called an accuracy, but reaches {top:g}")
+    if role.why == "--map":
+        return replace(role, why=f"{role.why}; taken as a share, not as percent")
+    return Role("", role.track, f"reaches {high:g}: in percent or not? --map {role.role}=NAME takes it as a share")
+
+
+def _range(track: Track) -> tuple[float, float]:
+    finite = track.value[_measured(track)]
+    return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+
+
+def _first(track: Track) -> float:
+    finite = _measured(track)
+    return float(track.value[finite][np.argmin(track.step[finite])]) if finite.any() else 0.0
+
+
+def _measured(track: Track) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(track.value) & ~placeholders(track.value))

@@ -1,0 +1,198 @@
+"""What the rows of a table are counted by, and when they were written."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from runopsy.readers.attempts import DISORDER
+from runopsy.readers.cells import MOSTLY, seconds_in
+from runopsy.readers.several import is_counter, refuse
+from runopsy.signals.names import guess
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from runopsy.model import Counts, Values
+    from runopsy.readers.cells import Numbers, Table
+
+# Names of axis columns after ``plain``, best first; an axis named earlier is preferred.
+AXES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (
+        "step",
+        ("global_step", "trainer_global_step", "train_global_step", "step", "steps", "train_step", "training_step",
+         "optimizer_step", "current_step", "update", "updates", "num_updates", "iteration", "iterations", "iter",
+         "n_iter", "it", "timesteps", "total_timesteps", "time_total_timesteps", "total_steps", "_step", "batch"),
+    ),
+    ("epoch", ("epoch", "epochs", "ep", "epoch_num", "current_epoch", "train_epoch")),
+    ("tokens", ("tokens", "total_tokens", "tokens_seen", "num_tokens", "num_input_tokens_seen",
+                "throughput_total_tokens")),
+    ("time", ("timestamp", "_timestamp", "wall_time", "walltime", "unix_time", "datetime", "date", "time", "elapsed",
+              "elapsed_time", "_runtime")),
+)  # fmt: skip
+CLOCKS = ("timestamp", "_timestamp", "wall_time", "walltime", "unix_time", "datetime", "time", "elapsed",
+          "elapsed_time", "_runtime")  # fmt: skip
+EPOCHS = dict(AXES)["epoch"]
+COUNTING = {word for _, words in AXES for word in words} | set(CLOCKS)
+CROWDED = 1 / 3  # share of values that share their epoch with the value before: it is logged more finely than that
+SINCE = 1e8  # s: a clock beyond it counts from 1970 (this is March 1973), not from the start of the run
+FINER = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))  # a clock beyond it counts ns, µs, ms: as seconds, the year 5138
+
+
+class Axis(NamedTuple):
+    """What positions count, and where each row stands."""
+
+    counts: str  # "step", "epoch", "tokens", "time" or "row"
+    column: str | None
+    at: Values  # (rows,) NaN where a row does not say
+
+
+def plain(name: str) -> str:
+    """A column's name for comparison: lower case, any run of separators as one underscore."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
+    return re.sub(r"[\s./\\:#()\[\]-]+|__+", "_", spaced.lower()).rstrip("_")
+
+
+def rows_in(table: Table) -> int:
+    return len(next(iter(table.values())))
+
+
+def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, source: str, notes: list[str]) -> Axis:
+    """The best of the columns that count something; the number of the row where none does.
+
+    Args:
+        table: the columns as they are.
+        numbers: what of them are numbers.
+        kinds: what each row is of, where a column says so: the metric of a long table, train or val.
+        source: what an error calls the log.
+        notes: where it is said what was passed over.
+
+    Raises:
+        UnreadableLog: the table holds several runs.
+    """
+    plain_names = {name: plain(name) for name in table}
+    by_plain = {plain_names[name]: name for name in reversed(list(table))}
+    series = _longest_series(numbers, plain_names, kinds, rows_in(table))
+    for counts, words in AXES:
+        for name in (by_plain[word] for word in words if word in by_plain):
+            at, dated = _positions(table[name], numbers[name])
+            if at is None:
+                continue
+            really = "time" if dated else counts
+            trouble = _trouble(really, at)
+            if not trouble:
+                at = since_start(at) if really == "time" else _end_to_end(at, series, numbers, plain_names, name, notes)
+                refuse(table, numbers, plain_names, name, at, series, source)
+                trouble = _not_as_fine_as_the_rows(really, at[series])
+            if not trouble:
+                return Axis(really, name, at)
+            notes.append(f"column {name!r} {trouble}, so it is not the axis")
+    notes.append("no column counts steps, epochs, tokens or time: rows are counted instead")
+    return Axis("row", None, np.arange(rows_in(table), dtype=np.float64))
+
+
+def _longest_series(numbers: Numbers, plain_names: dict[str, str], kinds: pl.Series | None, rows: int) -> Counts:
+    """The rows of the curve with the most values: rows of other curves may lie anywhere between them or after them."""
+    there = np.ones(rows, dtype=bool)
+    if kinds is not None and kinds.count():
+        there = (kinds == kinds.drop_nulls().mode().sort()[0]).fill_null(value=False).to_numpy()
+    metrics = {n: c for n, c in numbers.items() if c is not None and plain_names[n] not in COUNTING}
+    curves = [column for name, column in metrics.items() if guess(name) is not None] or list(metrics.values())
+    if not curves:
+        return np.flatnonzero(there)
+    return np.flatnonzero(min(curves, key=lambda column: column.null_count()).is_not_null().to_numpy() & there)
+
+
+def clock(table: Table, numbers: Numbers, at: Values) -> Values | None:
+    """Wall time of each row in seconds, if a column says it and rises along the axis, as a clock does."""
+    by_plain = {plain(name): name for name in reversed(list(table))}
+    along = np.argsort(at, kind="stable")
+    for name in (by_plain[word] for word in CLOCKS if word in by_plain):
+        seconds, _ = _positions(table[name], numbers[name])
+        if seconds is None or np.isnan(seconds).any():
+            continue
+        if rises(seconds) or rises(seconds[along]):
+            return in_seconds(seconds)
+    return None
+
+
+def in_seconds(at: Values) -> Values:
+    """A clock in seconds, whether it counts seconds or thousandths, millionths or billionths of them."""
+    middle = float(np.nanmedian(at)) if not np.isnan(at).all() else 0.0
+    return at / next((unit for limit, unit in FINER if middle > limit), 1.0)
+
+
+def since_start(at: Values) -> Values:
+    at = in_seconds(at)
+    return at - np.nanmin(at) if np.nanmin(at) > SINCE else at
+
+
+def _positions(column: pl.Series, numbers: pl.Series | None) -> tuple[Values | None, bool]:
+    """(what a column says as positions, whether it holds dates); None where it says nothing of the kind."""
+    dated = numbers is None
+    found = seconds_in(column) if dated else numbers
+    if found is None:
+        return None, False
+    values = found.to_numpy().astype(np.float64)
+    finite = np.where(np.isfinite(values), values, np.nan)
+    return (None if np.isnan(finite).all() else finite), dated
+
+
+def _trouble(counts: str, at: Values) -> str:
+    """Why a column that is called like an axis is none; empty where it is one."""
+    filled = at[~np.isnan(at)]
+    if len(filled) < MOSTLY * len(at):
+        return "is empty in most rows"
+    if len(at) > 1 and (filled == filled[0]).all():
+        return "never changes"
+    if counts == "time" and not (rises(filled) or rises(filled[::-1])):
+        return "goes up and down as no clock does"
+    return ""
+
+
+def _not_as_fine_as_the_rows(counts: str, at: Values) -> str:
+    """Why the order of the rows of one curve says more than the column; empty where it does not."""
+    if counts == "step":
+        return "starts again and again, always to the same end" if is_counter(at) else ""
+    crowded = len(at) > 1 and np.mean(at[1:] == at[:-1]) > CROWDED
+    return "stands still over several values" if crowded else ""
+
+
+def rises(values: Values) -> bool:
+    """Whether values go up, but for a few falls as of a run that was resumed."""
+    falls = values[1:] < values[:-1]
+    return int(falls.sum()) <= max(1, DISORDER * len(falls)) and bool((values[1:] > values[:-1]).any())
+
+
+def _end_to_end(
+    at: Values, series: Counts, numbers: Numbers, plain_names: dict[str, str], name: str, notes: list[str]
+) -> Values:
+    """Steps that start again in every epoch, as a batch number does, laid one epoch after the other."""
+    for epochs in (numbers[other] for other, word in plain_names.items() if word in EPOCHS and other != name):
+        if epochs is None or epochs.null_count():
+            continue
+        epoch = epochs.to_numpy()
+        if not _restarts_with(at[series], epoch[series]):
+            continue
+        notes.append(f"column {name!r} starts again in every epoch: the epochs are laid end to end")
+        low, high = np.nanmin(at), np.nanmax(at)
+        apart = np.diff(np.unique(at[~np.isnan(at)]))
+        length = high - low + (float(apart.min()) if len(apart) else 1.0)
+        return np.asarray(at + (epoch - epoch[0]) * length)
+    return at
+
+
+def _restarts_with(at: Values, epoch: Values) -> bool:
+    """Whether the steps fall, at least half of the way back, wherever the whole-numbered epoch rises."""
+    if not np.isfinite(epoch).all() or (epoch != np.round(epoch)).any():
+        return False
+    said = ~np.isnan(at)
+    at, epoch = at[said], epoch[said]
+    rises = np.flatnonzero(epoch[1:] > epoch[:-1])
+    if not len(rises):
+        return False
+    half = np.nanmin(at) + (np.nanmax(at) - np.nanmin(at)) / 2
+    back = (at[rises + 1] < at[rises]) & (at[rises + 1] <= half)
+    return bool(back.mean() > MOSTLY)

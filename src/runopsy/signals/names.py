@@ -1,0 +1,141 @@
+"""What a column's name says about it.
+
+A name is split into words ("train_loss_step" → train, loss, step; "val/topKAcc" → val, top, k, acc).
+One word may name the side (train, val, test), one the quantity (loss, acc); every further word that is
+not a mere qualifier makes the name less likely to be the main curve of its kind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+SIDES: Mapping[str, tuple[str, ...]] = {
+    "train": ("train", "training", "trn", "tr"),
+    "val": ("val", "valid", "validation", "validate", "dev", "eval", "evaluation", "heldout", "holdout"),
+    "test": ("test", "testing"),
+}
+QUANTITIES: Mapping[str, tuple[str, ...]] = {
+    "loss": ("loss", "losses", "nll", "ce", "xent", "crossentropy", "objective", "cost"),
+    "acc": ("acc", "accuracy", "top1", "acc1", "prec1"),
+}
+LESSER = {"mse": "loss", "rmse": "loss", "mae": "loss"}  # a loss if nothing is called one
+ERRORS = ("error", "err")  # of classification only if a rate or the top-1 error; else who knows of what
+QUALIFIERS = ("step", "epoch", "avg", "mean", "total", "overall", "running", "smooth", "smoothed", "ema", "metrics",
+              "iter", "iteration", "batch", "stats", "model", "curve", "scalars", "history", "main", "meter",
+              "dataloader", "idx", "percent", "pct", "percentage")  # fmt: skip
+SMOOTHED = ("running", "smooth", "smoothed", "ema")  # of two columns that fit, the raw one shows more
+# Words of quantities that are made of a loss or an accuracy without being one.
+NEVER = ("scale", "scaler", "scaling", "std", "stdev", "stderr", "var", "variance", "min", "max", "best", "diff",
+         "delta", "gap", "ratio", "grad", "grads", "gradient", "gradients", "weight", "weights", "coef", "coeff",
+         "lambda", "count", "num", "threshold", "target", "improvement", "improved", "has", "is", "slope", "norm", "lr",
+         "time", "seconds", "patience", "init", "final", "decay", "topk", "top5", "acc5", "prec5", "ci", "perplexity",
+         "ppl")  # fmt: skip
+# Words of the parts that a loss is the sum of, where other words may name an evaluation set.
+PARTS = ("cls", "class", "box", "bbox", "obj", "objectness", "dfl", "seg", "mask", "rpn", "loc", "kpt", "pose", "reg",
+         "regularization", "regularizer", "aux", "auxiliary", "kl", "kld", "recon", "reconstruction", "rec", "l1", "l2",
+         "smoothl1", "adv", "adversarial", "gan", "g", "d", "gen", "disc", "generator", "discriminator", "contrastive",
+         "distill", "distillation", "kd", "penalty", "entropy", "value", "vf", "policy", "pg", "actor", "critic", "q",
+         "z", "moe", "balance", "balancing", "router", "semantic", "dice", "iou", "giou", "ctc", "mlm", "nsp", "sem",
+         "perceptual", "style", "content", "tv", "vq", "commit", "commitment", "embedding")  # fmt: skip
+# One name each, for whole names after joining the words with "_".
+SINGLES: Mapping[str, tuple[str, ...]] = {
+    "lr": ("lr", "learning_rate", "learningrate", "current_lr", "train_lr", "train_learning_rate"),
+    "step": ("step", "global_step", "trainer_global_step", "train_global_step"),
+    "epoch": ("epoch", "epochs", "train_epoch", "current_epoch"),
+    "batch_size": ("batch_size", "batchsize", "global_batch_size", "train_batch_size"),
+    "tokens": ("tokens", "total_tokens", "tokens_seen", "num_tokens", "num_input_tokens_seen",
+               "train_num_input_tokens_seen", "throughput_total_tokens"),
+    "grad/norm": ("grad_norm", "gradient_norm", "gradnorm", "train_grad_norm", "grad_l2"),
+    "weights/norm": ("weights_norm", "weight_norm", "param_norm", "parameter_norm", "wn_total"),
+    "weights/update_ratio": ("weights_update_ratio", "update_ratio"),
+    "features/effective_rank": ("features_effective_rank", "effective_rank", "erank"),
+    "gns": ("gns", "grad_noise_scale", "gradient_noise_scale", "noise_scale"),
+    "recorder/overhead": ("recorder_overhead",),
+}  # fmt: skip
+SINGLE_WORDS = {name for names in SINGLES.values() for name in names}
+# Beside a learning rate these make a constant of the configuration, or a factor.
+LR_NEVER = ("peak", "max", "min", "init", "initial", "base", "decay", "scale", "scheduler", "schedule", "factor",
+            "ratio", "mult", "multiplier", "warmup", "final", "end", "start", "target")  # fmt: skip
+FUSED = re.compile(r"(train|val|valid|test|eval|dev)(loss|acc|accuracy)")  # trainloss, valacc
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What a name says."""
+
+    track: str
+    side: str  # "train", "val", "test" or "" where the name does not say
+    quantity: str  # "loss", "acc" or "error"
+    extra: tuple[str, ...]  # words that make it something more special
+    doubt: int  # how unlikely it is to be the main curve: 0 for a plain name
+    smoothed: bool
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the special words name a part of a loss rather than a data set."""
+        return any(word in PARTS for word in self.extra)
+
+
+def words(name: str) -> list[str]:
+    """The words of a name, lower case; a change of case and any punctuation separate them."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
+    parts = [w for w in re.split(r"[^a-z0-9@]+", spaced.lower().replace("@", "")) if w]
+    fused = [match.groups() if (match := FUSED.fullmatch(w)) else (w,) for w in parts]
+    return [w for pair in fused for w in pair]
+
+
+def guess(name: str) -> Guess | None:
+    """What a column is by its name; None where it is neither a loss nor an accuracy."""
+    parts = words(name)
+    if "_".join(parts) in SINGLE_WORDS or any(w in NEVER for w in parts):
+        return None
+    quantity, named = _quantity(parts)
+    if not quantity:
+        return None
+    side = _side(parts)
+    plain = {*named, *QUALIFIERS, *SIDES.get(side, ())}
+    extra = tuple(w for w in parts if w not in plain)
+    if quantity == "error" and extra:  # a word error rate, say, is none of classification
+        return None
+    doubt = len(extra) + (named[0] in LESSER) + (quantity == "error")
+    return Guess(name, side, quantity, extra, doubt, any(w in SMOOTHED for w in parts))
+
+
+def is_learning_rate(name: str) -> bool:
+    """Whether a name that is not exactly ``lr`` is that of a learning rate: lr-AdamW, optim/learning_rate_group0."""
+    parts = words(name)
+    says = "lr" in parts or ("learning", "rate") in pairwise(parts)
+    return says and not any(w in LR_NEVER for w in parts)
+
+
+def says_percent(name: str) -> bool:
+    return "%" in name or any(w in ("percent", "pct", "percentage") for w in words(name))
+
+
+def _side(parts: Sequence[str]) -> str:
+    """The side that the last such word names, as it is nearest to the matter: train/val_loss is of validation."""
+    found = [side for w in parts for side, known in SIDES.items() if w in known]
+    return found[-1] if found else ""
+
+
+def _quantity(parts: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """(quantity, the words that say so)."""
+    top = parts[parts.index("top") + 1 :][:1] if "top" in parts else []
+    if "top" in parts and top != ["1"]:
+        return "", ()  # the top-5 accuracy is another quantity
+    said = ("top", "1") if top else ()
+    if any(w in ERRORS for w in parts) and ("rate" in parts or "top1" in parts or said):
+        return "error", (*ERRORS, "rate", "top1", *said)
+    cross = ("cross", "entropy") if "cross" in parts and "entropy" in parts else ()
+    for quantity, names in QUANTITIES.items():
+        if found := tuple(w for w in parts if w in names):
+            return quantity, (*found, *cross, *said)
+    if cross:
+        return "loss", cross
+    if said:
+        return "acc", said
+    lesser = tuple(w for w in parts if w in LESSER)
+    return (LESSER[lesser[0]], lesser) if lesser else ("", ())

@@ -1,0 +1,286 @@
+"""Which column plays which role, for the headers people write; and none where it cannot be told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runopsy.errors import BadOption
+from runopsy.model import Track
+from runopsy.signals import ROLES, assign
+
+
+def track(name: str, values=None, rows: int = 50) -> Track:
+    value = np.linspace(0.1, 0.9, rows) if values is None else np.array(values, dtype=float)
+    return Track(name, np.arange(len(value), dtype=float), value)
+
+
+def tracks(*names: str, **given) -> dict[str, Track]:
+    return {name: track(name, given.get(name)) for name in [*names, *(n for n in given if n not in names)]}
+
+
+def roles(found: dict[str, Track], mapping=None) -> dict[str, str]:
+    return {role.role: role.track for role in assign(found, mapping) if role.role}
+
+
+def why(found: dict[str, Track], name: str) -> str:
+    return next(role.why for role in assign(found) if role.track == name)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("loss val_loss", "train/loss=loss val/loss=val_loss"),
+        ("accuracy loss val_accuracy val_loss",
+         "train/acc=accuracy train/loss=loss val/acc=val_accuracy val/loss=val_loss"),
+        ("loss eval_loss eval_accuracy learning_rate grad_norm",
+         "train/loss=loss val/loss=eval_loss val/acc=eval_accuracy lr=learning_rate grad/norm=grad_norm"),
+        ("train_loss_step train_loss_epoch val_loss lr-AdamW/pg1",
+         "train/loss=train_loss_step val/loss=val_loss lr=lr-AdamW/pg1"),
+        ("train_lr train_loss test_loss test_acc1 test_acc5",
+         "lr=train_lr train/loss=train_loss val/loss=test_loss val/acc=test_acc1"),
+        ("train_loss eval_loss eval_top1 eval_top5 lr",
+         "train/loss=train_loss val/loss=eval_loss val/acc=eval_top1 lr=lr"),
+        ("Train/Loss Val/Loss", "train/loss=Train/Loss val/loss=Val/Loss"),
+        ("trainLoss validLoss validAcc", "train/loss=trainLoss val/loss=validLoss val/acc=validAcc"),
+        ("train/loss train/val_loss", "train/loss=train/loss val/loss=train/val_loss"),
+        ("main/loss validation/main/loss main/accuracy validation/main/accuracy",
+         "train/loss=main/loss val/loss=validation/main/loss train/acc=main/accuracy val/acc=validation/main/accuracy"),
+        ("total_loss loss_cls loss_box_reg lr", "train/loss=total_loss lr=lr"),
+        ("loss mse train_loss_q0 train_loss_q1 param_norm", "train/loss=loss weights/norm=param_norm"),
+        ("train/loss train/semantic_loss val/loss val/top_5_accuracy", "train/loss=train/loss val/loss=val/loss"),
+        ("train/loss train/policy_gradient_loss train/value_loss train/entropy_loss", "train/loss=train/loss"),
+        ("value_loss policy_loss entropy_loss", ""),
+        ("loss train_loss_ema", "train/loss=loss"),
+        ("train_loss train_loss_smooth", "train/loss=train_loss"),
+        ("loss_scale loss", "train/loss=loss"),
+        ("val_loss best_val_loss", "val/loss=val_loss"),
+        ("best_val_loss", ""),
+        ("train/mse val/mse", "train/loss=train/mse val/loss=val/mse"),
+        ("val_loss/dataloader_idx_0 val_loss/dataloader_idx_1",
+         "val/loss=val_loss/dataloader_idx_0 val.1/loss=val_loss/dataloader_idx_1"),
+        ("epoch throughput/total_tokens train/global_step",
+         "epoch=epoch tokens=throughput/total_tokens step=train/global_step"),
+        ("lr learning_rate", "lr=lr"),
+        ("learning_rate_peak optim/learning_rate_group0", "lr=optim/learning_rate_group0"),
+        ("learning_rate_peak", ""),
+        ("effective_rank weight_norm grad_noise_scale",
+         "features/effective_rank=effective_rank weights/norm=weight_norm gns=grad_noise_scale"),
+        ("reward episode_length", ""),
+    ],
+)  # fmt: skip
+def test_a_header_of_the_wild_is_understood(header, expected):
+    assert roles(tracks(*header.split(" "))) == dict(pair.split("=") for pair in expected.split())
+
+
+def test_names_with_blanks_are_understood():
+    assert roles(tracks("Train Loss", "Train Accuracy", "Test Loss", "Test Accuracy")) == {
+        "train/loss": "Train Loss", "train/acc": "Train Accuracy", "val/loss": "Test Loss", "val/acc": "Test Accuracy",
+    }  # fmt: skip
+
+
+def test_our_own_names_play_themselves():
+    names = [*ROLES, "hessian/top", "val.ood/loss"]
+    found = roles(tracks(*names))
+    assert {role: found[role] for role in ROLES} == dict(zip(ROLES, ROLES, strict=True))
+
+
+# --- several evaluation sets, and the test set ---------------------------------------------------
+
+
+def test_several_evaluation_sets_get_names_of_their_own():
+    found = tracks("loss", "eval_c4_loss", "eval_wiki_loss", "eval_code_loss")
+    assert roles(found) == {
+        "train/loss": "loss", "val/loss": "eval_c4_loss", "val.wiki/loss": "eval_wiki_loss",
+        "val.code/loss": "eval_code_loss",
+    }  # fmt: skip
+    assert "2 others fit as well" in why(found, "eval_c4_loss")
+
+
+def test_a_plain_evaluation_set_comes_before_a_special_one():
+    found = roles(tracks("eval_c4_loss", "eval_loss"))
+    assert (found["val/loss"], found["val.c4/loss"]) == ("eval_loss", "eval_c4_loss")
+
+
+def test_the_test_set_stands_in_for_validation_only_where_there_is_none():
+    assert roles(tracks("train_loss", "test_loss"))["val/loss"] == "test_loss"
+    assert "no other evaluation set" in why(tracks("train_loss", "test_loss"), "test_loss")
+    both = roles(tracks("train_loss", "val_loss", "test_loss"))
+    assert (both["val/loss"], both["val.test/loss"]) == ("val_loss", "test_loss")
+    assert "val/loss" not in roles(tracks("train_loss", "val_acc", "test_loss"))
+    assert roles(tracks("train_loss", "eval_wiki_loss", "test_loss"))["val/loss"] == "eval_wiki_loss"
+
+
+def test_no_two_columns_share_a_role():
+    found = assign(
+        tracks("eval/c4_en/loss", "eval/c4-en/ce", "eval/c4_en_loss", "val_loss", "valid_loss", "lr", "lr/a")
+    )
+    played = [role.role for role in found if role.role]
+    assert len(played) == len(set(played))
+
+
+# --- where the names leave it open ---------------------------------------------------------------
+
+
+def test_parts_of_a_loss_without_a_whole_play_no_role_and_say_so():
+    found = tracks("train/box_loss", "train/cls_loss", "val/box_loss", "val/cls_loss")
+    assert roles(found) == {}
+    assert "none is called the whole" in why(found, "train/box_loss")
+
+
+def test_parts_by_any_name_are_told_by_the_training_side_having_them_too():
+    assert roles(tracks("train/foo_loss", "train/bar_loss", "val/foo_loss", "val/bar_loss")) == {}
+
+
+def test_one_special_loss_alone_is_the_loss():
+    assert roles(tracks("train/lm_loss", "val/lm_loss")) == {"train/loss": "train/lm_loss", "val/loss": "val/lm_loss"}
+
+
+def test_an_accuracy_that_does_not_say_whose_it_is_beside_losses_that_do_plays_no_role():
+    found = tracks("train_loss", "valid_loss", "accuracy", "error_rate")
+    assert roles(found) == {"train/loss": "train_loss", "val/loss": "valid_loss"}
+    assert "may be of training or of validation" in why(found, "accuracy")
+    assert roles(found, {"val/acc": "accuracy"})["val/acc"] == "accuracy"
+
+
+def test_an_accuracy_alone_or_beside_a_loss_is_of_training():
+    assert roles(tracks("acc")) == {"train/acc": "acc"}
+    assert roles(tracks("loss", "acc")) == {"train/loss": "loss", "train/acc": "acc"}
+    assert roles(tracks("train_loss", "acc", "val_acc"))["train/acc"] == "acc"
+
+
+def test_a_summary_at_the_end_gives_way_to_the_curve():
+    found = tracks("loss", "eval_loss", train_loss=[0.7])
+    assert roles(found) == {"train/loss": "loss", "val/loss": "eval_loss"}
+
+
+def test_of_equals_the_longer_one_is_chosen():
+    found = {
+        "train_loss_epoch": track("train_loss_epoch", rows=5),
+        "train_loss_step": track("train_loss_step", rows=500),
+    }
+    assert roles(found) == {"train/loss": "train_loss_step"}
+    assert "--map train/loss=NAME" in why(found, "train_loss_step")
+
+
+# --- accuracies in percent, error rates ----------------------------------------------------------
+
+
+def accuracy(found: dict[str, Track], name: str, role: str = "val/acc") -> np.ndarray | None:
+    """The values that the signal of a column would have; None where it plays no role."""
+    chosen = next(r for r in assign(found) if r.track == name)
+    if chosen.role != role:
+        return None
+    value = found[name].value * chosen.scale
+    return 1 - value if chosen.complement else value
+
+
+def test_a_share_stays_a_share():
+    np.testing.assert_array_equal(accuracy(tracks(val_acc=[0.1, 0.5, 1.0]), "val_acc"), [0.1, 0.5, 1.0])
+    np.testing.assert_array_equal(accuracy(tracks(val_acc=[0.1, 0.5, 1.004]), "val_acc"), [0.1, 0.5, 1.004])
+
+
+def test_percent_come_down():
+    np.testing.assert_allclose(accuracy(tracks(val_acc=[1.0, 55.0, 99.5]), "val_acc"), [0.01, 0.55, 0.995])
+
+
+def test_percent_are_known_by_the_name_too():
+    found = {"val_acc (%)": track("val_acc (%)", [0.5, 0.8, 1.0])}
+    np.testing.assert_allclose(accuracy(found, "val_acc (%)"), [0.005, 0.008, 0.01])
+
+
+def test_a_validation_accuracy_that_never_leaves_chance_is_in_percent_where_training_is():
+    """1 % of 97 classes is chance; read as a share it would be perfection."""
+    found = tracks(train_acc=[1.1, 40.0, 100.0], val_acc=[1.0, 1.03, 0.9])
+    np.testing.assert_allclose(accuracy(found, "val_acc"), [0.01, 0.0103, 0.009])
+
+
+def test_a_share_beside_percent_plays_no_role_unless_it_is_mapped():
+    found = tracks(train_acc=[45.0, 60.0, 99.0], val_acc=[0.52, 0.6, 0.7])
+    assert accuracy(found, "val_acc") is None
+    assert "in percent or not?" in why(found, "val_acc")
+    mapped = next(r for r in assign(found, {"val/acc": "val_acc"}) if r.track == "val_acc")
+    assert (mapped.role, mapped.scale) == ("val/acc", 1.0)
+    assert "taken as a share" in mapped.why
+
+
+def test_an_accuracy_a_little_above_1_alone_may_be_either_and_plays_no_role():
+    assert accuracy(tracks(val_acc=[1.0, 1.1, 1.3]), "val_acc") is None
+
+
+@pytest.mark.parametrize("values", [[0.1, 0.5, 250.0], [-0.7, 0.5, 0.6], [-0.5, 50.0]])
+def test_what_no_accuracy_can_be_is_none(values):
+    found = tracks(val_acc=values)
+    assert accuracy(found, "val_acc") is None
+    assert "is called an accuracy, but reaches" in why(found, "val_acc")
+    with pytest.raises(BadOption, match="but reaches"):
+        assign(found, {"val/acc": "val_acc"})
+
+
+def test_a_placeholder_for_not_measured_does_not_spoil_an_accuracy():
+    chosen = assign(tracks(val_acc=[-1.0, -1.0, 45.0, -1.0, 60.0]))[0]
+    assert (chosen.role, chosen.scale) == ("val/acc", 0.01)
+
+
+def test_an_error_rate_is_turned_over():
+    np.testing.assert_allclose(accuracy(tracks("val_loss", val_error_rate=[0.9, 0.1]), "val_error_rate"), [0.1, 0.9])
+    percent = tracks("val_loss", val_error_rate=[90.0, 10.0, np.inf])
+    np.testing.assert_allclose(accuracy(percent, "val_error_rate")[:2], [0.1, 0.9])
+
+
+def test_an_infinite_value_does_not_make_an_error_rate_percent():
+    found = tracks("val_loss", val_error_rate=[0.9, 0.1, np.inf, np.nan])
+    np.testing.assert_allclose(accuracy(found, "val_error_rate")[:2], [0.1, 0.9])
+
+
+def test_an_accuracy_comes_before_an_error_rate():
+    assert roles(tracks("val_error_rate", "val_acc", "loss"))["val/acc"] == "val_acc"
+
+
+def test_a_column_without_one_finite_value_is_no_crash():
+    assign(tracks(val_acc=[np.nan, np.inf], train_acc=[np.nan], val_error_rate=[np.nan], val_loss=[np.nan]))
+
+
+# --- --map ---------------------------------------------------------------------------------------
+
+
+def test_a_mapped_column_takes_the_role_from_the_one_that_would_have_it():
+    found = tracks("loss", "val_loss", "other")
+    assert roles(found, {"val/loss": "other"}) == {"train/loss": "loss", "val/loss": "other"}
+
+
+def test_a_mapped_column_leaves_its_own_role():
+    assert roles(tracks("loss", "val_loss"), {"train/loss": "val_loss"}) == {"train/loss": "val_loss"}
+
+
+def test_a_further_evaluation_set_can_be_mapped():
+    assert roles(tracks("loss", "x"), {"val.ood/acc": "x"})["val.ood/acc"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("mapping", "words"),
+    [
+        ({"vall/loss": "loss"}, "there is no role"),
+        ({"val./loss": "loss"}, "there is no role"),
+        ({"val/loss": "lost"}, "has no column"),
+        ({"val/loss": "loss", "train/loss": "loss"}, "mapped to two roles"),
+    ],
+)
+def test_a_map_that_cannot_be_is_refused(mapping, words):
+    with pytest.raises(BadOption, match=words) as error:
+        assign(tracks("loss", *(f"m{i}" for i in range(40))), mapping)
+    assert len(error.value.hint) < 400
+
+
+SOME = ["loss", "val_loss", "test_loss", "acc", "val_acc", "eval_a_loss", "eval_b_loss", "train/cls_loss", "error_rate",
+        "lr", "lr/a", "val_error_rate", "train_loss", "Loss", "test_acc", "top1", "x"]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(SOME), unique=True, max_size=10))
+def test_every_column_is_listed_once_and_no_role_twice(names):
+    found = assign(tracks(*names))
+    assert [role.track for role in found] == names
+    played = [role.role for role in found if role.role]
+    assert len(played) == len(set(played))
