@@ -168,6 +168,7 @@ class MemorizationOnset:
     early: float = 0.2  # of all that validation accuracy ever gains, likewise, if that is more
     gap: float = 0.2  # of accuracy, by which validation stays behind when training is fitted
     share: float = 0.3  # of the training loss's drop, where validation never follows: DEFINITIONS of the labelled runs
+    about: float = 0.1  # of the drop: they say "about", and the interval says how much that is in steps
 
     def __call__(self, case: Case) -> Iterator[Event]:
         train, val = curve(case, "train/loss"), curve(case, "val/loss")
@@ -201,7 +202,9 @@ class MemorizationOnset:
             Evidence("train/loss", at, train.at(at), began, "", f"{made:.0%} of its drop made"),
             Evidence(name, end, witness.at(end), start, "", "validation when training is fitted, against its start"),
         )
-        return [self._event(case, crossing(case, "train/loss", at), proof)]
+        ends = [train.first(drop_done(train) >= share) for share in (self.share - self.about, self.share + self.about)]
+        low, high = (at if end is None else end for end in ends)
+        return [self._event(case, Place(at, (low, high)), proof)]
 
     def _turns(self, case: Case, train: Curve, val: Curve) -> list[Event]:
         """Validation had followed, and then rose for good."""
