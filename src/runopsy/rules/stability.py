@@ -45,12 +45,10 @@ class Divergence:
 
     had_learnt: float = 0.1  # of its start that the loss had lost before: a run that never learnt cannot lose it
     lost: float = 0.5  # of its drop, that it must have lost again to the end
-    lasting: float = (
-        0.02  # of the run, at least, that it must stay lost: less may be a spike whose return is not logged
-    )
-    settled: int = (
-        5  # rows whose median says so (a lucky batch is no recovery), and the fewest rows that can say "to the end"
-    )
+    # of the run, at least, that it must stay lost: less may be a spike whose return is not logged
+    lasting: float = 0.02
+    # rows whose median says so (a lucky batch is no recovery), and the fewest rows that can say "to the end"
+    settled: int = 5
 
     def __call__(self, case: Case) -> Iterator[Event]:
         loss = case.signals["train/loss"]
