@@ -34,6 +34,10 @@ CSV = "step,loss,val_loss\n" + "".join(f"{s},{a},{b}\n" for s, a, b in ROWS)
 JSONL = "".join(json.dumps({"step": s, "loss": a, "val_loss": b}) + "\n" for s, a, b in ROWS)
 
 
+on_posix = pytest.mark.skipif(os.name != "posix", reason="there are no named pipes and devices elsewhere")
+not_as_root = pytest.mark.skipif(getattr(os, "geteuid", lambda: 0)() == 0, reason="root may read everything")
+
+
 class Answer(NamedTuple):
     code: int
     out: str
@@ -749,6 +753,7 @@ def test_a_folder_with_several_logs_names_them(refused, tmp_path):
     assert "and 2 more" in said
 
 
+@on_posix
 def test_what_is_no_file_does_not_count_as_a_log(answered, tmp_path):
     (tmp_path / "gone.csv").symlink_to(tmp_path / "nowhere")
     os.mkfifo(tmp_path / "pipe.csv")
@@ -756,14 +761,14 @@ def test_what_is_no_file_does_not_count_as_a_log(answered, tmp_path):
     answered(tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@not_as_root
 def test_an_unreadable_file_says_so(refused, give):
     path = give(CSV)
     path.chmod(0)
     assert "cannot be read" in refused(path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@not_as_root
 def test_an_unreadable_folder_says_so(refused, tmp_path):
     (tmp_path / "locked").mkdir(mode=0)
     assert "cannot be read" in refused(tmp_path / "locked")
@@ -799,11 +804,13 @@ def test_a_folder_that_holds_itself_is_searched_once(answered, tmp_path):
     answered(tmp_path)
 
 
+@on_posix
 def test_a_named_pipe_is_not_waited_for(refused, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert "no regular file" in refused(tmp_path / "pipe")
 
 
+@on_posix
 def test_a_device_is_not_read(refused):
     assert "no regular file" in refused("/dev/zero")
 
@@ -919,6 +926,7 @@ def test_a_process_refuses_a_torn_parquet_file(give, parquet):
     _is_refusal(_process("analyze", str(give(parquet[:-9], "log.parquet"))))
 
 
+@on_posix
 def test_a_process_does_not_wait_for_a_named_pipe(tmp_path):
     os.mkfifo(tmp_path / "pipe.csv")
     _is_refusal(_process("signals", str(tmp_path / "pipe.csv")))

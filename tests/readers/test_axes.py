@@ -177,6 +177,11 @@ def test_a_clock_beside_the_steps_is_kept_also_in_a_file_in_reverse(read_text):
     assert read_text("step,timestamp,loss", *reversed(rows)).tracks["loss"].time is not None
 
 
+def test_a_row_that_does_not_say_when_has_the_time_of_the_one_before(read_text):
+    run = read_text("step,timestamp,loss", "1,1700000001,5", "2,,4", "3,1700000003,3", "4,1700000004,2")
+    assert (run.tracks["loss"].time - 1.7e9).tolist() == [1, 1, 3, 4]
+
+
 def test_a_clock_of_dates_is_kept(read_text):
     run = read_text("step,datetime,loss", "1,2024-01-01 00:00:00,3", "2,2024-01-01 00:00:09,2")
     assert np.diff(run.tracks["loss"].time).tolist() == [9]

@@ -106,15 +106,23 @@ def _longest_series(numbers: Numbers, plain_names: dict[str, str], kinds: pl.Ser
 
 
 def clock(table: Table, numbers: Numbers, at: Values) -> Values | None:
-    """Wall time of each row in seconds, if a column says it and rises along the axis, as a clock does."""
+    """Wall time of each row in seconds, if a column says it and rises along the file or the axis, as a clock does.
+
+    A row that does not say it is given the time of the one before.
+    """
+    import polars as pl
+
     by_plain = {plain(name): name for name in reversed(list(table))}
-    along = np.argsort(at, kind="stable")
     for name in (by_plain[word] for word in CLOCKS if word in by_plain):
         seconds, _ = _positions(table[name], numbers[name])
-        if seconds is None or np.isnan(seconds).any():
+        if seconds is None or np.isnan(seconds).mean() > 1 - MOSTLY:
             continue
-        if rises(seconds) or rises(seconds[along]):
-            return in_seconds(seconds)
+        for order in (np.arange(len(at)), np.argsort(at, kind="stable")):
+            said = seconds[order][~np.isnan(seconds[order])]
+            if rises(said):
+                filled = np.empty(len(at))
+                filled[order] = pl.Series(seconds[order]).fill_nan(None).forward_fill().backward_fill().to_numpy()
+                return in_seconds(filled)
     return None
 
 
