@@ -11,11 +11,11 @@ import numpy as np
 
 from runopsy import phases, readers, verdicts
 from runopsy.errors import BadOption, CannotJudge
-from runopsy.model import Autopsy, Case, Check, Event, Outcome, Rule, Run, Segments, Signal
+from runopsy.model import Autopsy, Case, Check, Event, Outcome, Role, Rule, Run, Segments, Signal
 from runopsy.rules import RULES
 from runopsy.rules.stability import LossSpike
 from runopsy.segments import segment
-from runopsy.signals import assign, measure, rebase
+from runopsy.signals import assign, measure, mover, rebase
 
 JUDGED = ("train/loss", "train/acc", "val/loss", "val/acc")  # the curves that phases and verdicts are made from
 
@@ -42,12 +42,23 @@ def analyze(
     """
     run = run if isinstance(run, Run) else readers.read(run)
     assigned = assign(run.tracks, roles)
+    with np.errstate(all="ignore"):  # what is not finite is told as such; NumPy's remarks on it are noise on stderr
+        return _examined(run, assigned, x, rules)
+
+
+def _examined(run: Run, assigned: tuple[Role, ...], x: str | None, rules: tuple[Rule, ...]) -> Autopsy:
+    """The examination of a run whose columns have their roles."""
     measured = measure(run, assigned)
-    signals = rebase(measured.signals, run.axis, x) if x else measured.signals
+    signals, resumes = measured.signals, measured.resumes
+    if x:
+        move = mover(signals, run.axis, x)
+        signals = rebase(signals, run.axis, x)
+        resumes = tuple(move(np.array(resumes)).tolist())
+        run = replace(run, marks=tuple(replace(m, step=float(move(np.array([m.step]))[0])) for m in run.marks))
     judged = {n: signals[n] for n in JUDGED if n in signals}
     _require_something(run, judged)
     first, last = _extent(judged)
-    case = Case(run, signals, {}, first, last, measured.resumes)
+    case = Case(run, signals, {}, first, last, resumes)
     case = replace(case, segments=_cut(judged, first, _spikes(rules, case), signals.get("lr")))
     checks, events = _ask_all(rules, case)
     named = phases.name(case, events)

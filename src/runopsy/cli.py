@@ -264,9 +264,9 @@ def main() -> NoReturn:
     try:
         app()
     except RunopsyError as error:
-        typer.echo(f"runopsy: {error.message}", err=True)
+        typer.echo(f"runopsy: {' '.join(error.message.split())}", err=True)  # one line, whatever a path contains
         if error.hint:
-            typer.echo(f"  {error.hint}", err=True)
+            typer.echo(f"  {' '.join(error.hint.split())}", err=True)
         sys.exit(2)
     except BrokenPipeError:  # the reader of our output has gone, as `head` does: that is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -71,7 +71,7 @@ VERDICTS: tuple[Rule, ...] = (
     ),
     ("overfit", "training went far ahead of validation, which stands still", lambda e: e.fits and e.wide),
     ("underfit", "training stopped improving far from fitting", lambda e: e.known and not e.fits),
-    ("underfit", "neither training nor validation ever moved", lambda e: not e.moved and not e.fits),
+    ("inconclusive", "it never moved: it never learnt, or began already trained", lambda e: not e.moved and not e.fits),
     (
         "inconclusive",
         "without an accuracy, how far this loss is from fitting cannot be said",
@@ -93,7 +93,7 @@ def _ending(case: Case, phases: tuple[Phase, ...], events: tuple[Event, ...]) ->
     train, train_acc = case.segments.get("train/loss"), case.segments.get("train/acc")
     logged = any(len(case.signals[n]) for n in ("val/loss", "val/acc") if n in case.signals)
     has_acc = train_acc is not None or acc is not None
-    fell = train is not None and float(train.curve[-1]) <= FAR * float(train.curve[0])
+    fell = train is not None and 0 < float(train.curve[0]) and float(train.curve[-1]) <= FAR * float(train.curve[0])
     return Ending(
         kinds=frozenset(e.kind for e in events),
         has_val=loss is not None or acc is not None,

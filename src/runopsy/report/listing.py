@@ -13,15 +13,20 @@ from runopsy.report import terminal
 from runopsy.report.document import Block, Document, Heading, Prose, Table
 from runopsy.report.words import number, place, plain
 
+MOST = 200  # columns that are listed: those with a role come first, and nobody reads ten thousand
+
 
 def listing(run: Run, roles: Sequence[Role], *, width: int | None = None, color: bool = False) -> str:
     """Every column of a log with its role and why."""
-    rows = tuple(_row(run.tracks[r.track], r) for r in sorted(roles, key=lambda r: (not r.role, r.role)))
+    ranked = sorted(roles, key=lambda r: (not r.role, r.role))
+    rows = tuple(_row(run.tracks[r.track], r) for r in ranked[:MOST])
     played = sum(bool(r.role) for r in roles)
+    more = [Prose(f"… and {len(ranked) - MOST:,} more columns without a role")] if len(ranked) > MOST else []
     blocks: list[Block] = [
         Prose(f"{len(run.tracks)} columns, {played} with a role; positions count by {run.axis}."),
         Heading("Columns"),
         Table(("column", "role", "values", "from", "to", "least", "most", "why"), rows),
+        *more,
         *([Heading("Notes on the log")] if run.notes else []),
         *(Prose(note) for note in run.notes),
         Heading("Wrong?"),

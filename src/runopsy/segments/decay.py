@@ -40,7 +40,7 @@ def smooth_decay(elapsed: Floats, value: Floats, error: Floats, rate: Floats | N
     from scipy.optimize import nnls  # a tenth of a second to load: only a fit pays
 
     columns = [mixture(elapsed)]
-    if rate is not None and np.ptp(rate) > 0:
+    if rate is not None and np.ptp(rate) > 0 and rate.min() >= 0:  # a negative rate is a misread column
         share = rate / rate.max()
         summed = np.cumsum(share * np.diff(elapsed, prepend=0.0))
         columns += [mixture(np.maximum(summed, 1e-9 * summed[-1]))[:, :-1], share[:, None]]

@@ -12,6 +12,7 @@ from runopsy.model import Counts, Positions, Role, Run, Signal, Track, Values
 from runopsy.signals.placeholders import placeholders
 from runopsy.signals.roles import ROLES
 
+HUGE = 1e150  # a value whose square overflows is broken, whatever it was
 FILLED = 0.5  # share of NaN above which they may be padding of a sparse column rather than broken values
 BEFORE_LAST = 0.9  # of those NaN must lie before the last finite value: a NaN tail is a run that broke
 
@@ -107,7 +108,7 @@ def _last_of_each(step: Positions) -> tuple[Positions, Counts]:
 
 
 def _signal(name: str, role: Role, step: Positions, value: Values, time: Values | None) -> Signal:
-    finite = np.isfinite(value)
+    finite = np.abs(value) < HUGE  # NaN is not below anything
     broken = None if finite.all() or _is_padding(value) else step[~finite]
     return Signal(name, role.track, step[finite], value[finite], None if time is None else time[finite], broken)
 
