@@ -93,7 +93,7 @@ def _ending(case: Case, phases: tuple[Phase, ...], events: tuple[Event, ...]) ->
     train, train_acc = case.segments.get("train/loss"), case.segments.get("train/acc")
     logged = any(len(case.signals[n]) for n in ("val/loss", "val/acc") if n in case.signals)
     has_acc = train_acc is not None or acc is not None
-    fell = train is not None and 0 < float(train.curve[0]) and float(train.curve[-1]) <= FAR * float(train.curve[0])
+    fell = train is not None and float(train.curve[0]) > 0 and float(train.curve[-1]) <= FAR * float(train.curve[0])
     return Ending(
         kinds=frozenset(e.kind for e in events),
         has_val=loss is not None or acc is not None,
