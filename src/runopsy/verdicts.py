@@ -50,7 +50,7 @@ VERDICTS: tuple[Rule, ...] = (
     ("inconclusive", "too few values of the training loss to tell a shape", lambda e: not e.enough),
     ("diverged", "the loss left for good", lambda e: "divergence" in e.kinds),
     ("inconclusive", "no training loss to read", lambda e: not e.has_phases),
-    ("grokked", "validation accuracy rose long after training was fitted", lambda e: "grokking" in e.kinds),
+    ("grokked", "validation accuracy rose only after training was fitted", lambda e: "grokking" in e.kinds),
     ("double_descent", "validation fell, rose, and fell again", lambda e: "double_descent_peak" in e.kinds),
     ("inconclusive", "validation was read too seldom to judge", lambda e: not e.has_val and e.val_cut),
     ("inconclusive", "no validation was logged: whether it generalises cannot be said", lambda e: not e.has_val),

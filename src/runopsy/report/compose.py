@@ -36,7 +36,7 @@ TONES: Mapping[str, str] = {
 }
 SEVERITY: Mapping[Severity, str] = {Severity.INFO: "plain", Severity.WARNING: "warn", Severity.FATAL: "bad"}
 MEANS: Mapping[str, str] = {
-    "grokking": "validation accuracy made half of its late gain here, long after training was fitted",
+    "grokking": "validation accuracy made half of its late gain here",
     "memorization_onset": "from here on training improves and validation does not follow",
     "double_descent_peak": "the top of the validation loss between two descents",
     "divergence": "the training loss leaves here and does not come back",
@@ -176,7 +176,9 @@ def _grokking(autopsy: Autopsy, event: Event) -> str:
     """From onset to completion, how late, and whether it lasted."""
     fitted, _, onset, _, complete, best, *undone = event.evidence
     delay = (event.step - autopsy.first) / max(fitted.step - autopsy.first, 1.0)
-    text = f" ({delay:.1f} x the steps that fitting took), from {place(onset.step)} to {place(complete.step)}"
+    text = (
+        f", after {delay:.1f} x the steps that fitting took; it rose from {place(onset.step)} to {place(complete.step)}"
+    )
     if best.limit is not None and best.observed < best.limit:
         text += f"; partial, it reached {number(best.observed)}"
     return text + (f"; undone, it ended at {number(undone[0].observed)}" if undone else "")
