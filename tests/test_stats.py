@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from runopsy.stats import long_run_factor, mad, rolling_median, trailing_max, trailing_median, white_noise
+from runopsy.stats import long_run_factor, rolling_median, trailing_max, trailing_median, white_noise
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -41,11 +41,6 @@ def test_trailing_statistics_see_only_what_came_before(values, window):
 def test_a_window_without_a_middle_or_longer_than_the_series_is_refused(window, n):
     with pytest.raises(ValueError, match="window"):
         rolling_median(np.zeros(n), window)
-
-
-def test_mad_is_the_standard_deviation_of_a_gaussian():
-    assert mad(np.random.default_rng(0).normal(5, 3, 100_000)) == pytest.approx(3, rel=0.02)
-    assert mad(np.array([])) == 0
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.3, -2.0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -59,8 +59,9 @@ def _examined(run: Run, assigned: tuple[Role, ...], x: str | None, rules: tuple[
     _require_something(run, judged)
     first, last = _extent(judged)
     case = Case(run, signals, {}, first, last, resumes)
-    case = replace(case, segments=_cut(judged, first, _spikes(rules, case), signals.get("lr")))
-    checks, events = _ask_all(rules, case)
+    leaps = {rule.code: _ask(rule, case) for rule in rules if isinstance(rule, LossSpike)}
+    case = replace(case, segments=_cut(judged, first, _spans(leaps.values()), signals.get("lr")))
+    checks, events = _ask_all(rules, case, leaps)
     named = phases.name(case, events)
     return Autopsy(
         run=run,
@@ -80,10 +81,9 @@ def _examined(run: Run, assigned: tuple[Role, ...], x: str | None, rules: tuple[
     )
 
 
-def _spikes(rules: tuple[Rule, ...], case: Case) -> list[tuple[float, float]]:
-    """Where the loss leapt and came back, by the rule in force: no stretch of a curve should be fitted to that."""
-    events = [e for rule in rules if isinstance(rule, LossSpike) for e in _ask(rule, case).events]
-    return [(e.step, e.until or e.step) for e in events]
+def _spans(leaps: Iterable[Check]) -> list[tuple[float, float]]:
+    """Where the loss leapt and came back: no stretch of a curve should be fitted to that."""
+    return [(e.step, e.until or e.step) for check in leaps for e in check.events]
 
 
 def _cut(
@@ -104,11 +104,13 @@ def _first_after(signal: Signal, step: float) -> float:
     return float(after[0]) if len(after) and rare else step
 
 
-def _ask_all(rules: tuple[Rule, ...], case: Case) -> tuple[tuple[Check, ...], tuple[Event, ...]]:
+def _ask_all(
+    rules: tuple[Rule, ...], case: Case, answered: Mapping[str, Check]
+) -> tuple[tuple[Check, ...], tuple[Event, ...]]:
     """Every rule's answer, and what was found; each rule sees what those before it have found."""
     checks: list[Check] = []
     for rule in rules:
-        checks.append(_ask(rule, case))
+        checks.append(answered[rule.code] if rule.code in answered else _ask(rule, case))
         case = replace(case, events=(*case.events, *checks[-1].events))
     return tuple(checks), case.events
 
@@ -119,8 +121,7 @@ def _ask(rule: Rule, case: Case) -> Check:
     missing = [name for name in rule.needs if name not in case.signals or not _has_values(case.signals[name])]
     if missing:
         return Check(rule.code, title, Outcome.NOT_CHECKED, why=f"the log has no {' and no '.join(missing)}")
-    seen = case.only((*rule.needs, *(n for n in JUDGED if n in case.signals)))
-    events = tuple(rule(seen)) if seen is not None else ()
+    events = tuple(rule(case.only({*rule.needs, *JUDGED})))
     return Check(rule.code, title, Outcome.FOUND if events else Outcome.QUIET, events)
 
 

@@ -16,6 +16,7 @@ from runopsy.version import VERSION
 
 if TYPE_CHECKING:
     from runopsy.model import Autopsy, Rule
+    from runopsy.settings import Settings
 
 # Everything heavy is imported inside the verb that needs it: --help answers before NumPy would have loaded.
 
@@ -119,16 +120,18 @@ def signals(run: RunPath, map_: Map = None, no_color: NoColor = False) -> None:
 def rules(config: Config = None) -> None:
     """List the rules: what each asks, what it needs, and its thresholds."""
     from runopsy.report.listing import rules_table
+    from runopsy.settings import load
 
-    _say(rules_table(_tuned(config), width=_width(), color=_colour(False)), None)
+    _say(rules_table(_tuned(load(config)), width=_width(), color=_colour(False)), None)
 
 
 @app.command()
 def explain(code: Annotated[str, typer.Argument(help="The code of a rule, e.g. G01.")], config: Config = None) -> None:
     """Explain one rule: its question, its thresholds and their reasons."""
     from runopsy.report.listing import explanation
+    from runopsy.settings import load
 
-    known = {rule.code: rule for rule in _tuned(config)}
+    known = {rule.code: rule for rule in _tuned(load(config))}
     if code.upper() not in known:
         raise BadOption(f"there is no rule {code!r}", hint=f"rules: {', '.join(known)}")
     _say(explanation(known[code.upper()]), None)
@@ -175,20 +178,19 @@ for _task in TASKS:
 
 
 def _examined(run: str, mapping: list[str] | None, x: Axis | None, config: Path | None) -> Autopsy:
-    from runopsy import settings
     from runopsy.autopsy import analyze as examine
+    from runopsy.settings import load
 
-    chosen = settings.load(config)
+    chosen = load(config)
     roles = {**chosen.roles, **_pairs(mapping)}
-    return examine(run, roles=roles, x=x.value if x else chosen.x, rules=_tuned(config))
+    return examine(run, roles=roles, x=x.value if x else chosen.x, rules=_tuned(chosen))
 
 
-def _tuned(config: Path | None) -> tuple[Rule, ...]:
-    from runopsy import settings
+def _tuned(chosen: Settings) -> tuple[Rule, ...]:
     from runopsy.autopsy import tuned
     from runopsy.rules import RULES
 
-    return tuned(RULES, settings.load(config).rules)
+    return tuned(RULES, chosen.rules)
 
 
 def _pairs(mapping: list[str] | None) -> dict[str, str]:

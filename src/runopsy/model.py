@@ -6,8 +6,8 @@ time; a step is a whole number that happens to be stored so (exact up to 2**53).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -139,18 +139,12 @@ class Case:
     resumes: tuple[Position, ...] = ()
     events: tuple[Event, ...] = ()  # what the rules before this one have found
 
-    def only(self, needs: tuple[str, ...]) -> Case | None:
-        """The case cut down to the signals a rule says it needs; None if one is missing."""
-        if any(name not in self.signals for name in needs):
-            return None
-        return Case(
-            self.run,
-            {n: s for n, s in self.signals.items() if n in needs},
-            {n: s for n, s in self.segments.items() if n in needs},
-            self.first,
-            self.last,
-            self.resumes,
-            self.events,
+    def only(self, names: Collection[str]) -> Case:
+        """The case cut down to some signals, so that what a rule says it needs cannot lie."""
+        return replace(
+            self,
+            signals={n: s for n, s in self.signals.items() if n in names},
+            segments={n: s for n, s in self.segments.items() if n in names},
         )
 
 

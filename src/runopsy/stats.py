@@ -29,11 +29,6 @@ def at_start(values: Floats) -> float:
     return float(np.median(values[: max(1, min(MOST_FIRST, len(values) // 100))]))
 
 
-def mad(values: Floats) -> float:
-    """Median absolute deviation from the median, scaled to a Gaussian's standard deviation."""
-    return float(MAD_TO_SD * np.median(np.abs(values - np.median(values)))) if len(values) else 0.0
-
-
 def white_noise(values: Floats) -> float:
     """Standard deviation of the noise of one row around a locally straight line, from second differences."""
     return noise_of(np.abs(np.diff(values, 2))) if len(values) >= 3 else 0.0

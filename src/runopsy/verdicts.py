@@ -12,15 +12,13 @@ from runopsy.model import Case, Event, Evidence, Phase, Segments, Signal, Stop, 
 FEWEST = 8  # values of the training loss: with fewer, no shape can be told from noise
 FITS = 0.9  # accuracy, in training or in validation, from which a run counts as fitted
 FAR = 0.5  # of its start: a training loss that ends below it counts as fitted where no accuracy says more
-WORSE = (
-    0.1  # of validation's own drop, or of its lowest value, by which it must end above it to have been better before
-)
+# of validation's own drop, or of its lowest value, by which it must end above it to have been better before
+WORSE = 0.1
 ACC_WORSE = 0.02  # of accuracy, likewise
 LEARNT = 0.1  # of accuracy, or of the loss's start: validation has moved off its start
 LEFT = 0.2  # of the errors that were left, likewise: from 95 % to 98 % is learning too
-WIDE = (
-    0.2  # of accuracy, or of the training loss's start, by which validation stays behind: no reader calls that fitted
-)
+# of accuracy, or of the training loss's start, by which validation stays behind: no reader calls that fitted
+WIDE = 0.2
 LEARNING = "feature_learning"
 RISING = 0.02  # of a curve's whole change, over the last tenth of the elapsed steps: it had not stopped
 
@@ -104,7 +102,7 @@ def _ending(case: Case, phases: tuple[Phase, ...], events: tuple[Event, ...]) ->
         by_accuracy=has_acc,
         fits=_high(train_acc) or _high(acc) if has_acc else fell,
         moved=_loss_learnt(train) or _acc_learnt(train_acc),
-        learnt=_loss_learnt(loss) or _acc_learnt(acc) if acc is None else _acc_learnt(acc),
+        learnt=_loss_learnt(loss) if acc is None else _acc_learnt(acc),
         was_better=(loss is not None and _loss_was_better(loss, acc)) or (acc is not None and _acc_was_better(acc)),
         wide=_wide(train, loss, train_acc, acc),
         improving=_improving(loss, -1.0) or _improving(acc, 1.0) or (bool(phases) and phases[-1].label == LEARNING),

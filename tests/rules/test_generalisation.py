@@ -113,3 +113,12 @@ def test_grokking_does_not_depend_on_where_counting_begins():
     shifted = planted.run(base.tracks["train/loss"].step + 50_000, moved)
     (here,), (there,) = events(base, "grokking"), events(shifted, "grokking")
     assert there.step - 50_000 == pytest.approx(here.step)
+
+
+def test_a_learning_rate_changed_before_the_rise_is_said_and_not_read_as_undone():
+    run = late(lambda s: planted.sigmoid(s, 2000, 100, 0.02, 0.98))
+    step = run.tracks["train/loss"].step
+    lr = planted.run(step, {"lr": np.where(step < 1500, 0.1, 0.01)}).tracks
+    said = runopsy.render(runopsy.analyze(type(run)("p", "p", "step", {**run.tracks, **lr})), "text", width=200)
+    assert "the learning rate was changed before the rise" in said
+    assert "undone" not in said

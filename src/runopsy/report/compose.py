@@ -174,14 +174,16 @@ def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) 
 
 def _grokking(autopsy: Autopsy, event: Event) -> str:
     """From onset to completion, how late, and whether it lasted."""
-    fitted, _, onset, _, complete, best, *undone = event.evidence
+    fitted, _, onset, _, complete, best, *further = event.evidence
     delay = (event.step - autopsy.first) / max(fitted.step - autopsy.first, 1.0)
     text = (
         f", after {delay:.1f} x the steps that fitting took; it rose from {place(onset.step)} to {place(complete.step)}"
     )
     if best.limit is not None and best.observed < best.limit:
         text += f"; partial, it reached {number(best.observed)}"
-    return text + (f"; undone, it ended at {number(undone[0].observed)}" if undone else "")
+    for e in further:
+        text += f"; {e.says}" if e.signal == "lr" else f"; undone, it ended at {number(e.observed)}"
+    return text
 
 
 def _marked(detail: Mapping[str, object]) -> str:

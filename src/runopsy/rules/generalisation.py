@@ -178,8 +178,8 @@ class MemorizationOnset:
 
     def _never_follows(self, case: Case, train: Curve, val: Curve) -> list[Event]:
         """Training is fitted while validation is still where it began."""
-        fitted, done = fitted_at(case), train.first(drop_done(train) >= 0.95)
-        at = train.first(drop_done(train) >= self.share)
+        made = drop_done(train)
+        fitted, done, at = fitted_at(case), train.first(made >= 0.95), train.first(made >= self.share)
         if fitted is None or done is None or at is None or train.value.min() > 0.5 * train.value[0]:
             return []
         end = min(max(fitted, done), float(val.step[-1]))
@@ -197,12 +197,12 @@ class MemorizationOnset:
         if moved > (self.follows * abs(start) if acc is None else max(self.follows, gain)):
             return []
         began = at_start(case.signals["train/loss"].value)
-        made = (began - train.at(at)) / max(began - float(train.value.min()), 1e-300)
+        there = (began - train.at(at)) / max(began - float(train.value.min()), 1e-300)
         proof = (
-            Evidence("train/loss", at, train.at(at), began, "", f"{made:.0%} of its drop made"),
+            Evidence("train/loss", at, train.at(at), began, "", f"{there:.0%} of its drop made"),
             Evidence(name, end, witness.at(end), start, "", "validation when training is fitted, against its start"),
         )
-        ends = [train.first(drop_done(train) >= share) for share in (self.share - self.about, self.share + self.about)]
+        ends = [train.first(made >= share) for share in (self.share - self.about, self.share + self.about)]
         low, high = (at if end is None else end for end in ends)
         return [self._event(case, Place(at, (low, high)), proof)]
 
