@@ -131,6 +131,8 @@ class DoubleDescent:
             Evidence("val/loss", float(loss.step[after]), float(loss.value[after]), None, "", "lowest after it"),
         )
         at, interval = vertex(case, "val/loss", top, 0.5 * min(loss.value[top] - loss.value[[before, after]]))
+        if interval is None:
+            return  # a peak that has no place is noise
         resolution = spacing_at(case.signals["val/loss"], at)
         yield Event(
             "double_descent_peak", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution
