@@ -216,6 +216,7 @@ class Phase:
     start: Position
     end: Position
     why: tuple[Evidence, ...] = ()
+    confidence: float | None = None  # share of such phases that are right, 0 to 1; None: not calibrated
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +228,8 @@ class Transition:
     after: str
     signals: tuple[str, ...]  # the metrics whose change made the difference
     explained_by: str | None = None  # a recorded change at the same place: coincidence, not cause
+    interval: tuple[Position, Position] | None = None  # 90 % of such intervals hold the true step; None: unresolved
+    confirmed: bool = False  # a second metric, cut on its own, turns at the same place
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +252,7 @@ class Verdict:
     name: str
     why: str
     evidence: tuple[Evidence, ...] = ()
+    confidence: float | None = None  # share of such verdicts that are right, 0 to 1; None: not calibrated
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -49,7 +49,7 @@ def transitions(case: Case, phases: tuple[Phase, ...], events: Iterable[Event]) 
         turning = tuple(n for n, s in case.segments.items() if np.any(np.abs(s.edges[1:-1] - after.start) <= near))
         beside = [e for e in handles if abs(e.step - after.start) <= near]
         explained = beside[0].kind if beside else None
-        found.append(Transition(after.start, before.label, after.label, turning, explained))
+        found.append(Transition(after.start, before.label, after.label, turning, explained, confirmed=len(turning) > 1))
     return tuple(found)
 
 

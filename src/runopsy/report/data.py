@@ -18,7 +18,7 @@ def dump(autopsy: Autopsy) -> str:
 
 
 def facts(autopsy: Autopsy) -> dict[str, Any]:
-    """The object of ``--format json``. ``confidence``, and the interval of a transition, are null until calibrated."""
+    """The object of ``--format json``. What is not calibrated or unresolved is null."""
     proof = _evidence(autopsy)
     found = {
         "format": FORMAT,
@@ -31,7 +31,7 @@ def facts(autopsy: Autopsy) -> dict[str, Any]:
             "x": autopsy.axis,
         },
         "verdict": autopsy.verdict.name,
-        "verdict_confidence": None,
+        "verdict_confidence": autopsy.verdict.confidence,
         "verdict_why": autopsy.verdict.why,
         "phases": [_phase(p) for p in autopsy.phases],
         "transitions": [_transition(t) for t in autopsy.transitions],
@@ -76,17 +76,23 @@ def _proof(ref: str, e: Evidence) -> dict[str, Any]:
 
 def _phase(p: Phase) -> dict[str, Any]:
     moved = {e.signal: [e.limit, e.observed] for e in p.why}
-    return {"label": p.label, "start": position(p.start), "end": position(p.end), "confidence": None, "moved": moved}
+    return {
+        "label": p.label,
+        "start": position(p.start),
+        "end": position(p.end),
+        "confidence": p.confidence,
+        "moved": moved,
+    }
 
 
 def _transition(t: Transition) -> dict[str, Any]:
     return {
         "step": position(t.step),
-        "interval": None,
+        "interval": None if t.interval is None else [position(t.interval[0]), position(t.interval[1])],
         "from": t.before,
         "to": t.after,
         "signals": list(t.signals),
-        "confirmed": len(t.signals) > 1,  # a second curve, cut on its own, turns at the same place
+        "confirmed": t.confirmed,
         "explained_by": t.explained_by,
     }
 
