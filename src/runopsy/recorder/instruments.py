@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-from runopsy.errors import BadOption
+from runopsy.errors import BadOption, Unavailable
 from runopsy.recorder.cadence import Cadence, schedule
-from runopsy.recorder.probes import PROBES, Gauge, Loop, Probe, Reading
-
-if TYPE_CHECKING:
-    from torch import nn
-    from torch.optim import Optimizer
+from runopsy.recorder.probes import DEAR, ON_REQUEST, PROBES, Gauge, Loop, Probe, Reading
 
 SETS = ("scalars", "default", "full")
 
@@ -37,14 +34,14 @@ class Instruments:
     loop: Loop
     running: list[_Running]
     refused: dict[str, str]  # signal → why it cannot be had in this run
+    wanted: Callable[[str], bool] = lambda name: True  # of the signals that the probes read, those to be written
     troubles: list[str] = field(default_factory=list)  # probes that failed in the middle of it
     _call: int = 0
 
     @classmethod
     def choose(
         cls,
-        model: nn.Module | None,
-        optimizer: Optimizer | None,
+        loop: Loop,
         signals: str | Iterable[str],
         every: int | Iterable[int] | None,
         budget: float | None,
@@ -55,26 +52,26 @@ class Instruments:
             BadOption: a name that is no signal and no set, a schedule that is none.
         """
         calls = schedule(every)
-        loop = Loop(model, optimizer)
-        wanted = _wanted(signals)
-        chosen = [probe for probe in PROBES if wanted & set(probe.units)]
-        refused = {
-            name: f"needs {', '.join(missing)}="
-            for probe in chosen
-            if (missing := loop.missing(probe.needs))
-            for name in probe.units
-        }
-        ready = [probe for probe in chosen if not loop.missing(probe.needs)]
+        chosen, wanted = _wanted(signals)
+        refused: dict[str, str] = {}
+        ready: list[tuple[Probe, Gauge]] = []
+        for probe in chosen:
+            try:
+                ready.append((probe, _started(probe, loop)))
+            except Exception as cause:  # a probe that cannot even start must not cost the others
+                refused.update(dict.fromkeys(probe.units, _reason(cause)))
         share = budget / len(ready) if budget and ready else None
-        running = [_Running(probe, probe.start(loop), Cadence(calls, share)) for probe in ready]
-        return cls(loop, running, refused)
+        running = [_Running(probe, gauge, Cadence(calls, share)) for probe, gauge in ready]
+        return cls(loop, running, refused, wanted)
 
     def describe(self) -> dict[str, dict[str, str]]:
-        """For run.json: each signal with its unit and how often it is read."""
+        """For run.json: each signal with its unit, how often it is read, what a reading takes and how it is taken."""
         about = {
-            name: {"unit": unit, "cadence": running.cadence.describe()}
+            name: {"unit": unit, "cadence": running.cadence.describe(), "cost": running.probe.cost}
+            | self.loop.notes.get(name, {})
             for running in self.running
             for name, unit in running.probe.units.items()
+            if self.wanted(name)
         }
         rates = {name: {"unit": "", "cadence": "every step"} for name in self._rate_names()}
         return {**about, **rates, "recorder/overhead": {"unit": "share of wall time", "cadence": "every 5 s"}}
@@ -88,8 +85,9 @@ class Instruments:
                 readings.extend(self._read(running, step, now))
             except Exception as cause:  # one probe that fails must not cost the others
                 self._retire(running, cause)
+        self.loop.sight.forget()
         self._call += 1
-        return readings
+        return [reading for reading in readings if self.wanted(reading[1])]
 
     def _read(self, running: _Running, step: int, now: float) -> Iterable[Reading]:
         started = time.perf_counter()
@@ -106,8 +104,10 @@ class Instruments:
 
     def _retire(self, running: _Running, cause: Exception) -> None:
         self.running.remove(running)
-        why = f"{type(cause).__name__}: {cause}"
-        self.refused.update(dict.fromkeys(running.probe.units, why))
+        why = _reason(cause)
+        self.refused.update(dict.fromkeys(filter(self.wanted, running.probe.units), why))
+        if isinstance(cause, Unavailable):
+            return  # so it is with this model; nothing has failed
         self.troubles.append(f"{', '.join(running.probe.units)} cannot be measured any more: {why}")
 
     @torch.no_grad()
@@ -119,7 +119,7 @@ class Instruments:
                 readings.extend(running.gauge.settle())
             except Exception as cause:  # as above
                 self._retire(running, cause)
-        return readings
+        return [reading for reading in readings if self.wanted(reading[1])]
 
     def _groups(self) -> list[dict[str, Any]]:
         return getattr(self.loop.optimizer, "param_groups", [])
@@ -140,18 +140,50 @@ class Instruments:
                 yield step, f"lr/{group.get('name', i)}", group.get("lr")
 
 
-def _wanted(signals: str | Iterable[str]) -> set[str]:
-    known = {name for probe in PROBES for name in probe.units}
+def _started(probe: Probe, loop: Loop) -> Gauge:
+    """The probe at work.
+
+    Raises:
+        Unavailable: not without what was not given, or not with this model.
+    """
+    missing = loop.missing(probe.needs)
+    if missing:
+        raise Unavailable(f"needs {', '.join(f'{name}=' for name in missing)}")
+    return probe.start(loop)
+
+
+def _reason(cause: Exception) -> str:
+    return str(cause) if isinstance(cause, Unavailable) else f"{type(cause).__name__}: {cause}"
+
+
+def _wanted(signals: str | Iterable[str]) -> tuple[list[Probe], Callable[[str], bool]]:
+    """The probes that are asked for, and which of their signals are.
+
+    A name may be one that the model completes: ``grad/norm/<module>`` for all, ``grad/norm/encoder`` for one.
+    """
     if isinstance(signals, str):
         if signals not in SETS:
             raise BadOption(
                 f"signals={signals!r} is no set of signals", hint=f"choose {', '.join(SETS)}, or list names"
             )
-        return set() if signals == "scalars" else known
-    wanted = set(signals)
-    unknown = wanted - known - {"lr"}
+        left_out = {"scalars": PROBES, "default": (*DEAR, *ON_REQUEST), "full": ON_REQUEST}[signals]
+        return [probe for probe in PROBES if probe not in left_out], lambda name: True
+    names = set(signals)
+    known = {name: _pattern(name) for probe in PROBES for name in probe.units}
+    unknown = {name for name in names if name != "lr" and not any(p.fullmatch(name) for p in known.values())}
     if unknown:
         raise BadOption(
             f"no such signal: {', '.join(sorted(unknown))}", hint=f"there are lr, {', '.join(sorted(known))}"
         )
-    return wanted
+    whole = [known[name] for name in names & set(known)]
+
+    def wanted(name: str) -> bool:
+        return name in names or any(p.fullmatch(name) for p in whole) or name == "lr" or name.startswith("lr/")
+
+    asked = {known[name] for name in known if any(known[name].fullmatch(one) for one in names)}
+    return [probe for probe in PROBES if asked & {known[name] for name in probe.units}], wanted
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    """What a signal's name matches: itself, and whatever the model puts for ``<…>``."""
+    return re.compile(re.sub(r"<[^>]*>", ".+", re.escape(name).replace(r"\<", "<").replace(r"\>", ">")))

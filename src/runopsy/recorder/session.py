@@ -18,7 +18,7 @@ from runopsy.recorder.complaints import Complaints, say
 from runopsy.recorder.journal import ROWS_PER_PART, Journal
 from runopsy.recorder.manifest import append_event, begin, check_free, end, next_session
 from runopsy.recorder.scalars import Packer
-from runopsy.store import read_manifest, write_manifest
+from runopsy.store import is_run_folder, read_manifest, write_manifest
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -43,14 +43,21 @@ def record(
     config: Mapping[str, Any] | None = None,
     resume: bool = False,
     head: Any = None,
+    canaries: Any = None,
 ) -> Recording:
     """Start recording a training run into a new folder.
 
     Args:
         path: the run folder; it must not exist, unless ``resume``.
-        model: for gradient and weight norms; never changed, moved or called.
+        model: what is measured. It is given back as it was: weights, buffers, modes, gradients, random states.
         optimizer: for the learning rate of every parameter group.
-        loss_fn, probe, heldout, head: for signals of later versions; kept in run.json as given or not.
+        loss_fn: ``(output, targets) → 0-d tensor``; for gradients and curvature on the probe batch.
+        probe: ``(inputs, targets)`` of some training examples, 100 to 2 000, always the same; inputs may be a
+            tensor, a tuple of arguments or a dict of keywords. A single dict with ``labels`` serves a model
+            that computes its own loss.
+        heldout: the same of examples that are not trained on.
+        head: the module, or its name, whose input is the last hidden features; default: the last linear layer.
+        canaries: a ``runopsy.Canaries``, or ``(inputs, false labels)``.
         signals: ``"scalars"`` (what you pass, and ``lr``), ``"default"``, ``"full"``, or a list of names.
         every: measure at every n-th ``step`` call or at the given ones; default: log-spaced, then as often
             as the budget allows.
@@ -73,8 +80,12 @@ def record(
     instruments = None
     if model is not None or optimizer is not None:  # else scalars only: for any framework, and without torch
         from runopsy.recorder.instruments import Instruments  # imports torch, which the caller has by now
+        from runopsy.recorder.probes import Loop
 
-        instruments = Instruments.choose(model, optimizer, signals, every, budget)
+        batches = _batches(probe=probe, heldout=heldout, canaries=canaries)
+        resumed = resume and is_run_folder(folder)
+        loop = Loop(model, optimizer, loss_fn, **batches, head=head, resumed=resumed)
+        instruments = Instruments.choose(loop, signals, every, budget)
     given = {
         "model": model,
         "optimizer": optimizer,
@@ -82,9 +93,19 @@ def record(
         "probe": probe,
         "heldout": heldout,
         "head": head,
+        "canaries": canaries,
     }
     about = {"config": dict(config or {}), "given": sorted(k for k, v in given.items() if v is not None)}
     return Recording(folder, instruments, about)
+
+
+def _batches(**given: Any) -> dict[str, Any]:
+    """What was given to measure on, in one form."""
+    from runopsy.recorder.batches import Batch
+    from runopsy.recorder.canary import Canaries
+
+    plainly = {name: what.batch() if isinstance(what, Canaries) else what for name, what in given.items()}
+    return {name: Batch.of(what, name) for name, what in plainly.items() if what is not None}
 
 
 class Recording:
