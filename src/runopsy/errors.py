@@ -32,3 +32,7 @@ class BadOption(RunopsyError):
 
 class RunExists(RunopsyError):
     """The path given to the recorder is taken."""
+
+
+class Unavailable(RunopsyError):
+    """A signal that this run cannot have, and why: it is *not checked*, which is no failure."""

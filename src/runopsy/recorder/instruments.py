@@ -2,49 +2,58 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 
-from runopsy.errors import BadOption
-from runopsy.recorder.cadence import Cadence, schedule
+from runopsy.errors import BadOption, Unavailable
+from runopsy.recorder.budget import Account, Budget
+from runopsy.recorder.cadence import Cadence, Schedule, schedule
 from runopsy.recorder.probes import PROBES, Gauge, Loop, Probe, Reading
-
-if TYPE_CHECKING:
-    from torch import nn
-    from torch.optim import Optimizer
+from runopsy.recorder.stopwatch import Stopwatch, device_of
 
 SETS = ("scalars", "default", "full")
 
 
 @dataclass(slots=True, eq=False)
 class _Running:
-    """A gauge and when it is due."""
+    """A gauge, when it is due, and what it costs."""
 
     probe: Probe
     gauge: Gauge
-    cadence: Cadence
-    owed: tuple[float, float] | None = None  # when the last reading was made and its cost so far, settling it excluded
+    account: Account
+    bill: float = 0.0  # s, of the last reading so far
+    open: bool = False  # whether the last reading still owes something: readings, or its price
+
+    def charge(self, cost: float) -> None:
+        self.bill += cost
 
 
-@dataclass(slots=True)
 class Instruments:
     """What ``run.step`` measures on its own."""
 
-    loop: Loop
-    running: list[_Running]
-    refused: dict[str, str]  # signal → why it cannot be had in this run
-    troubles: list[str] = field(default_factory=list)  # probes that failed in the middle of it
-    _call: int = 0
+    def __init__(self, loop: Loop, probes: Iterable[Probe], every: Schedule, budget: float | None) -> None:
+        self.loop = loop
+        self.refused: dict[str, str] = {}  # signal → why it cannot be had in this run
+        self.troubles: list[str] = []  # probes that failed in the middle of it
+        self._running: list[_Running] = []
+        self._stopwatch = Stopwatch(device_of(loop.model))
+        self._call = 0
+        for probe in probes:
+            missing = loop.missing(probe.needs)
+            if missing:
+                self.refused |= dict.fromkeys(probe.units, f"needs {', '.join(f'{name}=' for name in missing)}")
+            else:
+                self._running.append(_Running(probe, probe.start(loop), Account(Cadence(every), probe.cost)))
+        self._budget = Budget(budget, [running.account for running in self._running])
 
     @classmethod
     def choose(
         cls,
-        model: nn.Module | None,
-        optimizer: Optimizer | None,
+        loop: Loop,
         signals: str | Iterable[str],
         every: int | Iterable[int] | None,
         budget: float | None,
@@ -52,77 +61,93 @@ class Instruments:
         """Start the probes that were asked for and whose needs were given.
 
         Raises:
-            BadOption: a name that is no signal and no set, a schedule that is none.
+            BadOption: a name that is no signal and no set, a signal named whose needs were not given, a
+                schedule that is none.
         """
         calls = schedule(every)
-        loop = Loop(model, optimizer)
         wanted = _wanted(signals)
         chosen = [probe for probe in PROBES if wanted & set(probe.units)]
-        refused = {
-            name: f"needs {', '.join(missing)}="
-            for probe in chosen
-            if (missing := loop.missing(probe.needs))
-            for name in probe.units
-        }
-        ready = [probe for probe in chosen if not loop.missing(probe.needs)]
-        share = budget / len(ready) if budget and ready else None
-        running = [_Running(probe, probe.start(loop), Cadence(calls, share)) for probe in ready]
-        return cls(loop, running, refused)
+        _check_needs(loop, signals, chosen)
+        return cls(loop, chosen, calls, budget)
 
-    def describe(self) -> dict[str, dict[str, str]]:
-        """For run.json: each signal with its unit and how often it is read."""
-        about = {
-            name: {"unit": unit, "cadence": running.cadence.describe()}
-            for running in self.running
+    def describe(self) -> dict[str, dict[str, Any]]:
+        """For run.json: each signal with its unit, how often it is read, and what a reading has cost so far."""
+        about: dict[str, dict[str, Any]] = {
+            name: {"unit": unit, "cadence": running.account.cadence.describe()} | _price(running.account)
+            for running in self._running
             for name, unit in running.probe.units.items()
         }
         rates = {name: {"unit": "", "cadence": "every step"} for name in self._rate_names()}
-        return {**about, **rates, "recorder/overhead": {"unit": "share of wall time", "cadence": "every 5 s"}}
+        return about | rates
+
+    def not_recorded(self) -> dict[str, str]:
+        """Signal → why this run does not have it, as far as is known by now."""
+        dear = {
+            name: why
+            for running in self._running
+            if (why := self._budget.why_never(running.account))
+            for name in running.probe.units
+        }
+        return self.refused | dear
 
     @torch.no_grad()
-    def read(self, step: int, now: float) -> list[Reading]:
-        """Everything due at this call."""
+    def read(self, step: int, now: float, spent: float = 0.0) -> list[Reading]:
+        """Everything due at this call, made at ``now`` s; ``spent`` s the recorder has used until then."""
         readings: list[Reading] = list(self._learning_rates(step))
-        for running in tuple(self.running):
-            try:
-                readings.extend(self._read(running, step, now))
-            except Exception as cause:  # one probe that fails must not cost the others
-                self._retire(running, cause)
+        self._stopwatch.collect()
+        self._budget.arrive(now, spent)
+        for running in tuple(self._running):
+            due = running.account.cadence.due(self._call)
+            if due or running.open:
+                readings.extend(self._guarded(running, partial(self._read, running, step, due)))
         self._call += 1
         return readings
 
-    def _read(self, running: _Running, step: int, now: float) -> Iterable[Reading]:
-        started = time.perf_counter()
-        readings = list(running.gauge.settle())
-        if running.owed is not None:
-            at, cost = running.owed
-            running.cadence.measured(cost + time.perf_counter() - started, at)
-            running.owed = None
-        if running.cadence.due(self._call, now):
-            started = time.perf_counter()
-            readings.extend(running.gauge.measure(step))
-            running.owed = now, time.perf_counter() - started
+    def _read(self, running: _Running, step: int, due: bool) -> Iterable[Reading]:
+        if running.open:
+            yield from self._settle(running)
+        if due:
+            with self._stopwatch.timed(running.charge):
+                readings = list(running.gauge.measure(step))
+            running.open = True
+            yield from readings
+
+    def _settle(self, running: _Running) -> Iterable[Reading]:
+        with self._stopwatch.timed(running.charge):
+            readings = list(running.gauge.settle())
+        if running.bill:  # else its events have not fired yet
+            self._budget.paid(running.account, running.bill)
+            running.bill, running.open = 0.0, False
         return readings
 
-    def _retire(self, running: _Running, cause: Exception) -> None:
-        self.running.remove(running)
-        why = f"{type(cause).__name__}: {cause}"
-        self.refused.update(dict.fromkeys(running.probe.units, why))
-        self.troubles.append(f"{', '.join(running.probe.units)} cannot be measured any more: {why}")
+    def _guarded(self, running: _Running, action: Callable[[], Iterable[Reading]]) -> list[Reading]:
+        """One probe that fails must not cost the others; what it had read before stays."""
+        readings: list[Reading] = []
+        try:
+            readings.extend(action())
+        except Unavailable as cause:  # this run cannot have it, and nothing is wrong
+            self._running.remove(running)
+            self.refused.update(dict.fromkeys(running.probe.units, str(cause)))
+        except Exception as cause:  # a model of somebody else's may raise anything
+            self._running.remove(running)
+            why = f"{type(cause).__name__}: {cause}"
+            self.refused.update(dict.fromkeys(running.probe.units, why))
+            self.troubles.append(f"{', '.join(running.probe.units)} cannot be measured any more: {why}")
+        return readings
 
     @torch.no_grad()
     def settle(self) -> list[Reading]:
-        """What the last readings still owe, after the last update."""
+        """What the last readings still owe, after the last update; every hook is gone then."""
+        self._stopwatch.collect()
         readings: list[Reading] = []
-        for running in tuple(self.running):
-            try:
-                readings.extend(running.gauge.settle())
-            except Exception as cause:  # as above
-                self._retire(running, cause)
+        for running in tuple(self._running):
+            if running.open:
+                readings.extend(self._guarded(running, partial(self._settle, running)))
         return readings
 
     def _groups(self) -> list[dict[str, Any]]:
-        return getattr(self.loop.optimizer, "param_groups", [])
+        """Of the optimizer; the first rank's, for they are the same on all."""
+        return getattr(self.loop.optimizer, "param_groups", []) if self.loop.rank == 0 else []
 
     def _rate_names(self) -> list[str]:
         """``lr`` is the first group's; with several groups each also has ``lr/<its name or number>``."""
@@ -155,3 +180,34 @@ def _wanted(signals: str | Iterable[str]) -> set[str]:
             f"no such signal: {', '.join(sorted(unknown))}", hint=f"there are lr, {', '.join(sorted(known))}"
         )
     return wanted
+
+
+def _check_needs(loop: Loop, signals: str | Iterable[str], chosen: Iterable[Probe]) -> None:
+    """Whether what was asked for by name can be had at all; the default takes what there is.
+
+    Raises:
+        BadOption: it needs something that was not handed to ``record``.
+    """
+    if signals in ("scalars", "default"):
+        return
+    if signals == "full":  # the rest may lack a probe batch or labels, and is noted in run.json
+        missing = dict.fromkeys(loop.missing(("model",)), "most signals")
+    else:
+        asked = set(signals)
+        missing = {}
+        for probe in chosen:
+            names = ", ".join(name for name in probe.units if name in asked)
+            missing |= dict.fromkeys(loop.missing(probe.needs), names)
+        if "lr" in asked:
+            missing |= dict.fromkeys(loop.missing(("optimizer",)), "lr")
+    if missing:
+        what = "; ".join(f"{signal} need {name}=" for name, signal in missing.items())
+        hint = f'hand {" and ".join(f"{name}=…" for name in missing)} to record(), or ask for signals="default"'
+        raise BadOption(f"signals={signals!r}: {what}", hint=hint)
+
+
+def _price(account: Account) -> dict[str, Any]:
+    """Readings so far and the mean seconds of one, where there were any."""
+    if not account.readings:
+        return {}
+    return {"readings": account.readings, "seconds": round(account.spent / account.readings, 9)}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch.amp import GradScaler
     from torch.optim import Optimizer
 
 # step, signal, value: a 0-d tensor may still be on its device; None is not written
@@ -20,6 +21,10 @@ class Loop:
 
     model: nn.Module | None = None
     optimizer: Optimizer | None = None
+    scaler: GradScaler | None = None
+    rank: int = 0  # of the ``world`` processes that train together
+    world: int = 1
+    said: dict[str, Any] = field(default_factory=dict)  # the newest value of each name passed to ``run.step``
 
     def missing(self, needs: Iterable[str]) -> tuple[str, ...]:
         """Those of ``needs`` ("model", "optimizer") that were not given."""
@@ -48,5 +53,10 @@ class Probe(Protocol):
 
     @property
     def needs(self) -> tuple[str, ...]: ...
+
+    @property
+    def cost(self) -> float:
+        """What a reading costs, in training steps, roughly: the budget's guess until it has been measured."""
+        ...
 
     def start(self, loop: Loop) -> Gauge: ...
