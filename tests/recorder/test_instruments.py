@@ -39,11 +39,19 @@ class Clock:
         return self.now
 
 
+@pytest.fixture(autouse=True)
+def _guesses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GUESSES", (("optimizer", 20.0), ("model", 0.05)))
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(stopwatch, "time", clock)
     return clock
+
+
+DEAR = ("optimizer",)  # what a probe needs says what it is taken to cost
 
 
 @dataclass
@@ -56,8 +64,7 @@ class FakeProbe:
     debt: float = 0.0  # s, of settling
     breaks_at: int | None = None
     measured: list[int] = field(default_factory=list)
-    needs: tuple[str, ...] = ()
-    cost: float = 0.0  # training steps, as it says itself
+    needs: tuple[str, ...] = ("model",)
     _owes: bool = False
 
     @property
@@ -86,7 +93,8 @@ class FakeProbe:
 def instruments(monkeypatch: pytest.MonkeyPatch, *probes: FakeProbe, **options: Any) -> Instruments:
     monkeypatch.setattr(module, "PROBES", probes)
     wanted = {"signals": "default", "every": None, "budget": None} | options
-    return Instruments.choose(Loop(nn.Linear(2, 2)), **wanted)
+    model = nn.Linear(2, 2)
+    return Instruments.choose(Loop(model, torch.optim.SGD(model.parameters(), lr=0.1)), **wanted)
 
 
 def signals(folder: Path) -> dict[str, list[tuple[float, float]]]:
@@ -280,23 +288,23 @@ def loop(tool: Instruments, clock: Clock, steps: int, step_time: float, passing:
 def test_the_budget_holds_with_the_cost_of_settling_counted_in(
     monkeypatch: pytest.MonkeyPatch, clock: Clock, budget: float, step_time: float
 ) -> None:
-    probes = [FakeProbe("a", clock, price=1e-3, debt=4e-3, cost=1.0), FakeProbe("b", clock, price=2e-3, cost=1.0)]
+    probes = [FakeProbe("a", clock, price=1e-3, debt=4e-3), FakeProbe("b", clock, price=2e-3)]
     share = loop(instruments(monkeypatch, *probes, budget=budget), clock, 40_000, step_time)
     assert 0.4 * budget < share <= budget
 
 
 def test_a_cheap_probe_is_not_thinned_for_a_dear_one(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    cheap, dear = FakeProbe("cheap", clock, price=5e-5, cost=0.01), FakeProbe("dear", clock, price=0.3, cost=30.0)
+    cheap, dear = FakeProbe("cheap", clock, price=5e-5), FakeProbe("dear", clock, price=0.3, needs=DEAR)
     share = loop(instruments(monkeypatch, cheap, dear, budget=0.02), clock, 20_000, 1e-2)
     assert share <= 0.02
-    assert len(cheap.measured) == 20_000
+    assert len(cheap.measured) > 19_990, "all, but for the first few, when it was taken to be dearer"
     gaps = {b - a for a, b in itertools.pairwise(dear.measured)}
     assert len(dear.measured) >= 4
     assert {gap.bit_count() for gap in gaps} == {1}, "powers of two"
 
 
 def test_the_log_spaced_readings_of_cheap_probes_are_all_there(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    probes = [FakeProbe(f"p{i}", clock, price=2e-4, cost=0.02) for i in range(20)]
+    probes = [FakeProbe(f"p{i}", clock, price=2e-4) for i in range(20)]
     share = loop(instruments(monkeypatch, *probes, budget=0.02), clock, 2000, 1e-2)
     assert share <= 0.02
     assert all(early_calls() <= set(probe.measured) for probe in probes)
@@ -305,15 +313,15 @@ def test_the_log_spaced_readings_of_cheap_probes_are_all_there(monkeypatch: pyte
 def test_a_probe_too_dear_for_a_short_run_is_not_started_and_says_so(
     monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    dear = FakeProbe("dear", clock, price=1.0, cost=100.0)
+    dear = FakeProbe("dear", clock, price=1.0, needs=DEAR)
     tool = instruments(monkeypatch, dear, budget=0.02)
     assert loop(tool, clock, 300, 1e-2) == 0.0
     assert dear.measured == []
-    assert "100 training steps" in tool.not_recorded()["dear"]
+    assert "20 training steps" in tool.not_recorded()["dear"]
 
 
 def test_a_guess_that_was_far_too_low_is_paid_back(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    liar, cheap = FakeProbe("liar", clock, price=1.0, cost=0.1), FakeProbe("cheap", clock, price=1e-4, cost=0.01)
+    liar, cheap = FakeProbe("liar", clock, price=1.0), FakeProbe("cheap", clock, price=1e-4)
     share = loop(instruments(monkeypatch, liar, cheap, budget=0.02), clock, 40_000, 1e-2)
     assert share <= 0.02
     assert len(cheap.measured) > 2_000, "the others are not silenced meanwhile"
@@ -328,7 +336,7 @@ def test_a_first_reading_that_was_slow_does_not_hold_up_the_next(monkeypatch: py
             self.clock.now += 0 if self.measured else 5.0
             return super().measure(step)
 
-    probe = Slow("a", clock, price=1e-4, cost=0.02)
+    probe = Slow("a", clock, price=1e-4)
     loop(instruments(monkeypatch, probe, budget=0.02), clock, 30_000, 1e-2)
     assert len(probe.measured) > 3_000, "at a tenth of the budget, until five seconds are paid back"
 
@@ -351,13 +359,13 @@ def test_passing_values_counts_but_leaves_probes_a_tenth(monkeypatch: pytest.Mon
 
 
 def test_without_a_budget_nothing_is_thinned_out(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    probe = FakeProbe("a", clock, price=10.0, cost=1000.0)
+    probe = FakeProbe("a", clock, price=10.0)
     loop(instruments(monkeypatch, probe, budget=None), clock, 50, 1e-3)
     assert len(probe.measured) == 50
 
 
 def test_calls_that_were_named_are_kept_whatever_they_cost(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    probe = FakeProbe("a", clock, price=10.0, cost=1000.0)
+    probe = FakeProbe("a", clock, price=10.0)
     loop(instruments(monkeypatch, probe, every=[0, 7, 8], budget=0.02), clock, 50, 1e-3)
     assert probe.measured == [0, 7, 8]
 

@@ -60,6 +60,7 @@ class Budget:
         self._last = self._last_spent = 0.0
         self._calls = 0
         self._replan_at = 0.0
+        self._gone = 0.0  # s, of probes that were given up
         for account in self._accounts:
             if account.steps > AT_ONCE:
                 account.cadence.hold()
@@ -84,6 +85,11 @@ class Budget:
         if account.readings <= 2:
             self._replan_at = 0.0
 
+    def close(self, account: Account, bill: float) -> None:
+        """A probe has been given up; what it has cost so far, its unpaid ``bill`` too, stays spent."""
+        self._gone += account.spent + bill
+        self._accounts = [other for other in self._accounts if other is not account]
+
     def why_never(self, account: Account) -> str | None:
         """Why a probe has had no reading, if it was for its price."""
         if account.readings or account not in self._accounts or not account.cadence.held_back:
@@ -96,7 +102,7 @@ class Budget:
         costs = [account.expected(step) for account in self._accounts]
         a_call = [cost / account.cadence.every for account, cost in zip(self._accounts, costs, strict=True)]
         horizon = HORIZON * step
-        probes = sum(account.spent for account in self._accounts)
+        probes = self._gone + sum(account.spent for account in self._accounts)
         passing = (spent - probes) / max(elapsed, step, 1e-9)  # share of time that passing values takes
         saved = (self._share * (elapsed + horizon) - spent) / max(horizon, 1e-9)
         rate = max(PLANNED * min(self._share, saved) - max(passing, 0.0), LEAST * self._share)

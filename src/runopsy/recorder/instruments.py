@@ -16,6 +16,11 @@ from runopsy.recorder.probes import PROBES, Gauge, Loop, Probe, Reading
 from runopsy.recorder.stopwatch import Stopwatch, device_of
 
 SETS = ("scalars", "default", "full")
+GUESSES = (  # training steps that a reading costs, by what its probe needs; only until it has been timed
+    ("loss_fn", 20.0),  # gradients example by example, or a dozen products with the Hessian
+    ("probe", 1.0),  # a forward pass, of a batch that may be larger than a training one
+    ("model", 0.05),  # a pass over the parameters
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -47,8 +52,14 @@ class Instruments:
             if missing:
                 self.refused |= dict.fromkeys(probe.units, f"needs {', '.join(f'{name}=' for name in missing)}")
             else:
-                self._running.append(_Running(probe, probe.start(loop), Account(Cadence(every), probe.cost)))
+                self._start(probe, Account(Cadence(every), _guess(probe)))
         self._budget = Budget(budget, [running.account for running in self._running])
+
+    def _start(self, probe: Probe, account: Account) -> None:
+        try:
+            self._running.append(_Running(probe, probe.start(self.loop), account))
+        except Unavailable as why:
+            self.refused |= dict.fromkeys(probe.units, str(why))
 
     @classmethod
     def choose(
@@ -93,24 +104,32 @@ class Instruments:
     @torch.no_grad()
     def read(self, step: int, now: float, spent: float = 0.0) -> list[Reading]:
         """Everything due at this call, made at ``now`` s; ``spent`` s the recorder has used until then."""
-        readings: list[Reading] = list(self._learning_rates(step))
-        self._stopwatch.collect()
+        readings = [*self._learning_rates(step), *self._settled()]
         self._budget.arrive(now, spent)
         for running in tuple(self._running):
-            due = running.account.cadence.due(self._call)
-            if due or running.open:
-                readings.extend(self._guarded(running, partial(self._read, running, step, due)))
+            if running.account.cadence.due(self._call):
+                readings.extend(self._guarded(running, partial(self._measure, running, step)))
         self._call += 1
         return readings
 
-    def _read(self, running: _Running, step: int, due: bool) -> Iterable[Reading]:
-        if running.open:
-            yield from self._settle(running)
-        if due:
-            with self._stopwatch.timed(running.charge):
-                readings = list(running.gauge.measure(step))
-            running.open = True
-            yield from readings
+    @torch.no_grad()
+    def settle(self) -> list[Reading]:
+        """What the last readings still owe, after the last update; every hook is gone then."""
+        return self._settled()
+
+    def _settled(self) -> list[Reading]:
+        self._stopwatch.collect()
+        readings: list[Reading] = []
+        for running in tuple(self._running):
+            if running.open:
+                readings.extend(self._guarded(running, partial(self._settle, running)))
+        return readings
+
+    def _measure(self, running: _Running, step: int) -> Iterable[Reading]:
+        with self._stopwatch.timed(running.charge):
+            readings = list(running.gauge.measure(step))
+        running.open = True
+        return readings
 
     def _settle(self, running: _Running) -> Iterable[Reading]:
         with self._stopwatch.timed(running.charge):
@@ -126,24 +145,17 @@ class Instruments:
         try:
             readings.extend(action())
         except Unavailable as cause:  # this run cannot have it, and nothing is wrong
-            self._running.remove(running)
-            self.refused.update(dict.fromkeys(running.probe.units, str(cause)))
+            self._retire(running, str(cause))
         except Exception as cause:  # a model of somebody else's may raise anything
-            self._running.remove(running)
             why = f"{type(cause).__name__}: {cause}"
-            self.refused.update(dict.fromkeys(running.probe.units, why))
+            self._retire(running, why)
             self.troubles.append(f"{', '.join(running.probe.units)} cannot be measured any more: {why}")
         return readings
 
-    @torch.no_grad()
-    def settle(self) -> list[Reading]:
-        """What the last readings still owe, after the last update; every hook is gone then."""
-        self._stopwatch.collect()
-        readings: list[Reading] = []
-        for running in tuple(self._running):
-            if running.open:
-                readings.extend(self._guarded(running, partial(self._settle, running)))
-        return readings
+    def _retire(self, running: _Running, why: str) -> None:
+        self._running.remove(running)
+        self._budget.close(running.account, running.bill)
+        self.refused.update(dict.fromkeys(running.probe.units, why))
 
     def _groups(self) -> list[dict[str, Any]]:
         """Of the optimizer; the first rank's, for they are the same on all."""
@@ -180,6 +192,10 @@ def _wanted(signals: str | Iterable[str]) -> set[str]:
             f"no such signal: {', '.join(sorted(unknown))}", hint=f"there are lr, {', '.join(sorted(known))}"
         )
     return wanted
+
+
+def _guess(probe: Probe) -> float:
+    return next((steps for need, steps in GUESSES if need in probe.needs), 0.0)
 
 
 def _check_needs(loop: Loop, signals: str | Iterable[str], chosen: Iterable[Probe]) -> None:

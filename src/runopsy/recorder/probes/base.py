@@ -54,9 +54,4 @@ class Probe(Protocol):
     @property
     def needs(self) -> tuple[str, ...]: ...
 
-    @property
-    def cost(self) -> float:
-        """What a reading costs, in training steps, roughly: the budget's guess until it has been measured."""
-        ...
-
     def start(self, loop: Loop) -> Gauge: ...

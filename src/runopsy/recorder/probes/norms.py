@@ -56,7 +56,6 @@ class GradNorm:
 
     units: ClassVar[Mapping[str, str]] = {"grad/norm": ""}
     needs: ClassVar[tuple[str, ...]] = ("model",)
-    cost: ClassVar[float] = 0.02
 
     def start(self, loop: Loop) -> Gauge:
         assert loop.model is not None  # stated in ``needs``
@@ -82,7 +81,6 @@ class WeightNorm:
 
     units: ClassVar[Mapping[str, str]] = {"weights/norm": ""}
     needs: ClassVar[tuple[str, ...]] = ("model",)
-    cost: ClassVar[float] = 0.02
 
     def start(self, loop: Loop) -> Gauge:
         assert loop.model is not None  # stated in ``needs``
@@ -112,7 +110,6 @@ class UpdateRatio:
 
     units: ClassVar[Mapping[str, str]] = {"weights/update_ratio": ""}
     needs: ClassVar[tuple[str, ...]] = ("model",)
-    cost: ClassVar[float] = 0.05
 
     sampled: int = SAMPLED
 
