@@ -1,4 +1,5 @@
 """A model lent to a measurement, and given back as if nobody had touched it."""
+# ruff: noqa: SLF001  # a module keeps its parts in private dicts, and torch.func itself swaps them there
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ def borrowed(model: nn.Module) -> Iterator[nn.Module]:
         for kind in {"cpu", *(device.type for device in devices)}:
             stack.enter_context(torch.autocast(kind, enabled=False))
         if "torch._dynamo" in sys.modules:  # else nothing was compiled, and asking would import the compiler
-            stack.enter_context(torch.compiler.set_stance("force_eager"))  # type: ignore[no-untyped-call]
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
         stack.enter_context(_same_random_states(devices))
         stack.enter_context(_stand_ins(model))
         yield model

@@ -11,6 +11,7 @@ from runopsy.recorder.sight import Sight
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch.amp import GradScaler
     from torch.optim import Optimizer
 
 # step, signal, value: a 0-d tensor may still be on its device; None is not written
@@ -34,6 +35,10 @@ class Loop:
     canaries: Batch | None = None
     head: Any = None
     resumed: bool = False
+    scaler: GradScaler | None = None
+    rank: int = 0  # of the ``world`` processes that train together
+    world: int = 1
+    said: dict[str, Any] = field(default_factory=dict)  # the newest value of each name passed to ``run.step``
     sight: Sight = field(init=False, repr=False)
     notes: dict[str, dict[str, str]] = field(init=False, default_factory=dict)
     tables: dict[str, Callable[[], Table]] = field(init=False, default_factory=dict)
