@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,17 +29,14 @@ def differentiable(model: nn.Module) -> Iterator[nn.Module]:
     """The model, borrowed and ready to be differentiated twice.
 
     Attention runs in its plain form, because the fused ones have no second derivative, and recurrent
-    layers without the libraries that have none either. The functional transforms warn where they are
-    slow; the user cannot mend that.
+    layers without the libraries that have none either.
     """
     with (
         borrowed(model) as lent,
         torch.enable_grad(),
         sdpa_kernel(SDPBackend.MATH),
         torch.backends.cudnn.flags(enabled=not _recurrent(lent), benchmark=False),
-        warnings.catch_warnings(),
     ):
-        warnings.simplefilter("ignore")
         yield lent
 
 
