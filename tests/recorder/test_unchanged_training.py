@@ -12,10 +12,10 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402  # after the skip
-from zoo import SPECIMENS, Specimen  # noqa: E402
 
 from runopsy.recorder import record  # noqa: E402
 from runopsy.store import read_run  # noqa: E402
+from zoo import SPECIMENS, Specimen  # noqa: E402
 
 STEPS = 8
 RENTED = ("_orig_mod", "_compiled_call_impl")  # what torch.compile keeps in a module, new for each

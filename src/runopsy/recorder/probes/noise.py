@@ -86,7 +86,7 @@ class _NoiseScale:
     examples: int
     window: _Window | None  # None: gradients are not accumulated, or cannot be watched
     _at: int = 0
-    _alone: int = 0  # windows with a single backward
+    _alone: int = 0  # windows with a single backward, or none that was seen
     _found: bool = False  # whether micro-batches have been seen
 
     def settle(self) -> Iterable[Reading]:
@@ -98,7 +98,7 @@ class _NoiseScale:
             self._note("micro-batches of gradient accumulation")
             yield self._at, "gns/g2", pieces[0]
             yield self._at, "gns/s", pieces[1]
-        elif self.window.backwards == 1 and not self._found:
+        elif self.window.backwards < 2 and not self._found:
             self._alone += 1
             if self._alone >= WINDOWS or self._can_take_examples():
                 self.window = None
