@@ -10,12 +10,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402  # after the skip
-from zoo import SPECIMENS  # noqa: E402
 
 from runopsy.errors import Unavailable  # noqa: E402
 from runopsy.recorder.batches import Batch  # noqa: E402
 from runopsy.recorder.probes import Loop  # noqa: E402
 from runopsy.recorder.probes.noise import GradVariance, NoiseScale, noise_pieces, rank_pieces  # noqa: E402
+from zoo import SPECIMENS  # noqa: E402
 
 P, MEAN, SPREAD = 20, 0.5, 3.0  # gradients are Gaussian with this mean and deviation in each of P parameters
 TRUE_G2, TRUE_S = P * MEAN**2, P * SPREAD**2

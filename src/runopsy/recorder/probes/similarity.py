@@ -162,4 +162,5 @@ def cca(x: Tensor, y: Tensor) -> Tensor | None:
 def _basis(x: Tensor) -> Tensor:
     """An orthonormal basis (n, r) of the centred columns."""
     u, s, _ = torch.linalg.svd(centred(x), full_matrices=False)
-    return u[:, s > 1e-6 * s.max()] if len(s) else u  # float32 features: below that is rounding
+    kept: Tensor = u[:, s > 1e-6 * s.max()] if len(s) else u  # float32 features: below that is rounding
+    return kept
