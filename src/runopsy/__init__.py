@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from runopsy.model import Autopsy as Autopsy
     from runopsy.model import Run as Run
     from runopsy.readers import read as read
+    from runopsy.recorder import Canaries as Canaries
     from runopsy.recorder import record as record
     from runopsy.report import render as render
 
@@ -32,6 +33,7 @@ __version__ = VERSION
 
 _FACE = {
     "Autopsy": "runopsy.model",
+    "Canaries": "runopsy.recorder",
     "Run": "runopsy.model",
     "RunopsyError": "runopsy.errors",
     "analyze": "runopsy.autopsy",

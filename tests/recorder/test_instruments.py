@@ -65,6 +65,7 @@ class FakeProbe:
     breaks_at: int | None = None
     measured: list[int] = field(default_factory=list)
     needs: tuple[str, ...] = ("model",)
+    cost: str = "what it is told to"
     _owes: bool = False
 
     @property
@@ -126,7 +127,8 @@ def train(folder: Path, steps: int = 5, **options: Any) -> dict[str, list[tuple[
 
 def test_the_default_measures_norms_and_the_learning_rate(tmp_path: Path) -> None:
     found = train(tmp_path / "run")
-    assert set(found) == {"train/loss", "lr", "grad/norm", "weights/norm", "weights/update_ratio"}
+    norms = {"grad/norm", "weights/norm", "weights/update_ratio", "weights/distance_init"}
+    assert set(found) == {"train/loss", "lr", *norms}
     assert {len(readings) for readings in found.values()} == {5}  # the last update's ratio comes at the end
 
 
@@ -150,7 +152,8 @@ def test_a_signal_that_does_not_exist_is_refused_before_anything_is_made(
 def test_what_cannot_be_measured_is_said_with_the_reason(tmp_path: Path) -> None:
     assert set(train(tmp_path / "run", model=None)) == {"train/loss", "lr"}
     said = json.loads((tmp_path / "run/run.json").read_text())
-    assert said["not_recorded"] == dict.fromkeys(["grad/norm", "weights/norm", "weights/update_ratio"], "needs model=")
+    assert said["not_recorded"]["grad/norm"] == said["not_recorded"]["weights/update_ratio"] == "needs model="
+    assert said["not_recorded"]["features/effective_rank"] == "needs model=, probe="
     assert said["signals"]["lr"] == {"unit": "", "cadence": "every step"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -12,8 +13,9 @@ import torch
 from runopsy.errors import BadOption, Unavailable
 from runopsy.recorder.budget import Account, Budget
 from runopsy.recorder.cadence import Cadence, Schedule, schedule
-from runopsy.recorder.probes import PROBES, Gauge, Loop, Probe, Reading
+from runopsy.recorder.probes import DEAR, EACH_RANK, ON_REQUEST, PROBES, Gauge, Loop, Probe, Reading
 from runopsy.recorder.stopwatch import Stopwatch, device_of
+from runopsy.shares import whole_name
 
 SETS = ("scalars", "default", "full")
 GUESSES = (  # training steps that a reading costs, by what its probe needs; only until it has been timed
@@ -40,26 +42,30 @@ class _Running:
 class Instruments:
     """What ``run.step`` measures on its own."""
 
-    def __init__(self, loop: Loop, probes: Iterable[Probe], every: Schedule, budget: float | None) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        probes: Iterable[Probe],
+        every: Schedule,
+        budget: float | None,
+        wanted: Callable[[str], bool] = lambda name: True,
+    ) -> None:
         self.loop = loop
+        self.wanted = wanted  # of the signals that the probes read, those to be written
         self.refused: dict[str, str] = {}  # signal → why it cannot be had in this run
         self.troubles: list[str] = []  # probes that failed in the middle of it
         self._running: list[_Running] = []
         self._stopwatch = Stopwatch(device_of(loop.model))
         self._call = 0
         for probe in probes:
-            missing = loop.missing(probe.needs)
-            if missing:
-                self.refused |= dict.fromkeys(probe.units, f"needs {', '.join(f'{name}=' for name in missing)}")
-            else:
-                self._start(probe, Account(Cadence(every), _guess(probe)))
+            self._start(probe, Account(Cadence(every), _guess(probe)))
         self._budget = Budget(budget, [running.account for running in self._running])
 
     def _start(self, probe: Probe, account: Account) -> None:
         try:
-            self._running.append(_Running(probe, probe.start(self.loop), account))
-        except Unavailable as why:
-            self.refused |= dict.fromkeys(probe.units, str(why))
+            self._running.append(_Running(probe, _started(probe, self.loop), account))
+        except Exception as cause:  # a probe that cannot even start must not cost the others
+            self.refused.update(dict.fromkeys(filter(self.wanted, probe.units), _reason(cause)))
 
     @classmethod
     def choose(
@@ -76,17 +82,21 @@ class Instruments:
                 schedule that is none.
         """
         calls = schedule(every)
-        wanted = _wanted(signals)
-        chosen = [probe for probe in PROBES if wanted & set(probe.units)]
-        _check_needs(loop, signals, chosen)
-        return cls(loop, chosen, calls, budget)
+        chosen, wanted = _wanted(signals)
+        _check_needs(loop, signals, chosen, wanted)
+        if loop.rank > 0:  # the first rank measures what is the same on all
+            chosen = [probe for probe in chosen if probe in EACH_RANK]
+        return cls(loop, chosen, calls, budget, wanted)
 
     def describe(self) -> dict[str, dict[str, Any]]:
-        """For run.json: each signal with its unit, how often it is read, and what a reading has cost so far."""
+        """For run.json: each signal with its unit, how often it is read, what a reading takes and how it is taken."""
         about: dict[str, dict[str, Any]] = {
-            name: {"unit": unit, "cadence": running.account.cadence.describe()} | _price(running.account)
+            name: {"unit": unit, "cadence": running.account.cadence.describe(), "cost": running.probe.cost}
+            | _price(running.account)
+            | self.loop.notes.get(name, {})
             for running in self._running
             for name, unit in running.probe.units.items()
+            if self.wanted(name)
         }
         rates = {name: {"unit": "", "cadence": "every step"} for name in self._rate_names()}
         return about | rates
@@ -97,7 +107,7 @@ class Instruments:
             name: why
             for running in self._running
             if (why := self._budget.why_never(running.account))
-            for name in running.probe.units
+            for name in filter(self.wanted, running.probe.units)
         }
         return self.refused | dear
 
@@ -109,6 +119,7 @@ class Instruments:
         for running in tuple(self._running):
             if running.account.cadence.due(self._call):
                 readings.extend(self._guarded(running, partial(self._measure, running, step)))
+        self.loop.sight.forget()
         self._call += 1
         return readings
 
@@ -144,18 +155,18 @@ class Instruments:
         readings: list[Reading] = []
         try:
             readings.extend(action())
-        except Unavailable as cause:  # this run cannot have it, and nothing is wrong
-            self._retire(running, str(cause))
         except Exception as cause:  # a model of somebody else's may raise anything
-            why = f"{type(cause).__name__}: {cause}"
-            self._retire(running, why)
-            self.troubles.append(f"{', '.join(running.probe.units)} cannot be measured any more: {why}")
-        return readings
+            self._retire(running, cause)
+        return [reading for reading in readings if self.wanted(whole_name(reading[1]))]
 
-    def _retire(self, running: _Running, why: str) -> None:
+    def _retire(self, running: _Running, cause: Exception) -> None:
         self._running.remove(running)
         self._budget.close(running.account, running.bill)
-        self.refused.update(dict.fromkeys(running.probe.units, why))
+        why = _reason(cause)
+        self.refused.update(dict.fromkeys(filter(self.wanted, running.probe.units), why))
+        if isinstance(cause, Unavailable):
+            return  # so it is with this model; nothing has failed
+        self.troubles.append(f"{', '.join(running.probe.units)} cannot be measured any more: {why}")
 
     def _groups(self) -> list[dict[str, Any]]:
         """Of the optimizer; the first rank's, for they are the same on all."""
@@ -177,28 +188,62 @@ class Instruments:
                 yield step, f"lr/{group.get('name', i)}", group.get("lr")
 
 
-def _wanted(signals: str | Iterable[str]) -> set[str]:
-    known = {name for probe in PROBES for name in probe.units}
+def _started(probe: Probe, loop: Loop) -> Gauge:
+    """The probe at work.
+
+    Raises:
+        Unavailable: not without what was not given, or not with this model.
+    """
+    missing = loop.missing(probe.needs)
+    if missing:
+        raise Unavailable(f"needs {', '.join(f'{name}=' for name in missing)}")
+    return probe.start(loop)
+
+
+def _reason(cause: Exception) -> str:
+    return str(cause) if isinstance(cause, Unavailable) else f"{type(cause).__name__}: {cause}"
+
+
+def _wanted(signals: str | Iterable[str]) -> tuple[list[Probe], Callable[[str], bool]]:
+    """The probes that are asked for, and which of their signals are.
+
+    A name may be one that the model completes: ``grad/norm/<module>`` for all, ``grad/norm/encoder`` for one.
+    """
     if isinstance(signals, str):
         if signals not in SETS:
             raise BadOption(
                 f"signals={signals!r} is no set of signals", hint=f"choose {', '.join(SETS)}, or list names"
             )
-        return set() if signals == "scalars" else known
-    wanted = set(signals)
-    unknown = wanted - known - {"lr"}
+        left_out = {"scalars": PROBES, "default": (*DEAR, *ON_REQUEST), "full": ON_REQUEST}[signals]
+        return [probe for probe in PROBES if probe not in left_out], lambda name: True
+    names = set(signals)
+    known = {name: _pattern(name) for probe in PROBES for name in probe.units}
+    unknown = {name for name in names if name != "lr" and not any(p.fullmatch(name) for p in known.values())}
     if unknown:
         raise BadOption(
             f"no such signal: {', '.join(sorted(unknown))}", hint=f"there are lr, {', '.join(sorted(known))}"
         )
-    return wanted
+    whole = [known[name] for name in names & set(known)]
+
+    def wanted(name: str) -> bool:
+        return name in names or any(p.fullmatch(name) for p in whole) or name == "lr" or name.startswith("lr/")
+
+    asked = {known[name] for name in known if any(known[name].fullmatch(one) for one in names)}
+    return [probe for probe in PROBES if asked & {known[name] for name in probe.units}], wanted
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    """What a signal's name matches: itself, and whatever the model puts for ``<…>``."""
+    return re.compile(re.sub(r"<[^>]*>", ".+", re.escape(name).replace(r"\<", "<").replace(r"\>", ">")))
 
 
 def _guess(probe: Probe) -> float:
     return next((steps for need, steps in GUESSES if need in probe.needs), 0.0)
 
 
-def _check_needs(loop: Loop, signals: str | Iterable[str], chosen: Iterable[Probe]) -> None:
+def _check_needs(
+    loop: Loop, signals: str | Iterable[str], chosen: Iterable[Probe], wanted: Callable[[str], bool]
+) -> None:
     """Whether what was asked for by name can be had at all; the default takes what there is.
 
     Raises:
@@ -209,12 +254,10 @@ def _check_needs(loop: Loop, signals: str | Iterable[str], chosen: Iterable[Prob
     if signals == "full":  # the rest may lack a probe batch or labels, and is noted in run.json
         missing = dict.fromkeys(loop.missing(("model",)), "most signals")
     else:
-        asked = set(signals)
         missing = {}
         for probe in chosen:
-            names = ", ".join(name for name in probe.units if name in asked)
-            missing |= dict.fromkeys(loop.missing(probe.needs), names)
-        if "lr" in asked:
+            missing |= dict.fromkeys(loop.missing(probe.needs), ", ".join(filter(wanted, probe.units)))
+        if "lr" in signals:
             missing |= dict.fromkeys(loop.missing(("optimizer",)), "lr")
     if missing:
         what = "; ".join(f"{signal} need {name}=" for name, signal in missing.items())

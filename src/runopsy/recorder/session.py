@@ -19,7 +19,7 @@ from runopsy.recorder.journal import ROWS_PER_PART, Journal
 from runopsy.recorder.manifest import append_event, begin, check_free, end, next_session
 from runopsy.recorder.place import ALONE, Agreement, Place, place
 from runopsy.recorder.scalars import Packer
-from runopsy.store import read_manifest, write_manifest
+from runopsy.store import is_run_folder, read_manifest, write_manifest
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -49,6 +49,7 @@ def record(
     resume: bool = False,
     head: Any = None,
     scaler: Any = None,
+    canaries: Any = None,
 ) -> Recording:
     """Start recording a training run into a new folder.
 
@@ -57,9 +58,15 @@ def record(
 
     Args:
         path: the run folder; it must not exist, unless ``resume``.
-        model: for gradient and weight norms; never changed, moved or called.
+        model: what is measured. It is given back as it was: weights, buffers, modes, gradients, random states.
         optimizer: for the learning rate of every parameter group.
-        loss_fn, probe, heldout, head: for signals of later versions; kept in run.json as given or not.
+        loss_fn: ``(output, targets) → 0-d tensor``; for gradients and curvature on the probe batch.
+        probe: ``(inputs, targets)`` of some training examples, 100 to 2 000, always the same; inputs may be a
+            tensor, a tuple of arguments or a dict of keywords. A single dict with ``labels`` serves a model
+            that computes its own loss.
+        heldout: the same of examples that are not trained on.
+        head: the module, or its name, whose input is the last hidden features; default: the last linear layer.
+        canaries: a ``runopsy.Canaries``, or ``(inputs, false labels)``.
         signals: ``"scalars"`` (what you pass, and ``lr``), ``"default"``, ``"full"``, or a list of names.
         every: measure at every n-th ``step`` call or at the given ones; default: log-spaced, then as often
             as the budget allows.
@@ -90,7 +97,10 @@ def record(
         from runopsy.recorder.instruments import Instruments  # imports torch, which such a caller has by now
         from runopsy.recorder.probes import Loop
 
-        loop = Loop(model, optimizer, scaler=scaler, rank=where.rank, world=where.world)
+        batches = _batches(probe=probe, heldout=heldout, canaries=canaries)
+        resumed = resume and is_run_folder(folder)
+        about_us: dict[str, Any] = {"resumed": resumed, "rank": where.rank, "world": where.world}
+        loop = Loop(model, optimizer, loss_fn, **batches, head=head, scaler=scaler, **about_us)
         instruments = Instruments.choose(loop, signals, every, budget)
     given = {
         "model": model,
@@ -99,12 +109,22 @@ def record(
         "probe": probe,
         "heldout": heldout,
         "head": head,
+        "canaries": canaries,
     }
     handed = sorted(name for name, value in given.items() if value is not None)
     about: dict[str, Any] = {"config": dict(config or {}), "given": handed}
     if where.world > 1:
         about["world"] = where.world
     return Recording(folder, instruments, about, where=where)
+
+
+def _batches(**given: Any) -> dict[str, Any]:
+    """What was given to measure on, in one form."""
+    from runopsy.recorder.batches import Batch
+    from runopsy.recorder.canary import Canaries
+
+    plainly = {name: what.batch() if isinstance(what, Canaries) else what for name, what in given.items()}
+    return {name: Batch.of(what, name) for name, what in plainly.items() if what is not None}
 
 
 class Recording:
