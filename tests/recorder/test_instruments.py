@@ -65,7 +65,7 @@ class FakeProbe:
     breaks_at: int | None = None
     measured: list[int] = field(default_factory=list)
     needs: tuple[str, ...] = ("model",)
-    cost: str = "what it is told to"
+    cost: str = "whatever it is told to"
     _owes: bool = False
 
     @property
@@ -140,6 +140,37 @@ def test_signals_can_be_named(tmp_path: Path) -> None:
     assert set(train(tmp_path / "run", signals=["grad/norm", "lr"])) == {"train/loss", "lr", "grad/norm"}
 
 
+def test_of_a_family_that_the_model_completes_all_or_one_can_be_named(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1))
+    every = train(tmp_path / "all", signals=["grad/norm/<module>"], model=model)
+    assert {name for name in every if name.startswith("grad")} == {"grad/norm/0", "grad/norm/1"}
+    one = train(tmp_path / "one", signals=["grad/norm/1"], model=model)
+    assert {name for name in one if name.startswith("grad")} == {"grad/norm/1"}
+
+
+def test_full_is_more_than_the_default_and_less_than_what_can_be_named(tmp_path: Path) -> None:
+    chosen = {name: {p.units.keys() for p in module._choice(name)[0]} for name in ("scalars", "default", "full")}
+    assert [len(probes) for probes in chosen.values()] == sorted({len(probes) for probes in chosen.values()})
+    assert "features/cca/<a>~<b>" not in {unit for units in chosen["full"] for unit in units}
+    assert "hessian/top" in {unit for units in chosen["full"] for unit in units}
+    assert "hessian/top" not in {unit for units in chosen["default"] for unit in units}
+
+
+def test_what_this_model_cannot_have_is_no_trouble_but_noted(tmp_path: Path) -> None:
+    """And run.json says how the rest was taken."""
+    x, y = torch.randn(40, 3), torch.randn(40, 1)
+    model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 1))
+    options = {"probe": (x, y), "loss_fn": nn.functional.mse_loss, "signals": "full"}
+    found = train(tmp_path / "run", model=model, optimizer=None, **options)
+    said = json.loads((tmp_path / "run/run.json").read_text())
+    assert said["not_recorded"]["pred/entropy"] == "the targets are no classes"
+    assert said["not_recorded"]["canary/acc"] == "needs canaries="
+    assert said["signals"]["features/effective_rank"]["head"] == "2"
+    assert "single examples" in said["signals"]["gns/s"]["source"]
+    assert {"hessian/top", "gns/s", "ntk/alignment", "features/stable_rank"} <= set(found)
+    assert not {"pred/entropy", "canary/acc"} & set(found)
+
+
 @pytest.mark.parametrize(("wanted", "text"), [("everything", "no set"), (["grad/nrom"], "grad/nrom")])
 def test_a_signal_that_does_not_exist_is_refused_before_anything_is_made(
     tmp_path: Path, wanted: Any, text: str
@@ -152,8 +183,9 @@ def test_a_signal_that_does_not_exist_is_refused_before_anything_is_made(
 def test_what_cannot_be_measured_is_said_with_the_reason(tmp_path: Path) -> None:
     assert set(train(tmp_path / "run", model=None)) == {"train/loss", "lr"}
     said = json.loads((tmp_path / "run/run.json").read_text())
-    assert said["not_recorded"]["grad/norm"] == said["not_recorded"]["weights/update_ratio"] == "needs model="
-    assert said["not_recorded"]["features/effective_rank"] == "needs model=, probe="
+    for name in ("grad/norm", "weights/norm", "weights/update_ratio"):
+        assert said["not_recorded"][name] == "needs model="
+    assert said["not_recorded"]["probe/acc_train"] == "needs model=, probe=, heldout="
     assert said["signals"]["lr"] == {"unit": "", "cadence": "every step"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,13 +19,14 @@ CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 def plain(model: nn.Module) -> nn.Module:
     """The model itself, out of the wrappers that compile or distribute it; parameters are the same objects."""
+    inner: Any = model
     while True:
-        if hasattr(model, "_orig_mod"):
-            model = model._orig_mod  # noqa: SLF001  # what torch.compile wraps; there is no public name
-        elif type(model).__name__ in WRAPPERS:
-            model = model.module
+        if hasattr(inner, "_orig_mod"):
+            inner = inner._orig_mod  # noqa: SLF001  # what torch.compile wraps; there is no public name
+        elif type(inner).__name__ in WRAPPERS:
+            inner = inner.module
         else:
-            return model
+            return cast(nn.Module, inner)
 
 
 def check_measurable(model: nn.Module) -> None:

@@ -83,8 +83,13 @@ class Batch:
     def per_example(self) -> list[Tensor]:
         """The tensors that hold one entry per example, in the order in which ``made_of`` wants them."""
         found: list[Tensor] = []
-        n = len(self)
-        _map((self.args, self.kwargs, self.y), lambda t: found.append(t) or t if t.dim() and len(t) == n else t)
+
+        def note(t: Tensor) -> Tensor:
+            if t.dim() and len(t) == len(self):
+                found.append(t)
+            return t
+
+        _map((self.args, self.kwargs, self.y), note)
         return found
 
     def made_of(self, tensors: Sequence[Tensor]) -> Batch:

@@ -1,9 +1,11 @@
 """A model lent to a measurement, and given back as if nobody had touched it."""
+# ruff: noqa: SLF001  # a module keeps its parts in private dicts, and torch.func itself swaps them there
 
 from __future__ import annotations
 
 import random
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -34,8 +36,9 @@ def borrowed(model: nn.Module) -> Iterator[nn.Module]:
         for kind in {"cpu", *(device.type for device in devices)}:
             stack.enter_context(torch.autocast(kind, enabled=False))
         if "torch._dynamo" in sys.modules:  # else nothing was compiled, and asking would import the compiler
-            stack.enter_context(torch.compiler.set_stance("force_eager"))  # type: ignore[no-untyped-call]
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
         stack.enter_context(_same_random_states(devices))
+        stack.enter_context(_no_warnings())
         stack.enter_context(_stand_ins(model))
         yield model
 
@@ -83,6 +86,21 @@ def _put_back(now: Any, before: dict[str, Any]) -> None:
     for key, value in before.items():
         if key not in now or now[key] is not value:
             now[key] = value
+
+
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Nothing that a measurement makes the model warn of is the user's to mend.
+
+    ``catch_warnings`` would do more: it makes Python forget what it has said already, and every warning
+    of the training would be said again after each reading.
+    """
+    filters = warnings.filters
+    warnings.filters = [("ignore", None, Warning, None, 0)]
+    try:
+        yield
+    finally:
+        warnings.filters = filters
 
 
 @contextmanager

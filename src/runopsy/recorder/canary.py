@@ -51,7 +51,7 @@ class Canaries:
             raise BadOption(f"classes={classes!r}: there is no other label to give", hint="canaries need two classes")
         if not 0 < count <= n:
             raise BadOption(f"count={count!r} of {n} examples", hint=f"give a number from 1 to {n}")
-        draw = random.Random(f"{seed}/{n}")
+        draw = random.Random(f"{seed}/{n}")  # noqa: S311  # no secret
         self.dataset, self.classes = dataset, classes
         self.indices: Sequence[int] = tuple(sorted(draw.sample(range(n), count)))
         self._turn = {index: draw.randrange(1, classes) for index in self.indices}

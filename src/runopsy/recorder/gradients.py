@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,17 +29,14 @@ def differentiable(model: nn.Module) -> Iterator[nn.Module]:
     """The model, borrowed and ready to be differentiated twice.
 
     Attention runs in its plain form, because the fused ones have no second derivative, and recurrent
-    layers without the libraries that have none either. The functional transforms warn where they are
-    slow; the user cannot mend that.
+    layers without the libraries that have none either.
     """
     with (
         borrowed(model) as lent,
         torch.enable_grad(),
         sdpa_kernel(SDPBackend.MATH),
         torch.backends.cudnn.flags(enabled=not _recurrent(lent), benchmark=False),
-        warnings.catch_warnings(),
     ):
-        warnings.simplefilter("ignore")
         yield lent
 
 
@@ -70,10 +66,14 @@ def gradient(scalar: Tensor, weights: Sequence[Tensor], again: bool = False) -> 
     Raises:
         Unavailable: the scalar depends on none of them, or the graph is hidden.
     """
-    if scalar.grad_fn is None:
+    if not scalar.requires_grad:
         raise Unavailable("the loss of the probe batch does not depend on the parameters")
     _check_visible(scalar)
     found = torch.autograd.grad(scalar, weights, create_graph=again, allow_unused=True)
+    return _zeros_for_none(found, weights)
+
+
+def _zeros_for_none(found: Sequence[Tensor | None], weights: Sequence[Tensor]) -> list[Tensor]:
     return [torch.zeros_like(w) if g is None else g for g, w in zip(found, weights, strict=True)]
 
 
@@ -92,14 +92,16 @@ def _check_visible(scalar: Tensor) -> None:
 
 def products(slopes: Sequence[Tensor], weights: Sequence[Tensor], direction: Tensor) -> Tensor:
     """H v (P,) for v (P,), with ``slopes`` the gradient that was made to be differentiated again."""
-    parts = [part.view_as(w) for part, w in zip(direction.split([w.numel() for w in weights]), weights, strict=True)]
+    parts = [
+        part.view_as(w) for part, w in zip(torch.split(direction, [w.numel() for w in weights]), weights, strict=True)
+    ]
     reached = [(g, v) for g, v in zip(slopes, parts, strict=True) if g.requires_grad]
     if not reached:
         return torch.zeros_like(direction)  # the loss is linear in every parameter
     found = torch.autograd.grad(
         [g for g, _ in reached], weights, [v for _, v in reached], retain_graph=True, allow_unused=True
     )
-    return flat([torch.zeros_like(w) if h is None else h for h, w in zip(found, weights, strict=True)])
+    return flat(_zeros_for_none(found, weights))
 
 
 def flat(tensors: Sequence[Tensor]) -> Tensor:
@@ -123,7 +125,8 @@ def example_moments(sight: Sight, most: int) -> Moments:
     """
 
     def look() -> Moments:
-        assert sight.model is not None and sight.loss_fn is not None  # the probes state it
+        assert sight.model is not None
+        assert sight.loss_fn is not None  # the probes state both
         batch = sight.batch("probe")[:most]
         with differentiable(sight.model) as model:
             sight.first_time("examples", lambda: check_independent(model, batch, sight.loss_fn))

@@ -51,21 +51,27 @@ class Instruments:
         wanted: Callable[[str], bool] = lambda name: True,
     ) -> None:
         self.loop = loop
-        self.wanted = wanted  # of the signals that the probes read, those to be written
+        self._wanted = wanted  # of the signals that the probes read, those to be written
         self.refused: dict[str, str] = {}  # signal → why it cannot be had in this run
         self.troubles: list[str] = []  # probes that failed in the middle of it
         self._running: list[_Running] = []
         self._stopwatch = Stopwatch(device_of(loop.model))
         self._call = 0
         for probe in probes:
-            self._start(probe, Account(Cadence(every), _guess(probe)))
+            missing = loop.missing(probe.needs)
+            if missing:
+                self.refused |= dict.fromkeys(probe.units, f"needs {', '.join(f'{name}=' for name in missing)}")
+            else:
+                self._start(probe, Account(Cadence(every), _guess(probe)))
         self._budget = Budget(budget, [running.account for running in self._running])
 
     def _start(self, probe: Probe, account: Account) -> None:
         try:
-            self._running.append(_Running(probe, _started(probe, self.loop), account))
-        except Exception as cause:  # a probe that cannot even start must not cost the others
-            self.refused.update(dict.fromkeys(filter(self.wanted, probe.units), _reason(cause)))
+            self._running.append(_Running(probe, probe.start(self.loop), account))
+        except Unavailable as why:
+            self.refused |= dict.fromkeys(probe.units, str(why))
+        except Exception as cause:  # a model of somebody else's may raise anything
+            self.refused |= dict.fromkeys(probe.units, f"{type(cause).__name__}: {cause}")
 
     @classmethod
     def choose(
@@ -82,21 +88,21 @@ class Instruments:
                 schedule that is none.
         """
         calls = schedule(every)
-        chosen, wanted = _wanted(signals)
-        _check_needs(loop, signals, chosen, wanted)
+        chosen, wanted = _choice(signals)
+        _check_needs(loop, signals, chosen)
         if loop.rank > 0:  # the first rank measures what is the same on all
             chosen = [probe for probe in chosen if probe in EACH_RANK]
         return cls(loop, chosen, calls, budget, wanted)
 
     def describe(self) -> dict[str, dict[str, Any]]:
-        """For run.json: each signal with its unit, how often it is read, what a reading takes and how it is taken."""
+        """For run.json: each signal with its unit, how it is taken, how often, and what a reading has cost so far."""
         about: dict[str, dict[str, Any]] = {
-            name: {"unit": unit, "cadence": running.account.cadence.describe(), "cost": running.probe.cost}
-            | _price(running.account)
+            name: {"unit": unit, "cadence": running.account.cadence.describe(), "takes": running.probe.cost}
             | self.loop.notes.get(name, {})
+            | _price(running.account)
             for running in self._running
             for name, unit in running.probe.units.items()
-            if self.wanted(name)
+            if self._wanted(name)
         }
         rates = {name: {"unit": "", "cadence": "every step"} for name in self._rate_names()}
         return about | rates
@@ -107,9 +113,9 @@ class Instruments:
             name: why
             for running in self._running
             if (why := self._budget.why_never(running.account))
-            for name in filter(self.wanted, running.probe.units)
+            for name in running.probe.units
         }
-        return self.refused | dear
+        return {name: why for name, why in (self.refused | dear).items() if self._wanted(name)}
 
     @torch.no_grad()
     def read(self, step: int, now: float, spent: float = 0.0) -> list[Reading]:
@@ -155,18 +161,18 @@ class Instruments:
         readings: list[Reading] = []
         try:
             readings.extend(action())
+        except Unavailable as cause:  # this run cannot have it, and nothing is wrong
+            self._retire(running, str(cause))
         except Exception as cause:  # a model of somebody else's may raise anything
-            self._retire(running, cause)
-        return [reading for reading in readings if self.wanted(whole_name(reading[1]))]
+            why = f"{type(cause).__name__}: {cause}"
+            self._retire(running, why)
+            self.troubles.append(f"{', '.join(running.probe.units)} cannot be measured any more: {why}")
+        return [reading for reading in readings if self._wanted(whole_name(reading[1]))]
 
-    def _retire(self, running: _Running, cause: Exception) -> None:
+    def _retire(self, running: _Running, why: str) -> None:
         self._running.remove(running)
         self._budget.close(running.account, running.bill)
-        why = _reason(cause)
-        self.refused.update(dict.fromkeys(filter(self.wanted, running.probe.units), why))
-        if isinstance(cause, Unavailable):
-            return  # so it is with this model; nothing has failed
-        self.troubles.append(f"{', '.join(running.probe.units)} cannot be measured any more: {why}")
+        self.refused.update(dict.fromkeys(running.probe.units, why))
 
     def _groups(self) -> list[dict[str, Any]]:
         """Of the optimizer; the first rank's, for they are the same on all."""
@@ -188,26 +194,13 @@ class Instruments:
                 yield step, f"lr/{group.get('name', i)}", group.get("lr")
 
 
-def _started(probe: Probe, loop: Loop) -> Gauge:
-    """The probe at work.
-
-    Raises:
-        Unavailable: not without what was not given, or not with this model.
-    """
-    missing = loop.missing(probe.needs)
-    if missing:
-        raise Unavailable(f"needs {', '.join(f'{name}=' for name in missing)}")
-    return probe.start(loop)
-
-
-def _reason(cause: Exception) -> str:
-    return str(cause) if isinstance(cause, Unavailable) else f"{type(cause).__name__}: {cause}"
-
-
-def _wanted(signals: str | Iterable[str]) -> tuple[list[Probe], Callable[[str], bool]]:
+def _choice(signals: str | Iterable[str]) -> tuple[list[Probe], Callable[[str], bool]]:
     """The probes that are asked for, and which of their signals are.
 
     A name may be one that the model completes: ``grad/norm/<module>`` for all, ``grad/norm/encoder`` for one.
+
+    Raises:
+        BadOption: a name that is no signal and no set.
     """
     if isinstance(signals, str):
         if signals not in SETS:
@@ -223,27 +216,26 @@ def _wanted(signals: str | Iterable[str]) -> tuple[list[Probe], Callable[[str], 
         raise BadOption(
             f"no such signal: {', '.join(sorted(unknown))}", hint=f"there are lr, {', '.join(sorted(known))}"
         )
-    whole = [known[name] for name in names & set(known)]
 
     def wanted(name: str) -> bool:
-        return name in names or any(p.fullmatch(name) for p in whole) or name == "lr" or name.startswith("lr/")
+        return name in names or any(pattern.fullmatch(name) for whole, pattern in known.items() if whole in names)
 
-    asked = {known[name] for name in known if any(known[name].fullmatch(one) for one in names)}
-    return [probe for probe in PROBES if asked & {known[name] for name in probe.units}], wanted
+    asked = {name for name, pattern in known.items() if any(pattern.fullmatch(one) for one in names)}
+    return [probe for probe in PROBES if asked & set(probe.units)], lambda name: wanted(name) or name in asked
 
 
 def _pattern(name: str) -> re.Pattern[str]:
     """What a signal's name matches: itself, and whatever the model puts for ``<…>``."""
-    return re.compile(re.sub(r"<[^>]*>", ".+", re.escape(name).replace(r"\<", "<").replace(r"\>", ">")))
+    return re.compile(
+        "".join(".+" if part.startswith("<") else re.escape(part) for part in re.split("(<[^>]*>)", name))
+    )
 
 
 def _guess(probe: Probe) -> float:
     return next((steps for need, steps in GUESSES if need in probe.needs), 0.0)
 
 
-def _check_needs(
-    loop: Loop, signals: str | Iterable[str], chosen: Iterable[Probe], wanted: Callable[[str], bool]
-) -> None:
+def _check_needs(loop: Loop, signals: str | Iterable[str], chosen: Iterable[Probe]) -> None:
     """Whether what was asked for by name can be had at all; the default takes what there is.
 
     Raises:
@@ -254,10 +246,12 @@ def _check_needs(
     if signals == "full":  # the rest may lack a probe batch or labels, and is noted in run.json
         missing = dict.fromkeys(loop.missing(("model",)), "most signals")
     else:
+        asked = set(signals)
         missing = {}
         for probe in chosen:
-            missing |= dict.fromkeys(loop.missing(probe.needs), ", ".join(filter(wanted, probe.units)))
-        if "lr" in signals:
+            names = ", ".join(name for name in asked if any(_pattern(own).fullmatch(name) for own in probe.units))
+            missing |= dict.fromkeys(loop.missing(probe.needs), names)
+        if "lr" in asked:
             missing |= dict.fromkeys(loop.missing(("optimizer",)), "lr")
     if missing:
         what = "; ".join(f"{signal} need {name}=" for name, signal in missing.items())

@@ -48,8 +48,8 @@ def record(
     config: Mapping[str, Any] | None = None,
     resume: bool = False,
     head: Any = None,
-    scaler: Any = None,
     canaries: Any = None,
+    scaler: Any = None,
 ) -> Recording:
     """Start recording a training run into a new folder.
 
@@ -99,9 +99,8 @@ def record(
 
         batches = _batches(probe=probe, heldout=heldout, canaries=canaries)
         resumed = resume and is_run_folder(folder)
-        about_us: dict[str, Any] = {"resumed": resumed, "rank": where.rank, "world": where.world}
-        loop = Loop(model, optimizer, loss_fn, **batches, head=head, scaler=scaler, **about_us)
-        instruments = Instruments.choose(loop, signals, every, budget)
+        further = {"head": head, "resumed": resumed, "scaler": scaler, "rank": where.rank, "world": where.world}
+        instruments = Instruments.choose(Loop(model, optimizer, loss_fn, **batches, **further), signals, every, budget)
     given = {
         "model": model,
         "optimizer": optimizer,

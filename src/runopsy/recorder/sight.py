@@ -120,9 +120,13 @@ class Sight:
         return answer
 
     def layers(self) -> dict[str, nn.Module]:
-        """Up to ``LAYERS`` blocks before the head, evenly spaced over the depth."""
+        """Up to ``LAYERS`` blocks before the head, evenly spaced over the depth; normalisations alone are none."""
         head = self._head.module if isinstance(self._head, Head) else None
-        inner = [(name, block) for name, block in blocks(self._plain()).items() if block is not head]
+        inner = [
+            (name, block)
+            for name, block in blocks(self._plain()).items()
+            if block is not head and any(weight.dim() > 1 for weight in block.parameters())
+        ]
         count = min(LAYERS, len(inner))
         places = [round(i * (len(inner) - 1) / max(count - 1, 1)) for i in range(count)]
         return {inner[place][0]: inner[place][1] for place in places}

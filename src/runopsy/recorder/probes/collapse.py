@@ -54,7 +54,7 @@ def nc1(features: Tensor, y: Tensor) -> Tensor | None:
     Raises:
         Unavailable: one class only, more classes than units + 1, or too few examples of each.
     """
-    classes, which, counts = y.unique(return_inverse=True, return_counts=True)
+    classes, which, counts = torch.unique(y, return_inverse=True, return_counts=True)
     k, d = len(classes), features.shape[1]
     if k < 2 or k > d + 1:
         raise Unavailable(f"needs between 2 and {d + 1} classes, {k} are in the batch")
@@ -70,4 +70,5 @@ def nc1(features: Tensor, y: Tensor) -> Tensor | None:
     if not bool(keep.any()):
         return None
     spread = (within @ directions[keep].T).square().mean(dim=0)
-    return (spread / (s[keep].square() / k)).sum() / k
+    ratio: Tensor = (spread / (s[keep].square() / k)).sum() / k
+    return ratio

@@ -119,7 +119,8 @@ def trace(product: Product, like: Tensor, vectors: int, random: torch.Generator)
 def _with_hessian(loop: Loop, ask: Callable[[Tensor, Product], T]) -> tuple[Tensor, T]:
     """(gradient (P,), what ``ask(gradient, v ↦ Hv)`` answers) on the probe batch."""
     sight = loop.sight
-    assert loop.model is not None and loop.loss_fn is not None  # the probes state it
+    assert loop.model is not None
+    assert loop.loss_fn is not None  # the probes state both
     batch = sight.batch("probe")
     with differentiable(loop.model) as model:
         weights = weights_of(model)

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from runopsy.errors import Unavailable
 from runopsy.recorder.probes.arrays import exact, thinned
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
 
@@ -94,8 +95,6 @@ class LogitScale:
 
 
 def _scale(loop: Loop) -> Tensor:
-    from runopsy.errors import Unavailable
-
     try:
         logits = exact(loop.sight.labelled("probe").logits)
     except Unavailable:

@@ -168,7 +168,8 @@ class Window:
         self._squares, self._sizes, self._witness, self.backwards, self._broken = [], [], None, 0, False
         smallest = min(range(len(self._weights)), key=lambda i: self._weights[i].numel(), default=-1)
         note: Callable[[int, bool, Tensor], None] = self._note
-        self.handles = [w.register_hook(partial(note, i, i == smallest)) for i, w in enumerate(self._weights)]
+        hooks = ((w, partial(note, i, i == smallest)) for i, w in enumerate(self._weights))
+        self.handles = [w.register_hook(hook) for w, hook in hooks]  # type: ignore[no-untyped-call]  # torch's own gap
         self.handles.append(self.model.register_forward_pre_hook(self._count, with_kwargs=True))
 
     def close(self) -> tuple[float, float] | None:

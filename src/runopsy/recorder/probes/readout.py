@@ -85,10 +85,10 @@ def _side(loop: Loop, side: str) -> tuple[Tensor, Tensor, int]:
         Unavailable: no classes, or too few examples of each.
     """
     labelled = loop.sight.labelled(side)
-    seen = len(labelled.y.unique())
+    seen = len(torch.unique(labelled.y))
     if seen < 2 or len(labelled.y) < PER_CLASS * seen:
         raise Unavailable(
-            f"a probe needs two classes and {PER_CLASS} examples of each; the {side} batch has {len(labelled.y)} of {seen}"
+            f"needs two classes and {PER_CLASS} examples of each; the {side} batch has {len(labelled.y)} of {seen}"
         )
     x = thinned(labelled.of(loop.sight.hidden(side)), ROWS)
     return x, thinned(labelled.y, ROWS), labelled.logits.shape[1]

@@ -125,7 +125,8 @@ def hsic(k: Tensor, m: Tensor) -> Tensor:
     k, m = k - k.diag().diag(), m - m.diag().diag()
     rows_k, rows_m = k.sum(dim=0), m.sum(dim=0)
     both = (k * m).sum() + rows_k.sum() * rows_m.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * (rows_k @ rows_m)
-    return both / (n * (n - 3))
+    unbiased: Tensor = both / (n * (n - 3))
+    return unbiased
 
 
 def cka(k: Tensor, m: Tensor, alike: Callable[[Tensor, Tensor], Tensor] = hsic) -> Tensor | None:
