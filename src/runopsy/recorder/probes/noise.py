@@ -82,6 +82,8 @@ class NoiseScale:
             from runopsy.recorder.probes.parallel import RankNoise  # it builds on this module
 
             return RankNoise(loop, loop.model)
+        if any(hasattr(weight, "to_local") for weight in loop.model.parameters()):
+            raise Unavailable("the model is sharded, and gradients are summed before those of one rank can be seen")
         if loop.rank > 0:
             raise Unavailable("the gradient of one rank alone can be seen in DistributedDataParallel only")
         return _NoiseScale(loop, self.examples, Window.of(loop.model))

@@ -1,6 +1,6 @@
-"""One process of a training with several: ``python parallel_loop.py RANK WORLD FOLDER KIND RECORD``.
+"""One process of a training with several: ``python parallel_loop.py RANK WORLD FOLDER KIND,KIND``.
 
-Ends with FOLDER/end-RANK.pt: everything a later step could depend on.
+Each kind (ddp, fsdp, dies) leaves its run in FOLDER/KIND, and where it ended in FOLDER/KIND-RECORDED-RANK.pt.
 """
 
 from __future__ import annotations
@@ -43,13 +43,23 @@ def batches(step: int, rank: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
     ]
 
 
-def main(rank: int, world: int, folder: Path, kind: str, recording: bool) -> None:
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet-{kind}-{recording}", rank=rank, world_size=world)
+def main(rank: int, world: int, folder: Path, kinds: list[str]) -> None:
+    """Train each kind without the recorder and with it; one that dies is only recorded."""
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world)
+    for kind in kinds:
+        for recording in (False, True) if kind != "dies" else (True,):
+            end = train(rank, world, folder / kind, kind, recording)
+            torch.save(end, folder / f"{kind}-{recording}-{rank}.pt")
+    dist.destroy_process_group()
+
+
+def train(rank: int, world: int, run_folder: Path, kind: str, recording: bool) -> dict[str, Any]:
+    """Everything that a later step could depend on, and the true norms of the gradients."""
     model = made(kind)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
     random.seed(rank)
     options: dict[str, Any] = {"model": model, "optimizer": optimizer, "every": 1, "budget": None}
-    run: Any = record(folder / "run", **options) if recording else None
+    run: Any = record(run_folder, **options) if recording else None
     norms = []
     for step in range(STEPS):
         if kind == "dies" and step == DIES_AT and rank == world - 1:
@@ -67,15 +77,13 @@ def main(rank: int, world: int, folder: Path, kind: str, recording: bool) -> Non
     if run is not None:
         run.log(STEPS, {"val/loss": 1.0})
         run.finish()
-    end = {
+    return {
         "weights": [_full(p) for p in model.parameters()],
         "gradients": [_full(p.grad) for p in model.parameters()],
         "moments": [_full(state["exp_avg"]) for state in optimizer.state.values()],
         "random": [torch.get_rng_state(), random.getstate()],
         "norms": norms,
     }
-    torch.save(end, folder / f"end-{rank}-{recording}.pt")
-    dist.destroy_process_group()
 
 
 def _full(t: Any) -> Any:
@@ -84,4 +92,4 @@ def _full(t: Any) -> Any:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4], sys.argv[5] == "record")
+    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4].split(","))
