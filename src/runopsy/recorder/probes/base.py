@@ -37,6 +37,7 @@ class Loop:
     head: Any = None
     resumed: bool = False
     scaler: GradScaler | None = None
+    clipped: bool = False  # gradients are, when ``run.step`` is called
     rank: int = 0  # of the ``world`` processes that train together
     world: int = 1
     said: dict[str, Any] = field(init=False, default_factory=dict)  # the newest value of each name given to run.step

@@ -81,6 +81,8 @@ class NoiseScale:
         if loop.world > 1 and isinstance(loop.model, nn.parallel.DistributedDataParallel):
             from runopsy.recorder.probes.parallel import RankNoise  # it builds on this module
 
+            if loop.clipped:
+                raise Unavailable("gradients of all ranks are clipped before run.step is called")
             return RankNoise(loop, loop.model)
         if any(hasattr(weight, "to_local") for weight in loop.model.parameters()):
             raise Unavailable("the model is sharded, and gradients are summed before those of one rank can be seen")

@@ -112,6 +112,8 @@ class GradNorm:
         model = loop.model
         assert model is not None  # stated in ``needs``
         check_in_one_piece(model)
+        if loop.clipped:
+            raise Unavailable("gradients are clipped before run.step is called")
 
         def read(step: int) -> Iterable[Reading]:
             gradients = [p.grad for p in model.parameters() if p.grad is not None]
@@ -135,6 +137,8 @@ class ModuleGradNorm:
         model = loop.model
         assert model is not None  # stated in ``needs``
         check_in_one_piece(model)
+        if loop.clipped:
+            raise Unavailable("gradients are clipped before run.step is called")
 
         def read(step: int) -> Iterable[Reading]:
             scale = loop.gradient_scale()
