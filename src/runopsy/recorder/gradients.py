@@ -147,8 +147,7 @@ def check_independent(model: nn.Module, batch: Batch, loss_fn: Scalar | None) ->
     """Raise Unavailable unless the last example alone gives what it gives in its batch, and losses average."""
     with torch.no_grad():
         output = batch.run(model)
-        whole, alone = main_tensor(output), main_tensor(batch[-1:].run(model))
-        if len(batch) < 2 or len(whole) != len(batch) or len(alone) != 1 or not _near(whole[-1:], alone):
+        if not _stands_alone(model, batch, main_tensor(output)):
             raise Unavailable("the examples of the probe batch cannot be taken one by one along its first dimension")
         if loss_fn is None:
             return
@@ -156,6 +155,15 @@ def check_independent(model: nn.Module, batch: Batch, loss_fn: Scalar | None) ->
         loss = loss_fn(output, batch.y).float()
         if loss.dim() or not (_near(losses.mean(), loss) or _near(losses.sum(), loss)):
             raise Unavailable("the loss of a batch is not the mean of the losses of its examples")
+
+
+def _stands_alone(model: nn.Module, batch: Batch, whole: Tensor) -> bool:
+    """Whether the last example gives alone what it gave in the batch."""
+    try:
+        alone = main_tensor(batch[-1:].run(model))
+    except Exception:  # a normalisation over the batch, say, will not take a batch of one
+        return False
+    return len(batch) > 1 and len(whole) == len(batch) and len(alone) == 1 and _near(whole[-1:], alone)
 
 
 def _near(one: Tensor, two: Tensor) -> bool:

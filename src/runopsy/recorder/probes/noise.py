@@ -97,20 +97,21 @@ class _NoiseScale:
     examples: int
     window: Window | None  # None: gradients are not accumulated, or cannot be watched
     _at: int = 0
-    _alone: int = 0  # windows with a single backward
+    _alone: int = 0  # windows with a single backward, or none that was seen
     _found: bool = False  # whether micro-batches have been seen
 
     def settle(self) -> Iterable[Reading]:
         if self.window is None or not self.window.handles:
             return
-        pieces = self.window.close()
+        as_seen = self.loop.clipped or self.loop.scaler is not None  # else .grad is what the optimizer gets
+        scale = self.loop.scaler.get_scale() if self.loop.scaler is not None else 1.0
+        pieces = self.window.close(as_seen)
         if pieces is not None:
             self._found = True
             self._note("micro-batches of gradient accumulation")
-            squared = self.loop.gradient_scale() ** 2
-            yield self._at, "gns/g2", pieces[0] / squared
-            yield self._at, "gns/s", pieces[1] / squared
-        elif self.window.backwards == 1 and not self._found:
+            yield self._at, "gns/g2", pieces[0] / scale**2
+            yield self._at, "gns/s", pieces[1] / scale**2
+        elif self.window.backwards < 2 and not self._found:
             self._alone += 1
             if self._alone >= WINDOWS or self._can_take_examples():
                 self.window = None
@@ -176,13 +177,19 @@ class Window:
         self.handles = [w.register_hook(hook) for w, hook in hooks]  # type: ignore[no-untyped-call]  # torch's own gap
         self.handles.append(self.model.register_forward_pre_hook(self._count, with_kwargs=True))
 
-    def close(self) -> tuple[float, float] | None:
-        """Take the hooks off; (|G|², tr Σ) where the window held several equal micro-batches."""
+    def close(self, as_seen: bool = False) -> tuple[float, float] | None:
+        """Take the hooks off; (|G|², tr Σ) where the window held several equal micro-batches.
+
+        In the scale of ``.grad``, which may have been unscaled since, or clipped; or as the hooks saw it.
+        """
         seen = self.look()
         factor = self._factor() if seen is not None and seen.k > 1 else None
         if seen is None or factor is None:
             return None
-        return noise_pieces(seen.big_square, seen.small_square * factor**2, seen.k * seen.each, seen.each)
+        big, small = seen.big_square, seen.small_square * factor**2
+        if as_seen:
+            big, small = big / factor**2, seen.small_square
+        return noise_pieces(big, small, seen.k * seen.each, seen.each)
 
     def look(self) -> Seen | None:
         """Take the hooks off; what the window held, if that was equal micro-batches with one backward each."""
