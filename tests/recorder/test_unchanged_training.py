@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402  # after the skip
 
+from exact import assert_same  # noqa: E402
 from runopsy.recorder import record  # noqa: E402
 from runopsy.store import read_run  # noqa: E402
 from zoo import SPECIMENS, Specimen  # noqa: E402
@@ -93,26 +94,6 @@ def train(specimen: Specimen, folder: Path | None) -> dict[str, Any]:
         "random": [torch.get_rng_state(), random.getstate(), np.random.get_state()],  # noqa: NPY002
         "grad mode": torch.is_grad_enabled(),
     }
-
-
-def assert_same(one: Any, two: Any, where: str = "") -> None:
-    """Equal to the last bit, whatever it is made of."""
-    assert type(one) is type(two), where
-    if isinstance(one, torch.Tensor):
-        assert (one.dtype, one.shape) == (two.dtype, two.shape), where
-        assert one.detach().numpy().tobytes() == two.detach().numpy().tobytes(), where
-    elif isinstance(one, np.ndarray):
-        assert one.tobytes() == two.tobytes(), where
-    elif isinstance(one, dict):
-        assert list(one) == list(two), where
-        for key in one:
-            assert_same(one[key], two[key], f"{where}/{key}")
-    elif isinstance(one, (list, tuple)):
-        assert len(one) == len(two), where
-        for i, (a, b) in enumerate(zip(one, two, strict=True)):
-            assert_same(a, b, f"{where}/{i}")
-    else:
-        assert one == two, where
 
 
 @pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")  # of a checkpoint, in the validation here

@@ -13,8 +13,9 @@ import torch
 from runopsy.errors import BadOption, Unavailable
 from runopsy.recorder.budget import Account, Budget
 from runopsy.recorder.cadence import Cadence, Schedule, schedule
-from runopsy.recorder.probes import DEAR, ON_REQUEST, PROBES, Gauge, Loop, Probe, Reading
+from runopsy.recorder.probes import DEAR, EACH_RANK, ON_REQUEST, PROBES, Gauge, Loop, Probe, Reading
 from runopsy.recorder.stopwatch import Stopwatch, device_of
+from runopsy.shares import whole_name
 
 SETS = ("scalars", "default", "full")
 GUESSES = (  # training steps that a reading costs, by what its probe needs; only until it has been timed
@@ -89,6 +90,8 @@ class Instruments:
         calls = schedule(every)
         chosen, wanted = _choice(signals)
         _check_needs(loop, signals, chosen)
+        if loop.rank > 0:  # the first rank measures what is the same on all
+            chosen = [probe for probe in chosen if probe in EACH_RANK]
         return cls(loop, chosen, calls, budget, wanted)
 
     def describe(self) -> dict[str, dict[str, Any]]:
@@ -164,7 +167,7 @@ class Instruments:
             why = f"{type(cause).__name__}: {cause}"
             self._retire(running, why)
             self.troubles.append(f"{', '.join(running.probe.units)} cannot be measured any more: {why}")
-        return [reading for reading in readings if self._wanted(reading[1])]
+        return [reading for reading in readings if self._wanted(whole_name(reading[1]))]
 
     def _retire(self, running: _Running, why: str) -> None:
         self._running.remove(running)

@@ -50,6 +50,7 @@ def record(
     head: Any = None,
     canaries: Any = None,
     scaler: Any = None,
+    clipped: bool = False,
 ) -> Recording:
     """Start recording a training run into a new folder.
 
@@ -76,6 +77,7 @@ def record(
         resume: continue an existing run, in a new session; a missing path is then simply started.
         scaler: the ``torch.amp.GradScaler``, if there is one: gradients that are still scaled when ``step``
             is called are then measured as if they were not.
+        clipped: gradients have been clipped when ``step`` is called: their norms are then not measured.
 
     Raises:
         RunExists: the path exists and ``resume`` is false, or it is something else than a run folder.
@@ -99,7 +101,7 @@ def record(
 
         batches = _batches(probe=probe, heldout=heldout, canaries=canaries)
         resumed = resume and is_run_folder(folder)
-        further = {"head": head, "resumed": resumed, "scaler": scaler, "rank": where.rank, "world": where.world}
+        further = {"head": head, "resumed": resumed, "scaler": scaler, "clipped": clipped} | where._asdict()
         instruments = Instruments.choose(Loop(model, optimizer, loss_fn, **batches, **further), signals, every, budget)
     given = {
         "model": model,

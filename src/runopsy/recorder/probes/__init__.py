@@ -53,5 +53,7 @@ DEAR: tuple[Probe, ...] = (
 ON_REQUEST: tuple[Probe, ...] = (CcaLayers(),)
 
 PROBES: tuple[Probe, ...] = (*CHEAP, *DEAR, *ON_REQUEST)
+# Of several processes that train together each reads its own share of these; the first one reads the others.
+EACH_RANK: tuple[Probe, ...] = (GradNorm(), WeightNorm(), NoiseScale())
 
-__all__ = ["CHEAP", "DEAR", "ON_REQUEST", "PROBES", "Gauge", "Loop", "Probe", "Reading"]
+__all__ = ["CHEAP", "DEAR", "EACH_RANK", "ON_REQUEST", "PROBES", "Gauge", "Loop", "Probe", "Reading"]

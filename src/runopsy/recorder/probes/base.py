@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from runopsy.errors import Unavailable
 from runopsy.recorder.batches import Batch, LossFunction, own_loss
 from runopsy.recorder.sight import Sight
 
@@ -36,9 +37,10 @@ class Loop:
     head: Any = None
     resumed: bool = False
     scaler: GradScaler | None = None
+    clipped: bool = False  # gradients are, when ``run.step`` is called
     rank: int = 0  # of the ``world`` processes that train together
     world: int = 1
-    said: dict[str, Any] = field(default_factory=dict)  # the newest value of each name passed to ``run.step``
+    said: dict[str, Any] = field(init=False, default_factory=dict)  # the newest value of each name given to run.step
     sight: Sight = field(init=False, repr=False)
     notes: dict[str, dict[str, str]] = field(init=False, default_factory=dict)
     tables: dict[str, Callable[[], Table]] = field(init=False, default_factory=dict)
@@ -53,6 +55,21 @@ class Loop:
     def missing(self, needs: Iterable[str]) -> tuple[str, ...]:
         """Those of ``needs`` (names of the fields above) that were not given."""
         return tuple(name for name in needs if getattr(self, name, None) is None)
+
+    def gradient_scale(self) -> float:
+        """What the gradients are multiplied with at this moment: 1 without a GradScaler, or once it has unscaled them.
+
+        Raises:
+            Unavailable: this torch does not say whether they are unscaled.
+        """
+        if self.scaler is None or not self.scaler.is_enabled():
+            return 1.0
+        states = getattr(self.scaler, "_per_optimizer_states", None)  # torch has no public name for it
+        if states is None:
+            raise Unavailable("it cannot be told whether the GradScaler has unscaled the gradients")
+        stages = {key: state["stage"].name for key, state in dict(states).items()}  # never add to its defaultdict
+        known = stages if self.optimizer is None else {id(self.optimizer): stages.get(id(self.optimizer))}
+        return 1.0 if "UNSCALED" in known.values() else float(self.scaler.get_scale())
 
     def note(self, signal: str, **said: str) -> None:
         """Say in run.json how a signal is taken."""

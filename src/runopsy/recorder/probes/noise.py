@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -63,7 +63,8 @@ class GradVariance:
 class NoiseScale:
     """|G|² and tr Σ of the training gradient, stored apart; their ratio, once averaged, is the noise scale.
 
-    Taken from micro-batches where the loop accumulates gradients (one backward each): their gradients are
+    Taken from the ranks of DistributedDataParallel (see ``parallel``), or from micro-batches where the
+    loop accumulates gradients (one backward each): their gradients are
     seen by hooks that are on for the window after a due step only, and scaled to the ``.grad`` that the
     optimizer gets. Else from single examples of the probe batch, in evaluation mode: a fixed sample, so
     averaging over steps does not reduce its share of the error. run.json names the source.
@@ -77,14 +78,24 @@ class NoiseScale:
 
     def start(self, loop: Loop) -> Gauge:
         assert loop.model is not None  # stated in ``needs``
-        return _NoiseScale(loop, self.examples, _Window.of(loop.model))
+        if loop.world > 1 and isinstance(loop.model, nn.parallel.DistributedDataParallel):
+            from runopsy.recorder.probes.parallel import RankNoise  # it builds on this module
+
+            if loop.clipped:
+                raise Unavailable("gradients of all ranks are clipped before run.step is called")
+            return RankNoise(loop, loop.model)
+        if any(hasattr(weight, "to_local") for weight in loop.model.parameters()):
+            raise Unavailable("the model is sharded, and gradients are summed before those of one rank can be seen")
+        if loop.rank > 0:
+            raise Unavailable("the gradient of one rank alone can be seen in DistributedDataParallel only")
+        return _NoiseScale(loop, self.examples, Window.of(loop.model))
 
 
 @dataclass(slots=True)
 class _NoiseScale:
     loop: Loop
     examples: int
-    window: _Window | None  # None: gradients are not accumulated, or cannot be watched
+    window: Window | None  # None: gradients are not accumulated, or cannot be watched
     _at: int = 0
     _alone: int = 0  # windows with a single backward, or none that was seen
     _found: bool = False  # whether micro-batches have been seen
@@ -92,12 +103,14 @@ class _NoiseScale:
     def settle(self) -> Iterable[Reading]:
         if self.window is None or not self.window.handles:
             return
-        pieces = self.window.close()
+        as_seen = self.loop.clipped or self.loop.scaler is not None  # else .grad is what the optimizer gets
+        scale = self.loop.scaler.get_scale() if self.loop.scaler is not None else 1.0
+        pieces = self.window.close(as_seen)
         if pieces is not None:
             self._found = True
             self._note("micro-batches of gradient accumulation")
-            yield self._at, "gns/g2", pieces[0]
-            yield self._at, "gns/s", pieces[1]
+            yield self._at, "gns/g2", pieces[0] / scale**2
+            yield self._at, "gns/s", pieces[1] / scale**2
         elif self.window.backwards < 2 and not self._found:
             self._alone += 1
             if self._alone >= WINDOWS or self._can_take_examples():
@@ -123,8 +136,17 @@ class _NoiseScale:
             self.loop.note(name, source=source)
 
 
+class Seen(NamedTuple):
+    """Of ``k`` micro-batches with ``each`` examples: mean ‖g‖² of one, and ‖g‖² of their mean as it is in ``.grad``."""
+
+    k: int
+    each: int
+    small_square: float
+    big_square: float
+
+
 @dataclass(slots=True)
-class _Window:
+class Window:
     """From one ``run.step`` to the next: the gradient of each backward, as it is added to ``.grad``."""
 
     model: nn.Module
@@ -135,9 +157,10 @@ class _Window:
     _squares: list[Tensor] = field(default_factory=list)
     _sizes: list[int] = field(default_factory=list)  # examples of each forward pass in training mode
     _witness: Tensor | None = None  # the sum of what one small parameter was given
+    _broken: bool = False  # a hook failed: what was seen is not all
 
     @classmethod
-    def of(cls, model: nn.Module) -> _Window | None:
+    def of(cls, model: nn.Module) -> Window | None:
         """A window on the model; None for one that is compiled (hooks would compile it anew) or distributed."""
         if plain(model) is not model or getattr(model, "_compiled_call_impl", None) is not None:
             return None
@@ -147,30 +170,46 @@ class _Window:
         self.close()
         self._weights = [p for p in self.model.parameters() if p.requires_grad and not hasattr(p, "to_local")]
         self._fired = [0] * len(self._weights)
-        self._squares, self._sizes, self._witness, self.backwards = [], [], None, 0
+        self._squares, self._sizes, self._witness, self.backwards, self._broken = [], [], None, 0, False
         smallest = min(range(len(self._weights)), key=lambda i: self._weights[i].numel(), default=-1)
         note: Callable[[int, bool, Tensor], None] = self._note
         hooks = ((w, partial(note, i, i == smallest)) for i, w in enumerate(self._weights))
         self.handles = [w.register_hook(hook) for w, hook in hooks]  # type: ignore[no-untyped-call]  # torch's own gap
         self.handles.append(self.model.register_forward_pre_hook(self._count, with_kwargs=True))
 
-    def close(self) -> tuple[float, float] | None:
-        """Take the hooks off; (|G|², tr Σ) where the window held several equal micro-batches."""
+    def close(self, as_seen: bool = False) -> tuple[float, float] | None:
+        """Take the hooks off; (|G|², tr Σ) where the window held several equal micro-batches.
+
+        In the scale of ``.grad``, which may have been unscaled since, or clipped; or as the hooks saw it.
+        """
+        seen = self.look()
+        factor = self._factor() if seen is not None and seen.k > 1 else None
+        if seen is None or factor is None:
+            return None
+        big, small = seen.big_square, seen.small_square * factor**2
+        if as_seen:
+            big, small = big / factor**2, seen.small_square
+        return noise_pieces(big, small, seen.k * seen.each, seen.each)
+
+    def look(self) -> Seen | None:
+        """Take the hooks off; what the window held, if that was equal micro-batches with one backward each."""
         for handle in self.handles:
             handle.remove()
         self.handles = []
-        self.backwards = max(self._fired, default=0)
-        if self.backwards < 2 or len(self._sizes) != self.backwards or len(set(self._sizes)) > 1:
+        self.backwards = k = max(self._fired, default=0)
+        if self._broken or k < 1 or len(self._sizes) != k or len(set(self._sizes)) > 1:
             return None
-        factor = self._factor()
-        if factor is None:
-            return None
-        k, each = self.backwards, self._sizes[0]
         gradients = [w.grad for w in self._weights if w.grad is not None]
-        small_square = float(torch.stack(self._squares).double().sum()) * k * factor**2
-        return noise_pieces(float(l2(gradients)) ** 2, small_square, k * each, each)
+        small_square = float(torch.stack(self._squares).double().sum()) * k  # Σ k² ‖part of .grad‖² / k
+        return Seen(k, self._sizes[0], small_square, float(l2(gradients)) ** 2 if gradients else 0.0)
 
     def _note(self, i: int, is_witness: bool, gradient: Tensor) -> None:
+        try:
+            self._add(i, is_witness, gradient)
+        except Exception:  # out of memory, say: it would come out of the loop's own backward()
+            self._broken = True
+
+    def _add(self, i: int, is_witness: bool, gradient: Tensor) -> None:
         self._fired[i] += 1
         if gradient.is_sparse:
             gradient = gradient.coalesce().values()
@@ -198,13 +237,3 @@ class _Window:
         if factor <= 0 or float((now - factor * seen).norm()) > PROPORTIONAL * float(now.norm()):
             return None
         return factor
-
-
-def rank_pieces(squares: Sequence[float], square_of_mean: float, examples: int) -> tuple[float, float]:
-    """(|G|², tr Σ) from the squared gradient norms of all ranks before all-reduce, and that of their mean.
-
-    Args:
-        squares: one per rank.
-        examples: of one rank's batch, the same for all.
-    """
-    return noise_pieces(square_of_mean, sum(squares) / len(squares), examples * len(squares), examples)

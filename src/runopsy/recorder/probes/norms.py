@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from runopsy.errors import Unavailable
 from runopsy.recorder.anatomy import blocks, plain
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
+from runopsy.shares import SHARD
 
 SAMPLED = 4_000_000  # weights copied for the update ratio: 16 MB in float32, and under 0.1 % error of the ratio
 
@@ -44,8 +45,43 @@ def trainable(model: nn.Module) -> list[Tensor]:
 
 def _whole(t: Tensor) -> Tensor:
     if hasattr(t, "to_local"):  # a DTensor: its norm takes all processes at once, and they are not all here
-        raise TypeError("it is sharded over several processes, and one alone cannot measure it")
+        raise Unavailable("the model is sharded over several processes, and one alone cannot measure it")
     return t
+
+
+def share_of_norm(loop: Loop, step: int, name: str, tensors: Sequence[Tensor], scale: float = 1.0) -> Iterable[Reading]:
+    """The norm of all tensors together, over ``scale``; of a sharded model this rank's share of it.
+
+    The share is the root of Σ ‖local part‖² / copies, so that the squares of all ranks add up to the whole's.
+    No process waits for another, which a norm that talks to them would.
+    """
+    if not tensors:
+        return
+    if any(hasattr(t, "to_local") for t in tensors):
+        squares = [_local_square(t, loop.world) for t in tensors]
+        yield step, f"{SHARD}{name}", torch.stack([s.to(squares[0].device) for s in squares]).sum().sqrt() / scale
+    elif loop.rank == 0:  # on the others it is the same
+        yield step, name, l2(tensors) / scale
+
+
+def _local_square(t: Any, world: int) -> Tensor:
+    """‖local part‖² / how many ranks hold the same part."""
+    if not hasattr(t, "to_local"):
+        return l2([t]).square() / world
+    copies = 1
+    for size, placement in zip(t.device_mesh.shape, t.placements, strict=True):
+        if placement.is_partial():
+            raise Unavailable("the gradients of the sharded model are not reduced yet")
+        copies *= size if placement.is_replicate() else 1
+    return l2([t.to_local()]).square() / copies
+
+
+def check_in_one_piece(model: nn.Module) -> None:
+    """Raise Unavailable where parameters are parts of others without saying which."""
+    if any(type(module).__name__ == "FullyShardedDataParallel" for module in model.modules()):
+        raise Unavailable("the model is sharded by FSDP's first version; fully_shard() can be measured")
+    if any(hasattr(weight, "ds_id") for weight in model.parameters()):
+        raise Unavailable("the model is partitioned by DeepSpeed")
 
 
 def sampled_weights(model: nn.Module, most: int) -> list[Tensor]:
@@ -65,7 +101,7 @@ class GradNorm:
     """‖g‖₂ over all parameters that have a gradient: after backward, before any clipping of ours.
 
     Call ``run.step`` before ``clip_grad_norm_`` to see the norm that clipping hides, and after
-    ``GradScaler.unscale_``.
+    ``GradScaler.unscale_``; gradients that are still scaled are divided by the scale of ``scaler=``.
     """
 
     units: ClassVar[Mapping[str, str]] = {"grad/norm": ""}
@@ -75,11 +111,13 @@ class GradNorm:
     def start(self, loop: Loop) -> Gauge:
         model = loop.model
         assert model is not None  # stated in ``needs``
+        check_in_one_piece(model)
+        if loop.clipped:
+            raise Unavailable("gradients are clipped before run.step is called")
 
         def read(step: int) -> Iterable[Reading]:
-            gradients = [_whole(p.grad) for p in model.parameters() if p.grad is not None]
-            if gradients:
-                yield step, "grad/norm", l2(gradients)
+            gradients = [p.grad for p in model.parameters() if p.grad is not None]
+            yield from share_of_norm(loop, step, "grad/norm", gradients, loop.gradient_scale())
 
         return Simple(read)
 
@@ -98,12 +136,16 @@ class ModuleGradNorm:
     def start(self, loop: Loop) -> Gauge:
         model = loop.model
         assert model is not None  # stated in ``needs``
+        check_in_one_piece(model)
+        if loop.clipped:
+            raise Unavailable("gradients are clipped before run.step is called")
 
         def read(step: int) -> Iterable[Reading]:
+            scale = loop.gradient_scale()
             for name, weights in _by_block(plain(model)).items():
                 gradients = [_whole(w.grad) for w in weights if w.grad is not None]
                 if gradients:
-                    yield step, f"grad/norm/{name}", l2(gradients)
+                    yield step, f"grad/norm/{name}", l2(gradients) / scale
 
         return Simple(read)
 
@@ -131,11 +173,11 @@ class WeightNorm:
     def start(self, loop: Loop) -> Gauge:
         model = loop.model
         assert model is not None  # stated in ``needs``
+        check_in_one_piece(model)
 
         def read(step: int) -> Iterable[Reading]:
-            weights = trainable(model)
-            if weights:
-                yield step, "weights/norm", l2(weights)
+            weights = [p.detach() for p in model.parameters() if p.requires_grad]
+            yield from share_of_norm(loop, step, "weights/norm", weights)
 
         return Simple(read)
 
@@ -156,6 +198,7 @@ class UpdateRatio:
 
     def start(self, loop: Loop) -> Gauge:
         assert loop.model is not None  # stated in ``needs``
+        check_in_one_piece(loop.model)
         return _UpdateRatio(loop.model, self.sampled)
 
 
@@ -200,6 +243,7 @@ class DistanceInit:
     def start(self, loop: Loop) -> Gauge:
         model = loop.model
         assert model is not None  # stated in ``needs``
+        check_in_one_piece(model)
         if loop.resumed:
             raise Unavailable("the run was resumed, and its initial weights are gone")
         if any(isinstance(w, nn.parameter.UninitializedParameter) for w in model.parameters()):
