@@ -28,6 +28,7 @@ def sight_of(model: nn.Module, batch: tuple[Tensor, Tensor], head: object = None
         ("convnet", "9", (20, 32)),
         ("transformer", "4", (20, 16)),
         ("tied", "head", (120, 8)),
+        ("tied by product", "product with words.weight", (120, 8)),
         ("lstm", "head", (20, 8)),
         ("odd", "head", (20, 12)),
         ("compiled", "4", (20, 12)),
@@ -66,6 +67,15 @@ def test_a_head_can_be_named(head: str) -> None:
     model = mlp()
     sight = sight_of(model, vectors(20), model[2] if head == "module" else head)
     assert (sight.head().name, sight.hidden("probe").shape[1]) == ("2", 16)
+
+
+def test_the_features_of_a_head_that_is_a_product_are_what_is_multiplied() -> None:
+    specimen = SPECIMENS["tied by product"]
+    model, (x, y) = specimen.model().eval(), specimen.batch(20)
+    sight = sight_of(model, (x, y))
+    for _ in range(2):
+        torch.testing.assert_close(sight.hidden("probe") @ model.words.weight.T, model(x).flatten(0, 1))
+        sight.forget()
 
 
 def test_a_head_that_is_not_there_is_said_with_those_that_are() -> None:

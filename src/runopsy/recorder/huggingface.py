@@ -1,8 +1,8 @@
 """Recording a Hugging Face ``Trainer``: one line to add.
 
-    from runopsy.recorder.huggingface import RunopsyCallback
+from runopsy.recorder.huggingface import RunopsyCallback
 
-    trainer = Trainer(..., callbacks=[RunopsyCallback("runs/base", probe=batch)])
+trainer = Trainer(..., callbacks=[RunopsyCallback("runs/base", probe=batch)])
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Recording a Lightning ``Trainer``: one line to add.
 
-    from runopsy.recorder.lightning import RunopsyCallback
+from runopsy.recorder.lightning import RunopsyCallback
 
-    trainer = Trainer(..., callbacks=[RunopsyCallback("runs/base", probe=batch)])
+trainer = Trainer(..., callbacks=[RunopsyCallback("runs/base", probe=batch)])
 """
 
 from __future__ import annotations
