@@ -199,4 +199,4 @@ def _if_there(model: nn.Module, head: Any) -> dict[str, nn.Module]:
         found = named_head(model, head)
     except Unavailable:
         return {}
-    return {found.name: found.module}
+    return {} if found.module is None else {found.name: found.module}
