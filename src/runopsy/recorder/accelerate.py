@@ -1,9 +1,9 @@
 """Recording with Accelerate: one line to add.
 
-    from runopsy.recorder.accelerate import RunopsyTracker
+from runopsy.recorder.accelerate import RunopsyTracker
 
-    accelerator = Accelerator(log_with=RunopsyTracker("runs/base"))
-    accelerator.init_trackers("base", config=config)
+accelerator = Accelerator(log_with=RunopsyTracker("runs/base"))
+accelerator.init_trackers("base", config=config)
 """
 
 from __future__ import annotations
