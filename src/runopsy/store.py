@@ -7,6 +7,7 @@
     RUN/journal/<session>-<rank>-<part>.wal       records that are in no part yet
     RUN/journal/<session>-<rank>.names            one JSON string per line: the n-th names signal n (from 1)
     RUN/events.jsonl                              what the script said about itself
+    RUN/examples/<session>-<table>.parquet        one row an example of a probe batch, written when the run ends
 
 A journal record is 28 bytes, little endian: step i64, time f64, value f64, signal u32. The file only
 ever grows, so a kill leaves whole records and at most one torn one, which is cut off; signal 0 is
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from runopsy.shares import Rows
 
 FORMAT = 1  # 1: the first. A reader of version n reads every version up to n
-MANIFEST, SIGNALS, JOURNAL, EVENTS = "run.json", "signals", "journal", "events.jsonl"
+MANIFEST, SIGNALS, JOURNAL, EVENTS, EXAMPLES = "run.json", "signals", "journal", "events.jsonl", "examples"
 RECORD = struct.Struct("<qddI")  # step, unix time, value, signal number
 
 

@@ -208,6 +208,22 @@ def test_a_schedule_that_is_none_is_refused(tmp_path: Path) -> None:
         record(tmp_path / "run", model=nn.Linear(2, 2), every=0)
 
 
+def test_what_is_known_example_by_example_is_a_table_in_the_run_folder(tmp_path: Path) -> None:
+    pl = pytest.importorskip("polars")
+    x, y = torch.randn(30, 3), torch.arange(30) % 3
+    model = nn.Linear(3, 3)
+    with record(tmp_path / "run", model=model, loss_fn=nn.functional.cross_entropy, probe=(x, y), budget=None) as run:
+        for step in range(3):
+            run.step(step)
+    (file,) = (tmp_path / "run/examples").iterdir()
+    table = pl.read_parquet(file)
+    right = (model(x).argmax(dim=1) == y).tolist()
+    assert (file.name, table["example"].to_list()) == ("0000-probe.parquet", list(range(30)))
+    assert table["first_right"].to_list() == [0 if r else None for r in right]
+    assert table["last_wrong"].to_list() == [None if r else 2 for r in right]
+    assert set(table["forgotten"]) == {0}
+
+
 # --- learning rates ------------------------------------------------------------------------------
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from runopsy.errors import Unavailable
 
 MOST_BLOCKS = 64  # names of one family in a log; a deeper model is grouped one level higher
 WRAPPERS = ("DistributedDataParallel", "DataParallel")  # .module is what they wrap
+PRODUCT = "product with "  # and the parameter's name: what a head without a module is called
+PRODUCTS = (nn.functional.linear, torch.matmul, torch.mm, Tensor.matmul, Tensor.mm, Tensor.__matmul__)
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
@@ -83,10 +86,10 @@ def main_tensor(output: Any) -> Tensor:
 
 @dataclass(slots=True, eq=False)
 class Head:
-    """The module whose input is the last hidden features."""
+    """The module whose input is the last hidden features; None where a parameter is multiplied without one."""
 
     name: str
-    module: nn.Module
+    module: nn.Module | None
 
     def rows(self, entering: Tensor) -> Tensor:
         """Features (rows, d): one row per example, or per position of a sequence or an image."""
@@ -137,19 +140,34 @@ class Passing:
         return note
 
 
-def found_head(model: nn.Module, passing: Passing, prediction: Tensor) -> Head:
+class Products(TorchFunctionMode):
+    """The last product with a parameter during a forward pass: (what was multiplied, the result)."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self._weights = {_memory(weight): name for name, weight in model.named_parameters()}
+        self.last: tuple[str, Tensor, Tensor] | None = None  # the parameter's name, what went in, what came out
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func in PRODUCTS and len(args) > 1 and isinstance(args[1], Tensor) and _memory(args[1]) in self._weights:
+            self.last = self._weights[_memory(args[1])], args[0].detach(), result.detach()
+        return result
+
+
+def found_head(model: nn.Module, entered: Mapping[str, Tensor], left: Mapping[str, Tensor], prediction: Tensor) -> Head:
     """The last linear layer that was run, provided that the prediction is made of what it gave.
 
     Raises:
         Unavailable: the prediction has another width: it comes from elsewhere.
     """
     linear = linears(model)
-    ran = [name for name in passing.entered if name in linear and name in passing.left]
-    own = [name for name in ran if _same_memory(passing.left[name], prediction)]
+    ran = [name for name in entered if name in linear and name in left]
+    own = [name for name in ran if _same_memory(left[name], prediction)]
     if own:
         return Head(own[-1], linear[own[-1]])
     if ran:
-        given = passing.left[ran[-1]]
+        given = left[ran[-1]]
         if given.numel() == prediction.numel() or given.shape[-1] == prediction.shape[-1]:
             return Head(ran[-1], linear[ran[-1]])
     raise Unavailable("the model's output does not come from a linear layer; head= names the module that makes it")
@@ -161,4 +179,8 @@ def linears(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def _same_memory(one: Tensor, two: Tensor) -> bool:
-    return one.untyped_storage().data_ptr() == two.untyped_storage().data_ptr() and one.numel() == two.numel()
+    return _memory(one) == _memory(two) and one.numel() == two.numel()
+
+
+def _memory(t: Tensor) -> int:
+    return t.untyped_storage().data_ptr()

@@ -13,7 +13,8 @@ LEAST = 0.1  # of the budget, for probes where passing values alone uses it up, 
 EARLY = 0.5  # of what the horizon may cost, for the log-spaced readings at its start
 FORGET = 0.2  # weight of the newest cost: about the last five readings count
 RECENT = 0.02  # weight of the newest step: about the last fifty count
-WARMUP = 10.0  # times what it was expected to cost: more of a first reading is what torch does only once
+WARMUP = 10.0  # times what it was expected to cost: more of a first reading may be what torch does only once …
+LASTING = 0.2  # … but so much of it is what every reading costs
 AT_ONCE = 1.0  # training steps; a dearer probe waits until a step has been timed
 REPLAN = 0.05  # s; a plan for thirty probes takes under 0.05 ms, so that planning costs a thousandth
 
@@ -39,7 +40,9 @@ class Account:
         """Seconds that the next reading will cost, where a training step takes ``step`` seconds."""
         if self.cost is None:
             return self.steps * step
-        return min(self.cost, WARMUP * self.steps * step) if self.readings == 1 else self.cost
+        if self.readings == 1:
+            return min(self.cost, max(WARMUP * self.steps * step, LASTING * self.cost))
+        return self.cost
 
 
 class Budget:

@@ -207,6 +207,7 @@ class Recording:
             if not self._open:
                 return
             self._guarded(self._drain)
+            self._guarded(self._write_tables)
             self._open = False
             try:
                 self._guarded(self._journal.close)
@@ -289,6 +290,15 @@ class Recording:
                 rows += self._packer.rows(at, ((name, value),), now + self._offset)
         self._write(rows + self._packer.arrived(wait=True), now)
         self._write_own(now)
+
+    def _write_tables(self) -> None:
+        """What the probes know example by example."""
+        if self._instruments is None or self._journal.taken or not self._instruments.loop.tables:
+            return
+        from runopsy.recorder.tables import write_table  # imports pyarrow's table side, which only the end needs
+
+        for name, table in self._instruments.loop.tables.items():
+            write_table(self.path, name, table(), self._journal.session or 0)
 
     # --- keeping out of the loop's way -----------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from runopsy.errors import Unavailable
-from runopsy.recorder.anatomy import Head, Passing, blocks, found_head, linears, main_tensor, named_head, plain
+from runopsy.recorder.anatomy import (
+    PRODUCT,
+    Head,
+    Passing,
+    Products,
+    blocks,
+    found_head,
+    linears,
+    main_tensor,
+    named_head,
+    plain,
+)
 from runopsy.recorder.batches import Batch, Labelled, LossFunction, labelled
 from runopsy.recorder.borrowing import borrowed
 
@@ -138,28 +150,46 @@ class Sight:
 
     @torch.no_grad()
     def _look(self, side: str) -> Seen:
+        seen = self._pass(side, isinstance(self._head, Head) and self._head.module is None)
+        if self._head is not None:
+            return seen
+        self._head = self._choose(seen)
+        if isinstance(self._head, Head) or self.given_head is not None:
+            return seen
+        again = self._pass(side, products=True)  # perhaps the head is no module
+        product = next((name for name in again.entered if name.startswith(PRODUCT)), None)
+        if product is not None:
+            self._head = Head(product, None)
+        return again
+
+    def _pass(self, side: str, products: bool) -> Seen:
+        """Run the model; with ``products``, see what the prediction is a product of."""
         batch, passing = self.batch(side), Passing()
         assert self.model is not None  # batch() has asked
-        with borrowed(self.model) as model, passing.watch(self._watched(model)):
+        with borrowed(self.model) as model, passing.watch(self._watched(model)), ExitStack() as stack:
+            multiplied = stack.enter_context(Products(model)) if products else None
             output = batch.run(model)
-        if self._head is None:
-            self._head = self._choose(model, passing, output)
+        if multiplied is not None and multiplied.last is not None:
+            name, entering, leaving = multiplied.last
+            if leaving.numel() == main_tensor(output).numel():
+                passing.entered[PRODUCT + name] = entering
         return Seen(output, batch.y, passing.entered, passing.left)
 
     def _watched(self, model: nn.Module) -> dict[str, nn.Module]:
         """Every candidate at first; later the head and the layers that are compared."""
         if isinstance(self._head, Head):
-            return {**self.layers(), self._head.name: self._head.module}
+            head = {} if self._head.module is None else {self._head.name: self._head.module}
+            return {**self.layers(), **head}
         if self._head is not None:
             return self.layers()
         named = {} if self.given_head is None else _if_there(model, self.given_head)
         return {**blocks(model), **linears(model), **named}
 
-    def _choose(self, model: nn.Module, passing: Passing, output: Any) -> Head | Unavailable:
+    def _choose(self, seen: Seen) -> Head | Unavailable:
         try:
             if self.given_head is not None:
-                return named_head(model, self.given_head)
-            return found_head(model, passing, main_tensor(output))
+                return named_head(self._plain(), self.given_head)
+            return found_head(self._plain(), seen.entered, seen.left, seen.prediction())
         except Unavailable as why:
             return why
 
@@ -169,4 +199,4 @@ def _if_there(model: nn.Module, head: Any) -> dict[str, nn.Module]:
         found = named_head(model, head)
     except Unavailable:
         return {}
-    return {found.name: found.module}
+    return {} if found.module is None else {found.name: found.module}

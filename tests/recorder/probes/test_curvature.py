@@ -9,12 +9,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402  # after the skip
-from zoo import SPECIMENS  # noqa: E402
 
 from runopsy.recorder.batches import Batch  # noqa: E402
-from runopsy.recorder.probes import Loop  # noqa: E402
-from runopsy.recorder.probes import curvature  # noqa: E402
+from runopsy.recorder.probes import Loop, curvature  # noqa: E402
 from runopsy.recorder.probes.curvature import HessianTop, HessianTrace, top_eigenpair, trace  # noqa: E402
+from zoo import SPECIMENS  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

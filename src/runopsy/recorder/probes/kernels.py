@@ -19,7 +19,9 @@ from runopsy.recorder.sight import Sight
 
 EXAMPLES = 32  # of the probe batch: each costs one gradient per output direction
 DIRECTIONS = 4  # of the outputs; a model with more has four fixed random ones
-SAMPLED = 1_000_000  # parameters whose derivatives are kept: the kernel of a random million is that of all to 1 %
+SAMPLED = 1_000_000  # derivatives kept of one example: the kernel of a random million is that of all to 1 %
+GOLDEN = (5**0.5 - 1) / 2  # its multiples spread evenly over every period
+WHOLE = 10_000  # entries of a parameter that is kept whole however large the model is
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +110,25 @@ def _one_output(model: Any, batch: Batch, direction: Tensor) -> Tensor:
 
     rows = []
     for chunk in each(model, batch, along):
-        stride = max(1, sum(g[0].numel() for g in chunk) // SAMPLED)
-        rows.append(torch.cat([g.flatten(1)[:, ::stride] for g in chunk], dim=1))
+        share = min(1.0, SAMPLED / sum(g[0].numel() for g in chunk))
+        rows.append(torch.cat([_sample(g.flatten(1), share) for g in chunk], dim=1))
     jacobian = exact(torch.cat(rows))
-    return jacobian @ jacobian.T
+    kernel: Tensor = jacobian @ jacobian.T
+    return kernel
+
+
+def _sample(derivatives: Tensor, share: float) -> Tensor:
+    """That share of the entries of (m, entries), enlarged so that products keep their expectation; small ones whole.
+
+    The places follow the golden ratio: every k-th entry of a matrix may be a few of its columns only.
+    """
+    entries = derivatives.shape[1]
+    if share == 1 or entries <= WHOLE:
+        return derivatives
+    count = round(share * entries)
+    places = (torch.arange(count, dtype=torch.float64) * GOLDEN % 1 * entries).long()
+    factor = (entries / count) ** 0.5
+    return derivatives[:, places.to(derivatives.device)] * float(factor)
 
 
 def directions(outputs: int) -> list[Tensor]:
@@ -142,4 +159,5 @@ def _centred(kernel: Tensor) -> Tensor:
 def _cosine(one: Tensor, two: Tensor) -> Tensor | None:
     """⟨A, B⟩/(‖A‖‖B‖); None where one of them is zero."""
     size = one.norm() * two.norm()
-    return (one * two).sum() / size if float(size) > 0 else None
+    cosine: Tensor = (one * two).sum() / size
+    return cosine if float(size) > 0 else None
