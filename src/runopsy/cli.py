@@ -39,6 +39,11 @@ class Format(StrEnum):
     json = "json"
 
 
+class Preset(StrEnum):
+    default = "default"
+    classic = "classic"
+
+
 class Axis(StrEnum):
     step = "step"
     epoch = "epoch"
@@ -66,6 +71,10 @@ Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write here instead of to the screen; - is the screen."),
 ]
+Rules = Annotated[
+    Preset | None,
+    typer.Option("--rules", help="classic asks the founding threshold rule as well: see runopsy explain B01."),
+]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text also on a terminal (NO_COLOR does the same).")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks on stderr.")]
 
@@ -80,6 +89,7 @@ def analyze(
     map_: Map = None,
     x: Annotated[Axis | None, typer.Option("--x", help="Count by this instead of the log's own axis.")] = None,
     config: Config = None,
+    rules: Rules = None,
     fail_on: Annotated[
         str | None,
         typer.Option(
@@ -93,7 +103,7 @@ def analyze(
     from runopsy.report import render
 
     gates = _gates(fail_on)
-    autopsy = _examined(run, map_, x, config)
+    autopsy = _examined(run, map_, x, config, rules)
     chosen = format or (Format.json if output is not None and output.suffix == ".json" else Format.text)
     on_screen = output is None or str(output) == "-"
     text = render(autopsy, chosen.value, width=_width() if on_screen else None, color=on_screen and _colour(no_color))
@@ -118,12 +128,12 @@ def signals(run: RunPath, map_: Map = None, no_color: NoColor = False) -> None:
 
 
 @app.command()
-def rules(config: Config = None) -> None:
+def rules(config: Config = None, rules: Rules = None) -> None:
     """List the rules: what each asks, what it needs, and its thresholds."""
     from runopsy.report.listing import rules_table
     from runopsy.settings import load
 
-    _say(rules_table(tuple(_tuned(load(config))), width=_width(), color=_colour(False)), None)
+    _say(rules_table(tuple(_tuned(load(config), rules)), width=_width(), color=_colour(False)), None)
 
 
 @app.command()
@@ -132,7 +142,7 @@ def explain(code: Annotated[str, typer.Argument(help="The code of a rule, e.g. G
     from runopsy.report.listing import explanation
     from runopsy.settings import load
 
-    known = {one.code: one for one in _tuned(load(config))}
+    known = {one.code: one for preset in Preset for one in _tuned(load(config), preset)}
     if code.upper() not in known:
         raise BadOption(f"there is no rule {code!r}", hint=f"rules: {', '.join(known)}")
     _say(explanation(known[code.upper()]), None)
@@ -178,19 +188,25 @@ for _task in TASKS:
 # --- shared by the verbs -------------------------------------------------------------------------
 
 
-def _examined(run: str, mapping: list[str] | None, x: Axis | None, config: Path | None) -> Autopsy:
+def _examined(
+    run: str, mapping: list[str] | None, x: Axis | None, config: Path | None, rules: Preset | None
+) -> Autopsy:
     from runopsy.autopsy import analyze as examine
     from runopsy.settings import load
 
     chosen = load(config)
     roles = {**chosen.roles, **_pairs(mapping)}
-    return examine(run, roles=roles, x=x.value if x else chosen.x, standards=_tuned(chosen))
+    return examine(run, roles=roles, x=x.value if x else chosen.x, standards=_tuned(chosen, rules))
 
 
-def _tuned(chosen: Settings) -> Standards:
+def _tuned(chosen: Settings, rules: Preset | None) -> Standards:
+    from runopsy.rules import PRESETS
     from runopsy.standards import Standards, tuned
 
-    return tuned(Standards(), chosen.rules)
+    preset = rules or chosen.preset or Preset.default
+    if preset not in PRESETS:
+        raise BadOption(f"there is no preset of rules {preset!r}", hint=f"presets: {', '.join(PRESETS)}")
+    return tuned(Standards(rules=PRESETS[preset]), chosen.rules)
 
 
 def _pairs(mapping: list[str] | None) -> dict[str, str]:

@@ -209,7 +209,10 @@ class Thresholds(Protocol):
 
 
 class Rule(Thresholds, Protocol):
-    """A question asked of a case."""
+    """A question asked of a case; a rule that cannot be asked of it raises ``NotChecked``."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]: ...  # of events it can find
 
     def __call__(self, case: Case) -> Iterator[Event]: ...
 
