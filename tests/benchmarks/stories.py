@@ -187,7 +187,7 @@ def _stages(rng: np.random.Generator, step: Array, sd: float, phi: float, every:
     """Plateaus with an abrupt fall between each and the next, as in deep linear networks."""
     n = len(step)
     count = int(rng.integers(3, 5))
-    at = n * 0.04 * np.cumprod(rng.uniform(1.9, 2.4, count))
+    at = n * 0.035 * np.cumprod(rng.uniform(1.8, 2.2, count))
     falls = sum(planted.sigmoid(step, t, 0.04 * t, 0, s) for t, s in zip(at, (1.0, 0.6, 0.35, 0.2), strict=False))
     curve = 0.1 + sum((1.0, 0.6, 0.35, 0.2)[:count]) - falls
     curves = {"train/loss": _noisy(rng, curve, sd / 3, phi), "val/loss": _noisy(rng, curve * 1.01, sd / 4, 0)}
