@@ -13,7 +13,9 @@ MOST_FIRST = 5  # values whose median says where a series begins: enough against
 FIRST_ROWS = 8  # values whose distance says how finely a log begins
 MAD_TO_SD = 1.4826  # 1 / Φ⁻¹(3/4): makes the median absolute deviation of a Gaussian its standard deviation
 ROUGHEST = 4.0  # growth of the noise when blocks double: a random walk's, the roughest noise there is …
-UNSURE = 5.4  # … x exp(this / sqrt(blocks)): 1.645 standard errors of the log of two variances' ratio, each from a median
+UNSURE = (
+    5.4  # … x exp(this / sqrt(blocks)): 1.645 standard errors of the log of two variances' ratio, each from a median
+)
 ENOUGH_BLOCKS = 24  # second differences of block means that a median is trusted to
 
 

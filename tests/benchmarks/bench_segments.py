@@ -1,7 +1,8 @@
-"""How often the examination cries wolf, how often it misses, how near it is: python tests/benchmarks/bench_segments.py [N]
+"""How often the examination cries wolf, how often it misses, and how near it is.
 
-Null curves are smooth decays that a reader calls one passage (underfitting, feature learning, converged)
-with no event in it; positives carry one planted story each (``stories.py``). N curves of either kind (default 600).
+``python tests/benchmarks/bench_segments.py [N] [-v]``: N curves of either kind, 600 unless told; -v names what
+is wrong. Null curves are smooth decays that a reader calls one passage (underfitting, feature learning,
+converged) with no event in it; positives carry one planted story each (``stories.py``).
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 
-import runopsy
-from runopsy.model import Event, Run
 from stories import Story, null, positive
 
+import runopsy
+from runopsy.model import Event, Run
+
 PASSAGE = ("underfitting", "feature_learning", "converged")
-NEAR, NEAR_OF_RUN = 0.15, 0.02  # of the step, and of the run, within which an event is the planted one: as score.py has it
+NEAR, NEAR_OF_RUN = (
+    0.15,
+    0.02,
+)  # of the step, and of the run, within which an event is the planted one
 
 
 def alarms(run: Run) -> tuple[str, ...]:
@@ -83,11 +88,12 @@ class Tally:
 
     def line(self, name: str) -> str:
         found, given = len(self.errors), len(self.held)
-        share = np.array([found / max(self.planted, 1), found / max(found + self.extra, 1), np.mean(self.held or [np.nan])])
+        recall, precision = found / max(self.planted, 1), found / max(found + self.extra, 1)
+        coverage = float(np.mean(self.held or [np.nan]))
         median, width = (100 * float(np.median(of or [np.nan])) for of in (self.errors, self.widths))
         return (
-            f"{name:14s} {self.planted:5d} {share[0]:7.3f} {share[1]:10.3f} {median:8.2f} % {share[2]:9.3f} {width:8.2f} %"
-            f" {found - given:11d} {self.rows / max(given, 1):7.2f}"
+            f"{name:14s} {self.planted:5d} {recall:7.3f} {precision:10.3f} {median:8.2f} % {coverage:9.3f}"
+            f" {width:8.2f} % {found - given:11d} {self.rows / max(given, 1):7.2f}"
         )
 
 
@@ -106,13 +112,13 @@ def bench_positive(count: int) -> None:
     for name, tally in tallies.items():
         print(tally.line(name))
     print(everything.line("all"))
-    print("error, width: medians, of n · coverage: of 90 % intervals · at row: share of them that only say between which rows")
+    print("error and width are medians, of n; at row: share of intervals that only say between which rows it is")
 
 
 if __name__ == "__main__":
     count = next((int(word) for word in sys.argv[1:] if word.isdigit()), 600)
     began = time.perf_counter()
-    if "-p" not in sys.argv:
+    if "-p" not in sys.argv:  # positives only
         bench_null(count)
     bench_positive(count)
     print(f"{time.perf_counter() - began:.0f} s")
