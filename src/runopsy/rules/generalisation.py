@@ -68,7 +68,7 @@ class Grokking:
         late = LateGain.of(case)
         if late is None or not self._found(late):
             return
-        at, interval = crossing(case, "val/acc", late.half)
+        at, interval = crossing(case, "val/acc", (late.before + late.final) / 2, late.half)
         resolution = spacing_at(case.signals["val/acc"], at)
         proof = self._evidence(case, late)
         yield Event("grokking", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)

@@ -67,7 +67,7 @@ class Stage:
                 says = f"falls from {begin:.3g} to {end:.3g} between two slower stretches"
                 proof = (Evidence("train/loss", at, (begin + end) / 2, None, "", says),)
                 resolution = spacing_at(case.signals["train/loss"], at)
-                interval = crossing(case, "train/loss", at).interval
+                at, interval = crossing(case, "train/loss", (begin + end) / 2, at)
                 yield Event("transition", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
 
     def _peaks(self, rate: Values, error: Values, sure: float) -> Iterator[Peak]:
