@@ -21,6 +21,7 @@ from runopsy.report.document import (
     Table,
     Timeline,
 )
+from runopsy.report.geometry import extent
 from runopsy.report.words import number, place, visible
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def _chart(console: Console, block: Chart) -> None:
     for k, line in enumerate(block.lines):
         legend.append(f"  {canvas.GLYPHS[k % len(canvas.GLYPHS)]} {visible(line.name, NAME)}", CURVES[k % len(CURVES)])
     console.print(legend)
-    low, high = canvas.extent(block)
+    low, high = extent(block)
     rows = canvas.draw(block, console.width - MARGIN - 1)
     for i, row in enumerate(rows):
         label = number(float(f"{high:.3g}")) if i == 0 else number(float(f"{low:.3g}")) if i == len(rows) - 1 else ""
