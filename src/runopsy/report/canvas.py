@@ -52,4 +52,3 @@ def _means(at: NDArray[np.int64], rows: Values) -> tuple[NDArray[np.int64], Valu
     """Each column that has values, with their mean."""
     columns, where = np.unique(at, return_inverse=True)
     return columns, np.bincount(where, rows) / np.bincount(where)
-

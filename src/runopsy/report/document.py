@@ -142,6 +142,7 @@ class Details:
 
     summary: str
     blocks: tuple[Block, ...]
+    open: bool = False  # whether a page shows it unfolded
 
 
 Block: TypeAlias = Heading | Prose | Headline | Picture | Timeline | Chart | Findings | Table | Steps | Details

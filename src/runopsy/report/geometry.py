@@ -10,6 +10,8 @@ from runopsy.report.document import Chart, Line, Scale
 
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)  # the distances between ticks that people read without effort, times a power of ten
 
+AIR = 0.04  # of the height
+
 
 def across(scale: Scale, at: ArrayLike) -> Values:
     """Positions as shares of the width, 0 at the first and 1 at the last; what lies outside is put on the edge."""
@@ -41,6 +43,11 @@ def up(values: ArrayLike, low: float, high: float, *, log: bool) -> Values:
     if log:
         value, low, high = np.log(value), float(np.log(low)), float(np.log(high))
     return np.asarray((value - low) / (high - low))
+
+
+def drawn(shares: Values) -> Values:
+    """Shares of the height of a drawing, from the top, with air above and below: an edge would hide a flat curve."""
+    return np.asarray(1 - AIR - (1 - 2 * AIR) * shares)
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:

@@ -113,7 +113,7 @@ def _print(console: Console, block: Block) -> None:
             _table(console, block)
         case Steps():
             _steps(console, block)
-        case Details(summary, blocks):
+        case Details(summary, blocks, _):
             _print(console, Heading(summary))
             for inner in blocks:
                 _print(console, inner)
