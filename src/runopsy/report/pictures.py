@@ -14,6 +14,7 @@ TONES = {Severity.INFO: "plain", Severity.WARNING: "warn", Severity.FATAL: "bad"
 EARLY = 0.1  # of the run: a phase boundary before it is invisible on an even scale
 WIDE = 20.0  # largest value / least: beyond it, an even scale flattens the rest of a loss
 KINDS = (("loss", "Loss", 9), ("acc", "Accuracy", 6))  # which curves share a chart, its title, its rows of text
+AXES = ("step", "epoch", "tokens", "time")  # they count, and have no course of their own
 MOST_FURTHER = 40  # signals on a page: a log of a thousand layers would make it too heavy to open
 
 
@@ -65,17 +66,16 @@ def _spans_decades(lines: tuple[Line, ...]) -> bool:
     return low > 0 and high / low > WIDE
 
 
+def further(autopsy: Autopsy) -> list[Signal]:
+    """Every signal that is neither judged nor an axis, in the order of the log."""
+    return [s for n, s in autopsy.signals.items() if n not in autopsy.segments and n not in AXES and len(s) > 1]
+
+
 def _further(autopsy: Autopsy, axis: Scale) -> Iterator[Chart]:
-    """Every other signal on a chart of its own; those that a role names come first."""
-    others = [s for n, s in autopsy.signals.items() if n not in autopsy.segments and len(s) > 1]
-    for signal in others[:MOST_FURTHER]:
+    """Each on a chart of its own."""
+    for signal in further(autopsy)[:MOST_FURTHER]:
         lines = (Line(signal.name, signal.step, signal.value),)
         yield Chart(signal.name, axis, lines, _spans_decades(lines), (), 5)
-
-
-def not_shown(autopsy: Autopsy) -> list[Signal]:
-    """The signals that no picture has room for."""
-    return [s for n, s in autopsy.signals.items() if n not in autopsy.segments and len(s) > 1][MOST_FURTHER:]
 
 
 def _marks(autopsy: Autopsy) -> Iterator[Mark]:
