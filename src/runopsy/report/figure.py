@@ -113,7 +113,7 @@ def _chart(chart: Chart, picture: Picture, marks: list[Mark], *, small: bool, bu
     size = " small" if small else ""
     yield (
         f'</div><div class="axis plot{size}" tabindex="0" role="group" '
-        f'aria-label="{text(chart.title, 120)}: arrow keys read values, plus and minus zoom, escape shows the whole run">'
+        f'aria-label="{text(chart.title, 120)}: arrow keys read values, plus and minus zoom, escape zooms out">'
     )
     yield f'<svg viewBox="0 0 {WIDE} {TALL}" preserveAspectRatio="none" aria-hidden="true">'
     yield from _ground(chart, picture, marks)

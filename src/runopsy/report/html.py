@@ -29,7 +29,7 @@ from runopsy.report.document import (
 from runopsy.report.figure import text
 
 CELL = 400  # characters of a cell
-LONG = 60  # characters from which a cell may break inside a word
+SHORT, LONG = 20, 60  # characters of a cell that stays on one line, of a word that may be broken
 REFERENCE = re.compile(r"E\d+")  # evidence is linked to by its number
 
 
@@ -129,4 +129,7 @@ def _row(cells: tuple[str, ...]) -> str:
 
 
 def _cell(said: str) -> str:
-    return f"<td{' class=long' if len(max(said.split() or [''], key=len)) > LONG else ''}>{text(said, CELL)}</td>"
+    """A short cell stays on one line; a long word in a long one may break."""
+    longest = max(map(len, said.split()), default=0)
+    kind = ' class="short"' if len(said) <= SHORT else ' class="long"' if longest > LONG else ""
+    return f"<td{kind}>{text(said, CELL)}</td>"

@@ -62,7 +62,9 @@ def _line(segments: Segments, autopsy: Autopsy) -> Line:
 
 
 def _spans_decades(lines: tuple[Line, ...]) -> bool:
-    low, high = min(float(line.value.min()) for line in lines), max(float(line.value.max()) for line in lines)
+    """Whether an even scale would flatten most of the curves, or of the rows behind them: a spike flattens too."""
+    values = [v for line in lines for v in (line.value, *(() if line.rows is None else line.rows[1:]))]
+    low, high = min(float(v.min()) for v in values), max(float(v.max()) for v in values)
     return low > 0 and high / low > WIDE
 
 
