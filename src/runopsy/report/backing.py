@@ -49,7 +49,7 @@ def _turn(t: Transition) -> tuple[str, ...]:
 def _turns_said(found: tuple[Transition, ...]) -> str:
     alone = [place(t.step) for t in found if not t.confirmed]
     first = "Each curve is cut on its own; where two or more turn at the same place, they confirm each other."
-    return f"{first} Not confirmed so: {', '.join(alone)}." if alone else first
+    return f"{first} Not confirmed in this way: {', '.join(alone)}." if alone else first
 
 
 def not_checked(autopsy: Autopsy) -> Iterator[Block]:

@@ -31,7 +31,7 @@ def render(picture: Picture) -> Iterator[str]:
     scale = (picture.timelines[0] if picture.timelines else picture.charts[0]).scale
     marks = sorted(picture.marks, key=lambda m: m.at)
     axis = {"first": scale.first, "last": scale.last, "log": scale.log, "origin": scale.origin, "unit": scale.unit}
-    yield f'<figure data-scale="{text(json.dumps(axis))}" aria-label="{text(picture.alt)}">'
+    yield f'<figure data-scale="{escape(json.dumps(axis))}" aria-label="{text(picture.alt)}">'
     yield _TOOLS
     for timeline in picture.timelines:
         yield from _timeline(timeline)

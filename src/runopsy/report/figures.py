@@ -82,6 +82,8 @@ def _strip(ax: Axes, drawn: Picture, name: str) -> None:
 def _chart(ax: Axes, chart: Chart, drawn: Picture) -> None:
     if chart.log:
         ax.set_yscale("log")
+    if chart.ceiling is not None:
+        ax.set_ylim(top=chart.ceiling)
     for band in drawn.timelines[0].bands if len(drawn.timelines) == 1 else ():
         a, b = across(chart.scale, [band.start, band.end])
         ax.axvspan(a, b, color=looks.PHASES[looks.phase(band.kind)][LIGHT], alpha=0.3, linewidth=0)

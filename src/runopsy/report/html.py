@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from runopsy.report import figure, looks
 from runopsy.report.document import (
@@ -28,6 +28,8 @@ from runopsy.report.document import (
 )
 from runopsy.report.figure import text
 
+Draw: TypeAlias = Callable[[Picture], Iterator[str]]
+
 CELL = 400  # characters of a cell
 SHORT, LONG = 20, 60  # characters of a cell that stays on one line, of a word that may be broken
 REFERENCE = re.compile(r"E\d+")  # evidence is linked to by its number
@@ -43,9 +45,17 @@ def render(document: Document) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
         f'<title>{text(_name(document), 200)}</title>\n<link rel="icon" href="data:,">\n'
-        f"<style>\n{_style()}</style>\n</head>\n<body>\n<main>\n{_body(document)}\n</main>\n"
+        f"<style>\n{_style()}</style>\n</head>\n<body>\n<main>\n{_body(document, figure.render)}\n</main>\n"
         f"<footer>{text(document.foot)}</footer>\n<script>{script}</script>\n</body>\n</html>\n"
     )
+
+
+def fragment(document: Document, draw: Draw) -> str:
+    """The body alone, for a page that is not ours; its style reaches nothing outside it."""
+    light, dark = looks.variables(dark=False), looks.variables(dark=True)
+    tones = "".join(f".runopsy .tone-{name}{{color:var(--{name})}}" for name in looks.TONES)
+    style = f".runopsy{{{light}}}@media (prefers-color-scheme:dark){{.runopsy{{{dark}}}}}{tones}"
+    return f'<div class="runopsy"><style>{style}</style>\n{_body(document, draw)}\n</div>'
 
 
 def _name(document: Document) -> str:
@@ -62,15 +72,15 @@ def _style() -> str:
     return "\n".join(rules) + "\n" + (files("runopsy.report") / "page.css").read_text(encoding="utf-8")
 
 
-def _body(document: Document) -> str:
+def _body(document: Document, draw: Draw) -> str:
     title = f'<p class="run">{text(document.title)}</p>'
     leads = bool(document.blocks) and isinstance(document.blocks[0], Headline)
     parts = [title if leads else f"<h1>{text(document.title)}</h1>"]
-    parts += [part for block in document.blocks for part in _block(block)]
+    parts += [part for block in document.blocks for part in _block(block, draw)]
     return "\n".join(parts)
 
 
-def _block(block: Block) -> Iterator[str]:
+def _block(block: Block, draw: Draw) -> Iterator[str]:
     match block:
         case Heading(said):
             yield f"<h2>{text(said)}</h2>"
@@ -81,13 +91,13 @@ def _block(block: Block) -> Iterator[str]:
             word = f'<span class="tone-{block.tone}">{text(block.word.capitalize())}</span>'
             yield f"<h1>{word}{sure}: {text(block.text)}</h1>"
         case Picture():
-            yield from figure.render(block)
+            yield from draw(block)
             if block.numbers is not None:
                 yield _table(block.numbers)
         case Timeline():
-            yield from figure.render(Picture("timeline", _spoken(block), (block,), ()))
+            yield from draw(Picture("timeline", _spoken(block), (block,), ()))
         case Chart():
-            yield from figure.render(Picture("chart", block.title, (), (block,)))
+            yield from draw(Picture("chart", block.title, (), (block,)))
         case Findings(items):
             yield f"<ul>{''.join(map(_finding, items))}</ul>"
         case Table():
@@ -95,7 +105,7 @@ def _block(block: Block) -> Iterator[str]:
         case Steps(items):
             yield f"<ul>{''.join(map(_step, items))}</ul>"
         case Details(summary, blocks, is_open):
-            inner = "\n".join(part for each in blocks for part in _block(each))
+            inner = "\n".join(part for each in blocks for part in _block(each, draw))
             yield f"<details{' open' * is_open}><summary>{text(summary)}</summary>\n{inner}\n</details>"
         case _:
             assert_never(block)

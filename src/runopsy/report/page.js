@@ -58,8 +58,9 @@ function awaken(figure) {
       const last = Math.min(line.index(position(to)) + 1, line.step.length);
       for (let i = first; i < last; i += 1) {
         if (plot.log && line.value[i] <= 0) continue;
-        low = Math.min(low, line.value[i]);
-        high = Math.max(high, line.value[i]);
+        const seen = Math.min(Math.max(line.value[i], plot.low), plot.high); // what is beyond is drawn at the edge
+        low = Math.min(low, seen);
+        high = Math.max(high, seen);
       }
     }
     if (!(high >= low)) [low, high] = [plot.low, plot.high];

@@ -13,6 +13,7 @@ from runopsy.report.words import number, odds, place, plain
 TONES = {Severity.INFO: "plain", Severity.WARNING: "warn", Severity.FATAL: "bad"}
 EARLY = 0.1  # of the run: a phase boundary before it is invisible on an even scale
 WIDE = 20.0  # largest value / least: beyond it, an even scale flattens the rest of a loss
+FAR = 100.0  # x the largest value before a divergence, beyond which the rest of the curve would lie flat
 KINDS = (("loss", "Loss", 9), ("acc", "Accuracy", 6))  # which curves share a chart, its title, its rows of text
 AXES = ("step", "epoch", "tokens", "time")  # they count, and have no course of their own
 MOST_FURTHER = 40  # signals on a page: a log of a thousand layers would make it too heavy to open
@@ -51,8 +52,20 @@ def _charts(autopsy: Autopsy, axis: Scale) -> Iterator[Chart]:
     for kind, title, rows in KINDS:
         lines = tuple(_line(s, autopsy) for n, s in autopsy.segments.items() if n.endswith(f"/{kind}"))
         if lines:
+            ceiling = _ceiling(lines, autopsy) if kind == "loss" else None
             log = kind == "loss" and _spans_decades(lines)
-            yield Chart(f"{title}{', log scale' if log else ''}", axis, lines, log, cuts, rows)
+            said = f"{title}{', log scale' if log else ''}{'' if ceiling is None else f', cut at {number(ceiling)}'}"
+            yield Chart(said, axis, lines, log, cuts, rows, ceiling)
+
+
+def _ceiling(lines: tuple[Line, ...], autopsy: Autopsy) -> float | None:
+    """Ten times all that came before the run diverged, if it then went far beyond that."""
+    gone = next((p.start for p in autopsy.phases if p.label == "diverged"), None)
+    if gone is None or all(line.step[0] >= gone for line in lines):
+        return None
+    before = max(float(line.value[line.step < gone].max(initial=-np.inf)) for line in lines)
+    top = 10 * max(before, 1e-12)
+    return float(f"{top:.1g}") if max(float(line.value.max()) for line in lines) > FAR * before else None
 
 
 def _line(segments: Segments, autopsy: Autopsy) -> Line:

@@ -24,7 +24,7 @@ STYLE = """
 text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;fill:var(--ink)}
 .faint{fill:var(--faint)} .title{font-weight:600} .end{text-anchor:end} .mid{text-anchor:middle}
 .grid{stroke:var(--rule);stroke-width:1} .frame{fill:none;stroke:var(--rule)}
-.line{fill:none;stroke-linejoin:round;stroke-width:2} .rows{stroke-width:1;opacity:.35}
+.line{fill:none;stroke-linejoin:round;stroke-width:2} .rows{stroke-width:1;opacity:.5}
 .mark{stroke-width:1.5;stroke-dasharray:4 3} .ghost{opacity:.3}
 """
 
