@@ -13,6 +13,8 @@ from runopsy.report.document import Document, Picture
 FORMATS = ("text", "markdown", "html", "json", "notebook")
 SUFFIXES = {".md": "markdown", ".markdown": "markdown", ".html": "html", ".htm": "html", ".json": "json"}
 
+BESIDE = "_files"  # the folder of a page's pictures is named after it, as browsers name what they save
+
 
 def guess(path: Path) -> str:
     """The format that a file's name asks for."""
@@ -53,7 +55,7 @@ def write(document: Document, path: Path, format: str, *, embed: bool = False) -
         return (put(path, text(document, format, verbose=True)),)
     from runopsy.report import markdown, svg
 
-    folder = path.with_name(f"{path.stem}_files")
+    folder = path.with_name(path.stem + BESIDE)
     pictures: dict[Path, str] = {}
 
     def shelve(picture: Picture) -> str:
@@ -68,13 +70,14 @@ def write(document: Document, path: Path, format: str, *, embed: bool = False) -
 
 
 def put(path: Path, said: str) -> Path:
-    """Write a text file, its folder too.
+    """Write a text file; a picture's folder is made beside its page, a page's own must be there.
 
     Raises:
         BadOption: it cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.parent.name.endswith(BESIDE):
+            path.parent.mkdir(exist_ok=True)
         path.write_text(said, encoding="utf-8", newline="\n")
     except OSError as cause:
         raise BadOption(f"{path} cannot be written: {cause.strerror}", hint="give another path to -o") from cause
