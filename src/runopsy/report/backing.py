@@ -54,19 +54,21 @@ def _turns_said(found: tuple[Transition, ...]) -> str:
 
 def not_checked(autopsy: Autopsy) -> Iterator[Block]:
     left = [c for c in autopsy.checks if c.outcome is Outcome.NOT_CHECKED]
-    uncalibrated = autopsy.verdict.confidence is None
-    if not left and autopsy.segments and not uncalibrated:
-        return
-    yield Heading("Not checked")
+    if left or not autopsy.segments:
+        yield Heading("Not checked")
     if not autopsy.segments:
         yield Prose("Phases: the log holds too few values of any loss or accuracy.")
     if left:
         yield Table(("rule", "question", "why not"), tuple((c.code, c.title, c.why or "") for c in left))
-    if uncalibrated:
-        yield Prose(
-            "How sure the phases and the verdict are: no confidence is given, because none is calibrated yet. "
-            "The intervals of events count the noise of the log alone, not what a reader may mean by the event."
-        )
+
+
+def meaning() -> Iterator[Block]:
+    said = (
+        "A confidence says how often such phases and verdicts were right on runs whose truth is known. The intervals of "
+        "events count the noise of the log alone, not what a reader may mean by the event. What was not logged, no "
+        "report can show."
+    )
+    yield Details("How to read confidences and intervals", (Prose(said),))
 
 
 def quiet(autopsy: Autopsy) -> Iterator[Block]:

@@ -64,6 +64,7 @@ def compose(autopsy: Autopsy, bill: Bill = FREE) -> Document:
         *backing.transitions(autopsy),
         *backing.not_checked(autopsy),
         *backing.quiet(autopsy),
+        *backing.meaning(),
         *backing.notes(autopsy),
         *backing.other_signals(autopsy),
         *backing.thresholds(autopsy),
