@@ -29,7 +29,7 @@ from runopsy.report.words import visible
 # Where a picture goes: given it, the address of an image; None draws it in characters.
 Shelf = Callable[[Picture], str] | None
 
-CELL = 200  # characters: a table that is wider is read by nobody
+CELL = 400  # characters: a table that is wider is read by nobody
 # Characters that begin markup anywhere; an underscore inside a word and a lone > do not.
 MARKUP = re.compile(r"[\\`*\[\]<|~$]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)")
 # At the start of a line: headings, quotes, lists, rules.
