@@ -31,7 +31,7 @@ Shelf = Callable[[Picture], str] | None
 
 CELL = 400  # characters: a table that is wider is read by nobody
 # Characters that begin markup anywhere; an underscore inside a word and a lone > do not.
-MARKUP = re.compile(r"[\\`*\[\]<|~$]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)")
+MARKUP = re.compile(r"[\\`*\[\]<|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
 # At the start of a line: headings, quotes, lists, rules.
 OPENING = re.compile(r"^(?:[>]|[-+=#](?=[-+=#\s]|$)|\d+(?=[.)](?:\s|$)))")
 LINK = re.compile(r"(?<=[a-zA-Z]):(?=//)|(?<=www)\.", re.IGNORECASE)  # addresses that GitHub would make links of
