@@ -17,7 +17,10 @@ def test_plot_gives_a_figure_with_a_bar_and_the_curves(autopsy):
     figure = runopsy.plot(autopsy)
     bar, loss, acc = figure.axes
     assert {t.get_text() for t in bar.texts} >= {"memorization", "grokking"}
-    assert [line.get_label() for line in loss.lines if not line.get_label().startswith("_")] == ["train/loss", "val/loss"]
+    assert [line.get_label() for line in loss.lines if not line.get_label().startswith("_")] == [
+        "train/loss",
+        "val/loss",
+    ]
     assert acc.get_ylabel() == "Accuracy"
 
 
