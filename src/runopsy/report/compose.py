@@ -169,9 +169,7 @@ def _stopping(autopsy: Autopsy, bill: Bill) -> Iterator[Block]:
     yield Prose(text)
     if bill.gpus is not None and stop.wasted_steps > 0:
         yield Prose(_cost(autopsy, stop, bill))
-    yield Prose(
-        "A schedule that ends elsewhere would have changed the curve: this is the best of this run, no promise."
-    )
+    yield Prose("Another schedule would have drawn another curve: this is the best of this run, no promise.")
 
 
 def _cost(autopsy: Autopsy, stop: Stop, bill: Bill) -> str:
