@@ -72,10 +72,10 @@ def test_the_format_is_guessed_from_the_file_to_write(call, log, tmp_path):
 def test_verbose_adds_what_the_screen_leaves_out_and_says_how_to_ask_for_it(call, log):
     brief, full = call("analyze", log)[1], call("analyze", log, "-v")[1]
     assert "\nEvidence\n" not in brief
-    assert "-v shows the evidence" in " ".join(brief.split())
+    assert "-v adds: evidence" in " ".join(brief.split())
     assert "\nEvidence\n" in full
     assert "\nThresholds\n" in full
-    assert "-v shows" not in full
+    assert "-v adds" not in full
 
 
 def test_report_writes_a_page_with_its_picture_beside_it(call, log, tmp_path):

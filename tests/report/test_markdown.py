@@ -52,7 +52,9 @@ def report(run, **options):
 
 def test_the_first_line_is_the_verdict_with_its_confidence():
     first = report(planted.grokking()).splitlines()[0]
-    assert re.fullmatch(r"# Grokked, about \d+ in \d+: validation accuracy rose only after training was fitted", first)
+    assert re.fullmatch(
+        r"# Grokked \(right about \d+ times in \d+\): validation accuracy rose only after training was fitted", first
+    )
 
 
 def test_tables_are_tables_and_no_cell_is_lost():

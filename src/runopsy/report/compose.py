@@ -77,7 +77,7 @@ def _verdict(autopsy: Autopsy) -> Iterator[Block]:
     text = verdict.why
     if verdict.name == "memorized":
         text += f" ({autopsy.axis} {place(autopsy.last)}); more training may still change that"
-    sure = "" if verdict.confidence is None else odds(verdict.confidence)
+    sure = "" if verdict.confidence is None else "right about {} times in {}".format(*odds(verdict.confidence))
     yield Headline(plain(verdict.name), TONES.get(verdict.name, "plain"), text, sure)
     if verdict.evidence:
         yield Prose(f"At the end: {'; '.join(_ended(e) for e in verdict.evidence)}.")
