@@ -177,7 +177,7 @@ def _cost(autopsy: Autopsy, stop: Stop, bill: Bill) -> str:
     if stop.wasted_seconds is None or bill.gpus is None:
         return "What that cost cannot be said: the log holds no times."
     hours = stop.wasted_seconds / 3600 * bill.gpus
-    said = f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
+    said = number(float(f"{hours:.2g}")) if hours < 10 else f"{hours:,.0f}"
     text = f"On {number(bill.gpus)} GPU{'' if bill.gpus == 1 else 's'} that is {said} GPU-hours"
     if bill.price is not None:
         money = hours * bill.price
