@@ -7,7 +7,7 @@ RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types floors samples bench bench-segments bench-confidence score format clean
+.PHONY: help demo test test-pages golden check lint types floors samples bench bench-segments bench-confidence score format clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,13 @@ types: $(VENV)/test ## mypy --strict
 
 floors: $(VENV)/test ## which room may import which
 	$(BIN)/lint-imports
+
+golden: $(VENV)/test ## write the golden reports again and show what moved
+	$(BIN)/python tests/golden.py
+	git diff --stat tests/report/golden
+
+test-pages: $(VENV)/test ## the HTML report in a headless Chromium; skips where there is none
+	$(BIN)/python -m pytest -q -rs tests/report/test_pages.py
 
 samples: $(VENV)/test ## train the runs of sample_logs/ again (about a minute)
 	$(BIN)/python -m runopsy.lab.samples sample_logs
