@@ -51,6 +51,28 @@ def noise_of(second: Floats) -> float:
     return float(MAD_TO_SD * middle / np.sqrt(6))
 
 
+def noises_of(second: Floats, first: NDArray[np.int64], count: NDArray[np.int64], most: int) -> Floats:
+    """(m,) ``noise_of`` of many stretches at once, each from at most ``most`` of its differences, evenly spread.
+
+    Args:
+        second: (n,) absolute second differences.
+        first: (m,) where each stretch begins.
+        count: (m,) how long it is, at least 1.
+        most: differences asked of each.
+    """
+    asked = np.minimum(count, most)
+    at = np.arange(int(asked.max(initial=0)))[None, :]
+    row = first[:, None] + at * count[:, None] // asked[:, None]
+    there = at < asked[:, None]
+    ordered = np.sort(np.where(there, second[np.minimum(row, len(second) - 1)], np.inf), axis=1)
+    low, high = ((asked[:, None] - 1) // 2, asked[:, None] // 2)
+    middle = (np.take_along_axis(ordered, low, 1) + np.take_along_axis(ordered, high, 1))[:, 0] / 2
+    noise = MAD_TO_SD * middle / np.sqrt(6)
+    for i in np.flatnonzero(middle == 0).tolist():
+        noise[i] = noise_of(second[first[i] : first[i] + count[i]])
+    return np.asarray(noise)
+
+
 def long_run_factor(values: Floats) -> float:
     """How much larger the variance of a mean of m rows is than white noise would have it, m large; at least 1.
 
