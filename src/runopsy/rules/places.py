@@ -56,6 +56,8 @@ def crossing(case: Case, name: str, value: float, step: Position) -> Place:
     shift = case.first - first_spacing(s.step)
     u = np.log(s.step - shift)
     at, error = _passes(u, s, value, float(np.log(step - shift)))
+    if not np.isfinite(at + error):
+        return Place(step, None)  # no point lies near enough to say
     middle = float(np.exp(at)) + shift
     noise, unseen = CAUTIOUS * error, UNSEEN * _unseen(s, middle)
     low = middle - float(np.hypot((middle - shift) * -np.expm1(-noise), unseen))

@@ -39,6 +39,7 @@ class Stage:
     """The training loss falls abruptly, between slower stretches."""
 
     code: ClassVar[str] = "T01"
+    kinds: ClassVar[tuple[str, ...]] = ("transition",)
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
 
     sure: float = 3.0  # standard errors by which its rate exceeds those on either side
