@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from runopsy.model import Counts, Signal
-from runopsy.stats import Floats, first_spacing, long_run_factor, noise_of, noises_of
+from runopsy.stats import Floats, first_spacing, long_run_factor, white_noise, white_noises
 
 MOST = 300  # bins: exact segmentation is quadratic in them, and 300 put an edge every 2-3 % of the elapsed steps
 NEIGHBOURS = 9  # bins over which the noise of a row is taken to be the same
@@ -55,11 +55,14 @@ def bin_signal(signal: Signal, transformed: Floats, first: float) -> Bins:
             starts at step 50 000 is cut like one that starts at 0.
     """
     spacing = first_spacing(signal.step)
-    elapsed = np.maximum(signal.step - first, 0) + spacing
+    elapsed = signal.step - first
+    np.maximum(elapsed, 0, out=elapsed)
+    elapsed += spacing
     cut = edges(elapsed)
     count = np.diff(cut)
     mean = np.add.reduceat(transformed, cut[:-1]) / count
-    centre = np.exp(np.add.reduceat(np.log(elapsed), cut[:-1]) / count)
+    centre = np.exp(np.add.reduceat(np.log(elapsed, out=elapsed), cut[:-1]) / count)
+    del elapsed  # of a long log, as much memory as the log
     noise = _row_noise(transformed, cut)
     reach = float(np.ptp(transformed)) if len(transformed) else 0.0
     error = np.sqrt(long_run_factor(transformed) * noise**2 / count + (FLOOR * reach) ** 2)
@@ -68,11 +71,11 @@ def bin_signal(signal: Signal, transformed: Floats, first: float) -> Bins:
 
 def _row_noise(values: Floats, cut: Counts) -> Floats:
     """(m,) standard deviation of one row around each bin: noise grows and shrinks along a run."""
-    m, second = len(cut) - 1, np.abs(np.diff(values, 2))
-    bin_ = np.arange(m)
-    first = cut[np.maximum(0, bin_ - NEIGHBOURS // 2)]
-    count = np.minimum(cut[np.minimum(m, bin_ + NEIGHBOURS // 2 + 1)] - 2, len(second)) - first
+    m = len(cut) - 1
+    around = np.arange(m)
+    first = cut[np.maximum(0, around - NEIGHBOURS // 2)]
+    count = cut[np.minimum(m, around + NEIGHBOURS // 2 + 1)] - 2 - first
     enough = count >= NEIGHBOURS - 2
-    noise = np.full(m, noise_of(second))
-    noise[enough] = noises_of(second, first[enough], count[enough], ENOUGH)
+    noise = np.full(m, 0.0 if enough.all() else white_noise(values))
+    noise[enough] = white_noises(values, first[enough], count[enough], ENOUGH)
     return noise
