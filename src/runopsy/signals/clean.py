@@ -41,10 +41,12 @@ def measure(run: Run, roles: Sequence[Role]) -> Measured:
         empty += int((~said).sum())
         kept = said & _not_superseded(track, starts)
         superseded += int(said.sum() - kept.sum())
-        step, order = _last_of_each(track.step[kept])
+        rows = slice(None) if kept.all() else np.flatnonzero(kept)
+        step, order = _last_of_each(track.step[rows])
         repeated += int(kept.sum()) - len(step)
-        value = track.value[kept][order] * role.scale
-        time = None if track.time is None else track.time[kept][order]
+        value = track.value[rows][order]
+        value = value if role.scale == 1 else value * role.scale
+        time = None if track.time is None else track.time[rows][order]
         signals[name] = _signal(name, role, step, 1 - value if role.complement else value, time)
     if superseded:
         where = ", ".join(f"{start:g}" for start in starts.values())
@@ -99,8 +101,10 @@ def _not_superseded(track: Track, starts: Mapping[int, float]) -> NDArray[np.boo
     return kept
 
 
-def _last_of_each(step: Positions) -> tuple[Positions, Counts]:
-    """Steps in order, each once, and where the last row that has it stands."""
+def _last_of_each(step: Positions) -> tuple[Positions, Counts | slice]:
+    """Steps in order, each once, and where the last row that has it stands: all as they are, nearly always."""
+    if (step[1:] > step[:-1]).all():
+        return step, slice(None)
     order = np.argsort(step, kind="stable")
     ordered = step[order]
     last = np.append(ordered[1:] != ordered[:-1], True) if len(ordered) else np.zeros(0, dtype=bool)
@@ -109,7 +113,9 @@ def _last_of_each(step: Positions) -> tuple[Positions, Counts]:
 
 def _signal(name: str, role: Role, step: Positions, value: Values, time: Values | None) -> Signal:
     finite = np.abs(value) < HUGE  # NaN is not below anything
-    broken = None if finite.all() or _is_padding(value) else step[~finite]
+    if finite.all():
+        return Signal(name, role.track, step, value, time)
+    broken = None if _is_padding(value) else step[~finite]
     return Signal(name, role.track, step[finite], value[finite], None if time is None else time[finite], broken)
 
 
