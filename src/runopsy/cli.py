@@ -47,6 +47,7 @@ class Axis(StrEnum):
     epoch = "epoch"
     time = "time"
     tokens = "tokens"
+    samples = "samples"
 
 
 RunPath = Annotated[

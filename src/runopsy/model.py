@@ -57,7 +57,7 @@ class Run:
 
     path: str
     id: str
-    axis: str  # "step", "epoch", "tokens", "time" or "row": what the positions of every track count
+    axis: str  # "step", "epoch", "tokens", "samples", "time" or "row": what the positions of every track count
     tracks: Mapping[str, Track]
     marks: tuple[Mark, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
