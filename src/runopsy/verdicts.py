@@ -100,9 +100,9 @@ def _ending(case: Case, phases: tuple[Phase, ...], events: tuple[Event, ...]) ->
         enough="train/loss" not in case.signals or _enough(case.signals["train/loss"]),
         known=has_acc or fell,
         by_accuracy=has_acc,
-        fits=_high(train_acc) or _high(acc) if has_acc else fell,
+        fits=_high(train_acc) or _high(acc) or (train_acc is None and fell),
         moved=_loss_learnt(train) or _acc_learnt(train_acc),
-        learnt=_loss_learnt(loss) if acc is None else _acc_learnt(acc),
+        learnt=_loss_learnt(loss) if acc is None else _acc_learnt(acc) or _fell_far(loss),
         was_better=(loss is not None and _loss_was_better(loss, acc)) or (acc is not None and _acc_was_better(acc)),
         wide=_wide(train, loss, train_acc, acc),
         improving=_improving(loss, -1.0) or _improving(acc, 1.0) or (bool(phases) and phases[-1].label == LEARNING),
@@ -126,7 +126,12 @@ def _acc_learnt(acc: Segments | None) -> bool:
 
 
 def _loss_learnt(loss: Segments | None) -> bool:
-    return loss is not None and float(loss.curve[0] - loss.curve.min()) > LEARNT * abs(float(loss.curve[0]))
+    return loss is not None and float(loss.curve[0] - loss.curve.min()) > LEARNT / 2 * abs(float(loss.curve[0]))
+
+
+def _fell_far(loss: Segments | None) -> bool:
+    """Whether a loss ever came below half its start."""
+    return loss is not None and 0 < float(loss.curve.min()) <= FAR * float(loss.curve[0])
 
 
 def _loss_was_better(loss: Segments, acc: Segments | None) -> bool:

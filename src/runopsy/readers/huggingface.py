@@ -53,7 +53,7 @@ def _read_state(source: Source) -> Found:
     curve = [row for row in rows if not any(name in row for name in SUMMARY)]
     if not curve:
         raise UnreadableLog(f"{source.name} has an empty history", hint="nothing was logged: see logging_steps")
-    notes = [f"{len(rows) - len(curve)} rows that sum up the whole run were left out"] if len(rows) > len(curve) else []
+    notes = ["the trainer's summary of the whole run was left out"] if len(rows) > len(curve) else []
     found = rows_to_run(curve, source, notes)
     config = {name: state[name] for name in SETTINGS if state.get(name) is not None}
     if not isinstance(found, Run):
