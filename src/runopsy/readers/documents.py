@@ -1,4 +1,4 @@
-"""JSON documents: tables somewhere inside an object or list, as rows or as columns; several of them are several runs."""
+"""JSON documents: tables somewhere inside an object or list, of rows or of columns; several are several runs."""
 
 from __future__ import annotations
 
