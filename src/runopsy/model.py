@@ -86,6 +86,8 @@ class Role:
     why: str
     scale: float = 1.0  # what the logged values are multiplied by: 0.01 for percent
     complement: bool = False  # the column logs an error rate: the signal is 1 - value
+    logarithm: bool = False  # the column logs a perplexity: the signal is ln(value)
+    better: str = ""  # "higher" or "lower" values of the column, "" where its name does not say
 
 
 @dataclass(frozen=True, slots=True, eq=False)

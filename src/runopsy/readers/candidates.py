@@ -11,7 +11,7 @@ import numpy as np
 
 from runopsy.errors import BadOption, RunopsyError, UnreadableLog
 from runopsy.model import Run
-from runopsy.signals import assign
+from runopsy.signals import assign, in_unit
 
 BUDGET = 5.0  # s that a listing may spend on reading runs; what lies beyond is named only
 ALL = "all"  # the word of --run for every one of them
@@ -125,8 +125,8 @@ def _glance(number: int, name: str, run: Run) -> Glance:
     if role is None or not len(run.tracks[role.track]):
         return Glance(number, name, rows, last, run.axis, "", None)
     track = run.tracks[role.track]
-    value = float(track.value[np.argmax(track.step)]) * role.scale
-    return Glance(number, name, rows, last, run.axis, role.role, 1 - value if role.complement else value)
+    value = float(in_unit(track.value, role)[np.argmax(track.step)])
+    return Glance(number, name, rows, last, run.axis, role.role, value)
 
 
 def _some(candidates: Sequence[Candidate]) -> str:

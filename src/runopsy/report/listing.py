@@ -26,7 +26,7 @@ def listing(run: Run, roles: Sequence[Role], *, width: int | None = None, color:
     blocks: list[Block] = [
         Prose(f"{len(run.tracks)} columns, {played} with a role; positions count by {run.axis}."),
         Heading("Columns"),
-        Table(("column", "role", "values", "from", "to", "least", "most", "why"), rows),
+        Table(("column", "role", "better", "values", "from", "to", "least", "most", "why"), rows),
         *more,
         *([Heading("Notes on the log")] if run.notes else []),
         *(Prose(note) for note in run.notes),
@@ -41,7 +41,7 @@ def _row(track: Track, role: Role) -> tuple[str, ...]:
     ends = (number(float(f"{v:.4g}")) for v in (finite.min(), finite.max())) if len(finite) else ("", "")
     why = role.why if role.role or role.why != "no role" else ""
     first, last = place(float(np.nanmin(track.step))), place(float(np.nanmax(track.step)))
-    return track.name, role.role, f"{len(track):,}", first, last, *ends, why
+    return track.name, role.role, role.better, f"{len(track):,}", first, last, *ends, why
 
 
 class Line(Protocol):
