@@ -143,12 +143,12 @@ def _ask_all(
 
 
 def _ask(rule: Rule, case: Case) -> Check:
-    """One rule's answer; it sees only the signals it says it needs, and those of ``JUDGED``."""
+    """One rule's answer; it sees only the signals it says it needs, or likes to see, and those of ``JUDGED``."""
     title = (type(rule).__doc__ or rule.code).splitlines()[0].rstrip(".")
     missing = [name for name in rule.needs if name not in case.signals or not _has_values(case.signals[name])]
     if missing:
         return Check(rule.code, title, Outcome.NOT_CHECKED, why=f"the log has no {' and no '.join(missing)}")
-    events = tuple(rule(case.only({*rule.needs, *JUDGED})))
+    events = tuple(rule(case.only({*rule.needs, *getattr(rule, "sees", ()), *JUDGED})))
     return Check(rule.code, title, Outcome.FOUND if events else Outcome.QUIET, events)
 
 

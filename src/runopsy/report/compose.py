@@ -44,6 +44,7 @@ MEANS: Mapping[str, str] = {
     "loss_spike": "the training loss leaps and comes back",
     "transition": "the training loss falls abruptly",
     "lr_change": "the learning rate was changed; what moves with it is not a phase of its own",
+    "suspect": "hardly right; look at logging, leakage and evaluation before anything else",
     "resume": "the run was continued from an earlier step",
 }
 EARLY = 0.1  # of the run: a phase boundary before it is invisible on an even scale
@@ -161,7 +162,7 @@ def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) 
     if event.until is not None and event.until > event.step:
         where += f" – {place(event.until)}"
     text = MEANS.get(event.kind, "")
-    if event.kind in ("loss_spike", "lr_change", "not_finite", "transition"):
+    if event.kind in ("loss_spike", "lr_change", "not_finite", "transition", "suspect"):
         text += f": {event.evidence[0].says}"
     if event.kind == "grokking":
         text += _grokking(autopsy, event)

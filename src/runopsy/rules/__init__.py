@@ -7,6 +7,7 @@ from runopsy.rules.generalisation import DoubleDescent, Grokking, MemorizationOn
 from runopsy.rules.schedule import LearningRateChange, Resumed
 from runopsy.rules.stability import Divergence, LossSpike, NotFinite
 from runopsy.rules.stages import Stage
+from runopsy.rules.suspects import KIND, OffScale, PrintedZero, SameValues, TooGood
 
 RULES: tuple[Rule, ...] = (
     LearningRateChange(),
@@ -18,6 +19,10 @@ RULES: tuple[Rule, ...] = (
     DoubleDescent(),
     MemorizationOnset(),
     Stage(),
+    PrintedZero(),
+    OffScale(),
+    TooGood(),
+    SameValues(),
 )
 
 # Every kind of event the rules above can find, in the words of --fail-on and --format json.
@@ -31,6 +36,7 @@ KINDS: tuple[str, ...] = (
     "transition",
     "lr_change",
     "resume",
+    KIND,
 )
 
 __all__ = ["KINDS", "RULES"]
