@@ -53,7 +53,12 @@ def tuned(standards: Standards, overrides: Mapping[str, Mapping[str, Any]]) -> S
 
 def _replaced(one: T, said: Mapping[str, Any]) -> T:
     thresholds = values(one)
+    own = dict(thresholds.get("own", {}))
     for name, value in said.items():
+        if isinstance(value, Mapping) and "own" in thresholds:  # of one signal: [rules.B02."grad/norm"]
+            _replaced(one, value)  # refuses what does not fit
+            own[name] = {**own.get(name, {}), **value}
+            continue
         if name not in thresholds:
             raise BadOption(
                 f"rule {one.code} has no threshold {name!r}", hint=f"it has {', '.join(thresholds) or 'none'}"
@@ -62,4 +67,5 @@ def _replaced(one: T, said: Mapping[str, Any]) -> T:
             raise BadOption(
                 f"rule {one.code}: {name} = {value!r} is no number", hint=f"the default is {thresholds[name]}"
             )
-    return replace(one, **said)  # type: ignore[type-var]  # every one of them is a dataclass
+    plain = {name: value for name, value in said.items() if name not in own}
+    return replace(one, **plain, **({"own": own} if own else {}))  # type: ignore[type-var]  # every one of them is a dataclass

@@ -102,6 +102,38 @@ def choose(candidates: Sequence[Candidate], wanted: str | None, place: str) -> C
     raise BadOption(f"--run {wanted} {what}", hint=f"there are {some}")
 
 
+def chosen(candidates: Sequence[Candidate], wanted: str | None, place: str) -> tuple[Candidate, ...]:
+    """All of them, where that is wanted; those of a run that holds several itself each by its own name.
+
+    Raises:
+        UnreadableLog, BadOption: as ``choose``.
+    """
+    if wanted != ALL:
+        return (choose(candidates, wanted, place),)
+    return tuple(inner for candidate in candidates for inner in _flat(candidate))
+
+
+def _flat(candidate: Candidate) -> Iterator[Candidate]:
+    """A run, or the runs in it."""
+    try:
+        found = candidate.load()
+    except RunopsyError as error:
+        yield Candidate(candidate.name, _raiser(error))
+        return
+    if isinstance(found, Run):
+        yield Candidate(candidate.name, candidate.load)  # read again when its turn comes: not all at once in memory
+        return
+    for inner in found:
+        yield from _flat(Candidate(f"{candidate.name} {inner.name}", inner.load))
+
+
+def _raiser(error: RunopsyError) -> Callable[[], Found]:
+    def fail() -> Found:
+        raise error
+
+    return fail
+
+
 def glances(candidates: Sequence[Candidate], budget: float = BUDGET) -> Iterator[Glance]:
     """What a listing shows of each; once ``budget`` seconds are spent, no more are read."""
     until = time.monotonic() + budget

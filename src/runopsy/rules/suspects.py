@@ -21,7 +21,7 @@ class PrintedZero:
 
     code: ClassVar[str] = "Q01"
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
-    sees: ClassVar[tuple[str, ...]] = ("grad/norm",)  # where it is logged
+    kinds: ClassVar[tuple[str, ...]] = ("suspect",)
 
     # of its start, that it still had right before: a hinge loss comes to 0 too, but slowly
     still: float = 0.1
@@ -50,6 +50,7 @@ class OffScale:
 
     code: ClassVar[str] = "Q02"
     needs: ClassVar[tuple[str, ...]] = ("train/loss", "val/loss")
+    kinds: ClassVar[tuple[str, ...]] = ("suspect",)
 
     # x the start of the training loss, that even the best validation stays above, where an accuracy is logged: a
     # cross-entropy begins at chance on either side
@@ -84,6 +85,7 @@ class TooGood:
 
     code: ClassVar[str] = "Q03"
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
+    kinds: ClassVar[tuple[str, ...]] = ("suspect",)
 
     classes: float = 8.0  # nats at the start: chance among 3000 classes, fewer than any vocabulary of words
     low: float = 0.1  # nats: text itself has about 1 per token, whatever the model
@@ -108,6 +110,7 @@ class SameValues:
 
     code: ClassVar[str] = "Q04"
     needs: ClassVar[tuple[str, ...]] = ("train/loss", "val/loss")
+    kinds: ClassVar[tuple[str, ...]] = ("suspect",)
 
     shared: float = 5  # steps at which both were logged: fewer may be equal by rounding
 
