@@ -78,7 +78,9 @@ Map = Annotated[
 ]
 Which = Annotated[
     str | None,
-    typer.Option("--run", metavar="N|NAME|all", help="Where there are several runs: which; all takes each in turn."),
+    typer.Option(
+        "--run", metavar="N|NAME|all", help="Where there are several runs: which; 1+2 joins, all takes each in turn."
+    ),
 ]
 Config = Annotated[
     Path | None,
