@@ -7,7 +7,7 @@ RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pages golden check lint types floors samples bench bench-segments bench-confidence score format clean
+.PHONY: help demo test test-pages golden check lint types floors samples bench bench-segments bench-confidence score fuzz format clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench-confidence: $(VENV)/test ## what a confidence is worth: reliability tables
 
 score: $(VENV)/core ## the labelled runs, where $(SHARED) is there
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $(SHARED)/benchmark/score.py $(SHARED)/benchmark/runs
+
+fuzz: $(VENV)/test ## 200 000 mutated logs: only errors of our own, no hang, little memory
+	$(BIN)/python tests/readers/fuzzing.py 200000
 
 format: $(VENV)/test ## write the format that lint asks for
 	$(BIN)/ruff format src tests

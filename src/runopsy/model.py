@@ -60,7 +60,7 @@ class Run:
 
     path: str
     id: str
-    axis: str  # "step", "epoch", "tokens", "time" or "row": what the positions of every track count
+    axis: str  # "step", "epoch", "tokens", "samples", "time" or "row": what the positions of every track count
     tracks: Mapping[str, Track]
     marks: tuple[Mark, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -89,6 +89,8 @@ class Role:
     why: str
     scale: float = 1.0  # what the logged values are multiplied by: 0.01 for percent
     complement: bool = False  # the column logs an error rate: the signal is 1 - value
+    logarithm: bool = False  # the column logs a perplexity: the signal is ln(value)
+    better: str = ""  # "higher" or "lower" values of the column, "" where its name does not say
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,6 +35,7 @@ MEANS: Mapping[str, str] = {
     "loss_spike": "the training loss leaps and comes back",
     "transition": "the training loss falls abruptly",
     "lr_change": "the learning rate was changed; what moves with it is not a phase of its own",
+    "suspect": "hardly right; look at logging, leakage and evaluation before anything else",
     "batch_size_change": "the batch size was changed",
     "epoch_steps": "the training loss steps down as each epoch begins: examples are met again, and are known",
     "resume": "the run was continued from an earlier step",
@@ -48,7 +49,7 @@ MEANS: Mapping[str, str] = {
 }
 SAID = ("loss_spike", "lr_change", "not_finite", "transition", "batch_size_change", "epoch_steps", "genuine_grokking",
         "apparent_grokking")  # fmt: skip  # the evidence says more
-NAMED = ("data_change", "unconfirmed_change", "departure", "first_mover")  # and which signal it was
+NAMED = ("suspect", "data_change", "unconfirmed_change", "departure", "first_mover")  # and which signal it was
 
 
 @dataclass(frozen=True, slots=True)
