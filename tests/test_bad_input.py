@@ -734,7 +734,7 @@ def test_objects_within_objects_without_end_are_no_crash(answered, give):
 
 def test_a_folder_without_a_log_says_what_it_looks_for(refused, tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
-    assert ".parquet" in refused(tmp_path)
+    assert "tables, JSON and text logs" in refused(tmp_path)
 
 
 def test_a_folder_with_one_log_is_that_log(answered, tmp_path):
@@ -744,13 +744,15 @@ def test_a_folder_with_one_log_is_that_log(answered, tmp_path):
     assert values(answered(tmp_path), "loss") == [r[1] for r in ROWS]
 
 
-def test_a_folder_with_several_logs_names_them(refused, tmp_path):
+def test_a_folder_with_several_logs_lists_them_and_asks(ask, tmp_path):
     for i in range(7):
         (tmp_path / f"{i}.csv").write_text(CSV)
-    said = refused(tmp_path)
-    assert "7 logs" in said
-    assert "0.csv" in said
-    assert "and 2 more" in said
+    answer = ask("analyze", tmp_path)
+    assert (answer.code, answer.out) == (2, "")
+    *listed, what, todo = answer.err.splitlines()
+    assert [line.split()[1] for line in listed[-7:]] == [f"{i}.csv" for i in range(7)]
+    assert "7 runs" in what
+    assert "--run" in todo
 
 
 @on_posix

@@ -6,17 +6,21 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
-from runopsy.errors import BadOption, RunopsyError
+from runopsy.errors import BadOption, RunopsyError, UnreadableLog
 from runopsy.lab import TASKS  # names and titles; torch waits until one is trained
 from runopsy.version import VERSION
 
 if TYPE_CHECKING:
-    from runopsy.model import Autopsy, Rule
+    from collections.abc import Callable, Iterator
+
+    from runopsy.model import Autopsy, Rule, Run
     from runopsy.settings import Settings
+
+T = TypeVar("T")
 
 # Everything heavy is imported inside the verb that needs it: --help answers before NumPy would have loaded.
 
@@ -57,6 +61,10 @@ Map = Annotated[
         "--map", metavar="ROLE=COLUMN", help="Say which column plays a role, e.g. val/loss=eval_nll. Repeatable."
     ),
 ]
+Which = Annotated[
+    str | None,
+    typer.Option("--run", metavar="N|NAME|all", help="Where there are several runs: which; all takes each in turn."),
+]
 Config = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="Settings (TOML). Default: [tool.runopsy] of ./pyproject.toml."),
@@ -76,6 +84,7 @@ def analyze(
         Format | None, typer.Option("--format", "-f", help="Default: text, or what --output ends in.")
     ] = None,
     output: Output = None,
+    which: Which = None,
     map_: Map = None,
     x: Annotated[Axis | None, typer.Option("--x", help="Count by this instead of the log's own axis.")] = None,
     config: Config = None,
@@ -92,28 +101,31 @@ def analyze(
     from runopsy.report import render
 
     gates = _gates(fail_on)
-    autopsy = _examined(run, map_, x, config)
+    examined = list(_each(run, which, lambda log: _examined(log, map_, x, config)))
     chosen = format or (Format.json if output is not None and output.suffix == ".json" else Format.text)
     on_screen = output is None or str(output) == "-"
-    text = render(autopsy, chosen.value, width=_width() if on_screen else None, color=on_screen and _colour(no_color))
-    _say(text, output)
+    width, color = _width() if on_screen else None, on_screen and _colour(no_color)
+    texts = [render(autopsy, chosen.value, width=width, color=color) for autopsy in examined]
+    _say(_joined(texts, which, chosen), output)
     if output is not None and not on_screen and not quiet:
         typer.echo(f"wrote {output}", err=True)
-    hit = sorted(gates & {*(e.kind for e in autopsy.events), autopsy.verdict.name})
+    found = {kind for a in examined for kind in (*(e.kind for e in a.events), a.verdict.name)}
+    hit = sorted(gates & found)
     if hit:
         typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
         raise typer.Exit(1)
 
 
 @app.command()
-def signals(run: RunPath, map_: Map = None, no_color: NoColor = False) -> None:
+def signals(run: RunPath, which: Which = None, map_: Map = None, no_color: NoColor = False) -> None:
     """List what is in a log: every column, the role it plays, and why."""
-    from runopsy.readers import read
     from runopsy.report.listing import listing
     from runopsy.signals import assign
 
-    log = read(run)
-    _say(listing(log, assign(log.tracks, _pairs(map_)), width=_width(), color=_colour(no_color)), None)
+    def listed(log: Run) -> str:
+        return listing(log, assign(log.tracks, _pairs(map_)), width=_width(), color=_colour(no_color))
+
+    _say("\n".join(_each(run, which, listed)), None)
 
 
 @app.command()
@@ -177,7 +189,44 @@ for _task in TASKS:
 # --- shared by the verbs -------------------------------------------------------------------------
 
 
-def _examined(run: str, mapping: list[str] | None, x: Axis | None, config: Path | None) -> Autopsy:
+def _each(path: str, which: str | None, verb: Callable[[Run], T]) -> Iterator[T]:
+    """What a verb makes of the run that is meant, or of each in turn; what cannot be judged among many is said.
+
+    Raises:
+        UnreadableLog: there are several runs, now listed on stderr, and none was chosen; or none can be read.
+        RunopsyError: as the verb says of the one run that is meant.
+    """
+    from runopsy.readers import candidates, runs
+
+    found = runs(path)
+    if which is None and len(found) > 1:
+        from runopsy.report.listing import runs_table
+
+        typer.echo(runs_table(path, list(candidates.glances(found)), width=_width()), err=True, nl=False)
+    if which != candidates.ALL:
+        yield verb(candidates.choose(found, which, path).read())
+        return
+    done = 0
+    for candidate in found:
+        try:
+            made = verb(candidate.read())
+        except RunopsyError as error:
+            typer.echo(f"runopsy: {candidate.name}: {error.message}", err=True)
+        else:
+            done += 1
+            yield made
+    if not done:
+        raise UnreadableLog(f"none of the {len(found)} runs of {path} can be judged", hint="what is so stands above")
+
+
+def _joined(texts: list[str], which: str | None, format: Format) -> str:
+    """One report, or with --run all those of every run: in JSON, a list of objects."""
+    if format is Format.json and which == "all":
+        return "[\n" + ",\n".join(text.rstrip("\n") for text in texts) + "\n]\n"
+    return "\n".join(texts)
+
+
+def _examined(run: Run, mapping: list[str] | None, x: Axis | None, config: Path | None) -> Autopsy:
     from runopsy.autopsy import analyze as examine
     from runopsy.settings import load
 

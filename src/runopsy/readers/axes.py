@@ -9,7 +9,7 @@ import numpy as np
 
 from runopsy.readers.attempts import DISORDER
 from runopsy.readers.cells import MOSTLY, seconds_in
-from runopsy.readers.several import is_counter, refuse
+from runopsy.readers.several import is_counter, told_apart_by
 from runopsy.signals.names import guess
 
 if TYPE_CHECKING:
@@ -59,18 +59,20 @@ def rows_in(table: Table) -> int:
     return len(next(iter(table.values())))
 
 
-def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, source: str, notes: list[str]) -> Axis:
+class Apart(NamedTuple):
+    """No axis: the rows are of several runs."""
+
+    column: str  # each of its values is a run
+
+
+def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[str]) -> Axis | Apart:
     """The best of the columns that count something; the number of the row where none does.
 
     Args:
         table: the columns as they are.
         numbers: what of them are numbers.
         kinds: what each row is of, where a column says so: the metric of a long table, train or val.
-        source: what an error calls the log.
         notes: where it is said what was passed over.
-
-    Raises:
-        UnreadableLog: the table holds several runs.
     """
     plain_names = {name: plain(name) for name in table}
     by_plain = {plain_names[name]: name for name in reversed(list(table))}
@@ -84,7 +86,9 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, source: str,
             trouble = _trouble(really, at)
             if not trouble:
                 at = since_start(at) if really == "time" else _end_to_end(at, series, numbers, plain_names, name, notes)
-                refuse(table, numbers, plain_names, name, at, series, source)
+                runs = told_apart_by(table, numbers, plain_names, name, at, series)
+                if runs is not None:
+                    return Apart(runs)
                 trouble = _not_as_fine_as_the_rows(really, at[series])
             if not trouble:
                 return Axis(really, name, at)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from runopsy.errors import UnreadableLog
-from runopsy.model import Run
+from runopsy.readers.candidates import Found
 from runopsy.readers.cells import is_number
 from runopsy.readers.frames import to_run
 from runopsy.readers.layout import UNIT, is_remark, layout, split
@@ -33,7 +33,7 @@ def recognises(source: Source) -> bool:
     return not source.is_binary and layout(source.first_lines()) is not None
 
 
-def read(source: Source) -> Run:
+def read(source: Source) -> Found:
     import polars as pl  # half a second: only who reads a table pays
 
     found = layout(source.first_lines())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from runopsy.errors import UnreadableLog
-from runopsy.model import Run
+from runopsy.readers.candidates import Found
 from runopsy.readers.cells import listed
 from runopsy.readers.frames import to_run
 from runopsy.readers.source import Source
@@ -32,7 +32,7 @@ def recognises(source: Source) -> bool:
     return bool(rows) and len(rows) >= MOSTLY * len(lines) and not document
 
 
-def read(source: Source) -> Run:
+def read(source: Source) -> Found:
     import polars as pl  # half a second: only who reads a table pays
 
     rows: list[dict[str, Any]] = []
