@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import numpy as np
 
-from runopsy.readers.tfrecords import blocks, columns
+from runopsy.readers.scalars import NONE, Scalars
+from runopsy.readers.tfrecords import blocks, columns, first
 from runopsy.readers.wire import BYTES, FIXED32, FIXED64, VARINT, Field, NotOnTheWire, fields, varint
 
 if TYPE_CHECKING:
@@ -29,18 +30,6 @@ SCALARS = "scalars"  # the plug-in that a value's metadata names; without metada
 START = 1  # SessionLog.status: what was logged before at this step or later is void
 # TensorProto.dtype → field that holds the elements one by one, and how they lie in tensor_content.
 ELEMENTS = {1: (5, "<f4"), 2: (6, "<f8"), 3: (7, "<i4"), 9: (10, "<i8"), 22: (16, "<u4"), 23: (17, "<u8")}
-NO_STARTS = (np.zeros(0, np.int64),)
-
-
-class Scalars(NamedTuple):
-    """The scalars of one event file, in the order in which they were written."""
-
-    tags: list[str]
-    which: Counts  # (n,) index into ``tags``
-    step: Values  # (n,)
-    time: Values  # (n,) unix seconds
-    value: Values  # (n,)
-    starts: Counts  # rows before which a session started
 
 
 class Place(NamedTuple):
@@ -60,6 +49,13 @@ class Pattern(NamedTuple):
     is_start: bool
 
 
+def is_event(head: bytes) -> bool:
+    """Whether a file begins with an event that says when it was written, as every event file does."""
+    event = first(head)
+    pattern = None if event is None else _pattern(event)
+    return pattern is not None and pattern.time is not None
+
+
 def scalars(file: BinaryIO, name: str, notes: list[str]) -> Scalars:
     """Every scalar of an event file.
 
@@ -70,19 +66,19 @@ def scalars(file: BinaryIO, name: str, notes: list[str]) -> Scalars:
     """
     tags: dict[bytes, int] = {}
     parts: list[Part] = []
-    starts: list[Counts] = []
+    starts = NONE
     broken = rows = 0
     for block in blocks(file, name, notes):
         found, begun, odd = _in_block(block, tags)
         parts.append(found)
-        starts.append(rows + np.searchsorted(found.event, begun))
+        starts = np.append(starts, rows + np.searchsorted(found.event, begun))
         rows += len(found.event)
         broken += odd
     if broken:
         notes.append(f"{name}: {broken} records are no events and were left out")
     whole = _joined(parts)
     names = [tag.decode("utf-8", errors="replace") for tag in tags]
-    return Scalars(names, whole.which, whole.step, whole.time, whole.value, np.concatenate([*starts, *NO_STARTS]))
+    return Scalars(names, whole.which, whole.step, whole.time, whole.value, starts)
 
 
 class Part(NamedTuple):

@@ -41,8 +41,15 @@ class Block(NamedTuple):
     length: Counts  # (n,) bytes
 
 
-def recognises(head: bytes) -> bool:
-    """Whether a file begins with a record: the checksum of eight bytes is right by chance once in 2**32."""
+def first(head: bytes) -> bytes | None:
+    """The first payload of a file, as far as it is in ``head``; None where the file does not begin with a record."""
+    if not _is_header(head):
+        return None
+    return head[HEADER.size : HEADER.size + LENGTH.unpack_from(head)[0]]
+
+
+def _is_header(head: bytes) -> bool:
+    """Whether a record begins here: the checksum of its length is right by chance once in 2**32."""
     if len(head) < HEADER.size:
         return False
     check = HEADER.unpack_from(head)[1]
@@ -105,7 +112,7 @@ def _over(rest: bytes, left: int) -> tuple[int, str]:
     """
     if len(rest) < HEADER.size:
         return 0, TORN if len(rest) == left else ""
-    if not recognises(rest):
+    if not _is_header(rest):
         return 0, BROKEN
     length = LENGTH.unpack_from(rest)[0] + FRAME
     if length > left:
