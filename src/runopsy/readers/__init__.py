@@ -15,7 +15,7 @@ from typing import Protocol
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
-from runopsy.readers import columnar, delimited, jsonlines, tensorboard
+from runopsy.readers import columnar, database, delimited, jsonlines, mlflow_database, mlflow_files, tensorboard
 from runopsy.readers.candidates import Candidate, Found, as_candidates, choose
 from runopsy.readers.folders import search
 from runopsy.readers.source import Source
@@ -40,7 +40,15 @@ class Reader(Protocol):
         ...
 
 
-READERS: tuple[Reader, ...] = (tensorboard, columnar, jsonlines, delimited)  # most specific first
+READERS: tuple[Reader, ...] = (
+    tensorboard,
+    mlflow_files,
+    mlflow_database,
+    database,
+    columnar,
+    jsonlines,
+    delimited,
+)  # most specific first
 
 PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, zip, bzip2, xz, zstd
 JSON = re.compile(r"\s*(\{\s*(\"|\}|$)|\[\s*(\{|\[|\"|$))")  # how a document begins, unlike [2026-01-31] …

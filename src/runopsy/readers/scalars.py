@@ -54,7 +54,9 @@ def joined(parts: Sequence[Scalars]) -> Scalars:
     names = list(dict.fromkeys(name for part in parts for name in part.names))
     code = {name: i for i, name in enumerate(names)}
     which = np.concatenate([NONE, *(np.array([code[n] for n in p.names], np.int64)[p.which] for p in parts)])
-    step, value = (np.concatenate([np.zeros(0), *column]) for column in ([p.step for p in parts], [p.value for p in parts]))
+    step, value = (
+        np.concatenate([np.zeros(0), *column]) for column in ([p.step for p in parts], [p.value for p in parts])
+    )
     ends = np.cumsum([0, *(len(p.value) for p in parts)])
     starts = np.concatenate([NONE, *(p.starts + end for p, end in zip(parts, ends.tolist(), strict=False))])
     times = [p.time for p in parts if p.time is not None]
