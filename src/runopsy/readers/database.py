@@ -21,8 +21,8 @@ from runopsy.readers.cells import listed
 from runopsy.readers.source import Source
 
 if TYPE_CHECKING:
-    from runopsy.readers.candidates import Found
     from runopsy.model import Values
+    from runopsy.readers.candidates import Found
 
 MAGIC = b"SQLite format 3\0"
 IN_WAL_MODE = b"\2"  # byte 18 of the header; such a file cannot be opened without writing, unless nobody else does
