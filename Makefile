@@ -7,7 +7,7 @@ RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types floors samples bench bench-segments score format clean
+.PHONY: help demo test check lint types floors samples bench bench-segments bench-confidence score format clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ bench: $(VENV)/bench ## what logging costs, beside others, and what 200 kills lo
 
 bench-segments: $(VENV)/test ## false alarms on 600 null curves, recall and interval coverage on 600 planted runs
 	$(BIN)/python tests/benchmarks/bench_segments.py 600
+
+bench-confidence: $(VENV)/test ## what a confidence is worth: reliability tables over runs whose truth is known
+	$(BIN)/python tests/benchmarks/bench_confidence.py 200 $(SHARED)/benchmark/runs
 
 score: $(VENV)/core ## the labelled runs, where $(SHARED) is there
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $(SHARED)/benchmark/score.py $(SHARED)/benchmark/runs

@@ -17,8 +17,9 @@ from runopsy.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from runopsy.model import Autopsy, Rule, Run
+    from runopsy.model import Autopsy, Run
     from runopsy.settings import Settings
+    from runopsy.standards import Standards
 
 T = TypeVar("T")
 
@@ -47,6 +48,7 @@ class Axis(StrEnum):
     epoch = "epoch"
     time = "time"
     tokens = "tokens"
+    samples = "samples"
 
 
 RunPath = Annotated[
@@ -134,7 +136,7 @@ def rules(config: Config = None) -> None:
     from runopsy.report.listing import rules_table
     from runopsy.settings import load
 
-    _say(rules_table(_tuned(load(config)), width=_width(), color=_colour(False)), None)
+    _say(rules_table(tuple(_tuned(load(config))), width=_width(), color=_colour(False)), None)
 
 
 @app.command()
@@ -143,7 +145,7 @@ def explain(code: Annotated[str, typer.Argument(help="The code of a rule, e.g. G
     from runopsy.report.listing import explanation
     from runopsy.settings import load
 
-    known = {rule.code: rule for rule in _tuned(load(config))}
+    known = {one.code: one for one in _tuned(load(config))}
     if code.upper() not in known:
         raise BadOption(f"there is no rule {code!r}", hint=f"rules: {', '.join(known)}")
     _say(explanation(known[code.upper()]), None)
@@ -232,14 +234,13 @@ def _examined(run: Run, mapping: list[str] | None, x: Axis | None, config: Path 
 
     chosen = load(config)
     roles = {**chosen.roles, **_pairs(mapping)}
-    return examine(run, roles=roles, x=x.value if x else chosen.x, rules=_tuned(chosen))
+    return examine(run, roles=roles, x=x.value if x else chosen.x, standards=_tuned(chosen))
 
 
-def _tuned(chosen: Settings) -> tuple[Rule, ...]:
-    from runopsy.autopsy import tuned
-    from runopsy.rules import RULES
+def _tuned(chosen: Settings) -> Standards:
+    from runopsy.standards import Standards, tuned
 
-    return tuned(RULES, chosen.rules)
+    return tuned(Standards(), chosen.rules)
 
 
 def _pairs(mapping: list[str] | None) -> dict[str, str]:

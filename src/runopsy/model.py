@@ -57,7 +57,7 @@ class Run:
 
     path: str
     id: str
-    axis: str  # "step", "epoch", "tokens", "time" or "row": what the positions of every track count
+    axis: str  # "step", "epoch", "tokens", "samples", "time" or "row": what the positions of every track count
     tracks: Mapping[str, Track]
     marks: tuple[Mark, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -198,14 +198,18 @@ class Check:
     why: str | None = None  # of NOT_CHECKED: what was missing
 
 
-class Rule(Protocol):
-    """A question asked of a case. Fields are its thresholds; the docstring's first line its title."""
+class Thresholds(Protocol):
+    """A dataclass of thresholds under a code; the docstring's first line is its title."""
 
     @property
     def code(self) -> str: ...
 
     @property
     def needs(self) -> tuple[str, ...]: ...
+
+
+class Rule(Thresholds, Protocol):
+    """A question asked of a case."""
 
     def __call__(self, case: Case) -> Iterator[Event]: ...
 

@@ -15,7 +15,20 @@ from typing import Protocol
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
-from runopsy.readers import columnar, database, delimited, jsonlines, mlflow_database, mlflow_files, tensorboard
+from runopsy.readers import (
+    columnar,
+    database,
+    delimited,
+    documents,
+    huggingface,
+    jsonlines,
+    mlflow_database,
+    mlflow_files,
+    mlperf,
+    tensorboard,
+    textlog,
+    wandb_offline,
+)
 from runopsy.readers.candidates import Candidate, Found, as_candidates, choose
 from runopsy.readers.folders import search
 from runopsy.readers.source import Source
@@ -40,15 +53,21 @@ class Reader(Protocol):
         ...
 
 
+# The most specific first; what any text may look like comes last.
 READERS: tuple[Reader, ...] = (
     tensorboard,
+    wandb_offline,
     mlflow_files,
     mlflow_database,
     database,
     columnar,
+    huggingface,
+    mlperf,
+    documents,
     jsonlines,
     delimited,
-)  # most specific first
+    textlog,
+)
 
 PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, zip, bzip2, xz, zstd
 JSON = re.compile(r"\s*(\{\s*(\"|\}|$)|\[\s*(\{|\[|\"|$))")  # how a document begins, unlike [2026-01-31] …

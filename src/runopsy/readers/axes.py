@@ -29,6 +29,8 @@ AXES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("epoch", ("epoch", "epochs", "ep", "epoch_num", "current_epoch", "train_epoch")),
     ("tokens", ("tokens", "total_tokens", "tokens_seen", "num_tokens", "num_input_tokens_seen",
                 "throughput_total_tokens")),
+    ("samples", ("samples", "samples_seen", "num_samples", "samples_count", "examples", "examples_seen", "images_seen",
+                 "consumed_samples", "consumed_train_samples")),
     ("time", ("timestamp", "_timestamp", "wall_time", "walltime", "unix_time", "datetime", "date", "time", "elapsed",
               "elapsed_time", "_runtime")),
 )  # fmt: skip
@@ -44,7 +46,7 @@ FINER = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))  # a clock beyond it counts ns, 
 class Axis(NamedTuple):
     """What positions count, and where each row stands."""
 
-    counts: str  # "step", "epoch", "tokens", "time" or "row"
+    counts: str  # "step", "epoch", "tokens", "samples", "time" or "row"
     column: str | None
     at: Values  # (rows,) NaN where a row does not say
 
@@ -93,7 +95,7 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
             if not trouble:
                 return Axis(really, name, at)
             notes.append(f"column {name!r} {trouble}, so it is not the axis")
-    notes.append("no column counts steps, epochs, tokens or time: rows are counted instead")
+    notes.append("no column counts steps, epochs, tokens, samples or time: rows are counted instead")
     return Axis("row", None, np.arange(rows_in(table), dtype=np.float64))
 
 
@@ -183,9 +185,9 @@ def _end_to_end(
 ) -> Values:
     """Steps that start again in every epoch, as a batch number does, laid one epoch after the other."""
     for epochs in (numbers[other] for other, word in plain_names.items() if word in EPOCHS and other != name):
-        if epochs is None or epochs.null_count():
+        if epochs is None or not epochs.count():
             continue
-        epoch = epochs.to_numpy()
+        epoch = epochs.forward_fill().backward_fill().to_numpy()  # a row of another curve may not say it
         if not _restarts_with(at[series], epoch[series]):
             continue
         notes.append(f"column {name!r} starts again in every epoch: the epochs are laid end to end")

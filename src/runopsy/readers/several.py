@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 RUN_NAMES = ("run", "run_id", "run_name", "experiment", "experiment_id", "trial", "trial_id", "seed", "random_seed",
              "fold", "model", "config", "config_id")  # fmt: skip
 # These change along one run.
-ATTEMPTS = ("session", "attempt", "restart", "resume", "epoch", "epochs", "date", "datetime", "time", "timestamp")
+ATTEMPTS = ("session", "attempt", "restart", "resume", "epoch", "epochs", "ep", "epoch_num", "current_epoch",
+            "train_epoch", "date", "datetime", "time", "timestamp")  # fmt: skip
 MANY = 3  # times over the same ground: fewer may be a run that was started anew
 SHARED = 0.5  # share of the steps of the shorter of two runs that the other has too; less is a resumed run
 

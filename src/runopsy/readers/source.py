@@ -91,9 +91,13 @@ class Source:
         r"""All of it, lines ending in \n whoever wrote them; a byte that means nothing is replaced."""
         return self._decode(self.data())
 
+    def head_text(self) -> str:
+        """The head as text, a line that is cut at its end included."""
+        return self._decode(self.head)
+
     def first_lines(self) -> list[str]:
         """The whole lines of the head that are not blank."""
-        text = self._decode(self.head)
+        text = self.head_text()
         last_is_whole = text.endswith("\n") or len(self.head) < HEAD  # a shorter head is the whole file
         lines = text.split("\n")
         return [line for line in (lines if last_is_whole else lines[:-1]) if line.strip()]

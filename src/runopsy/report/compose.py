@@ -249,8 +249,8 @@ def _not_checked(autopsy: Autopsy) -> Iterator[Block]:
     if rows:
         yield Table(("rule", "question", "why not"), rows)
     yield Prose(
-        "How sure the phases and the verdict are: no confidence is given, because none is calibrated yet. "
-        "The intervals of events count the noise of the log alone, not what a reader may mean by the event."
+        "What no log can show. A confidence says how often such phases and verdicts were right on runs whose truth is "
+        "known; the intervals of events count the noise of the log alone, not what a reader may mean by the event."
     )
 
 

@@ -42,7 +42,7 @@ def measure(run: Run, roles: Sequence[Role]) -> Measured:
         kept = said & _not_superseded(track, starts)
         superseded += int(said.sum() - kept.sum())
         step, order = _last_of_each(track.step[kept])
-        repeated += int(kept.sum()) - len(step)
+        repeated += _changed(track.step[kept], track.value[kept])
         value = track.value[kept][order] * role.scale
         time = None if track.time is None else track.time[kept][order]
         signals[name] = _signal(name, role, step, 1 - value if role.complement else value, time)
@@ -50,7 +50,9 @@ def measure(run: Run, roles: Sequence[Role]) -> Measured:
         where = ", ".join(f"{start:g}" for start in starts.values())
         notes.append(f"resumed at {run.axis} {where}: {superseded} values that were trained again were left out")
     if repeated:
-        notes.append(f"{repeated} values shared a {run.axis} with a later one of the same column, which counts")
+        notes.append(
+            f"{repeated} values shared a {run.axis} with a later, different one of the same column, which counts"
+        )
     if empty:
         notes.append(f"{empty} values of -1 or 0 stand where nothing was measured and were left out")
     if unread:
@@ -105,6 +107,15 @@ def _last_of_each(step: Positions) -> tuple[Positions, Counts]:
     ordered = step[order]
     last = np.append(ordered[1:] != ordered[:-1], True) if len(ordered) else np.zeros(0, dtype=bool)
     return ordered[last], order[last]
+
+
+def _changed(step: Positions, value: Values) -> int:
+    """How many values give way to a later and different one at their step; the same one again is no loss."""
+    order = np.argsort(step, kind="stable")
+    ordered, said = step[order], value[order]
+    again = ordered[1:] == ordered[:-1]
+    same = (said[1:] == said[:-1]) | (np.isnan(said[1:]) & np.isnan(said[:-1]))
+    return int((again & ~same).sum())
 
 
 def _signal(name: str, role: Role, step: Positions, value: Values, time: Values | None) -> Signal:

@@ -48,6 +48,7 @@ SINGLES: Mapping[str, tuple[str, ...]] = {
     "batch_size": ("batch_size", "batchsize", "global_batch_size", "train_batch_size"),
     "tokens": ("tokens", "total_tokens", "tokens_seen", "num_tokens", "num_input_tokens_seen",
                "train_num_input_tokens_seen", "throughput_total_tokens"),
+    "samples": ("samples_seen", "samples_count", "examples_seen", "consumed_samples", "consumed_train_samples"),
     "grad/norm": ("grad_norm", "gradient_norm", "gradnorm", "train_grad_norm", "grad_l2"),
     "weights/norm": ("weights_norm", "weight_norm", "param_norm", "parameter_norm", "wn_total"),
     "weights/update_ratio": ("weights_update_ratio", "update_ratio"),
