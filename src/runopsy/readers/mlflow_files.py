@@ -6,7 +6,6 @@ A line is the time (ms), the value and the step; very old ones lack the step, ne
 from __future__ import annotations
 
 import io
-import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from runopsy.errors import UnreadableLog
 from runopsy.model import Run
 from runopsy.readers.candidates import Candidate, Found, named
 from runopsy.readers.cells import listed
+from runopsy.readers.places import inside, settings, text_of
 from runopsy.readers.scalars import Scalars, joined, to_run
 from runopsy.readers.source import Source
 
@@ -26,10 +26,8 @@ if TYPE_CHECKING:
 
 META, METRICS, PARAMS = "meta.yaml", "metrics", "params"
 HEADER = b"time value step dataset digest\n"  # what its lines hold, as far as they go
-SETTING = re.compile(r"^([a-z_]+): *(?:'([^']*)'|\"([^\"]*)\"|(.*?)) *$", re.MULTILINE)  # all that meta.yaml holds
 MOST = 100_000  # files and folders looked at below a run
 MILLI = 1e-3  # timestamps count thousandths of a second
-LONGEST = 1 << 16  # bytes of a parameter or of meta.yaml
 
 
 class Place(NamedTuple):
@@ -44,8 +42,8 @@ def recognises(source: Source) -> bool:
     """A run, an experiment with runs, or a store of experiments: each has its meta.yaml."""
     if not source.is_folder:
         return False
-    inside = source.entries()
-    return _is_run(inside) or any(_is_run(_list(e)) or _has_runs(e) for e in inside if e.is_dir())
+    entries = source.entries()
+    return _is_run(entries) or any(_is_run(inside(e)) or _has_runs(e) for e in entries if e.is_dir())
 
 
 def read(source: Source) -> Found:
@@ -80,40 +78,32 @@ def _places(root: Path) -> Iterator[Place]:
     """The runs in a run's, an experiment's or a store's folder, in the order in which they were started."""
     found = []
     for experiment, run in _run_folders(root):
-        said = _settings(run / META)
+        said = settings(run / META)
         if said.get("lifecycle_stage") != "deleted" and any(_metric_files(run)):
-            name = said.get("run_name") or _line(run / "tags" / "mlflow.runName") or run.name
-            called = _settings(experiment / META).get("name") or experiment.name
+            name = said.get("run_name") or text_of(run / "tags" / "mlflow.runName") or run.name
+            called = settings(experiment / META).get("name") or experiment.name
             found.append((said.get("start_time", ""), Place(run, name, called)))
     yield from (place for _, place in sorted(found, key=lambda pair: (pair[0], pair[1].folder)))
 
 
 def _run_folders(root: Path) -> Iterator[tuple[Path, Path]]:
-    if _is_run(_list(root)):
+    if _is_run(inside(root)):
         yield root.parent, root
         return
-    for inner in _list(root):
-        if inner.is_dir() and _is_run(_list(inner)):
+    for inner in inside(root):
+        if inner.is_dir() and _is_run(inside(inner)):
             yield root, inner
         elif inner.is_dir() and not inner.name.startswith("."):
-            yield from ((inner, run) for run in _list(inner) if run.is_dir() and _is_run(_list(run)))
+            yield from ((inner, run) for run in inside(inner) if run.is_dir() and _is_run(inside(run)))
 
 
-def _is_run(inside: list[Path]) -> bool:
-    return {META, METRICS} <= {entry.name for entry in inside}
+def _is_run(entries: list[Path]) -> bool:
+    return {META, METRICS} <= {entry.name for entry in entries}
 
 
 def _has_runs(folder: Path) -> bool:
-    inside = _list(folder)
-    return any(e.name == META for e in inside) and any(_is_run(_list(e)) for e in inside if e.is_dir())
-
-
-def _list(folder: Path) -> list[Path]:
-    """What lies in a folder, without links, which lead out of it; nothing where it is not for us."""
-    try:
-        return sorted(entry for entry in folder.iterdir() if not entry.is_symlink())
-    except OSError:
-        return []
+    entries = inside(folder)
+    return any(e.name == META for e in entries) and any(_is_run(inside(e)) for e in entries if e.is_dir())
 
 
 def _metric_files(run: Path) -> Iterator[tuple[str, Path]]:
@@ -124,23 +114,9 @@ def _metric_files(run: Path) -> Iterator[tuple[str, Path]]:
             return
         entry = waiting.pop(0)
         if entry.is_dir():
-            waiting = _list(entry) + waiting
+            waiting = inside(entry) + waiting
         elif entry.is_file():
             yield str(entry.relative_to(run / METRICS)), entry
-
-
-def _settings(file: Path) -> dict[str, str]:
-    """What meta.yaml says, which is one plain ``key: value`` per line."""
-    return {key: a or b or c for key, a, b, c in SETTING.findall(_line(file))}
-
-
-def _line(file: Path) -> str:
-    """A small file's text; empty where it cannot be read."""
-    try:
-        with file.open("rb") as opened:
-            return opened.read(LONGEST).decode("utf-8", errors="replace")
-    except OSError:
-        return ""
 
 
 # --- metrics -------------------------------------------------------------------------------------
@@ -162,7 +138,7 @@ def _load(place: Place, name: str) -> Run:
         notes.append(f"{torn} lines of metrics are torn or no numbers and were left out")
     if lost:
         notes.append(f"metrics that cannot be read: {listed(lost)}")
-    config = {file.name: _line(file) for file in _list(place.folder / PARAMS) if file.is_file()}
+    config = {file.name: text_of(file) for file in inside(place.folder / PARAMS) if file.is_file()}
     return to_run(joined(parts), str(place.folder), name, notes, config=config)
 
 

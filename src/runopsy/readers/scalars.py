@@ -15,7 +15,7 @@ import numpy as np
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run, Track
-from runopsy.readers.attempts import common_sessions, restarts
+from runopsy.readers.attempts import common_sessions, restarts, sessions
 from runopsy.readers.axes import rises, since_start
 from runopsy.readers.cells import listed
 from runopsy.readers.frames import tidy_names
@@ -199,6 +199,12 @@ def _without_steps(found: Scalars, metrics: Mapping[str, Counts], notes: list[st
 
 def _sessions(at: Values, metrics: Sequence[Counts], starts: Counts) -> Counts | None:
     """The session of each value: a new one where the tracker says so, or where metrics go through steps again."""
+    if all(rows[-1] - rows[0] < len(rows) for rows in metrics):  # one metric after the other: each tells its own
+        each = [sessions(at[rows]) for rows in metrics]
+        number = np.zeros(len(at), dtype=np.int64)
+        for rows, own in zip(metrics, each, strict=True):
+            number[rows] = 0 if own is None else own
+        return number if number.any() else None
     bounds = [0, *sorted({row for row in starts.tolist() if 0 < row < len(at)}), len(at)]
     if len(bounds) == 2 and not any(len(restarts(at[rows])) for rows in metrics):
         return None

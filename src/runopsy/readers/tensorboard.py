@@ -17,6 +17,7 @@ from runopsy.model import Run
 from runopsy.readers.candidates import Candidate, Found, named
 from runopsy.readers.events import is_event, scalars
 from runopsy.readers.folders import natural
+from runopsy.readers.places import inside
 from runopsy.readers.scalars import Scalars, joined, to_run
 from runopsy.readers.source import HEAD, Source
 from runopsy.signals.names import SIDES, words
@@ -39,9 +40,9 @@ class Writer(NamedTuple):
 def recognises(source: Source) -> bool:
     if not source.is_folder:
         return is_event(source.head)
-    inside = source.entries()
-    sides = [entry for entry in inside if entry.is_dir() and _is_side(entry.name)]
-    return any(_is_events(file) for file in inside) or any(_is_events(f) for side in sides for f in _list(side))
+    entries = source.entries()
+    sides = [entry for entry in entries if entry.is_dir() and _is_side(entry.name)]
+    return any(_is_events(file) for file in entries) or any(_is_events(f) for side in sides for f in inside(side))
 
 
 def read(source: Source) -> Found:
@@ -107,20 +108,12 @@ def _event_files(root: Path) -> Iterator[tuple[Path, tuple[Path, ...]]]:
     waiting, seen = [(root, 0)], 0
     while waiting and seen < MOST:
         folder, depth = waiting.pop(0)
-        entries = _list(folder)
+        entries = inside(folder)
         seen += len(entries)
         if files := tuple(entry for entry in entries if _is_events(entry)):
             yield folder, files
         if depth < DEPTH:
             waiting += [(e, depth + 1) for e in entries if e.is_dir() and not e.name.startswith(".")]
-
-
-def _list(folder: Path) -> list[Path]:
-    """What lies in a folder, without links, which lead out of it; nothing where it is not for us."""
-    try:
-        return sorted((entry for entry in folder.iterdir() if not entry.is_symlink()), key=natural)
-    except OSError:
-        return []
 
 
 def _is_events(entry: Path) -> bool:

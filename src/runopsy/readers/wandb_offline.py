@@ -9,12 +9,19 @@ key (1) or the parts of one (2) and a value: as JSON (16), or typed (4 to 8).
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, NamedTuple
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from runopsy.errors import UnreadableLog
+from runopsy.model import Run
+from runopsy.readers.candidates import Found
+from runopsy.readers.jsonlines import rows_to_run
+from runopsy.readers.nested import parsed
 from runopsy.readers.source import Source
-
-if TYPE_CHECKING:
-    pass
+from runopsy.readers.wire import BYTES, FIXED64, VARINT, Field, NotOnTheWire, fields, varint
 
 MAGIC = b":W&B"
 SUFFIX = ".wandb"
@@ -23,7 +30,6 @@ PIECE = struct.Struct("<IHB")
 WHOLE, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 HISTORY, CONFIG, RUN, EXIT = 2, 4, 17, 18  # kinds of record
 NUMBER = struct.Struct("<d")
-SPECIAL = ("NaN", "Infinity", "-Infinity")  # how some versions quote what JSON has no number for
 
 
 class Contents(NamedTuple):
@@ -175,29 +181,9 @@ def _config(record: bytes, config: Field) -> dict[str, Any]:
 
 def _parsed(values: list[bytes]) -> list[Any]:
     """JSON values, all at once where nothing is wrong with them."""
-    try:
-        found = json.loads(b"[" + b",".join(values) + b"]")
-    except (ValueError, RecursionError):
-        found = []
-    return found if len(found) == len(values) else [_one(value) for value in values]
-
-
-def _one(value: bytes) -> Any:
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _numbers(name: str, value: Any, depth: int = 0) -> Iterator[tuple[str, float]]:
-    """The numbers of a value, which may be an object of further ones."""
-    if isinstance(value, (int, float)):
-        yield name, value
-    elif isinstance(value, str) and value in SPECIAL:
-        yield name, float(value)
-    elif isinstance(value, dict) and "_type" not in value and depth < DEEPEST:
-        for inner, further in value.items():
-            yield from _numbers(f"{name}/{inner}", further, depth + 1)
+    found = parsed(b"[" + b",".join(values) + b"]")
+    fits = isinstance(found, list) and len(found) == len(values)
+    return found if fits else [parsed(value) for value in values]
 
 
 def _text(record: bytes, field: Field) -> str:
