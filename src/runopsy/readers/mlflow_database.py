@@ -12,7 +12,7 @@ from runopsy.errors import UnreadableLog
 from runopsy.model import Run
 from runopsy.readers.candidates import Candidate, Found, named
 from runopsy.readers.database import Database, has_tables, opened
-from runopsy.readers.scalars import Scalars, to_run
+from runopsy.readers.scalars import MILLI, Scalars, to_run
 from runopsy.readers.source import Source
 
 TABLES = {
@@ -22,7 +22,6 @@ TABLES = {
     "params": {"key", "value", "run_uuid"},
 }
 HIGHEST = np.finfo(np.float64).max  # a database knows no infinity: MLflow writes this instead, with either sign
-MILLI = 1e-3  # timestamps count thousandths of a second
 
 
 class Listed(NamedTuple):

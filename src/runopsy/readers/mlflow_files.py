@@ -5,7 +5,6 @@ A line is the time (ms), the value and the step; very old ones lack the step, ne
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +16,9 @@ from runopsy.errors import UnreadableLog
 from runopsy.model import Run
 from runopsy.readers.candidates import Candidate, Found, named
 from runopsy.readers.cells import listed
+from runopsy.readers.numberlines import number_lines
 from runopsy.readers.places import inside, settings, text_of
-from runopsy.readers.scalars import Scalars, joined, to_run
+from runopsy.readers.scalars import MILLI, Scalars, joined, to_run
 from runopsy.readers.source import Source
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 META, METRICS, PARAMS = "meta.yaml", "metrics", "params"
 HEADER = b"time value step dataset digest\n"  # what its lines hold, as far as they go
 MOST = 100_000  # files and folders looked at below a run
-MILLI = 1e-3  # timestamps count thousandths of a second
 
 
 class Place(NamedTuple):
@@ -144,20 +143,7 @@ def _load(place: Place, name: str) -> Run:
 
 def _table(content: bytes) -> tuple[pl.DataFrame, int]:
     """The lines of a metric as time, value and step, and how many lines are none."""
-    import polars as pl
-
-    whole = content[: content.rfind(b"\n") + 1]  # 1e-05 that was cut after its 1 would read as 1
-    torn = int(bool(content[len(whole) :].strip()))
-    text = pl.read_csv(
-        io.BytesIO(HEADER + whole),
-        separator=" ",
-        quote_char=None,
-        infer_schema=False,
-        truncate_ragged_lines=True,
-        encoding="utf8-lossy",
-    )
-    numbers = text.select(pl.col("time", "value", "step").cast(pl.Float64, strict=False))
-    told = text["step"].is_null() | numbers["step"].is_finite()  # very old files name no step: it is 0
-    sound = numbers["time"].is_finite().fill_null(value=False) & numbers["value"].is_not_null() & told
-    kept = numbers.filter(sound).with_columns(pl.col("step").fill_null(0.0))
-    return kept, torn + text.height - kept.height
+    table, torn = number_lines(content, " ", HEADER)
+    sound = table["time"].is_finite() & table["value"].is_not_null()
+    kept = table.filter(sound.fill_null(value=False)).fill_null(0.0)  # very old files name no step
+    return kept, torn + table.height - kept.height

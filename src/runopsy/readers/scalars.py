@@ -24,7 +24,10 @@ from runopsy.signals.names import guess
 if TYPE_CHECKING:
     from runopsy.model import Counts, Values
 
+    Row = tuple[str, float | None, float | None, float]
+
 NONE = np.zeros(0, np.int64)
+MILLI = 1e-3  # most trackers count thousandths of a second
 A_CURVE = 3  # values that show what the steps of a metric count; fewer may be a summary, noted at any step
 # A metric counts something of its own if it covers less than half of the steps that the others went through
 # meanwhile, and ends below half of where they were: what is only logged rarely ends near where they are.
@@ -47,6 +50,22 @@ class Axis(NamedTuple):
 
     counts: str
     at: Values
+
+
+def in_order(rows: Sequence[Row], unit: float) -> Scalars:
+    """Values given as (metric, step, time, value), in the order in which they were written.
+
+    Args:
+        rows: without a step or a time where there is none.
+        unit: of the time, in seconds.
+    """
+    names = list(dict.fromkeys(name for name, _, _, _ in rows))
+    code = {name: i for i, name in enumerate(names)}
+    step = np.array([np.nan if step is None else step for _, step, _, _ in rows], np.float64)
+    timed = [time for _, _, time, _ in rows if time is not None]
+    time = np.array(timed, np.float64) * unit if len(timed) == len(rows) else None
+    which = np.array([code[name] for name, _, _, _ in rows], np.int64)
+    return Scalars(names, which, step, time, np.array([value for _, _, _, value in rows], np.float64))
 
 
 def joined(parts: Sequence[Scalars]) -> Scalars:

@@ -145,7 +145,7 @@ def _history(record: bytes, history: Field) -> dict[str, Any]:
             row["_step"] = next((varint(record, f.start, f.end)[0] for f in fields(record, part.start, part.end)), 0)
     said = _parsed(values)
     return row | {
-        name: number for name, value in zip(names, said, strict=True) for name, number in _numbers(name, value)
+        name: number for name, value in zip(names, said, strict=True) for name, number in numbers(name, value)
     }
 
 
