@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -24,7 +24,8 @@ from runopsy.signals.names import guess
 if TYPE_CHECKING:
     from runopsy.model import Counts, Values
 
-    Row = tuple[str, float | None, float | None, float]
+
+Row: TypeAlias = tuple[str, float | None, float | None, float]  # metric, step, time and value
 
 NONE = np.zeros(0, np.int64)
 MILLI = 1e-3  # most trackers count thousandths of a second

@@ -46,7 +46,7 @@ def read(source: Source) -> Found:
     import polars as pl
 
     text = source.text()
-    whole = text if text.endswith("\n") or text.endswith('"') else text[: text.rfind("\n") + 1]
+    whole = text if text.endswith(("\n", '"')) else text[: text.rfind("\n") + 1]
     names = _header(source.first_lines())
     try:
         table = pl.read_csv(

@@ -19,7 +19,7 @@ from runopsy.errors import UnreadableLog
 from runopsy.model import Run
 from runopsy.readers.candidates import Found
 from runopsy.readers.jsonlines import rows_to_run
-from runopsy.readers.nested import parsed
+from runopsy.readers.nested import numbers, parsed
 from runopsy.readers.source import Source
 from runopsy.readers.wire import BYTES, FIXED64, VARINT, Field, NotOnTheWire, fields, varint
 
