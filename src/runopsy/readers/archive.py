@@ -35,8 +35,8 @@ def lines(source: Source, name: str, notes: list[str]) -> Iterator[bytes]:
     """The lines of one file of an archive or folder; what is damaged is left out, and said."""
     if source.is_folder:
         assert source.path is not None  # a folder has one
-        with (source.path / name).open("rb") as file:
-            yield from _lines(file)
+        with (source.path / name).open("rb") as plain:
+            yield from _lines(plain)
         return
     try:
         with source.open() as file, zipfile.ZipFile(file) as archive:

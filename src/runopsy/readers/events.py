@@ -124,7 +124,8 @@ def _in_block(block: Block, tags: dict[bytes, int]) -> tuple[Part, Counts, int]:
                 begun.append(event)
     whole = _joined(parts)
     order = np.argsort(whole.event, kind="stable")
-    return Part(*(column[order] for column in whole)), np.array(sorted(begun), np.int64), broken
+    ordered = Part(whole.event[order], whole.which[order], whole.step[order], whole.time[order], whole.value[order])
+    return ordered, np.array(sorted(begun), np.int64), broken
 
 
 def _payload(block: Block, event: int) -> bytes:
@@ -181,21 +182,22 @@ def _scalar(event: bytes, value: Field) -> Place | None:
 
 def _element(event: bytes, tensor: Field) -> tuple[slice | None, str]:
     """Where the one element of a tensor lies, and its kind; none where it holds another number of them."""
-    dtype, found = 0, {}
+    dtype = 0
+    found: dict[int, Field] = {}
     for field in fields(event, tensor.start, tensor.end):
         if field[:2] == (1, VARINT):
             dtype = varint(event, field.start, field.end)[0]
         found[field.number] = field
     number, kind = ELEMENTS.get(dtype, (0, ""))
     size = np.dtype(kind).itemsize if kind else 0
-    field = found.get(4) or found.get(number)
-    if not kind or field is None or field.kind not in (BYTES, VARINT, FIXED32, FIXED64):
+    held = found.get(4) or found.get(number)
+    if not kind or held is None:
         return None, ""
-    length = field.end - field.start
-    if field.number == 4 or kind in ("<f4", "<f8"):
-        return (slice(field.start, field.end), kind) if length == size else (None, "")
-    is_one = length > 0 and varint(event, field.start, field.end)[1] == field.end
-    return (slice(field.start, field.end), "varint") if is_one else (None, "")
+    place = slice(held.start, held.end)
+    if held.number == 4 or kind in ("<f4", "<f8"):
+        return (place, kind) if held.end - held.start == size else (None, "")
+    is_one = held.end > held.start and varint(event, held.start, held.end)[1] == held.end
+    return (place, "varint") if is_one else (None, "")
 
 
 def _plugin(event: bytes, metadata: Field) -> str:
@@ -272,4 +274,4 @@ def _codes(data: Bytes, tags: dict[bytes, int]) -> Counts:
     kept = pa.py_buffer(np.ascontiguousarray(data.T))
     found = pa.FixedSizeBinaryArray.from_buffers(pa.binary(size), count, [None, kept]).dictionary_encode()
     codes = np.array([tags.setdefault(tag, len(tags)) for tag in found.dictionary.to_pylist()], np.int64)
-    return codes[found.indices.to_numpy()]
+    return np.asarray(codes[found.indices.to_numpy()])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,11 @@ def read(source: Source) -> Found:
 
 def _candidates(runs: dict[str, list[Path | bytes]], place: str) -> Iterator[Candidate]:
     for run, parts in runs.items():
-        yield Candidate(run, lambda run=run, parts=parts: named(_load(run, parts, place), run, place))
+        yield Candidate(run, partial(_load_one, run, parts, place))
+
+
+def _load_one(run: str, parts: list[Path | bytes], place: str) -> Run:
+    return named(_load(run, parts, place), run, place)
 
 
 def _is_part(entry: Path) -> bool:

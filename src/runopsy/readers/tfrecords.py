@@ -192,7 +192,7 @@ def _crc(columns: Bytes) -> NDArray[np.uint32]:
 def _crc_of_one(message: Bytes) -> np.uint32:
     size = len(message)
     added = _tables()[np.arange(size - 1, -1, -1), message]
-    return np.uint32(np.bitwise_xor.reduce(added, initial=np.uint32(0))) ^ _of_zeros()[size]
+    return np.uint32(np.bitwise_xor.reduce(added, initial=np.uint32(0)) ^ _of_zeros()[size])
 
 
 def _masked(crc: NDArray[np.uint32]) -> NDArray[np.uint32]:
