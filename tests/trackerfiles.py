@@ -315,7 +315,9 @@ def neptune(folder: Path, runs: tuple[str, ...] = ("RUN-1",)) -> Path:
                 "attribute_path": [metric for metric, _, _, _ in logged] + ["parameters/lr"],
                 "attribute_type": ["float_series"] * len(logged) + ["float"],
                 "step": pa.array([*(Decimal(step) for _, step, _, _ in logged), None], pa.decimal128(18, 6)),
-                "timestamp": pa.array([*(int(time * 1000) for _, _, time, _ in logged), None], pa.timestamp("ms", "UTC")),
+                "timestamp": pa.array(
+                    [*(int(time * 1000) for _, _, time, _ in logged), None], pa.timestamp("ms", "UTC")
+                ),
                 "int_value": pa.nulls(count, pa.int64()),
                 "float_value": [value for _, _, _, value in logged] + [0.1],
                 "string_value": pa.nulls(count, pa.string()),

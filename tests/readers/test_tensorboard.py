@@ -234,7 +234,9 @@ def test_an_evaluation_below_a_training_belongs_to_it(log):
 
 def test_folders_of_add_scalars_are_curves_and_not_runs(log):
     run = read(
-        log({"0": curve("lr", range(5)), "Loss_train/0": curve("Loss", range(5)), "Loss_val/0": curve("Loss", range(5))})
+        log(
+            {"0": curve("lr", range(5)), "Loss_train/0": curve("Loss", range(5)), "Loss_val/0": curve("Loss", range(5))}
+        )
     )
     assert set(run.tracks) == {"lr", "Loss/train", "Loss/val"}
 

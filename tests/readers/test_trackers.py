@@ -80,7 +80,9 @@ def test_what_comes_through_a_pipe_reads_like_the_file(name, tmp_path):
     source = Source.from_bytes("standard input", file.read_bytes())
     reader = next(reader for reader in READERS if reader.recognises(source))
     piped, whole = reader.read(source), read(file)
-    assert {n: t.value.tolist() for n, t in piped.tracks.items()} == {n: t.value.tolist() for n, t in whole.tracks.items()}
+    assert {n: t.value.tolist() for n, t in piped.tracks.items()} == {
+        n: t.value.tolist() for n, t in whole.tracks.items()
+    }
 
 
 @pytest.mark.parametrize("name", SEEDS)

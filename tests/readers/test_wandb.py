@@ -66,7 +66,9 @@ def test_a_history_may_be_typed_nested_or_plain(log):
 
 
 def test_the_step_may_stand_apart_from_the_items(log):
-    rows = [message(2, message(1, message(1, "loss") + message(16, "0.5")) + message(2, number(1, s))) for s in (3, 5, 9)]
+    rows = [
+        message(2, message(1, message(1, "loss") + message(16, "0.5")) + message(2, number(1, s))) for s in (3, 5, 9)
+    ]
     assert read(log(*rows, WANDB_EXIT)).tracks["loss"].step.tolist() == [3, 5, 9]
 
 
@@ -143,7 +145,9 @@ def test_a_run_of_an_exported_chart_has_only_its_own_rows(tmp_path):
 
 
 def test_the_history_of_old_versions_is_json_lines(tmp_path):
-    lines = [{"_step": s, "_runtime": s * 2.0, "_timestamp": 1.7e9 + s, ("reward", "loss")[s % 2]: s} for s in range(20)]
+    lines = [
+        {"_step": s, "_runtime": s * 2.0, "_timestamp": 1.7e9 + s, ("reward", "loss")[s % 2]: s} for s in range(20)
+    ]
     path = tmp_path / "wandb-history.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     run = read(path)

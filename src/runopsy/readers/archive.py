@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO
 
+from runopsy.errors import UnreadableLog
 from runopsy.readers.source import Source
 
 MAGIC = b"PK\x03\x04"
@@ -32,7 +33,11 @@ def names(source: Source) -> set[str]:
 
 
 def lines(source: Source, name: str, notes: list[str]) -> Iterator[bytes]:
-    """The lines of one file of an archive or folder; what is damaged is left out, and said."""
+    """The lines of one file of an archive or folder; what is damaged is left out, and said.
+
+    Raises:
+        UnreadableLog: it is a bomb.
+    """
     if source.is_folder:
         assert source.path is not None  # a folder has one
         with (source.path / name).open("rb") as plain:
@@ -42,8 +47,11 @@ def lines(source: Source, name: str, notes: list[str]) -> Iterator[bytes]:
         with source.open() as file, zipfile.ZipFile(file) as archive:
             about = archive.getinfo(name)
             if about.file_size * SMALLEST > about.compress_size and about.file_size > SLACK:
-                notes.append(f"{name} unpacks to {about.file_size / max(1, about.compress_size):,.0f} times its size")
-                return
+                times = about.file_size / max(1, about.compress_size)
+                raise UnreadableLog(
+                    f"{name} in {source.name} unpacks to {times:,.0f} times its size: no log does",
+                    hint="it looks like a zip bomb; if it is not, unpack it and give the folder",
+                )
             with archive.open(about) as member:
                 yield from _lines(member)
     except BROKEN as cause:
