@@ -226,23 +226,13 @@ def test_yaml_is_no_table(refused, give):
     assert "without a table" in refused(give("lr: 0.1\nloss: 3\nbatch: 32\n", "config.yaml"))
 
 
-def test_lines_that_a_program_printed_are_no_table(refused, give):
-    lines = "".join(f"Epoch {i} loss {1 / (i + 1):.3f} acc {i / 10}\n" for i in range(9))
-    assert "without a table" in refused(give(lines, "train.log"))
+def test_json_without_a_metric_says_so(refused, give):
+    assert "names no loss" in refused(give(json.dumps({"vocab": ["a", "b"], "size": 2}, indent=2), "tokenizer.json"))
 
 
-def test_a_pretty_printed_document_is_not_json_lines(refused, give):
-    document = json.dumps({"best": 0.1, "log_history": [{"step": 1, "loss": 2.0}]}, indent=2)
-    assert "not JSON lines" in refused(give(document, "trainer_state.json"))
-
-
-def test_a_document_on_one_line_is_not_one_row(refused, give):
-    document = json.dumps({"best": 0.1, "global_step": 5, "log_history": [{"step": 1, "loss": 2.0}]})
-    assert "not JSON lines" in refused(give(document, "trainer_state.json"))
-
-
-def test_a_list_of_objects_is_not_json_lines(refused, give):
-    assert "not JSON lines" in refused(give('[\n {"step": 1, "loss": 2},\n {"step": 2, "loss": 1}\n]\n', "log.json"))
+def test_a_document_of_settings_has_no_curve(refused, give):
+    document = json.dumps({"loss": "mse", "optimizer": {"betas": [0.9, 0.99]}, "layers": [{"size": 3}, {"size": 4}]})
+    refused(give(document, "config.json"))
 
 
 def test_a_config_printed_above_a_text_log_is_not_its_only_row(refused, give):

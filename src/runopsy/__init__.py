@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from runopsy.model import Run as Run
     from runopsy.readers import read as read
     from runopsy.recorder import record as record
+    from runopsy.report import plot as plot
     from runopsy.report import render as render
 
 __version__ = VERSION
@@ -35,6 +36,7 @@ _FACE = {
     "Run": "runopsy.model",
     "RunopsyError": "runopsy.errors",
     "analyze": "runopsy.autopsy",
+    "plot": "runopsy.report",
     "read": "runopsy.readers",
     "record": "runopsy.recorder",
     "render": "runopsy.report",

@@ -6,7 +6,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeGuard, TypeVar
 
 import typer
 
@@ -40,7 +40,20 @@ app.add_typer(lab, name="lab")
 
 class Format(StrEnum):
     text = "text"
+    markdown = "markdown"
+    html = "html"
     json = "json"
+
+
+class Preset(StrEnum):
+    default = "default"
+    classic = "classic"
+
+
+class Suffix(StrEnum):
+    pdf = "pdf"
+    svg = "svg"
+    png = "png"
 
 
 class Axis(StrEnum):
@@ -75,6 +88,12 @@ Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write here instead of to the screen; - is the screen."),
 ]
+Rules = Annotated[
+    Preset | None,
+    typer.Option("--rules", help="classic asks the founding threshold rule as well: see runopsy explain B01."),
+]
+Formats = Annotated[Format | None, typer.Option("--format", "-f", help="Default: what --output ends in.")]
+Axes = Annotated[Axis | None, typer.Option("--x", help="Count by this instead of the log's own axis.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text also on a terminal (NO_COLOR does the same).")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks on stderr.")]
 
@@ -82,40 +101,81 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no r
 @app.command()
 def analyze(
     run: RunPath,
-    format: Annotated[
-        Format | None, typer.Option("--format", "-f", help="Default: text, or what --output ends in.")
-    ] = None,
+    format: Formats = None,
     output: Output = None,
     which: Which = None,
     map_: Map = None,
-    x: Annotated[Axis | None, typer.Option("--x", help="Count by this instead of the log's own axis.")] = None,
+    x: Axes = None,
     config: Config = None,
+    rules: Rules = None,
     fail_on: Annotated[
         str | None,
         typer.Option(
             "--fail-on", metavar="KIND[,KIND]", help="Exit with 1 if one of these events or verdicts is found."
         ),
     ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Evidence, other signals and thresholds too.")
+    ] = False,
     no_color: NoColor = False,
     quiet: Quiet = False,
 ) -> None:
     """Examine one run: phases, events, evidence, verdict, best step, and what was not checked."""
-    from runopsy.report import render
+    from runopsy.report import render, save
 
     gates = _gates(fail_on)
-    examined = list(_each(run, which, lambda log: _examined(log, map_, x, config)))
-    chosen = format or (Format.json if output is not None and output.suffix == ".json" else Format.text)
-    on_screen = output is None or str(output) == "-"
-    width, color = _width() if on_screen else None, on_screen and _colour(no_color)
-    texts = [render(autopsy, chosen.value, width=width, color=color) for autopsy in examined]
-    _say(_joined(texts, which, chosen), output)
-    if output is not None and not on_screen and not quiet:
-        typer.echo(f"wrote {output}", err=True)
-    found = {kind for a in examined for kind in (*(e.kind for e in a.events), a.verdict.name)}
-    hit = sorted(gates & found)
+    if which == "all" and _is_file(output):
+        raise BadOption("--run all writes to the screen", hint="redirect it, or name one run")
+    examined = list(_each(run, which, lambda log: _examined(log, map_, x, config, rules)))
+    if _is_file(output):
+        _wrote(save(examined[0], output, format), quiet)
+    else:
+        chosen, width, color = format or Format.text, _width(), _colour(no_color)
+        texts = [render(one, chosen.value, width=width, color=color, verbose=verbose) for one in examined]
+        _say(_joined(texts, which, chosen))
+    hit = sorted(gates & {kind for one in examined for kind in (*(e.kind for e in one.events), one.verdict.name)})
     if hit:
         typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
         raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    run: RunPath,
+    output: Output = None,
+    format: Formats = None,
+    which: Which = None,
+    embed: Annotated[
+        bool, typer.Option("--embed", help="Markdown: pictures inside the page (GitHub does not show such).")
+    ] = False,
+    gpus: Annotated[
+        float | None, typer.Option("--gpus", min=0, help="How many GPUs trained: time in GPU-hours.")
+    ] = None,
+    price: Annotated[float | None, typer.Option("--price", min=0, help="Of one GPU-hour: time in money.")] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", metavar="DIR", help="Write figures for a paper here (needs matplotlib).")
+    ] = None,
+    suffix: Annotated[Suffix, typer.Option("--suffix", help="Format of these figures.")] = Suffix.pdf,
+    map_: Map = None,
+    x: Axes = None,
+    config: Config = None,
+    rules: Rules = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write the autopsy of one run as a page: Markdown with a picture beside it, one HTML file, or JSON."""
+    from runopsy.report import figures as drawing
+    from runopsy.report import render, save
+
+    if which == "all":
+        raise BadOption("a report is of one run", hint="runopsy analyze --run all prints each in turn")
+    (autopsy,) = _each(run, which, lambda log: _examined(log, map_, x, config, rules))
+    gpus = 1.0 if price is not None and gpus is None else gpus
+    if figures is not None:
+        _wrote(drawing.write(autopsy, figures, suffix.value), quiet)
+    if _is_file(output):
+        _wrote(save(autopsy, output, format, embed=embed, gpus=gpus, price=price), quiet)
+    elif figures is None or output is not None or format is not None:
+        _say(render(autopsy, (format or Format.markdown).value, verbose=True, gpus=gpus, price=price))
 
 
 @app.command()
@@ -127,16 +187,53 @@ def signals(run: RunPath, which: Which = None, map_: Map = None, no_color: NoCol
     def listed(log: Run) -> str:
         return listing(log, assign(log.tracks, _pairs(map_)), width=_width(), color=_colour(no_color))
 
-    _say("\n".join(_each(run, which, listed)), None)
+    _say("\n".join(_each(run, which, listed)))
+
+
+@app.command("import")
+def import_(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="SRC... DEST", help="Logs of any known format, and the run folder to write."),
+    ],
+    which: Which = None,
+    quiet: Quiet = False,
+) -> None:
+    """Keep logs as run folders: every value, time and name; several go into DEST, each into a folder of its own."""
+    from runopsy.readers import candidates, runs
+    from runopsy.readers.archive import folder_name, keep
+    from runopsy.report.progress import bar
+
+    *sources, dest = paths
+    if not sources:
+        raise BadOption("import needs a log and a folder to write", hint="runopsy import SRC DEST")
+    found = [run for source in sources for run in candidates.chosen(runs(source), which, source)]
+    many = len(sources) > 1 or which == candidates.ALL
+    failed = 0
+    with bar("importing", hidden=quiet) as progress:
+        for done, candidate in enumerate(found, 1):
+            place = Path(dest) / folder_name(candidate.name) if many else Path(dest)
+            try:
+                keep(candidate.read(), place)
+            except RunopsyError as error:
+                if not many:
+                    raise
+                failed += 1
+                typer.echo(f"runopsy: {candidate.name}: {error.message}", err=True)
+            else:
+                _wrote((place,), quiet)
+            progress(done / len(found))
+    if failed == len(found):
+        raise UnreadableLog(f"none of the {failed} logs was imported", hint="what is so stands above")
 
 
 @app.command()
-def rules(config: Config = None) -> None:
+def rules(config: Config = None, rules: Rules = None) -> None:
     """List the rules: what each asks, what it needs, and its thresholds."""
     from runopsy.report.listing import rules_table
     from runopsy.settings import load
 
-    _say(rules_table(tuple(_tuned(load(config))), width=_width(), color=_colour(False)), None)
+    _say(rules_table(tuple(_tuned(load(config), rules)), width=_width(), color=_colour(False)))
 
 
 @app.command()
@@ -145,10 +242,10 @@ def explain(code: Annotated[str, typer.Argument(help="The code of a rule, e.g. G
     from runopsy.report.listing import explanation
     from runopsy.settings import load
 
-    known = {one.code: one for one in _tuned(load(config))}
+    known = {one.code: one for preset in Preset for one in _tuned(load(config), preset)}
     if code.upper() not in known:
         raise BadOption(f"there is no rule {code!r}", hint=f"rules: {', '.join(known)}")
-    _say(explanation(known[code.upper()]), None)
+    _say(explanation(known[code.upper()]))
 
 
 @lab.command("list")
@@ -205,11 +302,12 @@ def _each(path: str, which: str | None, verb: Callable[[Run], T]) -> Iterator[T]
         from runopsy.report.listing import runs_table
 
         typer.echo(runs_table(path, list(candidates.glances(found)), width=_width()), err=True, nl=False)
+    chosen = candidates.chosen(found, which, path)
     if which != candidates.ALL:
-        yield verb(candidates.choose(found, which, path).read())
+        yield from (verb(candidate.read()) for candidate in chosen)
         return
     done = 0
-    for candidate in found:
+    for candidate in chosen:
         try:
             made = verb(candidate.read())
         except RunopsyError as error:
@@ -218,7 +316,7 @@ def _each(path: str, which: str | None, verb: Callable[[Run], T]) -> Iterator[T]
             done += 1
             yield made
     if not done:
-        raise UnreadableLog(f"none of the {len(found)} runs of {path} can be judged", hint="what is so stands above")
+        raise UnreadableLog(f"none of the {len(chosen)} runs of {path} can be judged", hint="what is so stands above")
 
 
 def _joined(texts: list[str], which: str | None, format: Format) -> str:
@@ -228,19 +326,25 @@ def _joined(texts: list[str], which: str | None, format: Format) -> str:
     return "\n".join(texts)
 
 
-def _examined(run: Run, mapping: list[str] | None, x: Axis | None, config: Path | None) -> Autopsy:
+def _examined(
+    run: Run, mapping: list[str] | None, x: Axis | None, config: Path | None, rules: Preset | None
+) -> Autopsy:
     from runopsy.autopsy import analyze as examine
     from runopsy.settings import load
 
     chosen = load(config)
     roles = {**chosen.roles, **_pairs(mapping)}
-    return examine(run, roles=roles, x=x.value if x else chosen.x, standards=_tuned(chosen))
+    return examine(run, roles=roles, x=x.value if x else chosen.x, standards=_tuned(chosen, rules))
 
 
-def _tuned(chosen: Settings) -> Standards:
+def _tuned(chosen: Settings, rules: Preset | None) -> Standards:
+    from runopsy.rules import PRESETS
     from runopsy.standards import Standards, tuned
 
-    return tuned(Standards(), chosen.rules)
+    preset = rules or chosen.preset or Preset.default
+    if preset not in PRESETS:
+        raise BadOption(f"there is no preset of rules {preset!r}", hint=f"presets: {', '.join(PRESETS)}")
+    return tuned(Standards(rules=PRESETS[preset]), chosen.rules)
 
 
 def _pairs(mapping: list[str] | None) -> dict[str, str]:
@@ -278,14 +382,17 @@ def _width() -> int | None:
     return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else None
 
 
-def _say(text: str, output: Path | None) -> None:
-    """Results go to stdout or a file; what the terminal cannot encode comes in ASCII."""
-    if output is not None and str(output) != "-":
-        try:
-            output.write_text(text, encoding="utf-8")
-        except OSError as cause:
-            raise BadOption(f"{output} cannot be written: {cause.strerror}", hint="give another path to -o") from cause
-        return
+def _is_file(output: Path | None) -> TypeGuard[Path]:
+    return output is not None and str(output) != "-"
+
+
+def _wrote(paths: tuple[Path, ...], quiet: bool) -> None:
+    for path in () if quiet else paths:
+        typer.echo(f"wrote {path}", err=True)
+
+
+def _say(text: str) -> None:
+    """Results go to stdout; what the terminal cannot encode comes in ASCII."""
     encoding = sys.stdout.encoding or "ascii"
     try:
         text.encode(encoding)

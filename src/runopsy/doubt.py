@@ -90,7 +90,10 @@ def other(one: T, draw: np.random.Generator) -> T:
 def _shaken(segments: Mapping[str, Segments], draw: np.random.Generator) -> dict[str, Segments]:
     """The fitted curves with a smooth error of the size of their own."""
     shaken = {}
-    for name, s in segments.items():
+    for name in phases.WATCHED:
+        if name not in segments:
+            continue
+        s = segments[name]
         u = np.log(s.step - s.step[0] + first_spacing(s.step))
         error = np.interp(u, np.linspace(u[0], u[-1], KNOTS), draw.standard_normal(KNOTS))
         shaken[name] = replace(s, curve=s.curve + s.spread * error)
@@ -144,9 +147,8 @@ def _interval(
     low, high = np.quantile([*steps, t.step], [TAIL, 1 - TAIL])
     elapsed, row = t.step - grid[0], _row(grid, t.step)
     low = min(float(low), grid[0] + elapsed / (1 + window), t.step - FIRST_ROWS * row)
-    return max(low, float(grid[0])), min(
-        max(float(high), grid[0] + elapsed * (1 + window), t.step + row), float(grid[-1])
-    )
+    high = max(float(high), grid[0] + elapsed * (1 + window), t.step + row)
+    return float(max(low, grid[0])), float(min(high, grid[-1]))
 
 
 def _row(grid: Positions, step: Position) -> float:

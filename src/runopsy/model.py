@@ -86,6 +86,8 @@ class Role:
     why: str
     scale: float = 1.0  # what the logged values are multiplied by: 0.01 for percent
     complement: bool = False  # the column logs an error rate: the signal is 1 - value
+    logarithm: bool = False  # the column logs a perplexity: the signal is ln(value)
+    better: str = ""  # "higher" or "lower" values of the column, "" where its name does not say
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,7 +211,10 @@ class Thresholds(Protocol):
 
 
 class Rule(Thresholds, Protocol):
-    """A question asked of a case."""
+    """A question asked of a case; a rule that cannot be asked of it raises ``NotChecked``."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]: ...  # of events it can find
 
     def __call__(self, case: Case) -> Iterator[Event]: ...
 
@@ -287,6 +292,25 @@ class Autopsy:
         """The object that ``--format json`` prints."""
         facts: dict[str, Any] = load("runopsy.report.data:facts")(self)
         return facts
+
+    def to_polars(self) -> pl.DataFrame:
+        """The cleaned signals in long form, each row with its phase: ``signal, step, value, phase``.
+
+        ``phase`` is null before the first and where no phase could be named.
+        """
+        import numpy as np  # heavy, as polars is: only who asks for a frame pays
+        import polars as pl
+
+        starts = [p.start for p in self.phases]
+        names = np.array([None, *(p.label for p in self.phases)], dtype=object)
+        frames = [
+            pl.DataFrame(
+                {"signal": [s.name] * len(s), "step": s.step, "value": s.value,
+                 "phase": pl.Series(names[np.searchsorted(starts, s.step, side="right")], dtype=pl.String)}
+            )
+            for s in self.signals.values()
+        ]  # fmt: skip
+        return pl.concat(frames) if frames else pl.DataFrame()
 
     def __str__(self) -> str:
         return str(load("runopsy.report:render")(self, "text"))

@@ -167,7 +167,7 @@ def read_run(folder: Path) -> Run:
     return Run(
         path=str(folder),
         id=str(manifest.get("id") or folder.name),
-        axis="step",
+        axis=str(manifest.get("axis") or "step"),  # an imported run may count something else
         tracks=_tracks(_pieces(folder, notes)),
         marks=read_marks(folder / EVENTS, notes),
         config=config if isinstance(config, dict) else {},
@@ -177,7 +177,7 @@ def read_run(folder: Path) -> Run:
 
 
 def _manifest_notes(manifest: Mapping[str, Any]) -> list[str]:
-    notes = []
+    notes = [note for note in manifest.get("notes") or () if isinstance(note, str)]
     if not manifest:
         notes.append(f"{MANIFEST} is missing or damaged: status and config are not known")
     if manifest.get("status") == "running":
@@ -273,11 +273,12 @@ def _track(name: str, pieces: list[Piece]) -> Track:
     step = np.concatenate([p.step for p in pieces])
     session = np.concatenate([np.full(len(p.step), p.session) for p in pieces])
     order = np.lexsort((step, session))
+    time = np.concatenate([p.time for p in pieces])[order].astype(np.float64)
     return Track(
         name,
         step=step[order].astype(np.float64),
         value=np.concatenate([p.value for p in pieces])[order].astype(np.float64),
-        time=np.concatenate([p.time for p in pieces])[order].astype(np.float64),
+        time=None if len(time) and np.isnan(time).all() else time,  # an imported log may not say when
         session=session[order],
     )
 

@@ -61,6 +61,7 @@ Rule = tuple[str, str, Callable[[Ending], bool]]
 VERDICTS: tuple[Rule, ...] = (
     ("inconclusive", "too few values of the training loss to tell a shape", lambda e: not e.enough),
     ("diverged", "the loss left for good", lambda e: "divergence" in e.kinds),
+    ("inconclusive", "a metric can hardly be right: see what is suspect below", lambda e: "suspect" in e.kinds),
     ("inconclusive", "no training loss to read", lambda e: not e.has_phases),
     ("grokked", "validation accuracy rose only after training was fitted", lambda e: "grokking" in e.kinds),
     ("double_descent", "validation fell, rose, and fell again", lambda e: "double_descent_peak" in e.kinds),

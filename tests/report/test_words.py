@@ -5,7 +5,7 @@ from runopsy.report.words import duration, number, percent, place
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(0.0, "0"), (1.0, "1"), (12345.0, "12,345"), (0.123456, "0.1235"), (1.5e-7, "1.5e-07"), (3e9, "3e+09"),
+    [(0.0, "0"), (1.0, "1"), (12345.0, "12,345"), (0.123456, "0.1235"), (1.5e-7, "1.5e-7"), (3e9, "3e+9"),
      (float("nan"), "NaN"), (float("-inf"), "-inf")],
 )  # fmt: skip
 def test_numbers_carry_four_digits(value, said):

@@ -78,8 +78,8 @@ READERS: tuple[Reader, ...] = (
     columnar,
     huggingface,
     mlperf,
-    documents,
     jsonlines,
+    documents,
     wandb_export,
     delimited,
     textlog,
@@ -87,7 +87,7 @@ READERS: tuple[Reader, ...] = (
 
 PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, zip, bzip2, xz, zstd
 JSON = re.compile(r"\s*(\{\s*(\"|\}|$)|\[\s*(\{|\[|\"|$))")  # how a document begins, unlike [2026-01-31] …
-EXPORT = "runopsy reads its own run folders, CSV, TSV, JSON lines and Parquet; export the log to one of them"
+EXPORT = "runopsy reads tables, JSON, text logs and the files of the usual trackers; export the log as CSV"
 
 
 def read(path: str | os.PathLike[str], run: str | int | None = None) -> Run:
@@ -191,7 +191,7 @@ def _unknown(source: Source) -> UnreadableLog:
         return UnreadableLog(f"{source.name} is binary data of no format that runopsy knows", hint=EXPORT)
     if source.first_lines() and JSON.match(source.first_lines()[0]):
         return UnreadableLog(
-            f"{source.name} is JSON, but not JSON lines",
-            hint="write each row as one object on one line; jq -c '.[]' does so for a list of them",
+            f"{source.name} is JSON that names no loss and no accuracy",
+            hint="runopsy reads JSON lines, lists of objects and objects of lists; export the log as CSV",
         )
     return UnreadableLog(f"{source.name} is text without a table in it", hint=EXPORT)

@@ -1,63 +1,122 @@
-"""A zip archive or the folder that it was packed from: some of its files by name, never unpacked to disk."""
+"""A foreign run → a run folder, every value, time and name of it: what is kept outlives the tracker it came from."""
 
 from __future__ import annotations
 
-import lzma
-import zipfile
-import zlib
-from collections.abc import Iterator
-from typing import IO
+import json
+import math
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from runopsy.errors import UnreadableLog
-from runopsy.readers.source import Source
+import numpy as np
 
-MAGIC = b"PK\x03\x04"
-# A log of JSON lines shrinks to a twentieth or so; what shrinks to less than this share of itself is a bomb.
-SMALLEST = 1 / 250
-SLACK = 1 << 20  # bytes that are no bomb, however small they pack
-LONGEST_LINE = 1 << 22  # bytes; a longer line is cut, and then no JSON
-BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, NotImplementedError, ValueError)
+from runopsy.errors import BadOption, RunExists
+from runopsy.model import Run
+from runopsy.store import EVENTS, FORMAT, JOURNAL, SIGNALS, part_name, write_manifest
 
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-def names(source: Source) -> set[str]:
-    """The files of an archive or folder; none where it is neither, or broken."""
-    if source.is_folder:
-        return {entry.name for entry in source.entries() if entry.is_file()}
-    if not source.head.startswith(MAGIC):
-        return set()
-    try:
-        with source.open() as file, zipfile.ZipFile(file) as archive:
-            return set(archive.namelist())
-    except BROKEN:
-        return set()
+UNSAFE = re.compile(r"[^\w.=,+@-]+")  # in the name of a folder
 
 
-def lines(source: Source, name: str, notes: list[str]) -> Iterator[bytes]:
-    """The lines of one file of an archive or folder; what is damaged is left out, and said.
+def keep(run: Run, folder: Path) -> None:
+    """Write a run as a run folder, which appears whole or not at all.
+
+    Columns keep their own names and their order within each attempt; what a reader noted goes with them. An axis
+    that is no step is named in run.json, and its positions are kept as they are, whole or not.
 
     Raises:
-        UnreadableLog: it is a bomb.
+        RunExists: the folder is taken.
+        BadOption: the file system does not let us.
     """
-    if source.is_folder:
-        assert source.path is not None  # a folder has one
-        with (source.path / name).open("rb") as plain:
-            yield from _lines(plain)
-        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunExists(f"{folder} exists", hint="name a folder that does not exist yet; nothing is overwritten")
+    draft = folder.with_name(f".{folder.name}.importing-{os.getpid()}")
     try:
-        with source.open() as file, zipfile.ZipFile(file) as archive:
-            about = archive.getinfo(name)
-            if about.file_size * SMALLEST > about.compress_size and about.file_size > SLACK:
-                times = about.file_size / max(1, about.compress_size)
-                raise UnreadableLog(
-                    f"{name} in {source.name} unpacks to {times:,.0f} times its size: no log does",
-                    hint="it looks like a zip bomb; if it is not, unpack it and give the folder",
-                )
-            with archive.open(about) as member:
-                yield from _lines(member)
-    except BROKEN as cause:
-        notes.append(f"{name} is damaged ({cause}): what was whole of it is here")
+        (draft / SIGNALS).mkdir(parents=True)
+        (draft / JOURNAL).mkdir()
+        _write_part(run, draft / SIGNALS / f"{part_name(0, 0, 0)}.parquet")
+        if run.marks:
+            said = ({"step": mark.step, "kind": mark.kind, **mark.detail} for mark in run.marks)
+            (draft / EVENTS).write_text("".join(json.dumps(mark, default=str) + "\n" for mark in said), "utf-8")
+        write_manifest(draft, _manifest(run))
+        if folder.exists():
+            folder.rmdir()  # empty, as we have seen
+        os.replace(draft, folder)
+    except OSError as cause:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise BadOption(f"{folder} cannot be written: {cause.strerror or cause}", hint="name another folder") from cause
 
 
-def _lines(file: IO[bytes]) -> Iterator[bytes]:
-    while line := file.readline(LONGEST_LINE):
-        yield line
+def folder_name(name: str) -> str:
+    """A run's name as that of a folder: version_0/metrics.csv → version_0-metrics.csv."""
+    return UNSAFE.sub("-", name).strip("-.")[:100] or "run"
+
+
+def _manifest(run: Run) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "id": run.id,
+        "axis": run.axis,
+        "status": run.status or "imported",
+        "source": run.path,
+        "config": _plain(run.config),
+        "notes": list(run.notes),
+        "unread": {name: track.unread for name, track in run.tracks.items() if track.unread},
+    }
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can say: numbers that are none become text."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write_part(run: Run, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    whole = all((track.step == np.round(track.step)).all() for track in run.tracks.values())
+    pq.write_table(
+        _table(run, whole=whole),
+        path,
+        compression="zstd",
+        use_dictionary=["signal", "rank", "session"],
+        column_encoding={
+            "step": "DELTA_BINARY_PACKED" if whole else "BYTE_STREAM_SPLIT",
+            "time": "BYTE_STREAM_SPLIT",
+            "value": "BYTE_STREAM_SPLIT",
+        },  # as the recorder's own parts: the smallest that still read one signal fast
+        write_page_checksum=True,  # or a flipped bit would be read as another value
+    )
+
+
+def _table(run: Run, *, whole: bool) -> pa.Table:
+    """The columns of a part; a time that was not logged is NaN."""
+    import pyarrow as pa
+
+    tracks = list(run.tracks.values())
+    lengths = [len(track) for track in tracks]
+
+    def joined(arrays: list[np.ndarray], kind: str) -> np.ndarray:
+        return np.concatenate(arrays).astype(kind) if arrays else np.zeros(0, kind)
+
+    codes = pa.array(np.repeat(np.arange(len(tracks), dtype="<i4"), lengths))
+    names = pa.array([track.name.encode("utf-8", "replace").decode() for track in tracks], pa.string())
+    count = sum(lengths)
+    return pa.table(
+        {
+            "signal": pa.DictionaryArray.from_arrays(codes, names),
+            "step": joined([track.step for track in tracks], "<i8" if whole else "<f8"),
+            "time": joined([np.full(len(t), np.nan) if t.time is None else t.time for t in tracks], "<f8"),
+            "value": joined([track.value for track in tracks], "<f8"),
+            "rank": np.zeros(count, "<i4"),
+            "session": joined([np.zeros(len(t)) if t.session is None else t.session for t in tracks], "<i4"),
+        }
+    )

@@ -11,7 +11,7 @@ import numpy as np
 
 from runopsy.errors import BadOption, RunopsyError, UnreadableLog
 from runopsy.model import Run
-from runopsy.signals import assign
+from runopsy.signals import assign, in_unit
 
 BUDGET = 5.0  # s that a listing may spend on reading runs; what lies beyond is named only
 ALL = "all"  # the word of --run for every one of them
@@ -102,6 +102,38 @@ def choose(candidates: Sequence[Candidate], wanted: str | None, place: str) -> C
     raise BadOption(f"--run {wanted} {what}", hint=f"there are {some}")
 
 
+def chosen(candidates: Sequence[Candidate], wanted: str | None, place: str) -> tuple[Candidate, ...]:
+    """All of them, where that is wanted; those of a run that holds several itself each by its own name.
+
+    Raises:
+        UnreadableLog, BadOption: as ``choose``.
+    """
+    if wanted != ALL:
+        return (choose(candidates, wanted, place),)
+    return tuple(inner for candidate in candidates for inner in _flat(candidate))
+
+
+def _flat(candidate: Candidate) -> Iterator[Candidate]:
+    """A run, or the runs in it."""
+    try:
+        found = candidate.load()
+    except RunopsyError as error:
+        yield Candidate(candidate.name, _raiser(error))
+        return
+    if isinstance(found, Run):
+        yield Candidate(candidate.name, candidate.load)  # read again when its turn comes: not all at once in memory
+        return
+    for inner in found:
+        yield from _flat(Candidate(f"{candidate.name} {inner.name}", inner.load))
+
+
+def _raiser(error: RunopsyError) -> Callable[[], Found]:
+    def fail() -> Found:
+        raise error
+
+    return fail
+
+
 def glances(candidates: Sequence[Candidate], budget: float = BUDGET) -> Iterator[Glance]:
     """What a listing shows of each; once ``budget`` seconds are spent, no more are read."""
     until = time.monotonic() + budget
@@ -125,8 +157,8 @@ def _glance(number: int, name: str, run: Run) -> Glance:
     if role is None or not len(run.tracks[role.track]):
         return Glance(number, name, rows, last, run.axis, "", None)
     track = run.tracks[role.track]
-    value = float(track.value[np.argmax(track.step)]) * role.scale
-    return Glance(number, name, rows, last, run.axis, role.role, 1 - value if role.complement else value)
+    value = float(in_unit(track.value, role)[np.argmax(track.step)])
+    return Glance(number, name, rows, last, run.axis, role.role, value)
 
 
 def _some(candidates: Sequence[Candidate]) -> str:

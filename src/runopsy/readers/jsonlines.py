@@ -28,7 +28,7 @@ def recognises(source: Source) -> bool:
     if not any(line.lstrip().startswith("{") for line in lines[:5]):
         return False
     rows = [row for line in lines if (row := _object(line)) is not None]
-    document = len(lines) == 1 and any(isinstance(value, list) for row in rows for value in row.values())
+    document = len(lines) == 1 and any(isinstance(value, list) for row in rows for _, value in _flat(row))
     return bool(rows) and len(rows) >= MOSTLY * len(lines) and not document
 
 

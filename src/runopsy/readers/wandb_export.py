@@ -58,7 +58,7 @@ def read(source: Source) -> Found:
     runs: dict[str, list[Column]] = {}
     for place, name in enumerate(names):
         run, between, metric = name.rpartition(BETWEEN)
-        if between and not RANGE.search(name) and place < table.width:
+        if place and between and not RANGE.search(name) and place < table.width:
             runs.setdefault(run, []).append(Column(run, metric, place))
     if len(runs) == 1:
         return _run(table, names[0], next(iter(runs.values())), source, notes)

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from runopsy.errors import BadOption
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from runopsy.model import Autopsy
+from runopsy.report.publish import FORMATS
 
-FORMATS = ("text", "json", "notebook")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["FORMATS", "plot", "render", "save"]
 
 
-def render(autopsy: Autopsy, format: str = "text", *, width: int | None = None, color: bool = False) -> str:
+def render(
+    autopsy: Autopsy,
+    format: str = "text",
+    *,
+    width: int | None = None,
+    color: bool = False,
+    verbose: bool = False,
+    gpus: float | None = None,
+    price: float | None = None,
+) -> str:
     """An autopsy in words, or as data.
 
     Args:
         autopsy: what ``runopsy.analyze`` returned.
-        format: ``"text"``, ``"json"`` or ``"notebook"`` (an HTML fragment).
+        format: ``"text"``, ``"markdown"``, ``"html"`` (a whole page), ``"json"`` or ``"notebook"`` (a fragment).
         width: columns of the text; default 96.
         color: whether the text carries terminal colours.
+        verbose: whether the text shows the evidence, what was asked in vain, other signals and the thresholds;
+            the other formats always do.
+        gpus: how many GPUs trained: turns time into GPU-hours.
+        price: of one GPU-hour.
 
     Raises:
         BadOption: no such format.
@@ -24,11 +44,43 @@ def render(autopsy: Autopsy, format: str = "text", *, width: int | None = None, 
         from runopsy.report import data  # each format loads only what it needs
 
         return data.dump(autopsy)
-    if format not in FORMATS:
-        raise BadOption(f"there is no format {format!r}", hint=f"choose {', '.join(FORMATS)}")
-    from runopsy.report import compose, notebook, terminal  # rich is not needed for json
+    from runopsy.report import compose, publish
 
-    document = compose.compose(autopsy)
-    if format == "notebook":
-        return notebook.render(document)
-    return terminal.render(document, width=width, color=color)
+    document = compose.compose(autopsy, compose.Bill(gpus, price))
+    return publish.text(document, format, width=width, color=color, verbose=verbose)
+
+
+def save(
+    autopsy: Autopsy,
+    path: str | os.PathLike[str],
+    format: str | None = None,
+    *,
+    embed: bool = False,
+    gpus: float | None = None,
+    price: float | None = None,
+) -> tuple[Path, ...]:
+    """Write an autopsy to a file; its format is what the name ends in, unless said. The files written.
+
+    ``embed`` puts the pictures of a Markdown page into it instead of beside it; the rest is as in ``render``.
+
+    Raises:
+        BadOption: no such format, or a file that cannot be written.
+    """
+    from runopsy.report import compose, data, publish
+
+    path = Path(path)
+    chosen = format or publish.guess(path)
+    if chosen == "json":
+        return (publish.put(path, data.dump(autopsy)),)
+    return publish.write(compose.compose(autopsy, compose.Bill(gpus, price)), path, chosen, embed=embed)
+
+
+def plot(autopsy: Autopsy) -> Figure:
+    """The run in one matplotlib figure, for a paper or a notebook: phases, curves and events on one axis.
+
+    Raises:
+        BadOption: matplotlib is not installed, or the log is too short for a curve.
+    """
+    from runopsy.report import figures
+
+    return figures.plot(autopsy)

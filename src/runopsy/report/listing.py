@@ -26,7 +26,7 @@ def listing(run: Run, roles: Sequence[Role], *, width: int | None = None, color:
     blocks: list[Block] = [
         Prose(f"{len(run.tracks)} columns, {played} with a role; positions count by {run.axis}."),
         Heading("Columns"),
-        Table(("column", "role", "values", "from", "to", "least", "most", "why"), rows),
+        Table(("column", "role", "better", "values", "from", "to", "least", "most", "why"), rows),
         *more,
         *([Heading("Notes on the log")] if run.notes else []),
         *(Prose(note) for note in run.notes),
@@ -41,7 +41,7 @@ def _row(track: Track, role: Role) -> tuple[str, ...]:
     ends = (number(float(f"{v:.4g}")) for v in (finite.min(), finite.max())) if len(finite) else ("", "")
     why = role.why if role.role or role.why != "no role" else ""
     first, last = place(float(np.nanmin(track.step))), place(float(np.nanmax(track.step)))
-    return track.name, role.role, f"{len(track):,}", first, last, *ends, why
+    return track.name, role.role, role.better, f"{len(track):,}", first, last, *ends, why
 
 
 class Line(Protocol):
@@ -100,7 +100,7 @@ def explanation(rule: Thresholds) -> str:
     lines = [f"{rule.code}  {_title(rule)}", "", inspect.cleandoc(type(rule).__doc__ or ""), ""]
     lines += [f"needs: {', '.join(rule.needs) or 'nothing'}", ""]
     reasons = _reasons(rule)
-    values = asdict(rule)  # type: ignore[call-overload]  # every rule is a dataclass
+    values = {k: v for k, v in asdict(rule).items() if v != {}}  # type: ignore[call-overload]  # every rule is a dataclass
     lines += [f"  {name} = {value}\n      {reasons.get(name, '')}" for name, value in values.items()]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -123,4 +123,4 @@ def _title(rule: Thresholds) -> str:
 
 def _thresholds(rule: Thresholds) -> str:
     values = asdict(rule)  # type: ignore[call-overload]  # every rule is a dataclass
-    return ", ".join(f"{plain(name)} {value:g}" for name, value in values.items())
+    return ", ".join(f"{plain(name)} {value:g}" for name, value in values.items() if isinstance(value, (int, float)))

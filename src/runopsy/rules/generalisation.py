@@ -55,6 +55,7 @@ class Grokking:
     """Validation accuracy rises long after the training set was fitted."""
 
     code: ClassVar[str] = "G01"
+    kinds: ClassVar[tuple[str, ...]] = ("grokking",)
     needs: ClassVar[tuple[str, ...]] = ("train/loss", "train/acc", "val/acc")
 
     late_gain: float = 0.3  # of accuracy, made after fitting: smaller gains are the tail of ordinary learning
@@ -67,7 +68,7 @@ class Grokking:
         late = LateGain.of(case)
         if late is None or not self._found(late):
             return
-        at, interval = crossing(case, "val/acc", late.half)
+        at, interval = crossing(case, "val/acc", (late.before + late.final) / 2, late.half)
         resolution = spacing_at(case.signals["val/acc"], at)
         proof = self._evidence(case, late)
         yield Event("grokking", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
@@ -109,6 +110,7 @@ class DoubleDescent:
     """Validation loss falls, rises to a peak, and falls again."""
 
     code: ClassVar[str] = "D01"
+    kinds: ClassVar[tuple[str, ...]] = ("double_descent_peak",)
     needs: ClassVar[tuple[str, ...]] = ("train/loss", "val/loss")
 
     prominence: float = 0.07  # of the peak, above the lowest point on either side: DEFINITIONS of the labelled runs
@@ -161,6 +163,7 @@ class MemorizationOnset:
     """Validation turns for good, or never follows, while training goes on improving."""
 
     code: ClassVar[str] = "M01"
+    kinds: ClassVar[tuple[str, ...]] = ("memorization_onset",)
     needs: ClassVar[tuple[str, ...]] = ("train/loss", "val/loss")
 
     rise: float = 0.1  # of its lowest value, by which validation loss must end above it: less is a plateau's wobble

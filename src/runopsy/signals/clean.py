@@ -43,9 +43,9 @@ def measure(run: Run, roles: Sequence[Role]) -> Measured:
         superseded += int(said.sum() - kept.sum())
         step, order = _last_of_each(track.step[kept])
         repeated += _changed(track.step[kept], track.value[kept])
-        value = track.value[kept][order] * role.scale
+        value = in_unit(track.value[kept][order], role)
         time = None if track.time is None else track.time[kept][order]
-        signals[name] = _signal(name, role, step, 1 - value if role.complement else value, time)
+        signals[name] = _signal(name, role, step, value, time)
     if superseded:
         where = ", ".join(f"{start:g}" for start in starts.values())
         notes.append(f"resumed at {run.axis} {where}: {superseded} values that were trained again were left out")
@@ -58,6 +58,14 @@ def measure(run: Run, roles: Sequence[Role]) -> Measured:
     if unread:
         notes.append(f"{unread} cells held text where a number belongs and were left out")
     return Measured(signals, tuple(starts.values()), tuple(notes))
+
+
+def in_unit(value: Values, role: Role) -> Values:
+    """Logged values in the unit of their role: a share for percent, accuracy for errors, loss for perplexity."""
+    value = value * role.scale
+    if role.logarithm:
+        return np.log(np.where(value > 0, value, np.nan))
+    return 1 - value if role.complement else value
 
 
 def _own_name(name: str, played: set[str], signals: Mapping[str, Signal]) -> str:
