@@ -90,7 +90,13 @@ def _each(frame: pl.DataFrame, names: Sequence[str], source: Source, notes: list
     runs: list[Candidate] = []
     for value in frame[key].drop_nulls().unique(maintain_order=True).to_list():
         part = frame.filter(pl.col(key) == value).select(frame.columns[i] for i in rest)
-        runs += _one_of_several(f"{names[at].strip()}={value}", part, [names[i] for i in rest], source, notes)
+        runs += _one_of_several(
+            f"{names[at].strip()}={value:.15g}" if isinstance(value, float) else f"{names[at].strip()}={value}",
+            part,
+            [names[i] for i in rest],
+            source,
+            notes,
+        )
     return tuple(runs)
 
 
