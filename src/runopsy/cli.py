@@ -15,6 +15,7 @@ from runopsy.lab import TASKS  # names and titles; torch waits until one is trai
 from runopsy.version import VERSION
 
 if TYPE_CHECKING:
+    from runopsy.lab import Task
     from runopsy.model import Autopsy, Rule
     from runopsy.settings import Settings
 
@@ -142,10 +143,11 @@ def lab_list() -> None:
     """List the trainings: what each shows and how long it takes."""
     for task in TASKS:
         typer.echo(f"{task.name:16} ~{task.seconds:>2} s  {task.title}")
-        typer.echo(f"{'':24}{task.shows}\n")
+        typer.echo(f"{'':24}{task.shows}")
+        typer.echo(f"{'':24}knobs: {', '.join(task.knobs)}\n" if task.knobs else "")
 
 
-def _lab_command(name: str, title: str) -> None:
+def _lab_command(task: Task) -> None:
     """One verb per training, so that --help and completion know them."""
 
     def train(
@@ -153,25 +155,30 @@ def _lab_command(name: str, title: str) -> None:
             Path, typer.Option("--output", "-o", metavar="DIR", help="The run folder to write; it must not exist.")
         ],
         seed: Annotated[int, typer.Option("--seed", help="Another seed, another run.")] = 0,
+        set_: Annotated[
+            list[str] | None,
+            typer.Option("--set", metavar="KNOB=NUMBER", help="Train otherwise; runopsy lab list names the knobs."),
+        ] = None,
         quiet: Quiet = False,
     ) -> None:
         from runopsy import lab as room
         from runopsy.report.progress import bar
 
-        with bar(name, hidden=quiet) as progress:
-            truth = room.run(name, output, seed=seed, progress=progress)
+        knobs = _knobs(set_)
+        with bar(task.name, hidden=quiet) as progress:
+            truth = room.run(task.name, output, seed=seed, progress=progress, knobs=knobs)
         if not quiet:
             typer.echo(
                 f"recorded {output}: {' or '.join(truth.verdicts)} is the truth; now: runopsy analyze {output}",
                 err=True,
             )
 
-    train.__doc__ = title
-    lab.command(name)(train)
+    train.__doc__ = task.title
+    lab.command(task.name)(train)
 
 
 for _task in TASKS:
-    _lab_command(_task.name, _task.title)
+    _lab_command(_task)
 
 
 # --- shared by the verbs -------------------------------------------------------------------------
@@ -201,6 +208,17 @@ def _pairs(mapping: list[str] | None) -> dict[str, str]:
             raise BadOption(f"--map {said!r} is no ROLE=COLUMN", hint="for example --map val/loss=eval_nll")
         pairs[role] = column
     return pairs
+
+
+def _knobs(said: list[str] | None) -> dict[str, float]:
+    knobs = {}
+    for pair in said or []:
+        knob, _, number = pair.partition("=")
+        try:
+            knobs[knob] = float(number)
+        except ValueError:
+            raise BadOption(f"--set {pair!r} is no KNOB=NUMBER", hint="for example --set weight_decay=1") from None
+    return knobs
 
 
 def _gates(said: str | None) -> set[str]:
