@@ -1,0 +1,260 @@
+"""Two runs, or two sets of runs, laid beside each other: what differs, by how much, and beyond what."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+import numpy as np
+
+from runopsy.autopsy import analyze
+from runopsy.comparison import judging, separation
+from runopsy.comparison.alignment import ALIGNMENTS, COUNTED, Alignment, align, common_axis, seconds_at
+from runopsy.comparison.configs import compare_configs, only_seeds
+from runopsy.comparison.judging import Row
+from runopsy.comparison.levels import cost, values
+from runopsy.comparison.pairing import MILESTONES, Slot, extra_events, extra_phases, middle, slots
+from runopsy.comparison.seeds import ALPHA, Splits, Spot, chance
+from runopsy.comparison.separation import BY_FACTORS, Parting, separations
+from runopsy.errors import BadOption
+from runopsy.model import Autopsy, Change, Comparison, Laid, Outcome, Phase, Rule, Run
+from runopsy.rules import RULES
+
+__all__ = ["ALIGNMENTS", "ALPHA", "diff"]
+
+ONE_COLUMN = 0.005  # of a run: what a terminal of 200 columns draws in one
+
+Subject: TypeAlias = "Autopsy | Run | str | os.PathLike[str]"
+
+
+def diff(
+    a: Subject | Sequence[Subject],
+    b: Subject | Sequence[Subject],
+    *,
+    align: str | None = None,
+    roles: Mapping[str, str] | None = None,
+    rules: tuple[Rule, ...] = RULES,
+) -> Comparison:
+    """What differs between two runs, or between two sets of runs that differ by their seed. Differences are B - A.
+
+    Args:
+        a: a path, a run or an autopsy, or several.
+        b: what it is held against.
+        align: lay them on one axis by ``"step"``, ``"epoch"``, ``"time"`` or ``"tokens"``, by the lowest
+            training ``"loss"`` so far, or ``"phase"`` by phase; default: what the logs count by.
+        roles: as for ``analyze``, of paths and runs.
+        rules: likewise.
+
+    Raises:
+        UnreadableLog, CannotJudge: as ``analyze``.
+        BadOption: there is no such axis, a run cannot be laid on it, or a side is empty.
+    """
+    x = align if align in COUNTED else None
+    sides = [[_examined(s, x, roles, rules) for s in _several(side)] for side in (a, b)]
+    if not all(sides):
+        raise BadOption("one side has no run", hint="give at least one run each")
+    return _compared(sides[0], sides[1], align)
+
+
+def _several(side: Subject | Sequence[Subject]) -> Sequence[Subject]:
+    return side if isinstance(side, Sequence) and not isinstance(side, str) else [side]
+
+
+def _examined(subject: Subject, x: str | None, roles: Mapping[str, str] | None, rules: tuple[Rule, ...]) -> Autopsy:
+    return subject if isinstance(subject, Autopsy) else analyze(subject, roles=roles, x=x, rules=rules)
+
+
+def _compared(a: Sequence[Autopsy], b: Sequence[Autopsy], wanted: str | None) -> Comparison:
+    both, split = [*a, *b], len(a)
+    story = slots(both)
+    axis = align(both, common_axis(both, wanted), story)
+    splits, config = Splits.of(len(a), len(b)), compare_configs(a, b)
+    parts = [
+        _phase_rows(both, split, splits, axis, story),
+        _event_rows(both, split, splits, axis),
+        values(both, split, splits, axis),
+        cost(both, split, splits),
+    ]
+    parted = separations(both, splits, axis)
+    odds = _odds(splits, parts, parted)
+    seeds_alone = odds is not None and odds > ALPHA
+    if seeds_alone:
+        parted = [separation.by_seeds(p) for p in parted]
+    if seeds_alone or (odds is None and only_seeds(config)):
+        parts = [[judging.by_seeds(row) for row in part] for part in parts]
+    phases, events, levels, costs = (tuple(row.difference for row in part) for part in parts)
+    found = Comparison(
+        a=tuple(a),
+        b=tuple(b),
+        align=axis.name,
+        outcome="",
+        laid_a=_laid(both, range(split), axis),
+        laid_b=_laid(both, range(split, len(both)), axis),
+        phases=phases,
+        events=events,
+        extras=(*extra_phases(both, split, story), *extra_events(a, b)),
+        separations=tuple(p.separation for p in parted),
+        values=levels,
+        cost=costs,
+        config=config,
+        chance=odds,
+        least_p=splits.least_p if len(both) > 2 else None,
+    )
+    return replace(found, outcome=_outcome(found))
+
+
+def _odds(splits: Splits, parts: Sequence[Sequence[Row]], parted: Sequence[Parting]) -> float | None:
+    """How often seeds alone tell two such sets apart as far as these are; None for one run each."""
+    if splits.b.shape[1] == 2:
+        return None
+    rows = [splits.sums(row.score) for part in parts for row in part]
+    return chance([*rows, *(p.statistic for p in parted if p.statistic is not None)])
+
+
+def _laid(both: Sequence[Autopsy], side: range, axis: Alignment) -> Laid:
+    i = side[middle([both[k] for k in side])]
+    x = both[i]
+    phases = tuple(Phase(p.label, axis.place(i, p.start), axis.place(i, p.end)) for p in x.phases)
+    return Laid(phases, {n: (axis.maps[i](s.step), s.level) for n, s in x.segments.items()})
+
+
+# --- phases and events ---------------------------------------------------------------------------
+
+
+def _phase_rows(
+    both: Sequence[Autopsy], split: int, splits: Splits, axis: Alignment, story: Sequence[Slot]
+) -> list[Row]:
+    """Where each phase of the story begins, and how long it lasts, where both sides have it."""
+    rows = []
+    for slot in story:
+        if not _shared(slot.phases, split):
+            continue
+        begins = [_begins(x, k, axis, i) for i, (x, k) in enumerate(zip(both, slot.phases, strict=True))]
+        lasts = [_lasts(x, k) for x, k in zip(both, slot.phases, strict=True)]
+        if axis.name != "phase" and any(
+            k for k in slot.phases
+        ):  # with all at the start of the run there is no question
+            scale, least = _elapsed(both[:split], slot, axis), _least(both, axis)
+            rows.append(
+                _row(splits, split, begins, scale=scale, least=least, kind="begins", what=slot.label, unit=axis.name)
+            )
+        if any(s.at is not None for s in lasts[:split]) and any(s.at is not None for s in lasts[split:]):
+            least = ONE_COLUMN * min(x.last - x.first for x in both)
+            rows.append(_row(splits, split, lasts, least=least, kind="lasts", what=slot.label, unit=both[0].axis))
+    return rows
+
+
+def _event_rows(both: Sequence[Autopsy], split: int, splits: Splits, axis: Alignment) -> list[Row]:
+    """Where each milestone lies, where both sides have it."""
+    rows = []
+    for kind in MILESTONES:
+        found = [next((e for e in x.events if e.kind == kind), None) for x in both]
+        if not _shared(found, split):
+            continue
+        spots = []
+        for i, (x, e) in enumerate(zip(both, found, strict=True)):
+            spots.append(_absent(x, axis, i) if e is None else _placed(x, e.step, e.interval, axis, i))
+        known = [e.step - x.first for x, e in zip(both[:split], found[:split], strict=True) if e is not None]
+        scale = float(np.median(known)) if axis.counts else None
+        rows.append(_row(splits, split, spots, scale=scale, kind="event", what=kind, unit=axis.name))
+    return rows
+
+
+def _row(
+    splits: Splits,
+    split: int,
+    spots: Sequence[Spot],
+    *,
+    scale: float | None = None,
+    least: float = 0.0,
+    **named: str,
+) -> Row:
+    return judging.weigh(splits, spots[:split], spots[split:], scale=scale, least=least, **named)
+
+
+def _least(both: Sequence[Autopsy], axis: Alignment) -> float:
+    """Boundaries that would be drawn as one are one; on the axis of the loss, 2 % of it."""
+    return ONE_COLUMN * min(x.last - x.first for x in both) if axis.counts else BY_FACTORS / np.log(10)
+
+
+def _shared(found: Sequence[object], split: int) -> bool:
+    return any(f is not None for f in found[:split]) and any(f is not None for f in found[split:])
+
+
+def _begins(x: Autopsy, k: int | None, axis: Alignment, run: int) -> Spot:
+    if k is None:
+        return _absent(x, axis, run)
+    interval = x.transitions[k - 1].interval if k else (x.first, x.first)
+    return _placed(x, x.phases[k].start, interval, axis, run)
+
+
+def _lasts(x: Autopsy, k: int | None) -> Spot:
+    """Own steps from its beginning to its end; the end of the run ends no phase."""
+    if k is None:
+        return Spot(None)
+    phase = x.phases[k]
+    if k == len(x.phases) - 1:
+        return Spot(None, until=phase.end - phase.start)
+    begun = x.transitions[k - 1].interval if k else (x.first, x.first)
+    over = x.transitions[k].interval
+    interval = None if begun is None or over is None else (max(over[0] - begun[1], 0.0), over[1] - begun[0])
+    start, end = seconds_at(x, phase.start), seconds_at(x, phase.end)
+    seconds = None if start is None or end is None or x.axis == "time" else end - start
+    return Spot(phase.end - phase.start, interval, seconds)
+
+
+def _placed(x: Autopsy, step: float, interval: tuple[float, float] | None, axis: Alignment, run: int) -> Spot:
+    ends = None if interval is None else (axis.place(run, interval[0]), axis.place(run, interval[1]))
+    return Spot(axis.place(run, step), ends, None if x.axis == "time" else seconds_at(x, step))
+
+
+def _absent(x: Autopsy, axis: Alignment, run: int) -> Spot:
+    return Spot(None, until=axis.place(run, x.last))
+
+
+def _elapsed(side: Sequence[Autopsy], slot: Slot, axis: Alignment) -> float | None:
+    """A's elapsed steps at the beginning of a phase; on the axis of the loss a share means nothing."""
+    if not axis.counts:
+        return None
+    known = [x.phases[k].start - x.first for x, k in zip(side, slot.phases, strict=False) if k is not None]
+    return float(np.median(known))
+
+
+# --- the one word --------------------------------------------------------------------------------
+
+
+def _outcome(c: Comparison) -> str:
+    """The one word for the whole comparison."""
+    if _identical(c.a, c.b):
+        return "identical"
+    rows = (*c.phases, *c.events, *c.values, *c.cost)
+    if c.chance is not None and c.least_p is not None:
+        if c.least_p > ALPHA:
+            return "undecided"
+        return "different" if c.chance <= ALPHA else "seed_noise"
+    if only_seeds(c.config):
+        return "seed_noise"
+    if any(d.change is Change.REAL for d in rows) or c.extras or len({*c.verdicts[0], *c.verdicts[1]}) > 1:
+        return "different"
+    if any(d.change is Change.OPEN for d in (*c.phases, *c.events)):
+        return "undecided"
+    return "different" if any(s.outcome is Outcome.FOUND for s in c.separations) else "same"
+
+
+def _identical(a: Sequence[Autopsy], b: Sequence[Autopsy]) -> bool:
+    """Whether the logs hold the same values at the same places, run by run."""
+    if len(a) != len(b):
+        return False
+    return all(_same_signals(x, y) for x, y in zip(a, b, strict=True))
+
+
+def _same_signals(x: Autopsy, y: Autopsy) -> bool:
+    if x.signals.keys() != y.signals.keys():
+        return False
+    return all(
+        np.array_equal(s.step, y.signals[n].step) and np.array_equal(s.value, y.signals[n].value)
+        for n, s in x.signals.items()
+        if not n.startswith("recorder/")
+    )
