@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 
 
 def number(value: float) -> str:
@@ -37,3 +38,31 @@ def percent(share: float) -> str:
 def plain(name: str) -> str:
     """A name of ours as prose: feature_learning → feature learning."""
     return name.replace("_", " ")
+
+
+def odds(confidence: float) -> str:
+    """A calibrated share of right answers as people say it: 0.9 → about 9 in 10."""
+    if confidence >= 0.975:  # nearer to 99 than to 19 in 20
+        return "about 99 in 100"
+    if confidence >= 0.925:
+        return "about 19 in 20"
+    return f"about {max(round(10 * confidence), 1)} in 10"
+
+
+def visible(text: str, most: int = 1000) -> str:
+    """Foreign text made safe to show: one line, no control or direction characters, a bounded length.
+
+    A name may hold a terminal's escape sequences, or marks that turn the direction of all text after them.
+    """
+    text = text if len(text) <= most else f"{text[: most - 1]}…"
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_shown(c) for c in " ".join(text.split("\n")))
+
+
+def _shown(character: str) -> str:
+    if character == "\t":
+        return " "
+    category = unicodedata.category(character)
+    # controls, formats (among them the direction marks), halves of characters, line and paragraph separators
+    return f"<U+{ord(character):04X}>" if category in ("Cc", "Cf", "Cs", "Zl", "Zp") else character
