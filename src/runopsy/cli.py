@@ -39,12 +39,23 @@ class Format(StrEnum):
     json = "json"
 
 
+class Alignment(StrEnum):
+    step = "step"
+    epoch = "epoch"
+    time = "time"
+    tokens = "tokens"
+    loss = "loss"
+    phase = "phase"
+
+
 class Axis(StrEnum):
     step = "step"
     epoch = "epoch"
     time = "time"
     tokens = "tokens"
 
+
+VERSUS = "vs"  # a word, as an option could not take the many paths that a shell makes of one pattern
 
 RunPath = Annotated[
     str,
@@ -101,6 +112,58 @@ def analyze(
     if output is not None and not on_screen and not quiet:
         typer.echo(f"wrote {output}", err=True)
     hit = sorted(gates & {*(e.kind for e in autopsy.events), autopsy.verdict.name})
+    if hit:
+        typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def diff(
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="A B | A… vs B…", help="Two runs, or the runs of A, the word vs, and those of B."),
+    ],
+    align: Annotated[
+        Alignment | None,
+        typer.Option("--align", help="Lay the runs on one axis by this. Default: what the logs count by."),
+    ] = None,
+    format: Annotated[
+        Format | None, typer.Option("--format", "-f", help="Default: text, or what --output ends in.")
+    ] = None,
+    output: Output = None,
+    map_: Map = None,
+    config: Config = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-on",
+            metavar="WORD[,WORD]",
+            help="Exit with 1 if B differs so: new:KIND, lost:KIND, later:KIND|PHASE, earlier:KIND|PHASE, verdict.",
+        ),
+    ] = None,
+    no_color: NoColor = False,
+    quiet: Quiet = False,
+) -> None:
+    """Hold one run, or several seeds of it, against another: what moved, by how much, and whether beyond noise."""
+    from runopsy.comparison import diff as compare
+    from runopsy.comparison import gates, hits
+    from runopsy.report import render
+    from runopsy.settings import load
+
+    gated = gates(fail_on or "")
+    chosen = load(config)
+    a, b = _two_sides(runs)
+    roles = {**chosen.roles, **_pairs(map_)}
+    by = align.value if align else chosen.x
+    found = compare(a, b, align=by, roles=roles, rules=_tuned(chosen))
+    chosen_format = format or (Format.json if output is not None and output.suffix == ".json" else Format.text)
+    on_screen = output is None or str(output) == "-"
+    width = _width() if on_screen else None
+    text = render(found, chosen_format.value, width=width, color=on_screen and _colour(no_color))
+    _say(text, output)
+    if output is not None and not on_screen and not quiet:
+        typer.echo(f"wrote {output}", err=True)
+    hit = hits(found, gated)
     if hit:
         typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
         raise typer.Exit(1)
@@ -198,6 +261,25 @@ def _tuned(chosen: Settings) -> tuple[Rule, ...]:
     from runopsy.rules import RULES
 
     return tuned(RULES, chosen.rules)
+
+
+def _two_sides(runs: list[str]) -> tuple[list[str], list[str]]:
+    """Two runs, or those before and those after the word vs."""
+    if runs.count(VERSUS) == 1:
+        at = runs.index(VERSUS)
+        a, b = runs[:at], runs[at + 1 :]
+    elif VERSUS not in runs and len(runs) == 2:
+        a, b = runs[:1], runs[1:]
+    else:
+        a, b = [], []
+    if not a or not b:
+        raise BadOption(
+            f"diff takes two runs, or two sets of runs with the word vs between them; it was given {len(runs)}",
+            hint="runopsy diff A B, or for several seeds: runopsy diff A1 A2 A3 vs B1 B2 B3",
+        )
+    if [*a, *b].count("-") > 1:
+        raise BadOption("standard input can be read once", hint="give - for one of the runs only")
+    return a, b
 
 
 def _pairs(mapping: list[str] | None) -> dict[str, str]:

@@ -13,6 +13,7 @@ from runopsy.autopsy import analyze
 from runopsy.comparison import judging, separation
 from runopsy.comparison.alignment import ALIGNMENTS, COUNTED, Alignment, align, common_axis, seconds_at
 from runopsy.comparison.configs import compare_configs, only_seeds
+from runopsy.comparison.gates import gates, hits
 from runopsy.comparison.judging import Row
 from runopsy.comparison.levels import cost, values
 from runopsy.comparison.pairing import MILESTONES, Slot, extra_events, extra_phases, middle, slots
@@ -22,7 +23,7 @@ from runopsy.errors import BadOption
 from runopsy.model import Autopsy, Change, Comparison, Laid, Outcome, Phase, Rule, Run
 from runopsy.rules import RULES
 
-__all__ = ["ALIGNMENTS", "ALPHA", "diff"]
+__all__ = ["ALIGNMENTS", "ALPHA", "diff", "gates", "hits"]
 
 ONE_COLUMN = 0.005  # of a run: what a terminal of 200 columns draws in one
 

@@ -1,0 +1,439 @@
+"""Comparison → Document: the sentences of a diff. Differences are B - A."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from runopsy.model import Autopsy, Change, Comparison, Difference, Extra, Outcome, Separation
+from runopsy.report.document import Block, Details, Document, Heading, Headline, Prose, Table
+from runopsy.report.overlay import overlay, unit
+from runopsy.report.words import duration, number, percent, place, plain
+from runopsy.version import VERSION
+
+WORDS: Mapping[str, tuple[str, str]] = {
+    "identical": ("no difference", "good"),
+    "same": ("no difference", "good"),
+    "seed_noise": ("within seed noise", "plain"),
+    "different": ("different", "warn"),
+    "undecided": ("cannot say", "plain"),
+}
+NAMES: Mapping[str, str] = {  # what moves when an event of the kind does
+    "grokking": "generalisation (grokking)",
+    "memorization_onset": "the onset of memorization",
+    "double_descent_peak": "the peak of the double descent",
+    "divergence": "the divergence",
+}
+MOST = 3  # differences in the headline: the tables hold the rest
+SHOWN = 60  # characters of a setting: longer ones are cut
+
+
+def compose(c: Comparison) -> Document:
+    """The report of a comparison."""
+    blocks = [
+        *_headline(c),
+        *_pictured(c),
+        *_moved(c),
+        *_parted(c),
+        *_levels(c),
+        *_costs(c),
+        *_settings(c),
+        *_lengths(c),
+        *_notes(c),
+    ]
+    a, b = (_named(side) for side in _ids(c))
+    return Document(f"A: {a}  ·  B: {b}", tuple(blocks), f"Made by runopsy {VERSION} from the logs alone.")
+
+
+def _ids(c: Comparison) -> tuple[list[str], list[str]]:
+    """What the runs are called: by id, or by path where two share one."""
+    both = [*c.a, *c.b]
+    twice = len({x.run.id for x in both}) < len(both)
+    names = [x.run.path if twice else x.run.id for x in both]
+    return names[: len(c.a)], names[len(c.a) :]
+
+
+def _named(ids: Sequence[str]) -> str:
+    return ids[0] if len(ids) == 1 else f"{len(ids)} runs ({', '.join(ids)})"
+
+
+# --- the first line ------------------------------------------------------------------------------
+
+
+def _headline(c: Comparison) -> Iterator[Block]:
+    word, tone = WORDS[c.outcome]
+    yield Headline(word, tone, _gist(c))
+    moved, still, open_ = (_with(c, change) for change in (Change.REAL, Change.NONE, Change.OPEN))
+    if c.outcome in ("different", "undecided"):
+        if len(moved) > MOST:
+            yield Prose(f"Also moved: {'; '.join(_shifted(d) for d in moved[MOST:])}.")
+        if still:
+            yield Prose(f"Not moved beyond {_noise(c)}: {', '.join(_subject(d) for d in still)}.")
+        if open_:
+            lack = "No interval says how sure these places are" if c.chance is None else "Too few runs to say"
+            yield Prose(f"{lack}: {'; '.join(_shifted(d) for d in open_)}.")
+    yield from (Prose(text) for text in _caveats(c))
+
+
+def _gist(c: Comparison) -> str:
+    if c.outcome == "identical":
+        return "the logs hold the same values at the same places"
+    if c.outcome == "same":
+        return "the phases, events and values agree within their intervals, and no curve parts beyond noise"
+    if c.outcome == "seed_noise":
+        if c.chance is None:
+            return "the runs differ in their seed alone: what differs between them is what a seed does"
+        return f"seeds alone tell two such sets as far apart in {_odds(c.chance)}"
+    if c.outcome == "undecided" and c.least_p is not None:
+        n = f"{len(c.a)} against {len(c.b)} runs"
+        return f"{n} are too few: seeds alone separate them completely in {_odds(c.least_p)}"
+    told = [*_verdicts(c), *(_shifted(d) for d in _with(c, Change.REAL)[:MOST]), *(_only(e) for e in c.extras)]
+    if told:
+        return "; ".join(told)
+    if c.outcome == "undecided":
+        return "the phases lie at different places, and nothing says how sure these places are"
+    return _beyond_phases(c)
+
+
+def _verdicts(c: Comparison) -> list[str]:
+    a, b = (Counter(side) for side in c.verdicts)
+    if {*a} == {*b} and (len(a) == 1 or a == b):
+        return []
+    return [f"A ended {_tally(a)}, B {_tally(b)}"]
+
+
+def _tally(verdicts: Counter[str]) -> str:
+    if len(verdicts) == 1:
+        return plain(next(iter(verdicts)))
+    return " and ".join(f"{plain(word)} {count}×" for word, count in verdicts.most_common())
+
+
+def _beyond_phases(c: Comparison) -> str:
+    """Neither a verdict, nor a phase, nor an event: what is left."""
+    levels = [f"{d.what} ({d.kind})" for d in c.values if d.change is Change.REAL]
+    told = [f"other values: {', '.join(dict.fromkeys(levels))}"] if levels else []
+    parted = [s.signal for s in c.separations if s.outcome is Outcome.FOUND]
+    if parted:
+        told.append(f"the curves part: {', '.join(parted[:MOST])}{' …' if len(parted) > MOST else ''}")
+    dear = [d for d in c.cost if d.change is Change.REAL]
+    told += [f"{_subject(d)} {_by(d)}" for d in dear] if not told else []
+    return "phases and events agree; " + "; ".join(told or ["the settings of the runs move other numbers together"])
+
+
+def _with(c: Comparison, change: Change) -> list[Difference]:
+    """Events first: they are what people ask for."""
+    return [d for d in (*c.events, *c.phases) if d.kind != "lasts" and d.change is change]
+
+
+def _subject(d: Difference) -> str:
+    if d.kind == "event":
+        return NAMES.get(d.what, plain(d.what))
+    return f"the time to {d.what}" if d.kind in ("reach", "wall") else f"the beginning of {plain(d.what)}"
+
+
+def _shifted(d: Difference) -> str:
+    """What moved, which way and by how much."""
+    return f"{_subject(d)} {_by(d)}"
+
+
+def _by(d: Difference) -> str:
+    if d.by is None or d.middle_a is None or d.middle_b is None:
+        some, none = ("A", "B") if d.middle_b is None else ("B", "A")
+        return f"is seen in most runs of {some} and not of {none}" if d.a != d.b else "is seen in few runs"
+    if d.unit == "loss":
+        return f"at a training loss of {number(_loss(d.middle_b))} instead of {number(_loss(d.middle_a))}"
+    if d.by == 0:
+        return "at the same place"
+    extra = [] if d.share is None else [percent(abs(d.share))]
+    if d.seconds is not None and d.unit != "time":
+        extra.append(_clock(d.seconds))
+    said = f" ({', '.join(extra)})" if extra else ""
+    return f"{_length(abs(d.by), d.unit)} {'later' if d.by > 0 else 'earlier'}{said}"
+
+
+def _length(count: float, axis: str) -> str:
+    if axis in ("time", "s"):
+        return duration(count)
+    return f"{place(count)} {axis}{'' if count == 1 or axis == 'tokens' else 's'}"
+
+
+def _clock(seconds: float) -> str:
+    return f"{'+' if seconds >= 0 else '−'}{duration(abs(seconds))} on the clock"
+
+
+def _loss(position: float) -> float:
+    return float(10**-position)
+
+
+def _odds(p: float) -> str:
+    """A share of splits as people say it."""
+    if p >= 0.995:
+        return "every split of the runs"
+    return f"1 of {round(1 / p)} splits of the runs" if p <= 0.5 else f"{percent(p)} of the splits of the runs"
+
+
+def _noise(c: Comparison) -> str:
+    return "the intervals" if c.chance is None else "seed noise"
+
+
+def _caveats(c: Comparison) -> Iterator[str]:
+    if c.outcome == "identical":
+        return
+    if c.chance is None:
+        if c.outcome != "seed_noise":
+            yield (
+                "One run each: the intervals hold the noise of the logs, not what another seed would do. "
+                "Several seeds tell: runopsy diff A1 A2 A3 vs B1 B2 B3."
+            )
+        return
+    if c.outcome == "different":
+        yield (
+            f"{len(c.a)} against {len(c.b)} runs: taken together, seeds alone tell two such sets as far apart in "
+            f"{_odds(c.chance)}; complete separation of one line comes about so in {_odds(c.least_p or 1.0)}."
+        )
+
+
+# --- what lies where -----------------------------------------------------------------------------
+
+
+def _pictured(c: Comparison) -> Iterator[Block]:
+    drawn = overlay(c)
+    if drawn is None:
+        return
+    log = drawn.timelines and drawn.timelines[0].scale.log
+    several = "; of each set the run that the others resemble most" if c.chance is not None else ""
+    yield Heading(f"Phases, by {'log ' if log else ''}{unit(c)}{several}")
+    yield drawn
+
+
+def _moved(c: Comparison) -> Iterator[Block]:
+    rows = [_row(c, d, _subject(d).removeprefix("the ")) for d in (*c.phases, *c.events) if d.kind != "lasts"]
+    if rows or c.extras:
+        yield Heading("What lies where")
+    if rows:
+        yield Table(("", *_sides(c), "B − A", "", "on the clock", ""), tuple(rows))
+    for e in c.extras:
+        yield Prose(f"{_only(e)[0].upper()}{_only(e)[1:]}.")
+
+
+def _only(e: Extra) -> str:
+    side = e.side.upper()
+    name = plain(e.what) if e.kind == "phase" else NAMES.get(e.what, plain(e.what))
+    times = f", {len(e.steps)} times," if len(e.steps) > e.runs else ""
+    runs = f" ({e.runs} run{'s' if e.runs > 1 else ''})" if e.runs > 1 else ""
+    return (
+        f"only {side} has {'a phase of ' if e.kind == 'phase' else ''}{name}{times} from {place(e.steps[0])} on{runs}"
+    )
+
+
+def _sides(c: Comparison) -> tuple[str, str]:
+    return ("A", "B") if c.chance is None else ("A, median", "B, median")
+
+
+def _row(c: Comparison, d: Difference, name: str) -> tuple[str, ...]:
+    """A difference as a row: what, A, B, by how much, as a share, in seconds, and whether that is anything."""
+    clock = (
+        "" if d.seconds is None or d.unit == "time" else f"{'+' if d.seconds >= 0 else '−'}{duration(abs(d.seconds))}"
+    )
+    return (
+        name,
+        _cell(d, d.a, d.middle_a, d.interval_a),
+        _cell(d, d.b, d.middle_b, d.interval_b),
+        _signed(d),
+        "" if d.share is None or d.by == 0 else f"{'+' if d.share > 0 else '−'}{percent(abs(d.share))}",
+        clock,
+        _said(c, d),
+    )
+
+
+def _cell(
+    d: Difference, runs: Sequence[float | None], middle: float | None, interval: tuple[float, float] | None
+) -> str:
+    """The place of one run with its interval; of several their median, and from where to where they lie."""
+    seen = [r for r in runs if r is not None]
+    missing = f" in {len(seen)} of {len(runs)}" if len(seen) < len(runs) else ""
+    if middle is None:
+        return f"{_place(d, min(seen))}…{missing}" if seen else "not seen"
+    if len(runs) == 1:
+        ends = interval if interval is not None and d.unit and d.kind != "lasts" else None
+    else:
+        ends = (min(seen), max(seen))
+    spread = "" if ends is None or ends[0] == ends[1] else f" ({_place(d, ends[0])}–{_place(d, ends[1])})"
+    return f"{_place(d, middle)}{spread}{missing}"
+
+
+def _place(d: Difference, position: float) -> str:
+    if d.unit == "loss":
+        return number(_loss(position))
+    if d.unit in ("time", "s"):
+        return duration(position)
+    return place(position) if d.unit else number(position)
+
+
+def _signed(d: Difference) -> str:
+    if d.by is None:
+        return ""
+    if d.by == 0:
+        return "0"
+    if d.unit == "loss":
+        return f"× {number(float(10**-d.by))}"
+    size = duration(abs(d.by)) if d.unit in ("time", "s") else place(abs(d.by)) if d.unit else number(abs(d.by))
+    return f"{'+' if d.by > 0 else '−'}{size}"
+
+
+def _said(c: Comparison, d: Difference) -> str:
+    if d.by == 0:
+        return "the same"
+    if d.change is Change.REAL:
+        return f"beyond {_noise(c)}"
+    if d.change is Change.OPEN:
+        return "no interval" if c.chance is None else "too few runs"
+    inside = d.interval_a is not None and d.interval_b is not None and _meet(d.interval_a, d.interval_b)
+    if inside:
+        return "within the intervals"
+    if d.p is not None:
+        return "within seed noise" if c.least_p is None or d.p > c.least_p or c.outcome == "seed_noise" else "too close"
+    return "as a seed does" if c.outcome == "seed_noise" else "too close to tell"
+
+
+def _meet(a: tuple[float, float], b: tuple[float, float]) -> bool:
+    return a[0] <= b[1] and b[0] <= a[1]
+
+
+def _lengths(c: Comparison) -> Iterator[Block]:
+    rows = [_row(c, d, plain(d.what)) for d in c.phases if d.kind == "lasts"]
+    if rows:
+        table = Table(("phase", *_sides(c), "B − A", "", "on the clock", ""), tuple(rows))
+        yield Details("How long phases last", (table,))
+
+
+# --- curves --------------------------------------------------------------------------------------
+
+
+def _parted(c: Comparison) -> Iterator[Block]:
+    if not c.separations or c.outcome == "identical":
+        return
+    yield Heading("Where the curves part")
+    found = [s for s in c.separations if s.outcome is Outcome.FOUND]
+    judged = [s for s in found if s.signal.startswith(("train/", "val/"))]
+    others = [s for s in found if s not in judged]
+    columns = ("signal", f"beyond {'noise' if c.chance is None else 'seed noise'} by", "B stands", "at the end")
+    if judged:
+        yield Table(columns, tuple(_parting(c, s) for s in judged))
+    quiet = [s.signal for s in c.separations if s.outcome is Outcome.QUIET]
+    if quiet:
+        noise = "the noise of the logs" if c.chance is None else "seed noise"
+        yield Prose(f"Never apart beyond {noise}: {', '.join(quiet)}.")
+    for why in dict.fromkeys(s.why for s in c.separations if s.outcome is Outcome.NOT_CHECKED):
+        names = [s.signal for s in c.separations if s.outcome is Outcome.NOT_CHECKED and s.why == why]
+        yield Prose(f"Not checked, {why}: {', '.join(names)}.")
+    if others:
+        yield Details("Where other signals part", (Table(columns, tuple(_parting(c, s) for s in others)),))
+
+
+def _parting(c: Comparison, s: Separation) -> tuple[str, ...]:
+    low, high = s.interval if s.interval is not None else (0.0, 0.0)
+    said = _reached(c, high) if low == high else f"{_reached(c, high)} (seen over {_reached(c, low)} to there)"
+    return s.signal, said, "higher" if s.above else "lower", "apart" if s.at_end else "together"
+
+
+def _reached(c: Comparison, at: float) -> str:
+    """A place on the common axis in words."""
+    if c.align == "loss":
+        return f"training loss {number(_loss(at))}"
+    if c.align == "phase":
+        phases = (c.laid_a if len(c.laid_a.phases) >= len(c.laid_b.phases) else c.laid_b).phases
+        here = next((p for p in phases if p.start <= at < p.end), phases[-1])
+        return f"{percent((at - here.start) / (here.end - here.start))} of {plain(here.label)}"
+    return duration(at) if c.align == "time" else f"{c.align} {place(at)}"
+
+
+# --- values, cost, settings ----------------------------------------------------------------------
+
+
+def _levels(c: Comparison) -> Iterator[Block]:
+    if not c.values or c.outcome == "identical":
+        return
+    yield Heading("How good, at the same place")
+    rows = []
+    for end, best in pairwise([*c.values, c.values[-1]]):
+        if end.kind != "end":
+            continue
+        at = _reached(c, end.at or 0.0)
+        rows.append((end.what, f"at {at}", *_row(c, end, "")[1:5], _said(c, end)))
+        if best.kind == "best" and _shown(best) != _shown(end):
+            rows.append(("", "best until there", *_row(c, best, "")[1:5], _said(c, best)))
+    yield Table(("", "", *_sides(c), "B − A", "", ""), tuple(rows))
+    yield Prose("Values are those of the fitted curves, at the last place that all runs reach.")
+
+
+def _shown(d: Difference) -> tuple[str, ...]:
+    return tuple(number(v) for v in (*d.a, *d.b) if v is not None)
+
+
+def _costs(c: Comparison) -> Iterator[Block]:
+    if not c.cost or c.outcome == "identical":
+        return
+    yield Heading("What it cost")
+    names = {"reach": "to {what} {at}", "wall": "the same, on the clock", "pace": "per 1,000 {what}s"}
+    rows = []
+    for d in c.cost:
+        name = names[d.kind].format(what=d.what, at=number(d.at or 0.0))
+        rows.append(_row(c, _thousand(d) if d.kind == "pace" else d, name))
+    yield Table(("", *_sides(c), "B − A", "", "on the clock", ""), tuple(rows))
+
+
+def _thousand(d: Difference) -> Difference:
+    """Seconds per thousand steps: of one step they are too small to read."""
+
+    def times(values: Iterable[float | None]) -> tuple[float | None, ...]:
+        return tuple(None if v is None else 1000 * v for v in values)
+
+    a, b = times([d.middle_a, d.middle_b])
+    return replace(d, a=times(d.a), b=times(d.b), middle_a=a, middle_b=b)
+
+
+def _settings(c: Comparison) -> Iterator[Block]:
+    yield Heading("What was set differently")
+    if not c.config.known:
+        silent = [name for name, side in (("A", c.a), ("B", c.b)) if not any(x.run.config for x in side)]
+        yield Prose(f"Not known: the log of {' and of '.join(silent)} says nothing of how it was set.")
+        return
+    rows = tuple((key, _setting(a), _setting(b)) for key, (a, b) in c.config.differing.items())
+    if rows:
+        yield Table(("setting", "A", "B"), rows)
+    equal = f"{c.config.equal} {'other ' if rows else ''}setting{'' if c.config.equal == 1 else 's'}"
+    yield Prose(f"{equal} {'is' if c.config.equal == 1 else 'are'} equal.")
+    if c.config.left_out:
+        yield Prose(f"Left out, as they name a run, a place or a time: {', '.join(c.config.left_out)}.")
+
+
+def _setting(values: Sequence[object]) -> str:
+    told = dict.fromkeys(str(v) for v in values)
+    text = ", ".join(told)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
+def _notes(c: Comparison) -> Iterator[Block]:
+    notes = [*c.notes, *_coverage(c)]
+    if notes:
+        yield Heading("Notes")
+        yield from (Prose(note) for note in notes)
+
+
+def _coverage(c: Comparison) -> Iterator[str]:
+    """What one side has that the other has not, or has longer."""
+    a, b = (_signals(side) for side in (c.a, c.b))
+    for name, mine, other in (("A", a, b), ("B", b, a)):
+        if mine - other:
+            lone = sorted(mine - other)
+            yield f"Only {name} logged {', '.join(lone[:8])}{' …' if len(lone) > 8 else ''}."
+    ends = [max(x.last for x in side) for side in (c.a, c.b)]
+    if ends[0] != ends[1] and c.align == c.a[0].axis:
+        yield f"A ends at {_reached(c, ends[0])}, B at {_reached(c, ends[1])}."
+
+
+def _signals(side: Sequence[Autopsy]) -> set[str]:
+    return {n for x in side for n in x.signals if not n.startswith("recorder/")}
