@@ -66,8 +66,7 @@ def weigh(
 
 def by_seeds(row: Row) -> Row:
     """The same difference, known to be one that seeds make."""
-    settled = Change.NONE if row.difference.change is Change.REAL else row.difference.change
-    return replace(row, difference=replace(row.difference, change=settled))
+    return replace(row, difference=replace(row.difference, change=Change.NONE))
 
 
 def _beyond(known: bool, p: float | None, least_p: float) -> Change:

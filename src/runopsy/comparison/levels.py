@@ -88,7 +88,7 @@ def _target(curves: Sequence[Segments], split: int) -> float:
 
 
 def _reaches(x: Autopsy, s: Segments, target: float) -> Spot:
-    """Where a fitted curve first is as good, and where it is so give or take its error."""
+    """The logged place by which a fitted curve first is as good, and by which give or take its error."""
     sign = _sign(s)
 
     def first(shift: float) -> Position | None:
@@ -101,11 +101,16 @@ def _reaches(x: Autopsy, s: Segments, target: float) -> Spot:
         gaps = (sign * (s.curve - target) + shift * s.spread)[i - 1 : i + 1]
         return float(s.step[i - 1] + (s.step[i] - s.step[i - 1]) * (-gaps[0]) / (gaps[1] - gaps[0]))
 
+    logged = x.signals[s.signal].step
+
+    def row(position: Position) -> Position:
+        return float(logged[min(int(np.searchsorted(logged, position - 1e-9)), len(logged) - 1)])
+
     at, low, high = first(0.0), first(Z), first(-Z)
     if at is None:
         return Spot(None, until=x.last)
-    interval = None if low is None or high is None else (low, high)
-    return Spot(at, interval, seconds_at(x, at))
+    interval = None if low is None or high is None else (row(low), row(high))
+    return Spot(row(at), interval, seconds_at(x, row(at)))
 
 
 def _timed(x: Autopsy, spot: Spot) -> Spot | None:

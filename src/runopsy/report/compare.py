@@ -26,7 +26,9 @@ NAMES: Mapping[str, str] = {  # what moves when an event of the kind does
     "double_descent_peak": "the peak of the double descent",
     "divergence": "the divergence",
 }
+PHASES: Mapping[str, str] = {"converged": "convergence", "diverged": "divergence"}  # as nouns; the others are some
 MOST = 3  # differences in the headline: the tables hold the rest
+UNSEEN = 0.05  # seconds: printed as 0.0
 SHOWN = 60  # characters of a setting: longer ones are cut
 
 
@@ -65,15 +67,16 @@ def _named(ids: Sequence[str]) -> str:
 def _headline(c: Comparison) -> Iterator[Block]:
     word, tone = WORDS[c.outcome]
     yield Headline(word, tone, _gist(c))
-    moved, still, open_ = (_with(c, change) for change in (Change.REAL, Change.NONE, Change.OPEN))
+    still, open_ = _with(c, Change.NONE), _with(c, Change.OPEN)
     if c.outcome in ("different", "undecided"):
-        if len(moved) > MOST:
-            yield Prose(f"Also moved: {'; '.join(_shifted(d) for d in moved[MOST:])}.")
         if still:
-            yield Prose(f"Not moved beyond {_noise(c)}: {', '.join(_subject(d) for d in still)}.")
+            yield Prose(f"Not beyond {_noise(c)}: {', '.join(_subject(d) for d in still)}.")
         if open_:
-            lack = "No interval says how sure these places are" if c.chance is None else "Too few runs to say"
+            lack = "Not judged, as no interval is known" if c.chance is None else "Not judged, as the runs are too few"
             yield Prose(f"{lack}: {'; '.join(_shifted(d) for d in open_)}.")
+    if c.outcome == "seed_noise" and c.chance is None:
+        apart = [d for d in (*c.events, *c.phases) if d.kind != "lasts" and d.by]
+        yield Prose(f"Between these two: {'; '.join(_shifted(d) for d in apart)}." if apart else "No phase moves.")
     yield from (Prose(text) for text in _caveats(c))
 
 
@@ -84,14 +87,14 @@ def _gist(c: Comparison) -> str:
         return "the phases, events and values agree within their intervals, and no curve parts beyond noise"
     if c.outcome == "seed_noise":
         if c.chance is None:
-            return "the runs differ in their seed alone: what differs between them is what a seed does"
+            return "the runs are set alike but for the seed: what differs between them is what a seed does"
         return f"seeds alone tell two such sets as far apart in {_odds(c.chance)}"
     if c.outcome == "undecided" and c.least_p is not None:
         n = f"{len(c.a)} against {len(c.b)} runs"
         return f"{n} are too few: seeds alone separate them completely in {_odds(c.least_p)}"
-    told = [*_verdicts(c), *(_shifted(d) for d in _with(c, Change.REAL)[:MOST]), *(_only(e) for e in c.extras)]
+    told = [*_verdicts(c), *(_shifted(d) for d in _with(c, Change.REAL)), *(_only(e) for e in c.extras)]
     if told:
-        return "; ".join(told)
+        return "; ".join([*told[:MOST], *(["and more"] if len(told) > MOST else [])])
     if c.outcome == "undecided":
         return "the phases lie at different places, and nothing says how sure these places are"
     return _beyond_phases(c)
@@ -130,27 +133,39 @@ def _with(c: Comparison, change: Change) -> list[Difference]:
 def _subject(d: Difference) -> str:
     if d.kind == "event":
         return NAMES.get(d.what, plain(d.what))
-    return f"the time to {d.what}" if d.kind in ("reach", "wall") else f"the beginning of {plain(d.what)}"
+    return f"the time to {d.what}" if d.kind in ("reach", "wall") else f"the beginning of {_phase(d.what)}"
+
+
+def _phase(label: str) -> str:
+    return PHASES.get(label, plain(label))
 
 
 def _shifted(d: Difference) -> str:
     """What moved, which way and by how much."""
-    return f"{_subject(d)} {_by(d)}"
+    return f"{_phase(d.what)} begins {_by(d)}" if d.kind == "begins" else f"{_subject(d)} comes {_by(d)}"
 
 
 def _by(d: Difference) -> str:
     if d.by is None or d.middle_a is None or d.middle_b is None:
-        some, none = ("A", "B") if d.middle_b is None else ("B", "A")
-        return f"is seen in most runs of {some} and not of {none}" if d.a != d.b else "is seen in few runs"
+        return f"in {_seen(d.a)} of A and {_seen(d.b)} of B"
     if d.unit == "loss":
         return f"at a training loss of {number(_loss(d.middle_b))} instead of {number(_loss(d.middle_a))}"
     if d.by == 0:
         return "at the same place"
     extra = [] if d.share is None else [percent(abs(d.share))]
-    if d.seconds is not None and d.unit != "time":
-        extra.append(_clock(d.seconds))
+    if d.seconds is not None and abs(d.seconds) >= UNSEEN:
+        against = d.seconds * d.by < 0
+        extra.append(f"but {duration(abs(d.seconds))} {_when(d.seconds)}" if against else duration(abs(d.seconds)))
     said = f" ({', '.join(extra)})" if extra else ""
-    return f"{_length(abs(d.by), d.unit)} {'later' if d.by > 0 else 'earlier'}{said}"
+    return f"{_length(abs(d.by), d.unit)} {_when(d.by)}{said}"
+
+
+def _when(by: float) -> str:
+    return "later" if by > 0 else "earlier"
+
+
+def _seen(runs: Sequence[float | None]) -> str:
+    return f"{sum(r is not None for r in runs)} of {len(runs)} runs"
 
 
 def _length(count: float, axis: str) -> str:
@@ -159,8 +174,11 @@ def _length(count: float, axis: str) -> str:
     return f"{place(count)} {axis}{'' if count == 1 or axis == 'tokens' else 's'}"
 
 
-def _clock(seconds: float) -> str:
-    return f"{'+' if seconds >= 0 else '−'}{duration(abs(seconds))} on the clock"
+def _clock(seconds: float | None, axis: str) -> str:
+    """A difference of seconds; nothing where the axis itself counts them."""
+    if seconds is None or axis == "time":
+        return ""
+    return "0" if abs(seconds) < UNSEEN else f"{'+' if seconds > 0 else '−'}{duration(abs(seconds))}"
 
 
 def _loss(position: float) -> float:
@@ -168,10 +186,8 @@ def _loss(position: float) -> float:
 
 
 def _odds(p: float) -> str:
-    """A share of splits as people say it."""
-    if p >= 0.995:
-        return "every split of the runs"
-    return f"1 of {round(1 / p)} splits of the runs" if p <= 0.5 else f"{percent(p)} of the splits of the runs"
+    """A share of all splits of the runs, as people say it."""
+    return f"1 of {round(1 / p)} cases" if p <= 0.3 else f"{percent(p)} of cases"
 
 
 def _noise(c: Comparison) -> str:
@@ -189,10 +205,9 @@ def _caveats(c: Comparison) -> Iterator[str]:
             )
         return
     if c.outcome == "different":
-        yield (
-            f"{len(c.a)} against {len(c.b)} runs: taken together, seeds alone tell two such sets as far apart in "
-            f"{_odds(c.chance)}; complete separation of one line comes about so in {_odds(c.least_p or 1.0)}."
-        )
+        runs = f"{len(c.a)} run{'s' if len(c.a) > 1 else ''} against {len(c.b)}"
+        most = f" With {runs} no test can show more." if c.chance == c.least_p else ""
+        yield f"Seeds alone tell two such sets as far apart in {_odds(c.chance)}.{most}"
 
 
 # --- what lies where -----------------------------------------------------------------------------
@@ -205,27 +220,33 @@ def _pictured(c: Comparison) -> Iterator[Block]:
     log = drawn.timelines and drawn.timelines[0].scale.log
     several = "; of each set the run that the others resemble most" if c.chance is not None else ""
     yield Heading(f"Phases, by {'log ' if log else ''}{unit(c)}{several}")
-    yield drawn
+    yield replace(drawn, charts=()) if c.outcome == "identical" else drawn
 
 
 def _moved(c: Comparison) -> Iterator[Block]:
-    rows = [_row(c, d, _subject(d).removeprefix("the ")) for d in (*c.phases, *c.events) if d.kind != "lasts"]
+    if c.outcome == "identical":
+        return
+    rows = [_row(c, d, _title(d)) for d in (*c.phases, *c.events) if d.kind != "lasts"]
     if rows or c.extras:
         yield Heading("What lies where")
     if rows:
-        yield Table(("", *_sides(c), "B − A", "", "on the clock", ""), tuple(rows))
+        yield Table(("", *_sides(c), "B − A", "", "by the clock", ""), tuple(rows))
     for e in c.extras:
         yield Prose(f"{_only(e)[0].upper()}{_only(e)[1:]}.")
 
 
+def _title(d: Difference) -> str:
+    return f"{_phase(d.what)} begins" if d.kind == "begins" else _subject(d).removeprefix("the ")
+
+
 def _only(e: Extra) -> str:
-    side = e.side.upper()
-    name = plain(e.what) if e.kind == "phase" else NAMES.get(e.what, plain(e.what))
-    times = f", {len(e.steps)} times," if len(e.steps) > e.runs else ""
-    runs = f" ({e.runs} run{'s' if e.runs > 1 else ''})" if e.runs > 1 else ""
-    return (
-        f"only {side} has {'a phase of ' if e.kind == 'phase' else ''}{name}{times} from {place(e.steps[0])} on{runs}"
-    )
+    side, first = e.side.upper(), place(e.steps[0])
+    runs = f" ({e.runs} runs)" if e.runs > 1 else ""
+    if e.kind == "phase":
+        return f"only {side} has a {plain(e.what)} phase, from {first} on{runs}"
+    name = NAMES.get(e.what, plain(e.what))
+    times = f"{len(e.steps)} times, the first" if len(e.steps) > e.runs else "at"
+    return f"only {side} has {name}, {times} at {first}{runs}".replace("at at", "at")
 
 
 def _sides(c: Comparison) -> tuple[str, str]:
@@ -234,16 +255,13 @@ def _sides(c: Comparison) -> tuple[str, str]:
 
 def _row(c: Comparison, d: Difference, name: str) -> tuple[str, ...]:
     """A difference as a row: what, A, B, by how much, as a share, in seconds, and whether that is anything."""
-    clock = (
-        "" if d.seconds is None or d.unit == "time" else f"{'+' if d.seconds >= 0 else '−'}{duration(abs(d.seconds))}"
-    )
     return (
         name,
         _cell(d, d.a, d.middle_a, d.interval_a),
         _cell(d, d.b, d.middle_b, d.interval_b),
         _signed(d),
         "" if d.share is None or d.by == 0 else f"{'+' if d.share > 0 else '−'}{percent(abs(d.share))}",
-        clock,
+        _clock(d.seconds, d.unit),
         _said(c, d),
     )
 
@@ -260,8 +278,14 @@ def _cell(
         ends = interval if interval is not None and d.unit and d.kind != "lasts" else None
     else:
         ends = (min(seen), max(seen))
-    spread = "" if ends is None or ends[0] == ends[1] else f" ({_place(d, ends[0])}–{_place(d, ends[1])})"
+    told = [] if ends is None or ends[0] == ends[1] else [_place(d, end if d.unit else _rough(end)) for end in ends]
+    spread = f" ({'–'.join(told)})" if told else ""
     return f"{_place(d, middle)}{spread}{missing}"
+
+
+def _rough(value: float) -> float:
+    """Two digits: ends of a range are rarely known better, and the table stays in its columns."""
+    return float(f"{value:.2g}")
 
 
 def _place(d: Difference, position: float) -> str:
@@ -288,6 +312,8 @@ def _said(c: Comparison, d: Difference) -> str:
         return "the same"
     if d.change is Change.REAL:
         return f"beyond {_noise(c)}"
+    if c.chance is None and d.kind in ("wall", "pace"):
+        return ""  # what a machine does from run to run no log can say
     if d.change is Change.OPEN:
         return "no interval" if c.chance is None else "too few runs"
     inside = d.interval_a is not None and d.interval_b is not None and _meet(d.interval_a, d.interval_b)
@@ -305,8 +331,8 @@ def _meet(a: tuple[float, float], b: tuple[float, float]) -> bool:
 def _lengths(c: Comparison) -> Iterator[Block]:
     rows = [_row(c, d, plain(d.what)) for d in c.phases if d.kind == "lasts"]
     if rows:
-        table = Table(("phase", *_sides(c), "B − A", "", "on the clock", ""), tuple(rows))
-        yield Details("How long phases last", (table,))
+        table = Table(("phase", *_sides(c), "B − A", "", "by the clock", ""), tuple(rows))
+        yield Details("Lengths of the phases", (table,))
 
 
 # --- curves --------------------------------------------------------------------------------------
@@ -319,7 +345,12 @@ def _parted(c: Comparison) -> Iterator[Block]:
     found = [s for s in c.separations if s.outcome is Outcome.FOUND]
     judged = [s for s in found if s.signal.startswith(("train/", "val/"))]
     others = [s for s in found if s not in judged]
-    columns = ("signal", f"beyond {'noise' if c.chance is None else 'seed noise'} by", "B stands", "at the end")
+    columns = (
+        "signal",
+        f"first apart beyond {'noise' if c.chance is None else 'seed noise'}",
+        "B stands",
+        "at the end",
+    )
     if judged:
         yield Table(columns, tuple(_parting(c, s) for s in judged))
     quiet = [s.signal for s in c.separations if s.outcome is Outcome.QUIET]
@@ -330,13 +361,21 @@ def _parted(c: Comparison) -> Iterator[Block]:
         names = [s.signal for s in c.separations if s.outcome is Outcome.NOT_CHECKED and s.why == why]
         yield Prose(f"Not checked, {why}: {', '.join(names)}.")
     if others:
-        yield Details("Where other signals part", (Table(columns, tuple(_parting(c, s) for s in others)),))
+        yield Details("Places where other signals part", (Table(columns, tuple(_parting(c, s) for s in others)),))
 
 
 def _parting(c: Comparison, s: Separation) -> tuple[str, ...]:
     low, high = s.interval if s.interval is not None else (0.0, 0.0)
-    said = _reached(c, high) if low == high else f"{_reached(c, high)} (seen over {_reached(c, low)} to there)"
+    said = (
+        _reached(c, high) if low == high else f"{_reached(c, low)} to {_reached(c, high).removeprefix(c.align + ' ')}"
+    )
     return s.signal, said, "higher" if s.above else "lower", "apart" if s.at_end else "together"
+
+
+def _between(c: Comparison, low: float, high: float) -> str:
+    if _reached(c, low) == _reached(c, high):
+        return _reached(c, high)
+    return f"{_reached(c, low)} to {_reached(c, high).removeprefix(f'{c.align} ')}"
 
 
 def _reached(c: Comparison, at: float) -> str:
@@ -359,14 +398,14 @@ def _levels(c: Comparison) -> Iterator[Block]:
     yield Heading("How good, at the same place")
     rows = []
     for end, best in pairwise([*c.values, c.values[-1]]):
-        if end.kind != "end":
-            continue
-        at = _reached(c, end.at or 0.0)
-        rows.append((end.what, f"at {at}", *_row(c, end, "")[1:5], _said(c, end)))
-        if best.kind == "best" and _shown(best) != _shown(end):
-            rows.append(("", "best until there", *_row(c, best, "")[1:5], _said(c, best)))
-    yield Table(("", "", *_sides(c), "B − A", "", ""), tuple(rows))
-    yield Prose("Values are those of the fitted curves, at the last place that all runs reach.")
+        if end.kind == "end":
+            rows.append((end.what, *_row(c, end, "")[1:5], _said(c, end)))
+        if end.kind == "end" and best.kind == "best" and _shown(best) != _shown(end):
+            rows.append(("  best until there", *_row(c, best, "")[1:5], _said(c, best)))
+    yield Table(("", *_sides(c), "B − A", "", ""), tuple(rows))
+    ends = [d.at for d in c.values if d.at is not None]
+    where = _between(c, min(ends), max(ends))
+    yield Prose(f"Values are those of the fitted curves, at the last place that all runs reach: {where}.")
 
 
 def _shown(d: Difference) -> tuple[str, ...]:
@@ -377,12 +416,13 @@ def _costs(c: Comparison) -> Iterator[Block]:
     if not c.cost or c.outcome == "identical":
         return
     yield Heading("What it cost")
-    names = {"reach": "to {what} {at}", "wall": "the same, on the clock", "pace": "per 1,000 {what}s"}
+    names = {"reach": "to {what} {at}", "wall": "the same, in time", "pace": "per 1,000 {what}s"}
     rows = []
     for d in c.cost:
         name = names[d.kind].format(what=d.what, at=number(d.at or 0.0))
-        rows.append(_row(c, _thousand(d) if d.kind == "pace" else d, name))
-    yield Table(("", *_sides(c), "B − A", "", "on the clock", ""), tuple(rows))
+        what, a, b, by, share, _, said = _row(c, _thousand(d) if d.kind == "pace" else d, name)
+        rows.append((what, a, b, by, share, said))
+    yield Table(("", *_sides(c), "B − A", "", ""), tuple(rows))
 
 
 def _thousand(d: Difference) -> Difference:
