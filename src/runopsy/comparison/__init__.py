@@ -11,7 +11,7 @@ import numpy as np
 
 from runopsy.autopsy import analyze
 from runopsy.comparison import judging, separation
-from runopsy.comparison.alignment import ALIGNMENTS, COUNTED, Alignment, align, common_axis, seconds_at
+from runopsy.comparison.alignment import ALIGNMENTS, Alignment, align, seconds_at
 from runopsy.comparison.configs import compare_configs, only_seeds
 from runopsy.comparison.gates import gates, hits
 from runopsy.comparison.judging import Row
@@ -52,8 +52,7 @@ def diff(
         UnreadableLog, CannotJudge: as ``analyze``.
         BadOption: there is no such axis, a run cannot be laid on it, or a side is empty.
     """
-    x = align if align in COUNTED else None
-    sides = [[_examined(s, x, roles, rules) for s in _several(side)] for side in (a, b)]
+    sides = [[_examined(s, roles, rules) for s in _several(side)] for side in (a, b)]
     if not all(sides):
         raise BadOption("one side has no run", hint="give at least one run each")
     return _compared(sides[0], sides[1], align)
@@ -63,14 +62,14 @@ def _several(side: Subject | Sequence[Subject]) -> Sequence[Subject]:
     return side if isinstance(side, Sequence) and not isinstance(side, str) else [side]
 
 
-def _examined(subject: Subject, x: str | None, roles: Mapping[str, str] | None, rules: tuple[Rule, ...]) -> Autopsy:
-    return subject if isinstance(subject, Autopsy) else analyze(subject, roles=roles, x=x, rules=rules)
+def _examined(subject: Subject, roles: Mapping[str, str] | None, rules: tuple[Rule, ...]) -> Autopsy:
+    return subject if isinstance(subject, Autopsy) else analyze(subject, roles=roles, rules=rules)
 
 
 def _compared(a: Sequence[Autopsy], b: Sequence[Autopsy], wanted: str | None) -> Comparison:
     both, split = [*a, *b], len(a)
     story = slots(both)
-    axis = align(both, common_axis(both, wanted), story)
+    axis = align(both, wanted, story)
     splits, config = Splits.of(len(a), len(b)), compare_configs(a, b)
     parts = [
         _phase_rows(both, split, splits, axis, story),
@@ -129,6 +128,7 @@ def _phase_rows(
 ) -> list[Row]:
     """Where each phase of the story begins, and how long it lasts, where both sides have it."""
     rows = []
+    one_count = len({x.axis for x in both}) == 1
     for slot in story:
         if not _shared(slot.phases, split):
             continue
@@ -137,11 +137,16 @@ def _phase_rows(
         if axis.name != "phase" and any(
             k for k in slot.phases
         ):  # with all at the start of the run there is no question
-            scale, least = _elapsed(both[:split], slot, axis), _least(both, axis)
+            scale = _elapsed(
+                axis,
+                [None if k is None else x.phases[k].start for x, k in zip(both[:split], slot.phases, strict=False)],
+                both,
+            )
+            least = _least(both, axis)
             rows.append(
                 _row(splits, split, begins, scale=scale, least=least, kind="begins", what=slot.label, unit=axis.name)
             )
-        if any(s.at is not None for s in lasts[:split]) and any(s.at is not None for s in lasts[split:]):
+        if one_count and any(s.at is not None for s in lasts[:split]) and any(s.at is not None for s in lasts[split:]):
             least = ONE_COLUMN * min(x.last - x.first for x in both)
             rows.append(_row(splits, split, lasts, least=least, kind="lasts", what=slot.label, unit=both[0].axis))
     return rows
@@ -157,8 +162,7 @@ def _event_rows(both: Sequence[Autopsy], split: int, splits: Splits, axis: Align
         spots = []
         for i, (x, e) in enumerate(zip(both, found, strict=True)):
             spots.append(_absent(x, axis, i) if e is None else _placed(x, e.step, e.interval, axis, i))
-        known = [e.step - x.first for x, e in zip(both[:split], found[:split], strict=True) if e is not None]
-        scale = float(np.median(known)) if axis.counts else None
+        scale = _elapsed(axis, [None if e is None else e.step for e in found[:split]], both)
         rows.append(_row(splits, split, spots, scale=scale, kind="event", what=kind, unit=axis.name))
     return rows
 
@@ -177,7 +181,9 @@ def _row(
 
 def _least(both: Sequence[Autopsy], axis: Alignment) -> float:
     """Boundaries that would be drawn as one are one; on the axis of the loss, 2 % of it."""
-    return ONE_COLUMN * min(x.last - x.first for x in both) if axis.counts else BY_FACTORS / np.log(10)
+    if not axis.counts:
+        return float(BY_FACTORS / np.log(10))
+    return ONE_COLUMN * min(axis.place(i, x.last) - axis.place(i, x.first) for i, x in enumerate(both))
 
 
 def _shared(found: Sequence[object], split: int) -> bool:
@@ -208,18 +214,18 @@ def _lasts(x: Autopsy, k: int | None) -> Spot:
 
 def _placed(x: Autopsy, step: float, interval: tuple[float, float] | None, axis: Alignment, run: int) -> Spot:
     ends = None if interval is None else (axis.place(run, interval[0]), axis.place(run, interval[1]))
-    return Spot(axis.place(run, step), ends, None if x.axis == "time" else seconds_at(x, step))
+    return Spot(axis.place(run, step), ends, None if axis.name == "time" else seconds_at(x, step))
 
 
 def _absent(x: Autopsy, axis: Alignment, run: int) -> Spot:
     return Spot(None, until=axis.place(run, x.last))
 
 
-def _elapsed(side: Sequence[Autopsy], slot: Slot, axis: Alignment) -> float | None:
-    """A's elapsed steps at the beginning of a phase; on the axis of the loss a share means nothing."""
+def _elapsed(axis: Alignment, at: Sequence[float | None], both: Sequence[Autopsy]) -> float:
+    """What A's runs had done until then, on the common axis; 0 where a share of it means nothing."""
     if not axis.counts:
-        return None
-    known = [x.phases[k].start - x.first for x, k in zip(side, slot.phases, strict=False) if k is not None]
+        return 0.0
+    known = [axis.place(i, p) - axis.place(i, both[i].first) for i, p in enumerate(at) if p is not None]
     return float(np.median(known))
 
 

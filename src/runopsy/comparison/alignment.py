@@ -10,10 +10,11 @@ import numpy as np
 from runopsy.comparison.pairing import Slot
 from runopsy.errors import BadOption
 from runopsy.model import Autopsy, Position, Positions, Values
+from runopsy.signals import mover
+from runopsy.signals.axis import AXES
 
-COUNTED = ("step", "epoch", "time", "tokens")  # what an autopsy itself can count by
-REACHED = ("loss", "phase")  # what is read off its curves
-ALIGNMENTS = (*COUNTED, *REACHED)
+REACHED = ("loss", "phase")  # read off the curves; the others count
+ALIGNMENTS = (*AXES, *REACHED)
 
 Map = Callable[[Positions], Positions]
 
@@ -23,7 +24,7 @@ class Alignment:
     """For each run, A's first, how its own positions become places on the common axis; none of them falls.
 
     On the axis "loss" a place is minus the log10 of the lowest training loss so far, on "phase" the
-    number of the phase and the share of it that has passed; on any other the run's own position.
+    number of the phase and the share of it that has passed.
     """
 
     name: str
@@ -38,43 +39,35 @@ class Alignment:
         return float(self.maps[run](np.array([position]))[0])
 
 
-def align(autopsies: Sequence[Autopsy], name: str, story: Sequence[Slot]) -> Alignment:
-    """The common axis.
+def align(autopsies: Sequence[Autopsy], wanted: str | None, story: Sequence[Slot]) -> Alignment:
+    """The common axis: the one that was asked for, or the one that all runs count by.
 
     Raises:
-        BadOption: no such axis, or a run that cannot be laid on it.
+        BadOption: no such axis, a run that cannot be laid on it, or runs that count by different things.
     """
+    own = sorted({x.axis for x in autopsies})
+    if wanted is None and len(own) > 1:
+        raise BadOption(
+            f"the runs count by different things: {', '.join(own)}",
+            hint="--align epoch, time or tokens lays them on what both logs say; loss and phase need no common count",
+        )
+    name = wanted or own[0]
     if name == "loss":
         return Alignment(name, tuple(_by_loss(x) for x in autopsies))
     if name == "phase":
         if not story:
             raise BadOption("these runs have no phases to be laid on", hint="use --align step")
         return Alignment(name, tuple(_by_phase(x, story, i) for i, x in enumerate(autopsies)))
-    return Alignment(name, tuple(np.asarray for _ in autopsies))
+    return Alignment(name, tuple(np.asarray if x.axis == name else _by_count(x, name) for x in autopsies))
 
 
-def common_axis(autopsies: Sequence[Autopsy], wanted: str | None) -> str:
-    """What the runs are laid on: what was asked for, or what they all count by.
-
-    Raises:
-        BadOption: they count by different things, or by another than was asked for.
-    """
-    own = sorted({x.axis for x in autopsies})
-    if wanted is not None and wanted not in ALIGNMENTS and wanted != own[0]:
-        raise BadOption(f"runs cannot be aligned by {wanted!r}", hint=f"choose {', '.join(ALIGNMENTS)}")
-    if wanted in REACHED and wanted is not None:
-        return wanted
-    if len(own) > 1:
-        raise BadOption(
-            f"the runs count by different things: {', '.join(own)}",
-            hint="--align epoch, time or tokens lays them on what both logs say; loss and phase need no common count",
-        )
-    if wanted is not None and own[0] != wanted:
-        raise BadOption(
-            f"these autopsies count by {own[0]}, not by {wanted}",
-            hint=f'give the paths, or the autopsies of analyze(run, x="{wanted}")',
-        )
-    return own[0]
+def _by_count(x: Autopsy, name: str) -> Map:
+    if name not in ALIGNMENTS:
+        raise BadOption(f"runs cannot be aligned by {name!r}", hint=f"choose {', '.join(ALIGNMENTS)}")
+    try:
+        return mover(x.signals, x.axis, name)
+    except BadOption as cause:
+        raise BadOption(f"{x.run.path}: {cause.message}", hint=cause.hint) from cause
 
 
 def clock(x: Autopsy) -> tuple[Positions, Values] | None:

@@ -35,7 +35,7 @@ def weigh(
         splits: of as many runs as there are spots.
         a: one spot per run.
         b: likewise.
-        scale: what the difference is a share of; default: A's own middle value.
+        scale: what the difference is a share of; default: A's own middle value; 0 where a share means nothing.
         least: where an interval is not known, a difference up to this is beneath notice.
         named: ``kind``, ``what``, ``unit`` and ``at`` of the difference.
     """

@@ -38,20 +38,22 @@ def values(autopsies: Sequence[Autopsy], split: int, splits: Splits, axis: Align
 def cost(autopsies: Sequence[Autopsy], split: int, splits: Splits) -> list[Row]:
     """Steps and seconds to a value that both sides reach, and seconds per thousand steps."""
     rows = []
+    one_count = len({x.axis for x in autopsies}) == 1
     name = next((n for n in ("val/loss", "val/acc", "train/loss") if all(n in x.segments for x in autopsies)), None)
     if name is not None:
         target = _target([x.segments[name] for x in autopsies], split)
         reached = [_reaches(x, x.segments[name], target) for x in autopsies]
         unit = autopsies[0].axis
         a, b = reached[:split], reached[split:]
-        rows.append(weigh(splits, a, b, kind="reach", what=name, unit=unit, at=target))
+        if one_count:
+            rows.append(weigh(splits, a, b, kind="reach", what=name, unit=unit, at=target))
         timed = [_timed(x, spot) for x, spot in zip(autopsies, reached, strict=True)]
         if unit != "time" and all(t is not None for t in timed):
             wall = [t for t in timed if t is not None]
             rows.append(weigh(splits, wall[:split], wall[split:], kind="wall", what=name, unit="s", at=target))
     paces = [_pace(x) for x in autopsies]
     known = [Spot(p) for p in paces if p is not None]
-    if len(known) == len(paces) and autopsies[0].axis != "time":
+    if one_count and len(known) == len(paces) and autopsies[0].axis != "time":
         rows.append(weigh(splits, known[:split], known[split:], kind="pace", what=autopsies[0].axis, unit="s"))
     return rows
 

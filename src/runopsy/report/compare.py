@@ -75,7 +75,7 @@ def _headline(c: Comparison) -> Iterator[Block]:
             lack = "Not judged, as no interval is known" if c.chance is None else "Not judged, as the runs are too few"
             yield Prose(f"{lack}: {'; '.join(_shifted(d) for d in open_)}.")
     if c.outcome == "seed_noise" and c.chance is None:
-        apart = [d for d in (*c.events, *c.phases) if d.kind != "lasts" and d.by]
+        apart = [d for d in _placed(c) if d.by]
         yield Prose(f"Between these two: {'; '.join(_shifted(d) for d in apart)}." if apart else "No phase moves.")
     yield from (Prose(text) for text in _caveats(c))
 
@@ -127,12 +127,19 @@ def _beyond_phases(c: Comparison) -> str:
 
 def _with(c: Comparison, change: Change) -> list[Difference]:
     """Events first: they are what people ask for."""
-    return [d for d in (*c.events, *c.phases) if d.kind != "lasts" and d.change is change]
+    return [d for d in _placed(c) if d.change is change]
+
+
+def _placed(c: Comparison) -> list[Difference]:
+    """What is told of events and phases: where they begin, and laid phase on phase how long they last."""
+    return [*c.events, *(d for d in c.phases if (d.kind == "lasts") == (c.align == "phase"))]
 
 
 def _subject(d: Difference) -> str:
     if d.kind == "event":
         return NAMES.get(d.what, plain(d.what))
+    if d.kind == "lasts":
+        return f"the length of {plain(d.what)}"
     return f"the time to {d.what}" if d.kind in ("reach", "wall") else f"the beginning of {_phase(d.what)}"
 
 
@@ -142,6 +149,8 @@ def _phase(label: str) -> str:
 
 def _shifted(d: Difference) -> str:
     """What moved, which way and by how much."""
+    if d.kind == "lasts" and d.by:
+        return f"{plain(d.what)} is {_by(d)}"
     return f"{_phase(d.what)} begins {_by(d)}" if d.kind == "begins" else f"{_subject(d)} comes {_by(d)}"
 
 
@@ -157,7 +166,8 @@ def _by(d: Difference) -> str:
         against = d.seconds * d.by < 0
         extra.append(f"but {duration(abs(d.seconds))} {_when(d.seconds)}" if against else duration(abs(d.seconds)))
     said = f" ({', '.join(extra)})" if extra else ""
-    return f"{_length(abs(d.by), d.unit)} {_when(d.by)}{said}"
+    way = ("longer" if d.by > 0 else "shorter") if d.kind == "lasts" else _when(d.by)
+    return f"{_length(abs(d.by), d.unit)} {way}{said}"
 
 
 def _when(by: float) -> str:
@@ -170,7 +180,9 @@ def _seen(runs: Sequence[float | None]) -> str:
 
 def _length(count: float, axis: str) -> str:
     if axis in ("time", "s"):
-        return duration(count)
+        return _duration(count)
+    if axis == "phase":
+        return f"{percent(count)} of a phase"
     return f"{place(count)} {axis}{'' if count == 1 or axis == 'tokens' else 's'}"
 
 
@@ -179,6 +191,10 @@ def _clock(seconds: float | None, axis: str) -> str:
     if seconds is None or axis == "time":
         return ""
     return "0" if abs(seconds) < UNSEEN else f"{'+' if seconds > 0 else '−'}{duration(abs(seconds))}"
+
+
+def _duration(seconds: float) -> str:
+    return duration(seconds) if seconds >= 1 or seconds == 0 else f"{number(_rough(seconds))} s"
 
 
 def _loss(position: float) -> float:
@@ -197,6 +213,8 @@ def _noise(c: Comparison) -> str:
 def _caveats(c: Comparison) -> Iterator[str]:
     if c.outcome == "identical":
         return
+    if c.align == "time":
+        yield "Seconds hold whatever else the machine was doing: another day, other seconds."
     if c.chance is None:
         if c.outcome != "seed_noise":
             yield (
@@ -226,7 +244,7 @@ def _pictured(c: Comparison) -> Iterator[Block]:
 def _moved(c: Comparison) -> Iterator[Block]:
     if c.outcome == "identical":
         return
-    rows = [_row(c, d, _title(d)) for d in (*c.phases, *c.events) if d.kind != "lasts"]
+    rows = [_row(c, d, _title(d)) for d in _placed(c)]
     if rows or c.extras:
         yield Heading("What lies where")
     if rows:
@@ -236,6 +254,8 @@ def _moved(c: Comparison) -> Iterator[Block]:
 
 
 def _title(d: Difference) -> str:
+    if d.kind == "lasts":
+        return f"{plain(d.what)} lasts"
     return f"{_phase(d.what)} begins" if d.kind == "begins" else _subject(d).removeprefix("the ")
 
 
@@ -257,9 +277,9 @@ def _row(c: Comparison, d: Difference, name: str) -> tuple[str, ...]:
     """A difference as a row: what, A, B, by how much, as a share, in seconds, and whether that is anything."""
     return (
         name,
-        _cell(d, d.a, d.middle_a, d.interval_a),
-        _cell(d, d.b, d.middle_b, d.interval_b),
-        _signed(d),
+        _cell(c, d, d.a, d.middle_a, d.interval_a),
+        _cell(c, d, d.b, d.middle_b, d.interval_b),
+        _signed(c, d),
         "" if d.share is None or d.by == 0 else f"{'+' if d.share > 0 else '−'}{percent(abs(d.share))}",
         _clock(d.seconds, d.unit),
         _said(c, d),
@@ -267,20 +287,26 @@ def _row(c: Comparison, d: Difference, name: str) -> tuple[str, ...]:
 
 
 def _cell(
-    d: Difference, runs: Sequence[float | None], middle: float | None, interval: tuple[float, float] | None
+    c: Comparison,
+    d: Difference,
+    runs: Sequence[float | None],
+    middle: float | None,
+    interval: tuple[float, float] | None,
 ) -> str:
     """The place of one run with its interval; of several their median, and from where to where they lie."""
     seen = [r for r in runs if r is not None]
     missing = f" in {len(seen)} of {len(runs)}" if len(seen) < len(runs) else ""
     if middle is None:
-        return f"{_place(d, min(seen))}…{missing}" if seen else "not seen"
-    if len(runs) == 1:
+        return f"{_place(c, d, min(seen))}…{missing}" if seen else "not seen"
+    if d.unit == "phase":
+        ends = None  # in words it would fill the line
+    elif len(runs) == 1:
         ends = interval if interval is not None and d.unit and d.kind != "lasts" else None
     else:
         ends = (min(seen), max(seen))
-    told = [] if ends is None or ends[0] == ends[1] else [_place(d, end if d.unit else _rough(end)) for end in ends]
-    spread = f" ({'–'.join(told)})" if told else ""
-    return f"{_place(d, middle)}{spread}{missing}"
+    told = [] if ends is None or ends[0] == ends[1] else [_place(c, d, end) for end in ends]
+    spread = f" ({'–'.join(dict.fromkeys(told))})" if told else ""
+    return f"{_place(c, d, middle)}{spread}{missing}"
 
 
 def _rough(value: float) -> float:
@@ -288,22 +314,24 @@ def _rough(value: float) -> float:
     return float(f"{value:.2g}")
 
 
-def _place(d: Difference, position: float) -> str:
+def _place(c: Comparison, d: Difference, position: float) -> str:
     if d.unit == "loss":
-        return number(_loss(position))
+        return number(_rough(_loss(position)))
     if d.unit in ("time", "s"):
-        return duration(position)
+        return _duration(position)
+    if d.unit == "phase":
+        return _reached(c, position)
     return place(position) if d.unit else number(position)
 
 
-def _signed(d: Difference) -> str:
+def _signed(c: Comparison, d: Difference) -> str:
     if d.by is None:
         return ""
     if d.by == 0:
         return "0"
     if d.unit == "loss":
         return f"× {number(float(10**-d.by))}"
-    size = duration(abs(d.by)) if d.unit in ("time", "s") else place(abs(d.by)) if d.unit else number(abs(d.by))
+    size = _length(abs(d.by), d.unit) if d.unit in ("time", "s", "phase") else _place(c, d, abs(d.by))
     return f"{'+' if d.by > 0 else '−'}{size}"
 
 
@@ -330,7 +358,7 @@ def _meet(a: tuple[float, float], b: tuple[float, float]) -> bool:
 
 def _lengths(c: Comparison) -> Iterator[Block]:
     rows = [_row(c, d, plain(d.what)) for d in c.phases if d.kind == "lasts"]
-    if rows:
+    if rows and c.align != "phase":
         table = Table(("phase", *_sides(c), "B − A", "", "by the clock", ""), tuple(rows))
         yield Details("Lengths of the phases", (table,))
 
@@ -385,8 +413,9 @@ def _reached(c: Comparison, at: float) -> str:
     if c.align == "phase":
         phases = (c.laid_a if len(c.laid_a.phases) >= len(c.laid_b.phases) else c.laid_b).phases
         here = next((p for p in phases if p.start <= at < p.end), phases[-1])
-        return f"{percent((at - here.start) / (here.end - here.start))} of {plain(here.label)}"
-    return duration(at) if c.align == "time" else f"{c.align} {place(at)}"
+        share = (at - here.start) / max(here.end - here.start, 1e-12)
+        return f"{percent(share)} of {plain(here.label)}"
+    return _duration(at) if c.align == "time" else f"{c.align} {place(at)}"
 
 
 # --- values, cost, settings ----------------------------------------------------------------------
