@@ -22,15 +22,20 @@ from runopsy.comparison.alignment import Alignment
 from runopsy.comparison.seeds import ALPHA, Splits
 from runopsy.model import Autopsy, Counts, Outcome, Positions, Separation, Values
 from runopsy.segments.bins import edges
-from runopsy.stats import first_spacing, long_run_factor, noise_of
+from runopsy.stats import MAD_TO_SD, first_spacing, long_run_factor, noise_of, rolling_median, white_noise
 
 HANDLES = ("lr", "epoch", "tokens", "batch_size", "time")  # set by hand or counted, not measured
 OWN = "recorder/"  # what recording cost is about the machine
 FEWEST = 12  # rows that both have: of fewer, the noise of their difference cannot be told
 STRETCHES = 128  # the finest of them: 2 % of the elapsed steps each, or a 128th of the run
-FALSE = 0.002  # of pairs that differ by noise alone, per signal: `make bench-diff` measures 0.0 to 0.6 %
+FALSE = 0.002  # of pairs that differ by noise alone, per signal: `make bench-diff` measures 0.4 to 0.6 %, 2 % in the worst noise
 AROUND = 100  # rows around a stretch that tell the noise of a row: enough for 10 %, few enough to follow its changes
 WORTH = 0.37 / 2  # of a row, as a degree of freedom: a median of absolute differences of neighbours wastes the rest
+UPPER = 3.0  # / √rows: about three standard errors of a correlation
+SMOOTH = 1.3  # above any correlation that noise can show: rows that say so lie on a curve
+MOST_PERSISTENT = 0.98  # a log of 100 correlation times or fewer tells no more
+OUTLIER = 5.0  # standard deviations, of a row or of a difference of rows
+LONE = 5  # rows around one, of whose median an outlier and its neighbour are no part
 BY_FACTORS = 0.02  # in log units: two losses closer than 2 % look the same to any reader
 ACCURACY = 0.01  # of accuracy, likewise
 OF_RANGE = 0.02  # of the range of any other signal, likewise
@@ -153,12 +158,52 @@ def _noise_test(curves: _Curves, starts: Counts, ends: Counts) -> tuple[Values, 
     """(mean difference of each stretch, whether noise carries none of them so far)."""
     from scipy.stats import t as student
 
-    gap = curves.value[1] - curves.value[0]
+    gap = _tamed(curves.value[1] - curves.value[0])
     noise, freedom = _noise(gap, starts, ends)
-    error = np.sqrt(long_run_factor(gap) / (ends - starts)) * noise
+    rows = ends - starts
+    error = noise * np.sqrt(np.maximum(long_run_factor(gap), _of_means(_persistence(gap), rows)) / rows)
     mean = _means(gap, starts, ends)
     limit = student.isf(FALSE / 2 / len(starts), freedom)
     return mean, np.abs(mean) > limit * error
+
+
+def _tamed(gap: Values) -> Values:
+    """Lone rows far out count no more than an outlier may: one bad batch is no parting."""
+    usual, reach = rolling_median(gap, LONE), OUTLIER * white_noise(gap)
+    return np.asarray(np.clip(gap, usual - reach, usual + reach))
+
+
+def _persistence(gap: Values) -> float:
+    """The correlation of neighbouring rows of the noise, at the upper end of what the rows allow; 0 for a smooth curve.
+
+    Rows k apart differ by (1 - φ^k) of the variance, twice over, so two apart against one apart says
+    1 + φ; a curve without noise says 4. Blocks of rows (``long_run_factor``) say more, but only of
+    logs that are long against the correlation.
+    """
+    apart = [_scatter(gap[k:] - gap[:-k]) for k in (1, 2)]
+    if apart[0] == 0:
+        return 0.0
+    phi = apart[1] / apart[0] - 1
+    if phi > SMOOTH:
+        return 0.0
+    return float(np.clip(phi + UPPER / np.sqrt(len(gap)), 0.0, MOST_PERSISTENT))
+
+
+def _scatter(differences: Values) -> float:
+    """Mean square, what lies far out counting no more than an outlier may: a step is one difference."""
+    size = np.abs(differences)
+    far = OUTLIER * MAD_TO_SD * float(np.median(size))
+    return float(np.mean(np.minimum(size, far) ** 2 if far > 0 else size**2))
+
+
+def _of_means(phi: float, rows: Counts) -> Values:
+    """Per stretch, how much larger the variance of its mean is than its rows' second differences would have it.
+
+    Of noise x_i = φ x_(i-1) + white, a mean of m rows has σ²/m ((1 + φ)/(1 - φ) - 2 φ (1 - φ^m) / m (1 - φ)²),
+    and its second differences, divided by 6, say σ² (1 - φ) (3 - φ) / 3.
+    """
+    inflated = (1 + phi) / (1 - phi) - 2 * phi * (1 - phi**rows) / (rows * (1 - phi) ** 2)
+    return np.asarray(inflated * 3 / ((1 - phi) * (3 - phi)))
 
 
 def _noise(gap: Values, starts: Counts, ends: Counts) -> tuple[Values, Values]:
