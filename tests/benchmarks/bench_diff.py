@@ -95,7 +95,7 @@ def false_moves(count: int) -> None:
         c = diff(analyze(planted.grokking(seed=10 * i)), analyze(planted.grokking(seed=10 * i + 5)))
         words[c.outcome] += 1
         asked += 1
-        for d in (*c.phases, *c.events, *c.values):
+        for d in (*c.phases, *c.events, *c.values, *c.cost):
             moved[f"{d.kind} {d.what}"] += d.change is Change.REAL
     print(f"diffs of {asked} pairs of planted runs, noise alone: {dict(words)}")
     print("  rows beyond the intervals:", {k: v for k, v in moved.items() if v} or "none")

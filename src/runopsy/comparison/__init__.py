@@ -236,7 +236,7 @@ def _outcome(c: Comparison) -> str:
     """The one word for the whole comparison."""
     if _identical(c.a, c.b):
         return "identical"
-    rows = (*c.phases, *c.events, *c.values, *c.cost)
+    rows = (*c.phases, *c.events, *c.values)
     if c.chance is not None and c.least_p is not None:
         if c.least_p > ALPHA:
             return "undecided"

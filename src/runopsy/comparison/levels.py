@@ -91,16 +91,16 @@ def _target(curves: Sequence[Segments], split: int) -> float:
 
 def _reaches(x: Autopsy, s: Segments, target: float) -> Spot:
     """The logged place by which a fitted curve first is as good, and by which give or take its error."""
-    sign = _sign(s)
+    sign, error = _sign(s), np.maximum(s.spread, np.nan_to_num(s.natural_error, posinf=0.0))
 
     def first(shift: float) -> Position | None:
-        there = np.flatnonzero(sign * (s.curve - target) + shift * s.spread >= 0)
+        there = np.flatnonzero(sign * (s.curve - target) + shift * error >= 0)
         if not len(there):
             return None
         i = int(there[0])
         if i == 0:
             return float(s.step[0])
-        gaps = (sign * (s.curve - target) + shift * s.spread)[i - 1 : i + 1]
+        gaps = (sign * (s.curve - target) + shift * error)[i - 1 : i + 1]
         return float(s.step[i - 1] + (s.step[i] - s.step[i - 1]) * (-gaps[0]) / (gaps[1] - gaps[0]))
 
     logged = x.signals[s.signal].step

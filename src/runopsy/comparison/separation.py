@@ -28,7 +28,8 @@ HANDLES = ("lr", "epoch", "tokens", "batch_size", "time")  # set by hand or coun
 OWN = "recorder/"  # what recording cost is about the machine
 FEWEST = 12  # rows that both have: of fewer, the noise of their difference cannot be told
 STRETCHES = 128  # the finest of them: 2 % of the elapsed steps each, or a 128th of the run
-FALSE = 0.002  # of pairs that differ by noise alone, per signal: `make bench-diff` measures 0.4 to 0.6 %, 2 % in the worst noise
+# of pairs that differ by noise alone, per signal: `make bench-diff` measures 0.4 to 0.6 %, 2 % in the worst noise
+FALSE = 0.002
 AROUND = 100  # rows around a stretch that tell the noise of a row: enough for 10 %, few enough to follow its changes
 WORTH = 0.37 / 2  # of a row, as a degree of freedom: a median of absolute differences of neighbours wastes the rest
 UPPER = 3.0  # / √rows: about three standard errors of a correlation
