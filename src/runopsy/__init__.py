@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from runopsy.model import Run as Run
     from runopsy.readers import read as read
     from runopsy.recorder import record as record
+    from runopsy.report import plot as plot
     from runopsy.report import render as render
 
 __version__ = VERSION
@@ -40,6 +41,7 @@ _FACE = {
     "RunopsyError": "runopsy.errors",
     "analyze": "runopsy.autopsy",
     "diff": "runopsy.comparison",
+    "plot": "runopsy.report",
     "read": "runopsy.readers",
     "record": "runopsy.recorder",
     "render": "runopsy.report",

@@ -6,7 +6,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeGuard
 
 import typer
 
@@ -16,8 +16,9 @@ from runopsy.version import VERSION
 
 if TYPE_CHECKING:
     from runopsy.lab import Task
-    from runopsy.model import Autopsy, Rule
+    from runopsy.model import Autopsy
     from runopsy.settings import Settings
+    from runopsy.standards import Standards
 
 # Everything heavy is imported inside the verb that needs it: --help answers before NumPy would have loaded.
 
@@ -36,6 +37,8 @@ app.add_typer(lab, name="lab")
 
 class Format(StrEnum):
     text = "text"
+    markdown = "markdown"
+    html = "html"
     json = "json"
 
 
@@ -46,6 +49,12 @@ class Alignment(StrEnum):
     tokens = "tokens"
     loss = "loss"
     phase = "phase"
+
+
+class Suffix(StrEnum):
+    pdf = "pdf"
+    svg = "svg"
+    png = "png"
 
 
 class Axis(StrEnum):
@@ -77,6 +86,9 @@ Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write here instead of to the screen; - is the screen."),
 ]
+Formats = Annotated[Format | None, typer.Option("--format", "-f", help="Default: what --output ends in.")]
+Axes = Annotated[Axis | None, typer.Option("--x", help="Count by this instead of the log's own axis.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="What it rests on and other signals too.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text also on a terminal (NO_COLOR does the same).")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks on stderr.")]
 
@@ -84,12 +96,10 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no r
 @app.command()
 def analyze(
     run: RunPath,
-    format: Annotated[
-        Format | None, typer.Option("--format", "-f", help="Default: text, or what --output ends in.")
-    ] = None,
+    format: Formats = None,
     output: Output = None,
     map_: Map = None,
-    x: Annotated[Axis | None, typer.Option("--x", help="Count by this instead of the log's own axis.")] = None,
+    x: Axes = None,
     config: Config = None,
     fail_on: Annotated[
         str | None,
@@ -97,20 +107,20 @@ def analyze(
             "--fail-on", metavar="KIND[,KIND]", help="Exit with 1 if one of these events or verdicts is found."
         ),
     ] = None,
+    verbose: Verbose = False,
     no_color: NoColor = False,
     quiet: Quiet = False,
 ) -> None:
     """Examine one run: phases, events, evidence, verdict, best step, and what was not checked."""
-    from runopsy.report import render
+    from runopsy.report import render, save
 
     gates = _gates(fail_on)
     autopsy = _examined(run, map_, x, config)
-    chosen = format or (Format.json if output is not None and output.suffix == ".json" else Format.text)
-    on_screen = output is None or str(output) == "-"
-    text = render(autopsy, chosen.value, width=_width() if on_screen else None, color=on_screen and _colour(no_color))
-    _say(text, output)
-    if output is not None and not on_screen and not quiet:
-        typer.echo(f"wrote {output}", err=True)
+    if _is_file(output):
+        _wrote(save(autopsy, output, format), quiet)
+    else:
+        chosen = format or Format.text
+        _say(render(autopsy, chosen.value, width=_width(), color=_colour(no_color), verbose=verbose))
     hit = sorted(gates & {*(e.kind for e in autopsy.events), autopsy.verdict.name})
     if hit:
         typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
@@ -127,9 +137,7 @@ def diff(
         Alignment | None,
         typer.Option("--align", help="Lay the runs on one axis by this. Default: what the logs count by."),
     ] = None,
-    format: Annotated[
-        Format | None, typer.Option("--format", "-f", help="Default: text, or what --output ends in.")
-    ] = None,
+    format: Formats = None,
     output: Output = None,
     map_: Map = None,
     config: Config = None,
@@ -141,32 +149,65 @@ def diff(
             help="Exit with 1 if B differs so: new:KIND, lost:KIND, later:KIND|PHASE, earlier:KIND|PHASE, verdict.",
         ),
     ] = None,
+    verbose: Verbose = False,
     no_color: NoColor = False,
     quiet: Quiet = False,
 ) -> None:
     """Hold one run, or several seeds of it, against another: what moved, by how much, and whether beyond noise."""
     from runopsy.comparison import diff as compare
     from runopsy.comparison import gates, hits
-    from runopsy.report import render
+    from runopsy.report import render, save
     from runopsy.settings import load
 
     gated = gates(fail_on or "")
     chosen = load(config)
     a, b = _two_sides(runs)
     roles = {**chosen.roles, **_pairs(map_)}
-    by = align.value if align else chosen.x
-    found = compare(a, b, align=by, roles=roles, rules=_tuned(chosen))
-    chosen_format = format or (Format.json if output is not None and output.suffix == ".json" else Format.text)
-    on_screen = output is None or str(output) == "-"
-    width = _width() if on_screen else None
-    text = render(found, chosen_format.value, width=width, color=on_screen and _colour(no_color))
-    _say(text, output)
-    if output is not None and not on_screen and not quiet:
-        typer.echo(f"wrote {output}", err=True)
+    found = compare(a, b, align=align.value if align else chosen.x, roles=roles, standards=_tuned(chosen))
+    if _is_file(output):
+        _wrote(save(found, output, format), quiet)
+    else:
+        shown = (format or Format.text).value
+        _say(render(found, shown, width=_width(), color=_colour(no_color), verbose=verbose))
     hit = hits(found, gated)
     if hit:
         typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
         raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    run: RunPath,
+    output: Output = None,
+    format: Formats = None,
+    embed: Annotated[
+        bool, typer.Option("--embed", help="Markdown: pictures inside the page (GitHub does not show such).")
+    ] = False,
+    gpus: Annotated[
+        float | None, typer.Option("--gpus", min=0, help="How many GPUs trained: time in GPU-hours.")
+    ] = None,
+    price: Annotated[float | None, typer.Option("--price", min=0, help="Of one GPU-hour: time in money.")] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", metavar="DIR", help="Write figures for a paper here (needs matplotlib).")
+    ] = None,
+    suffix: Annotated[Suffix, typer.Option("--suffix", help="Format of these figures.")] = Suffix.pdf,
+    map_: Map = None,
+    x: Axes = None,
+    config: Config = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write the autopsy of one run as a page: Markdown with a picture beside it, one HTML file, or JSON."""
+    from runopsy.report import figures as drawing
+    from runopsy.report import render, save
+
+    autopsy = _examined(run, map_, x, config)
+    gpus = 1.0 if price is not None and gpus is None else gpus
+    if figures is not None:
+        _wrote(drawing.write(autopsy, figures, suffix.value), quiet)
+    if _is_file(output):
+        _wrote(save(autopsy, output, format, embed=embed, gpus=gpus, price=price), quiet)
+    elif figures is None or output is not None or format is not None:
+        _say(render(autopsy, (format or Format.markdown).value, verbose=True, gpus=gpus, price=price))
 
 
 @app.command()
@@ -177,7 +218,7 @@ def signals(run: RunPath, map_: Map = None, no_color: NoColor = False) -> None:
     from runopsy.signals import assign
 
     log = read(run)
-    _say(listing(log, assign(log.tracks, _pairs(map_)), width=_width(), color=_colour(no_color)), None)
+    _say(listing(log, assign(log.tracks, _pairs(map_)), width=_width(), color=_colour(no_color)))
 
 
 @app.command()
@@ -186,7 +227,7 @@ def rules(config: Config = None) -> None:
     from runopsy.report.listing import rules_table
     from runopsy.settings import load
 
-    _say(rules_table(_tuned(load(config)), width=_width(), color=_colour(False)), None)
+    _say(rules_table(tuple(_tuned(load(config))), width=_width(), color=_colour(False)))
 
 
 @app.command()
@@ -195,10 +236,10 @@ def explain(code: Annotated[str, typer.Argument(help="The code of a rule, e.g. G
     from runopsy.report.listing import explanation
     from runopsy.settings import load
 
-    known = {rule.code: rule for rule in _tuned(load(config))}
+    known = {one.code: one for one in _tuned(load(config))}
     if code.upper() not in known:
         raise BadOption(f"there is no rule {code!r}", hint=f"rules: {', '.join(known)}")
-    _say(explanation(known[code.upper()]), None)
+    _say(explanation(known[code.upper()]))
 
 
 @lab.command("list")
@@ -253,14 +294,13 @@ def _examined(run: str, mapping: list[str] | None, x: Axis | None, config: Path 
 
     chosen = load(config)
     roles = {**chosen.roles, **_pairs(mapping)}
-    return examine(run, roles=roles, x=x.value if x else chosen.x, rules=_tuned(chosen))
+    return examine(run, roles=roles, x=x.value if x else chosen.x, standards=_tuned(chosen))
 
 
-def _tuned(chosen: Settings) -> tuple[Rule, ...]:
-    from runopsy.autopsy import tuned
-    from runopsy.rules import RULES
+def _tuned(chosen: Settings) -> Standards:
+    from runopsy.standards import Standards, tuned
 
-    return tuned(RULES, chosen.rules)
+    return tuned(Standards(), chosen.rules)
 
 
 def _two_sides(runs: list[str]) -> tuple[list[str], list[str]]:
@@ -328,14 +368,17 @@ def _width() -> int | None:
     return os.get_terminal_size(sys.stdout.fileno()).columns if sys.stdout.isatty() else None
 
 
-def _say(text: str, output: Path | None) -> None:
-    """Results go to stdout or a file; what the terminal cannot encode comes in ASCII."""
-    if output is not None and str(output) != "-":
-        try:
-            output.write_text(text, encoding="utf-8")
-        except OSError as cause:
-            raise BadOption(f"{output} cannot be written: {cause.strerror}", hint="give another path to -o") from cause
-        return
+def _is_file(output: Path | None) -> TypeGuard[Path]:
+    return output is not None and str(output) != "-"
+
+
+def _wrote(paths: tuple[Path, ...], quiet: bool) -> None:
+    for path in () if quiet else paths:
+        typer.echo(f"wrote {path}", err=True)
+
+
+def _say(text: str) -> None:
+    """Results go to stdout; what the terminal cannot encode comes in ASCII."""
     encoding = sys.stdout.encoding or "ascii"
     try:
         text.encode(encoding)

@@ -198,14 +198,18 @@ class Check:
     why: str | None = None  # of NOT_CHECKED: what was missing
 
 
-class Rule(Protocol):
-    """A question asked of a case. Fields are its thresholds; the docstring's first line its title."""
+class Thresholds(Protocol):
+    """A dataclass of thresholds under a code; the docstring's first line is its title."""
 
     @property
     def code(self) -> str: ...
 
     @property
     def needs(self) -> tuple[str, ...]: ...
+
+
+class Rule(Thresholds, Protocol):
+    """A question asked of a case."""
 
     def __call__(self, case: Case) -> Iterator[Event]: ...
 
@@ -283,6 +287,25 @@ class Autopsy:
         """The object that ``--format json`` prints."""
         facts: dict[str, Any] = load("runopsy.report.data:facts")(self)
         return facts
+
+    def to_polars(self) -> pl.DataFrame:
+        """The cleaned signals in long form, each row with its phase: ``signal, step, value, phase``.
+
+        ``phase`` is null before the first and where no phase could be named.
+        """
+        import numpy as np  # heavy, as polars is: only who asks for a frame pays
+        import polars as pl
+
+        starts = [p.start for p in self.phases]
+        names = np.array([None, *(p.label for p in self.phases)], dtype=object)
+        frames = [
+            pl.DataFrame(
+                {"signal": [s.name] * len(s), "step": s.step, "value": s.value,
+                 "phase": pl.Series(names[np.searchsorted(starts, s.step, side="right")], dtype=pl.String)}
+            )
+            for s in self.signals.values()
+        ]  # fmt: skip
+        return pl.concat(frames) if frames else pl.DataFrame()
 
     def __str__(self) -> str:
         return str(load("runopsy.report:render")(self, "text"))

@@ -25,11 +25,19 @@ from runopsy.comparison import diff
 from runopsy.comparison.alignment import Alignment
 from runopsy.comparison.seeds import Splits
 from runopsy.comparison.separation import separations
-from runopsy.model import Autopsy, Change, Outcome, Run, Signal, Stop, Verdict
+from runopsy.model import Autopsy, Change, Outcome, Run, Signal, Verdict
 
 Array = NDArray[np.float64]
 LENGTHS = (20, 60, 200, 1_000, 5_000, 30_000)
-NOISES = (("gauss", 0.0), ("gauss", 0.5), ("gauss", 0.8), ("gauss", 0.95), ("t3", 0.0), ("growing", 0.0), ("growing", 0.8))
+NOISES = (
+    ("gauss", 0.0),
+    ("gauss", 0.5),
+    ("gauss", 0.8),
+    ("gauss", 0.95),
+    ("t3", 0.0),
+    ("growing", 0.0),
+    ("growing", 0.8),
+)
 
 
 def shell(signals: dict[str, tuple[Array, Array]]) -> Autopsy:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from runopsy.autopsy import analyze
+from runopsy.autopsy import STANDARDS, analyze
 from runopsy.comparison import judging, separation
 from runopsy.comparison.alignment import ALIGNMENTS, Alignment, align, seconds_at
 from runopsy.comparison.configs import compare_configs, only_seeds
@@ -20,8 +20,8 @@ from runopsy.comparison.pairing import MILESTONES, Slot, extra_events, extra_pha
 from runopsy.comparison.seeds import ALPHA, Splits, Spot, chance
 from runopsy.comparison.separation import BY_FACTORS, Parting, separations
 from runopsy.errors import BadOption
-from runopsy.model import Autopsy, Change, Comparison, Laid, Outcome, Phase, Rule, Run
-from runopsy.rules import RULES
+from runopsy.model import Autopsy, Change, Comparison, Laid, Outcome, Phase, Run
+from runopsy.standards import Standards
 
 __all__ = ["ALIGNMENTS", "ALPHA", "diff", "gates", "hits"]
 
@@ -36,7 +36,7 @@ def diff(
     *,
     align: str | None = None,
     roles: Mapping[str, str] | None = None,
-    rules: tuple[Rule, ...] = RULES,
+    standards: Standards = STANDARDS,
 ) -> Comparison:
     """What differs between two runs, or between two sets of runs that differ by their seed. Differences are B - A.
 
@@ -46,13 +46,13 @@ def diff(
         align: lay them on one axis by ``"step"``, ``"epoch"``, ``"time"`` or ``"tokens"``, by the lowest
             training ``"loss"`` so far, or ``"phase"`` by phase; default: what the logs count by.
         roles: as for ``analyze``, of paths and runs.
-        rules: likewise.
+        standards: likewise.
 
     Raises:
         UnreadableLog, CannotJudge: as ``analyze``.
         BadOption: there is no such axis, a run cannot be laid on it, or a side is empty.
     """
-    sides = [[_examined(s, roles, rules) for s in _several(side)] for side in (a, b)]
+    sides = [[_examined(s, roles, standards) for s in _several(side)] for side in (a, b)]
     if not all(sides):
         raise BadOption("one side has no run", hint="give at least one run each")
     return _compared(sides[0], sides[1], align)
@@ -62,8 +62,8 @@ def _several(side: Subject | Sequence[Subject]) -> Sequence[Subject]:
     return side if isinstance(side, Sequence) and not isinstance(side, str) else [side]
 
 
-def _examined(subject: Subject, roles: Mapping[str, str] | None, rules: tuple[Rule, ...]) -> Autopsy:
-    return subject if isinstance(subject, Autopsy) else analyze(subject, roles=roles, rules=rules)
+def _examined(subject: Subject, roles: Mapping[str, str] | None, standards: Standards) -> Autopsy:
+    return subject if isinstance(subject, Autopsy) else analyze(subject, roles=roles, standards=standards)
 
 
 def _compared(a: Sequence[Autopsy], b: Sequence[Autopsy], wanted: str | None) -> Comparison:

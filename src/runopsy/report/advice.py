@@ -89,15 +89,17 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "overfit",
         "Regularise more (weight decay, dropout, augmentation, smaller batches) or add examples.",
-        "verdict: overfit",
+        "the verdict is overfit",
     ),
     Advice(
         "memorized",
         "Train longer before calling it memorized: where grokking happens, it may take many times the "
         "{axis}s that fitting took.",
-        "verdict: memorized by {axis} {last}, which says nothing of later",
+        "memorized by {axis} {last} says nothing of later",
     ),
-    Advice("memorized", "Regularise differently (weight decay first, lightly) or add examples.", "verdict: memorized"),
+    Advice(
+        "memorized", "Regularise differently (weight decay first, lightly) or add examples.", "the verdict is memorized"
+    ),
     Advice(
         "memorized",
         "Run a grid of some twenty short trainings over learning rate, batch size and initialisation, "
@@ -115,7 +117,7 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "underfit",
         "Regularise less, or vary the learning rate: too much of the first, or the wrong second, prevents fitting.",
-        "verdict: underfit",
+        "the verdict is underfit",
     ),
     Advice(
         "undertrained", "Train longer, with a schedule that ends later.", "validation was still improving at the end"

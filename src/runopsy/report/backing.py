@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from runopsy.model import Autopsy, Evidence, Outcome, Signal, Transition
 from runopsy.report.document import Block, Details, Heading, Prose, Table
-from runopsy.report.pictures import not_shown, spark
+from runopsy.report.pictures import MOST_FURTHER, further, spark
 from runopsy.report.words import number, percent, place, plain
 
 Numbers = Mapping[int, list[tuple[str, Evidence]]]  # event → its evidence with its numbers
@@ -42,31 +42,33 @@ def transitions(autopsy: Autopsy) -> Iterator[Block]:
 
 def _turn(t: Transition) -> tuple[str, ...]:
     interval = "unresolved" if t.interval is None else f"{place(t.interval[0])} – {place(t.interval[1])}"
-    turning = ", ".join(t.signals) or "none by itself"
+    turning = ", ".join(t.signals) or "none clearly"
     return place(t.step), interval, plain(t.before), plain(t.after), turning, plain(t.explained_by or "")
 
 
 def _turns_said(found: tuple[Transition, ...]) -> str:
     alone = [place(t.step) for t in found if not t.confirmed]
     first = "Each curve is cut on its own; where two or more turn at the same place, they confirm each other."
-    return f"{first} Not confirmed so: {', '.join(alone)}." if alone else first
+    return f"{first} Not confirmed in this way: {', '.join(alone)}." if alone else first
 
 
 def not_checked(autopsy: Autopsy) -> Iterator[Block]:
     left = [c for c in autopsy.checks if c.outcome is Outcome.NOT_CHECKED]
-    uncalibrated = autopsy.verdict.confidence is None
-    if not left and autopsy.segments and not uncalibrated:
-        return
-    yield Heading("Not checked")
+    if left or not autopsy.segments:
+        yield Heading("Not checked")
     if not autopsy.segments:
         yield Prose("Phases: the log holds too few values of any loss or accuracy.")
     if left:
         yield Table(("rule", "question", "why not"), tuple((c.code, c.title, c.why or "") for c in left))
-    if uncalibrated:
-        yield Prose(
-            "How sure the phases and the verdict are: no confidence is given, because none is calibrated yet. "
-            "The intervals of events count the noise of the log alone, not what a reader may mean by the event."
-        )
+
+
+def meaning() -> Iterator[Block]:
+    said = (
+        "A confidence says how often such phases and verdicts were right on runs whose truth is known. The intervals of "
+        "events count the noise of the log alone, not what a reader may mean by the event. What was not logged, no "
+        "report can show."
+    )
+    yield Details("How to read confidences and intervals", (Prose(said),))
 
 
 def quiet(autopsy: Autopsy) -> Iterator[Block]:
@@ -77,11 +79,10 @@ def quiet(autopsy: Autopsy) -> Iterator[Block]:
 
 
 def other_signals(autopsy: Autopsy) -> Iterator[Block]:
-    others = [s for n, s in autopsy.signals.items() if n not in autopsy.segments and len(s) > 1]
+    others = further(autopsy)
     if not others:
         return
-    left = not_shown(autopsy)
-    shown = others[: len(others) - len(left)]
+    shown, left = others[:MOST_FURTHER], others[MOST_FURTHER:]
     blocks: list[Block] = [Table(("signal", "from", "to", "least", "most", "course"), tuple(_course(s) for s in shown))]
     blocks += [Prose(f"… and {len(left):,} more: runopsy signals lists them.")] if left else []
     yield Details("Other signals", tuple(blocks))
@@ -93,10 +94,14 @@ def _course(s: Signal) -> tuple[str, ...]:
 
 
 def thresholds(autopsy: Autopsy) -> Iterator[Block]:
-    rows = [(code, name, f"{value:g}") for code, values in autopsy.thresholds.items() for name, value in values.items()]
+    rows = tuple(
+        (code, ", ".join(f"{plain(name)} {value:g}" for name, value in values.items()))
+        for code, values in autopsy.thresholds.items()
+        if values
+    )
     if rows:
         note = Prose("runopsy explain CODE says what each means, and why it is what it is.")
-        yield Details("Thresholds", (Table(("rule", "threshold", "value"), tuple(rows)), note))
+        yield Details("Thresholds", (Table(("rule", "thresholds"), rows), note))
 
 
 def notes(autopsy: Autopsy) -> Iterator[Block]:

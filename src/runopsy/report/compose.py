@@ -64,6 +64,7 @@ def compose(autopsy: Autopsy, bill: Bill = FREE) -> Document:
         *backing.transitions(autopsy),
         *backing.not_checked(autopsy),
         *backing.quiet(autopsy),
+        *backing.meaning(),
         *backing.notes(autopsy),
         *backing.other_signals(autopsy),
         *backing.thresholds(autopsy),
@@ -178,9 +179,11 @@ def _cost(autopsy: Autopsy, stop: Stop, bill: Bill) -> str:
     if stop.wasted_seconds is None or bill.gpus is None:
         return "What that cost cannot be said: the log holds no times."
     hours = stop.wasted_seconds / 3600 * bill.gpus
-    text = f"On {number(bill.gpus)} GPU{'' if bill.gpus == 1 else 's'} that is {number(hours)} GPU-hours"
+    said = f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
+    text = f"On {number(bill.gpus)} GPU{'' if bill.gpus == 1 else 's'} that is {said} GPU-hours"
     if bill.price is not None:
-        text += f", or {hours * bill.price:,.2f} at {bill.price:,.2f} an hour"
+        money = hours * bill.price
+        text += f", or {f'{money:,.2f}' if money >= 0.01 else 'less than 0.01'} at {bill.price:,.2f} an hour"
     if any(e.kind == "resume" and e.step > stop.best_step for e in autopsy.events):
         text += "; pauses between sessions are counted in it"
     return f"{text}."

@@ -75,6 +75,7 @@ class Chart:
     log: bool
     cuts: tuple[Position, ...]
     rows: int  # of text, as a hint to the terminal
+    ceiling: float | None = None  # values above it are drawn at the edge: a loss that left would flatten the rest
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ def extent(chart: Chart, *, rows: bool = False) -> tuple[float, float]:
     low, high = min(float(v.min()) for v in values), max(float(v.max()) for v in values)
     if chart.log and low <= 0:  # a row may be zero where every fitted value is positive
         low = min(float(v[v > 0].min()) for v in values if (v > 0).any())
+    if chart.ceiling is not None and low < chart.ceiling:
+        high = min(high, chart.ceiling)
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from runopsy.model import Role, Rule, Run, Track
+from runopsy.model import Role, Run, Thresholds, Track
 from runopsy.report import terminal
 from runopsy.report.document import Block, Document, Heading, Prose, Table
 from runopsy.report.words import number, place, plain
@@ -43,14 +43,14 @@ def _row(track: Track, role: Role) -> tuple[str, ...]:
     return track.name, role.role, f"{len(track):,}", first, last, *ends, why
 
 
-def rules_table(rules: Sequence[Rule], *, width: int | None = None, color: bool = False) -> str:
+def rules_table(rules: Sequence[Thresholds], *, width: int | None = None, color: bool = False) -> str:
     rows = tuple((r.code, _title(r), ", ".join(r.needs), _thresholds(r)) for r in rules)
     table = Table(("code", "question", "needs", "thresholds"), rows)
     more = Prose("runopsy explain CODE tells what a threshold means and why it is what it is.")
     return terminal.render(Document("Rules", (table, more)), width=width, color=color)
 
 
-def explanation(rule: Rule) -> str:
+def explanation(rule: Thresholds) -> str:
     """One rule, its thresholds with the reasons that stand beside them in its source."""
     lines = [f"{rule.code}  {_title(rule)}", "", inspect.cleandoc(type(rule).__doc__ or ""), ""]
     lines += [f"needs: {', '.join(rule.needs) or 'nothing'}", ""]
@@ -60,7 +60,7 @@ def explanation(rule: Rule) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _reasons(rule: Rule) -> dict[str, str]:
+def _reasons(rule: Thresholds) -> dict[str, str]:
     """Threshold → the comment beside or above it: the reason is written once, where the number is."""
     reasons, above = {}, ""
     for line in inspect.getsource(type(rule)).splitlines():
@@ -72,10 +72,10 @@ def _reasons(rule: Rule) -> dict[str, str]:
     return reasons
 
 
-def _title(rule: Rule) -> str:
+def _title(rule: Thresholds) -> str:
     return (type(rule).__doc__ or rule.code).splitlines()[0].rstrip(".")
 
 
-def _thresholds(rule: Rule) -> str:
+def _thresholds(rule: Thresholds) -> str:
     values = asdict(rule)  # type: ignore[call-overload]  # every rule is a dataclass
     return ", ".join(f"{plain(name)} {value:g}" for name, value in values.items())

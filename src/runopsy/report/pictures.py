@@ -13,7 +13,9 @@ from runopsy.report.words import number, odds, place, plain
 TONES = {Severity.INFO: "plain", Severity.WARNING: "warn", Severity.FATAL: "bad"}
 EARLY = 0.1  # of the run: a phase boundary before it is invisible on an even scale
 WIDE = 20.0  # largest value / least: beyond it, an even scale flattens the rest of a loss
+FAR = 100.0  # x the largest value before a divergence, beyond which the rest of the curve would lie flat
 KINDS = (("loss", "Loss", 9), ("acc", "Accuracy", 6))  # which curves share a chart, its title, its rows of text
+AXES = ("step", "epoch", "tokens", "time")  # they count, and have no course of their own
 MOST_FURTHER = 40  # signals on a page: a log of a thousand layers would make it too heavy to open
 
 
@@ -50,8 +52,20 @@ def _charts(autopsy: Autopsy, axis: Scale) -> Iterator[Chart]:
     for kind, title, rows in KINDS:
         lines = tuple(_line(s, autopsy) for n, s in autopsy.segments.items() if n.endswith(f"/{kind}"))
         if lines:
+            ceiling = _ceiling(lines, autopsy) if kind == "loss" else None
             log = kind == "loss" and _spans_decades(lines)
-            yield Chart(f"{title}{', log scale' if log else ''}", axis, lines, log, cuts, rows)
+            said = f"{title}{', log scale' if log else ''}{'' if ceiling is None else f', cut at {number(ceiling)}'}"
+            yield Chart(said, axis, lines, log, cuts, rows, ceiling)
+
+
+def _ceiling(lines: tuple[Line, ...], autopsy: Autopsy) -> float | None:
+    """Ten times all that came before the run diverged, if it then went far beyond that."""
+    gone = next((p.start for p in autopsy.phases if p.label == "diverged"), None)
+    if gone is None or all(line.step[0] >= gone for line in lines):
+        return None
+    before = max(float(line.value[line.step < gone].max(initial=-np.inf)) for line in lines)
+    top = 10 * max(before, 1e-12)
+    return float(f"{top:.1g}") if max(float(line.value.max()) for line in lines) > FAR * before else None
 
 
 def _line(segments: Segments, autopsy: Autopsy) -> Line:
@@ -61,21 +75,22 @@ def _line(segments: Segments, autopsy: Autopsy) -> Line:
 
 
 def _spans_decades(lines: tuple[Line, ...]) -> bool:
-    low, high = min(float(line.value.min()) for line in lines), max(float(line.value.max()) for line in lines)
+    """Whether an even scale would flatten most of the curves, or of the rows behind them: a spike flattens too."""
+    values = [v for line in lines for v in (line.value, *(() if line.rows is None else line.rows[1:]))]
+    low, high = min(float(v.min()) for v in values), max(float(v.max()) for v in values)
     return low > 0 and high / low > WIDE
 
 
+def further(autopsy: Autopsy) -> list[Signal]:
+    """Every signal that is neither judged nor an axis, in the order of the log."""
+    return [s for n, s in autopsy.signals.items() if n not in autopsy.segments and n not in AXES and len(s) > 1]
+
+
 def _further(autopsy: Autopsy, axis: Scale) -> Iterator[Chart]:
-    """Every other signal on a chart of its own; those that a role names come first."""
-    others = [s for n, s in autopsy.signals.items() if n not in autopsy.segments and len(s) > 1]
-    for signal in others[:MOST_FURTHER]:
+    """Each on a chart of its own."""
+    for signal in further(autopsy)[:MOST_FURTHER]:
         lines = (Line(signal.name, signal.step, signal.value),)
         yield Chart(signal.name, axis, lines, _spans_decades(lines), (), 5)
-
-
-def not_shown(autopsy: Autopsy) -> list[Signal]:
-    """The signals that no picture has room for."""
-    return [s for n, s in autopsy.signals.items() if n not in autopsy.segments and len(s) > 1][MOST_FURTHER:]
 
 
 def _marks(autopsy: Autopsy) -> Iterator[Mark]:

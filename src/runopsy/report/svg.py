@@ -24,7 +24,7 @@ STYLE = """
 text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;fill:var(--ink)}
 .faint{fill:var(--faint)} .title{font-weight:600} .end{text-anchor:end} .mid{text-anchor:middle}
 .grid{stroke:var(--rule);stroke-width:1} .frame{fill:none;stroke:var(--rule)}
-.line{fill:none;stroke-linejoin:round;stroke-width:2} .rows{stroke-width:1;opacity:.35}
+.line{fill:none;stroke-linejoin:round;stroke-width:2} .rows{stroke-width:1;opacity:.5}
 .mark{stroke-width:1.5;stroke-dasharray:4 3} .ghost{opacity:.3}
 """
 
@@ -60,7 +60,7 @@ def text(said: str) -> str:
 
 
 def path(
-    scale: Scale, line: Line, chart: Chart, width: float, height: float, buckets: int
+    scale: Scale, line: Line, chart: Chart, width: float, height: float, buckets: int, digits: int = 1
 ) -> Iterator[tuple[str, str]]:
     """(class, path data) of a curve: the rows behind it, where it has them, then its course."""
     low, high = extent(chart, rows=True)
@@ -69,7 +69,7 @@ def path(
         kept = thinned(scale, step, value, buckets)
         x = across(scale, step[kept]) * width
         y = drawn(up(value[kept], low, high, log=chart.log)) * height
-        yield kind, "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in zip(x, y, strict=True))
+        yield kind, "M" + "L".join(f"{a:.{digits}f} {b:.{digits}f}" for a, b in zip(x, y, strict=True))
 
 
 def heights(chart: Chart, most: int) -> list[tuple[float, str]]:
