@@ -389,6 +389,7 @@ class Laid:
     """One run on the common axis; of several, the one that the others resemble most."""
 
     phases: tuple[Phase, ...]
+    intervals: tuple[tuple[Position, Position] | None, ...]  # of the beginning of each phase
     curves: Mapping[str, tuple[Positions, Values]]  # signal → places and levels of its bins
 
 

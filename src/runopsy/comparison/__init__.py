@@ -117,7 +117,9 @@ def _laid(both: Sequence[Autopsy], side: range, axis: Alignment) -> Laid:
     i = side[middle([both[k] for k in side])]
     x = both[i]
     phases = tuple(Phase(p.label, axis.place(i, p.start), axis.place(i, p.end)) for p in x.phases)
-    return Laid(phases, {n: (axis.maps[i](s.step), s.level) for n, s in x.segments.items()})
+    known = [None, *(t.interval for t in x.transitions)]
+    intervals = tuple(None if e is None else (axis.place(i, e[0]), axis.place(i, e[1])) for e in known)
+    return Laid(phases, intervals[: len(phases)], {n: (axis.maps[i](s.step), s.level) for n, s in x.segments.items()})
 
 
 # --- phases and events ---------------------------------------------------------------------------

@@ -28,6 +28,7 @@ NAMES: Mapping[str, str] = {  # what moves when an event of the kind does
 }
 PHASES: Mapping[str, str] = {"converged": "convergence", "diverged": "divergence"}  # as nouns; the others are some
 MOST = 3  # differences in the headline: the tables hold the rest
+WHOLE = ("step", "row", "tokens")  # counted in whole numbers, though a fitted curve passes between them
 UNSEEN = 0.05  # seconds: printed as 0.0
 SHOWN = 60  # characters of a setting: longer ones are cut
 
@@ -70,7 +71,7 @@ def _headline(c: Comparison) -> Iterator[Block]:
     still, open_ = _with(c, Change.NONE), _with(c, Change.OPEN)
     if c.outcome in ("different", "undecided"):
         if still:
-            yield Prose(f"Not beyond {_noise(c)}: {', '.join(_subject(d) for d in still)}.")
+            yield Prose(f"Not moved beyond {_noise(c)}: {', '.join(_subject(d) for d in still)}.")
         if open_:
             lack = "Not judged, as no interval is known" if c.chance is None else "Not judged, as the runs are too few"
             yield Prose(f"{lack}: {'; '.join(_shifted(d) for d in open_)}.")
@@ -244,11 +245,12 @@ def _pictured(c: Comparison) -> Iterator[Block]:
 def _moved(c: Comparison) -> Iterator[Block]:
     if c.outcome == "identical":
         return
-    rows = [_row(c, d, _title(d)) for d in _placed(c)]
+    ordered = sorted(_placed(c), key=lambda d: (d.kind == "lasts", d.middle_a is None, d.middle_a or 0.0))
+    rows = [_row(c, d, _title(d)) for d in ordered]
     if rows or c.extras:
         yield Heading("What lies where")
     if rows:
-        yield Table(("", *_sides(c), "B − A", "", "by the clock", ""), tuple(rows))
+        yield Table(("", *_sides(c), "B − A", "of A", "by the clock", "judged"), tuple(rows))
     for e in c.extras:
         yield Prose(f"{_only(e)[0].upper()}{_only(e)[1:]}.")
 
@@ -321,6 +323,8 @@ def _place(c: Comparison, d: Difference, position: float) -> str:
         return _duration(position)
     if d.unit == "phase":
         return _reached(c, position)
+    if d.unit in WHOLE:
+        return place(round(position))
     return place(position) if d.unit else number(position)
 
 
@@ -359,7 +363,7 @@ def _meet(a: tuple[float, float], b: tuple[float, float]) -> bool:
 def _lengths(c: Comparison) -> Iterator[Block]:
     rows = [_row(c, d, plain(d.what)) for d in c.phases if d.kind == "lasts"]
     if rows and c.align != "phase":
-        table = Table(("phase", *_sides(c), "B − A", "", "by the clock", ""), tuple(rows))
+        table = Table(("phase", *_sides(c), "B − A", "of A", "by the clock", "judged"), tuple(rows))
         yield Details("Lengths of the phases", (table,))
 
 
@@ -431,7 +435,7 @@ def _levels(c: Comparison) -> Iterator[Block]:
             rows.append((end.what, *_row(c, end, "")[1:5], _said(c, end)))
         if end.kind == "end" and best.kind == "best" and _shown(best) != _shown(end):
             rows.append(("  best until there", *_row(c, best, "")[1:5], _said(c, best)))
-    yield Table(("", *_sides(c), "B − A", "", ""), tuple(rows))
+    yield Table(("", *_sides(c), "B − A", "of A", "judged"), tuple(rows))
     ends = [d.at for d in c.values if d.at is not None]
     where = _between(c, min(ends), max(ends))
     yield Prose(f"Values are those of the fitted curves, at the last place that all runs reach: {where}.")
@@ -451,7 +455,7 @@ def _costs(c: Comparison) -> Iterator[Block]:
         name = names[d.kind].format(what=d.what, at=number(d.at or 0.0))
         what, a, b, by, share, _, said = _row(c, _thousand(d) if d.kind == "pace" else d, name)
         rows.append((what, a, b, by, share, said))
-    yield Table(("", *_sides(c), "B − A", "", ""), tuple(rows))
+    yield Table(("", *_sides(c), "B − A", "of A", "judged"), tuple(rows))
 
 
 def _thousand(d: Difference) -> Difference:

@@ -43,7 +43,8 @@ def _scale(c: Comparison) -> Scale:
 
 
 def _bands(laid: Laid) -> tuple[Band, ...]:
-    return tuple(Band(plain(p.label), p.label, p.start, p.end) for p in laid.phases)
+    told = zip(laid.phases, laid.intervals, strict=True)
+    return tuple(Band(plain(p.label), p.label, p.start, p.end, interval) for p, interval in told)
 
 
 def _charts(c: Comparison, axis: Scale) -> Iterator[Chart]:
