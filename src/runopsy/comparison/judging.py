@@ -11,6 +11,8 @@ import numpy as np
 from runopsy.comparison.seeds import ALPHA, Splits, Spot, p_value, scores
 from runopsy.model import Change, Difference, Values
 
+CLOCKED = ("wall", "pace")  # kinds of differences in seconds, which depend on the machine
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Row:
@@ -64,8 +66,15 @@ def weigh(
     )
 
 
+def unjudged(row: Row) -> Row:
+    """The same numbers, said without a judgement."""
+    return Row(replace(row.difference, change=Change.OPEN, p=None), np.zeros_like(row.score))
+
+
 def by_seeds(row: Row) -> Row:
     """The same difference, known to be one that seeds make."""
+    if row.difference.kind in CLOCKED:
+        return row
     return replace(row, difference=replace(row.difference, change=Change.NONE))
 
 

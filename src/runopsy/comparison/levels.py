@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from runopsy.comparison.alignment import Alignment, seconds_at
-from runopsy.comparison.judging import Row, weigh
+from runopsy.comparison.judging import Row, unjudged, weigh
 from runopsy.comparison.seeds import Splits, Spot
 from runopsy.model import Autopsy, Position, Positions, Segments
 
@@ -36,7 +36,10 @@ def values(autopsies: Sequence[Autopsy], split: int, splits: Splits, axis: Align
 
 
 def cost(autopsies: Sequence[Autopsy], split: int, splits: Splits) -> list[Row]:
-    """Steps and seconds to a value that both sides reach, and seconds per thousand steps."""
+    """Steps and seconds to a value that both sides reach, and seconds per step.
+
+    Seconds are told and not judged: what else a machine did may differ from side to side as well.
+    """
     rows = []
     one_count = len({x.axis for x in autopsies}) == 1
     name = next((n for n in ("val/loss", "val/acc", "train/loss") if all(n in x.segments for x in autopsies)), None)
@@ -50,11 +53,15 @@ def cost(autopsies: Sequence[Autopsy], split: int, splits: Splits) -> list[Row]:
         timed = [_timed(x, spot) for x, spot in zip(autopsies, reached, strict=True)]
         if unit != "time" and all(t is not None for t in timed):
             wall = [t for t in timed if t is not None]
-            rows.append(weigh(splits, wall[:split], wall[split:], kind="wall", what=name, unit="s", at=target))
+            rows.append(
+                unjudged(weigh(splits, wall[:split], wall[split:], kind="wall", what=name, unit="s", at=target))
+            )
     paces = [_pace(x) for x in autopsies]
     known = [Spot(p) for p in paces if p is not None]
     if one_count and len(known) == len(paces) and autopsies[0].axis != "time":
-        rows.append(weigh(splits, known[:split], known[split:], kind="pace", what=autopsies[0].axis, unit="s"))
+        rows.append(
+            unjudged(weigh(splits, known[:split], known[split:], kind="pace", what=autopsies[0].axis, unit="s"))
+        )
     return rows
 
 

@@ -344,8 +344,8 @@ def _said(c: Comparison, d: Difference) -> str:
         return "the same"
     if d.change is Change.REAL:
         return f"beyond {_noise(c)}"
-    if c.chance is None and d.kind in ("wall", "pace"):
-        return ""  # what a machine does from run to run no log can say
+    if d.kind in ("wall", "pace"):
+        return ""  # what else a machine did no log can say
     if d.change is Change.OPEN:
         return "no interval" if c.chance is None else "too few runs"
     inside = d.interval_a is not None and d.interval_b is not None and _meet(d.interval_a, d.interval_b)
