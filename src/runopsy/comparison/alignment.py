@@ -87,10 +87,11 @@ def seconds_at(x: Autopsy, position: Position) -> float | None:
 
 def _by_loss(x: Autopsy) -> Map:
     loss = x.segments.get("train/loss")
-    if loss is None or float(loss.curve.min()) <= 0:
+    if loss is None or float(loss.curve[0]) <= 0:
         why = "has no training loss" if loss is None else "has a training loss that is not positive"
         raise BadOption(f"{x.run.path} {why} to be laid on", hint="use --align step")
-    height = -np.log10(np.minimum.accumulate(loss.curve))
+    lowest = np.minimum.accumulate(loss.curve)
+    height = -np.log10(np.maximum(lowest, lowest[lowest > 0].min()))  # a loss may underflow to 0
     return lambda position: np.interp(position, loss.step, height)
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import PurePath
 
 from runopsy.model import Autopsy, Change, Comparison, Difference, Extra, Outcome, Separation
 from runopsy.report.document import Block, Details, Document, Heading, Headline, Prose, Table
@@ -26,10 +27,19 @@ NAMES: Mapping[str, str] = {  # what moves when an event of the kind does
     "double_descent_peak": "the peak of the double descent",
     "divergence": "the divergence",
 }
+SEVERAL: Mapping[str, tuple[str, str]] = {  # kinds of which a run may have many
+    "loss_spike": ("a loss spike", "loss spikes"),
+    "lr_change": ("a change of the learning rate", "changes of the learning rate"),
+    "transition": ("an abrupt fall of the training loss", "abrupt falls of the training loss"),
+    "not_finite": ("a loss that is no number", "losses that are no number"),
+    "resume": ("a resume", "resumes"),
+}
 PHASES: Mapping[str, str] = {"converged": "convergence", "diverged": "divergence"}  # as nouns; the others are some
 MOST = 3  # differences in the headline: the tables hold the rest
 WHOLE = ("step", "row", "tokens")  # counted in whole numbers, though a fitted curve passes between them
 UNSEEN = 0.05  # seconds: printed as 0.0
+UNTOLD = 0.0005  # of A: printed as 0.0 %
+LITTLE, MUCH = 0.1, 3.0  # times A: beyond them a factor reads better than a percentage
 SHOWN = 60  # characters of a setting: longer ones are cut
 
 
@@ -51,11 +61,22 @@ def compose(c: Comparison) -> Document:
 
 
 def _ids(c: Comparison) -> tuple[list[str], list[str]]:
-    """What the runs are called: by id, or by path where two share one."""
+    """What the runs are called: by id, or by where they lie if two share one."""
     both = [*c.a, *c.b]
-    twice = len({x.run.id for x in both}) < len(both)
-    names = [x.run.path if twice else x.run.id for x in both]
+    if len({x.run.id for x in both}) == len(both):
+        names = [x.run.id for x in both]
+    else:
+        names = _apart([x.run.path for x in both])
     return names[: len(c.a)], names[len(c.a) :]
+
+
+def _apart(paths: Sequence[str]) -> list[str]:
+    """Paths without the folders that all of them share."""
+    parts = [PurePath(p).parts for p in paths]
+    shared = 0
+    while all(len(p) > shared + 1 and p[shared] == parts[0][shared] for p in parts):
+        shared += 1
+    return [str(PurePath(*p[shared:])) for p in parts]
 
 
 def _named(ids: Sequence[str]) -> str:
@@ -93,12 +114,20 @@ def _gist(c: Comparison) -> str:
     if c.outcome == "undecided" and c.least_p is not None:
         n = f"{len(c.a)} against {len(c.b)} runs"
         return f"{n} are too few: seeds alone separate them completely in {_odds(c.least_p)}"
-    told = [*_verdicts(c), *(_shifted(d) for d in _with(c, Change.REAL)), *(_only(e) for e in c.extras)]
+    told = [*_verdicts(c), *_what_differs(c)]
     if told:
         return "; ".join([*told[:MOST], *(["and more"] if len(told) > MOST else [])])
     if c.outcome == "undecided":
         return "the phases lie at different places, and nothing says how sure these places are"
     return _beyond_phases(c)
+
+
+def _what_differs(c: Comparison) -> Iterator[str]:
+    """Events before phases: they are what people ask for."""
+    moved = _with(c, Change.REAL)
+    for kind in ("event", "phase"):
+        yield from (_shifted(d) for d in moved if (d.kind == "event") == (kind == "event"))
+        yield from (_only(e) for e in c.extras if e.kind == kind)
 
 
 def _verdicts(c: Comparison) -> list[str]:
@@ -116,18 +145,21 @@ def _tally(verdicts: Counter[str]) -> str:
 
 def _beyond_phases(c: Comparison) -> str:
     """Neither a verdict, nor a phase, nor an event: what is left."""
-    levels = [f"{d.what} ({d.kind})" for d in c.values if d.change is Change.REAL]
-    told = [f"other values: {', '.join(dict.fromkeys(levels))}"] if levels else []
-    parted = [s.signal for s in c.separations if s.outcome is Outcome.FOUND]
+    told = [_ended(d) for d in c.values if d.kind == "end" and d.change is Change.REAL]
+    told.sort(key=lambda said: not said.startswith("val/"))
+    parted = [s for s in c.separations if s.outcome is Outcome.FOUND and s.step is not None]
     if parted:
-        told.append(f"the curves part: {', '.join(parted[:MOST])}{' …' if len(parted) > MOST else ''}")
-    dear = [d for d in c.cost if d.change is Change.REAL]
-    told += [f"{_subject(d)} {_by(d)}" for d in dear] if not told else []
-    return "phases and events agree; " + "; ".join(told or ["the settings of the runs move other numbers together"])
+        first = min(parted, key=lambda s: s.step or 0.0)
+        told.append(f"the curves part from {_reached(c, first.step or 0.0)} on ({first.signal})")
+    return "phases and events agree; " + "; ".join(told[:MOST] or ["no single number differs, taken together they do"])
+
+
+def _ended(d: Difference) -> str:
+    way = "higher" if (d.by or 0.0) > 0 else "lower"
+    return f"{d.what} ends {way}, {number(d.middle_b or 0.0)} instead of {number(d.middle_a or 0.0)}"
 
 
 def _with(c: Comparison, change: Change) -> list[Difference]:
-    """Events first: they are what people ask for."""
     return [d for d in _placed(c) if d.change is change]
 
 
@@ -162,7 +194,7 @@ def _by(d: Difference) -> str:
         return f"at a training loss of {number(_loss(d.middle_b))} instead of {number(_loss(d.middle_a))}"
     if d.by == 0:
         return "at the same place"
-    extra = [] if d.share is None else [percent(abs(d.share))]
+    extra = [_ratio(d).lstrip("+−")] if _ratio(d) else []
     if d.seconds is not None and abs(d.seconds) >= UNSEEN:
         against = d.seconds * d.by < 0
         extra.append(f"but {duration(abs(d.seconds))} {_when(d.seconds)}" if against else duration(abs(d.seconds)))
@@ -250,7 +282,7 @@ def _moved(c: Comparison) -> Iterator[Block]:
     if rows or c.extras:
         yield Heading("What lies where")
     if rows:
-        yield Table(("", *_sides(c), "B − A", "of A", "by the clock", "judged"), tuple(rows))
+        yield _table(("", *_sides(c), "B − A", "of A", "by the clock", "judged"), rows)
     for e in c.extras:
         yield Prose(f"{_only(e)[0].upper()}{_only(e)[1:]}.")
 
@@ -262,13 +294,22 @@ def _title(d: Difference) -> str:
 
 
 def _only(e: Extra) -> str:
-    side, first = e.side.upper(), place(e.steps[0])
+    side, other, n = e.side.upper(), "A" if e.side == "b" else "B", len(e.steps)
+    first = place(round(e.steps[0]) if e.steps[0] >= 1 else e.steps[0])
     runs = f" ({e.runs} runs)" if e.runs > 1 else ""
     if e.kind == "phase":
         return f"only {side} has a {plain(e.what)} phase, from {first} on{runs}"
-    name = NAMES.get(e.what, plain(e.what))
-    times = f"{len(e.steps)} times, the first" if len(e.steps) > e.runs else "at"
-    return f"only {side} has {name}, {times} at {first}{runs}".replace("at at", "at")
+    if e.what in SEVERAL:
+        one, many = SEVERAL[e.what]
+        told = f"{one} at {first}" if n == 1 else f"{n} {many}, the first at {first}"
+        return f"{side} has {told}{runs}, where {other} has none"
+    return f"only {side} has {NAMES.get(e.what, plain(e.what))}, at {first}{runs}"
+
+
+def _table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
+    """Without the columns in which nothing stands."""
+    kept = [i for i in range(len(columns)) if i == 0 or any(row[i] for row in rows)]
+    return Table(tuple(columns[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in rows))
 
 
 def _sides(c: Comparison) -> tuple[str, str]:
@@ -282,10 +323,19 @@ def _row(c: Comparison, d: Difference, name: str) -> tuple[str, ...]:
         _cell(c, d, d.a, d.middle_a, d.interval_a),
         _cell(c, d, d.b, d.middle_b, d.interval_b),
         _signed(c, d),
-        "" if d.share is None or d.by == 0 else f"{'+' if d.share > 0 else '−'}{percent(abs(d.share))}",
+        _ratio(d),
         _clock(d.seconds, d.unit),
         _said(c, d),
     )
+
+
+def _ratio(d: Difference) -> str:
+    """A difference as a share of A; a factor where percentages stop saying anything."""
+    if d.share is None or abs(d.share) < UNTOLD:
+        return ""
+    if not LITTLE < 1 + d.share < MUCH and 1 + d.share > 0:
+        return f"× {number(_rough(1 + d.share))}"
+    return f"{'+' if d.share > 0 else '−'}{percent(abs(d.share))}"
 
 
 def _cell(
@@ -363,7 +413,7 @@ def _meet(a: tuple[float, float], b: tuple[float, float]) -> bool:
 def _lengths(c: Comparison) -> Iterator[Block]:
     rows = [_row(c, d, plain(d.what)) for d in c.phases if d.kind == "lasts"]
     if rows and c.align != "phase":
-        table = Table(("phase", *_sides(c), "B − A", "of A", "by the clock", "judged"), tuple(rows))
+        table = _table(("phase", *_sides(c), "B − A", "of A", "by the clock", "judged"), rows)
         yield Details("Lengths of the phases", (table,))
 
 
@@ -435,7 +485,7 @@ def _levels(c: Comparison) -> Iterator[Block]:
             rows.append((end.what, *_row(c, end, "")[1:5], _said(c, end)))
         if end.kind == "end" and best.kind == "best" and _shown(best) != _shown(end):
             rows.append(("  best until there", *_row(c, best, "")[1:5], _said(c, best)))
-    yield Table(("", *_sides(c), "B − A", "of A", "judged"), tuple(rows))
+    yield _table(("", *_sides(c), "B − A", "of A", "judged"), rows)
     ends = [d.at for d in c.values if d.at is not None]
     where = _between(c, min(ends), max(ends))
     yield Prose(f"Values are those of the fitted curves, at the last place that all runs reach: {where}.")
@@ -455,7 +505,7 @@ def _costs(c: Comparison) -> Iterator[Block]:
         name = names[d.kind].format(what=d.what, at=number(d.at or 0.0))
         what, a, b, by, share, _, said = _row(c, _thousand(d) if d.kind == "pace" else d, name)
         rows.append((what, a, b, by, share, said))
-    yield Table(("", *_sides(c), "B − A", "of A", "judged"), tuple(rows))
+    yield _table(("", *_sides(c), "B − A", "of A", "judged"), rows)
 
 
 def _thousand(d: Difference) -> Difference:
