@@ -78,7 +78,7 @@ def _compared(a: Sequence[Autopsy], b: Sequence[Autopsy], wanted: str | None) ->
         cost(both, split, splits),
     ]
     parted = separations(both, splits, axis)
-    odds = _odds(splits, parts, parted)
+    odds = _odds(splits, both, parts, parted)
     seeds_alone = odds is not None and odds > ALPHA
     if seeds_alone:
         parted = [separation.by_seeds(p) for p in parted]
@@ -105,12 +105,17 @@ def _compared(a: Sequence[Autopsy], b: Sequence[Autopsy], wanted: str | None) ->
     return replace(found, outcome=_outcome(found))
 
 
-def _odds(splits: Splits, parts: Sequence[Sequence[Row]], parted: Sequence[Parting]) -> float | None:
+def _odds(
+    splits: Splits, both: Sequence[Autopsy], parts: Sequence[Sequence[Row]], parted: Sequence[Parting]
+) -> float | None:
     """How often seeds alone tell two such sets apart as far as these are; None for one run each."""
     if splits.b.shape[1] == 2:
         return None
     rows = [splits.sums(row.score) for part in parts for row in part]
-    return chance([*rows, *(p.statistic for p in parted if p.statistic is not None)])
+    told = [{x.verdict.name, *(e.kind for e in x.events), *(p.label for p in x.phases)} for x in both]
+    has = [np.array([float(word in words) for words in told]) for word in sorted(set().union(*told))]
+    kinds = [splits.sums(one - one.mean()) for one in has if np.ptp(one)]
+    return chance([*rows, *kinds, *(p.statistic for p in parted if p.statistic is not None)])
 
 
 def _laid(both: Sequence[Autopsy], side: range, axis: Alignment) -> Laid:

@@ -28,13 +28,13 @@ HANDLES = ("lr", "epoch", "tokens", "batch_size", "time")  # set by hand or coun
 OWN = "recorder/"  # what recording cost is about the machine
 FEWEST = 12  # rows that both have: of fewer, the noise of their difference cannot be told
 STRETCHES = 128  # the finest of them: 2 % of the elapsed steps each, or a 128th of the run
-# of pairs that differ by noise alone, per signal: `make bench-diff` measures 0.4 to 0.6 %, 2 % in the worst noise
+# of pairs that differ by noise alone, per signal: `make bench-diff` measures 0.0 to 0.3 %, 1 % in the worst noise
 FALSE = 0.002
 AROUND = 100  # rows around a stretch that tell the noise of a row: enough for 10 %, few enough to follow its changes
 WORTH = 0.37 / 2  # of a row, as a degree of freedom: a median of absolute differences of neighbours wastes the rest
 UPPER = 3.0  # / √rows: about three standard errors of a correlation
-SMOOTH = 1.3  # above any correlation that noise can show: rows that say so lie on a curve
-MOST_PERSISTENT = 0.98  # a log of 100 correlation times or fewer tells no more
+SMOOTH = 2.2  # noise of 60 rows says up to 1.9 by chance, a smooth curve 3
+MOST_PERSISTENT = 0.995  # beyond it noise wanders like a curve; running means over 200 rows are rarely logged
 OUTLIER = 5.0  # standard deviations, of a row or of a difference of rows
 LONE = 5  # rows around one, of whose median an outlier and its neighbour are no part
 BY_FACTORS = 0.02  # in log units: two losses closer than 2 % look the same to any reader
