@@ -79,7 +79,7 @@ def _compared(a: Sequence[Autopsy], b: Sequence[Autopsy], wanted: str | None) ->
     ]
     parted = separations(both, splits, axis)
     odds = _odds(splits, both, parts, parted)
-    seeds_alone = odds is not None and odds > ALPHA
+    seeds_alone = odds is not None and odds > ALPHA and splits.least_p <= ALPHA
     if seeds_alone:
         parted = [separation.by_seeds(p) for p in parted]
     if seeds_alone or (odds is None and only_seeds(config)):
