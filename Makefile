@@ -8,7 +8,7 @@ RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-callbacks check lint types floors samples bench bench-segments bench-signals score format clean
+.PHONY: help demo test test-pages test-callbacks golden check lint types floors samples bench bench-segments bench-confidence bench-diff bench-signals score fuzz format clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,13 @@ types: $(VENV)/test ## mypy --strict
 floors: $(VENV)/test ## which room may import which
 	$(BIN)/lint-imports
 
+golden: $(VENV)/test ## write the golden reports again and show what moved
+	$(BIN)/python tests/golden.py
+	git diff --stat tests/report/golden
+
+test-pages: $(VENV)/test ## the HTML report in a headless Chromium; skips where there is none
+	$(BIN)/python -m pytest -q -rs tests/report/test_pages.py
+
 samples: $(VENV)/test ## train the runs of sample_logs/ again (about a minute)
 	$(BIN)/python -m runopsy.lab.samples sample_logs
 
@@ -44,11 +51,20 @@ bench: $(VENV)/bench ## what logging costs, beside others, and what 200 kills lo
 bench-segments: $(VENV)/test ## false alarms on 600 null curves, recall and interval coverage on 600 planted runs
 	$(BIN)/python tests/benchmarks/bench_segments.py 600
 
+bench-confidence: $(VENV)/test ## what a confidence is worth: reliability tables over runs whose truth is known
+	$(BIN)/python tests/benchmarks/bench_confidence.py 200 $(SHARED)/benchmark/runs
+
+bench-diff: $(VENV)/test ## how often a diff cries wolf: 1400 pairs of runs that differ by noise alone
+	$(BIN)/python tests/benchmarks/bench_diff.py 1400
+
 bench-signals: $(VENV)/bench ## what each signal costs, beside TensorBoard, on a transformer and a convnet (about five minutes)
 	$(BIN)/python tests/benchmarks/bench_signals.py
 
 score: $(VENV)/core ## the labelled runs, where $(SHARED) is there
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $(SHARED)/benchmark/score.py $(SHARED)/benchmark/runs
+
+fuzz: $(VENV)/test ## 200 000 mutated logs: only errors of our own, no hang, little memory
+	$(BIN)/python tests/readers/fuzzing.py 200000
 
 format: $(VENV)/test ## write the format that lint asks for
 	$(BIN)/ruff format src tests
