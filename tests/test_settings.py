@@ -1,9 +1,6 @@
 import pytest
 
-import planted
-import runopsy
 from runopsy import settings
-from runopsy.autopsy import tuned
 from runopsy.errors import BadOption
 from runopsy.plugins import load
 from runopsy.rules import RULES
@@ -21,7 +18,7 @@ def test_without_a_file_the_defaults_hold(tmp_path):
 
 def test_a_file_maps_roles_picks_the_axis_and_sets_thresholds(tmp_path):
     path = write(tmp_path, 'x = "epoch"\n[map]\n"val/loss" = "nll"\n[rules.G01]\nlate_gain = 0.2\n')
-    assert settings.load(path) == settings.Settings({"val/loss": "nll"}, "epoch", {"G01": {"late_gain": 0.2}})
+    assert settings.load(path) == settings.Settings({"val/loss": "nll"}, "epoch", None, {"G01": {"late_gain": 0.2}})
 
 
 def test_the_pyproject_of_the_working_directory_is_found(tmp_path):
@@ -41,26 +38,6 @@ def test_a_file_that_means_nothing_is_refused(tmp_path, text, said):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(BadOption, match="cannot be read"):
         settings.load(tmp_path / "none.toml")
-
-
-def test_a_threshold_can_be_replaced_and_shows_in_the_report():
-    rules = tuned(RULES, {"G01": {"late_gain": 0.99}})
-    autopsy = runopsy.analyze(planted.grokking(), rules=rules)
-    assert autopsy.verdict.name != "grokked"
-    assert autopsy.thresholds["G01"]["late_gain"] == 0.99
-
-
-@pytest.mark.parametrize(
-    ("overrides", "said"),
-    [
-        ({"X99": {}}, "no rule 'X99'"),
-        ({"G01": {"gain": 1}}, "no threshold 'gain'"),
-        ({"G01": {"delay": "long"}}, "no number"),
-    ],
-)
-def test_a_misspelt_override_is_refused(overrides, said):
-    with pytest.raises(BadOption, match=said):
-        tuned(RULES, overrides)
 
 
 def test_a_dotted_path_loads_the_object_it_names():

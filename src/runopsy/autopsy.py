@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from runopsy import phases, readers, verdicts
-from runopsy.errors import BadOption, CannotJudge
-from runopsy.model import Autopsy, Case, Check, Event, Outcome, Role, Rule, Run, Segments, Signal
-from runopsy.rules import RULES
+from runopsy import doubt, phases, readers, verdicts
+from runopsy.errors import CannotJudge, NotChecked
+from runopsy.model import (
+    Autopsy,
+    Case,
+    Check,
+    Event,
+    Outcome,
+    Phase,
+    Role,
+    Rule,
+    Run,
+    Segments,
+    Signal,
+    Transition,
+    Verdict,
+)
+from runopsy.rules.curves import inside
 from runopsy.rules.stability import LossSpike
 from runopsy.segments import segment
 from runopsy.signals import assign, measure, mover, rebase
+from runopsy.standards import Standards, values
 
+STANDARDS = Standards()
 JUDGED = ("train/loss", "train/acc", "val/loss", "val/acc")  # the curves that phases and verdicts are made from
 
 
@@ -25,7 +40,7 @@ def analyze(
     *,
     roles: Mapping[str, str] | None = None,
     x: str | None = None,
-    rules: tuple[Rule, ...] = RULES,
+    standards: Standards = STANDARDS,
 ) -> Autopsy:
     """Everything a log can tell, and what it cannot.
 
@@ -33,7 +48,7 @@ def analyze(
         run: a Run, or the path of anything ``runopsy.read`` reads.
         roles: canonical role → column, overriding what the names suggest.
         x: count by ``"step"``, ``"epoch"``, ``"tokens"`` or ``"time"`` instead of the log's own axis.
-        rules: the questions to ask.
+        standards: the rules to ask, and what makes a phase and a verdict.
 
     Raises:
         UnreadableLog: the path cannot be read.
@@ -43,10 +58,10 @@ def analyze(
     run = run if isinstance(run, Run) else readers.read(run)
     assigned = assign(run.tracks, roles)
     with np.errstate(all="ignore"):  # what is not finite is told as such; NumPy's remarks on it are noise on stderr
-        return _examined(run, assigned, x, rules)
+        return _examined(run, assigned, x, standards)
 
 
-def _examined(run: Run, assigned: tuple[Role, ...], x: str | None, rules: tuple[Rule, ...]) -> Autopsy:
+def _examined(run: Run, assigned: tuple[Role, ...], x: str | None, standards: Standards) -> Autopsy:
     """The examination of a run whose columns have their roles."""
     measured = measure(run, assigned)
     signals, resumes = measured.signals, measured.resumes
@@ -59,10 +74,11 @@ def _examined(run: Run, assigned: tuple[Role, ...], x: str | None, rules: tuple[
     _require_something(run, judged)
     first, last = _extent(judged)
     case = Case(run, signals, {}, first, last, resumes)
-    leaps = {rule.code: _ask(rule, case) for rule in rules if isinstance(rule, LossSpike)}
-    case = replace(case, segments=_cut(judged, first, _spans(leaps.values()), signals.get("lr")))
-    checks, events = _ask_all(rules, case, leaps)
-    named = phases.name(case, events)
+    leaps = {rule.code: _ask(rule, case) for rule in standards.rules if isinstance(rule, LossSpike)}
+    watched = {**judged, **{name: signals[name] for name in inside(case)}}
+    case = replace(case, segments=_cut(watched, first, _spans(leaps.values()), signals.get("lr")))
+    checks, events = _ask_all(standards.rules, case, leaps)
+    named, turns, verdict = _concluded(case, events, standards)
     return Autopsy(
         run=run,
         axis=x or run.axis,
@@ -73,12 +89,25 @@ def _examined(run: Run, assigned: tuple[Role, ...], x: str | None, rules: tuple[
         segments=case.segments,
         checks=checks,
         phases=named,
-        transitions=phases.transitions(case, named, events),
-        verdict=verdicts.judge(case, named, events),
+        transitions=turns,
+        verdict=verdict,
         stop=verdicts.stop(case),
-        thresholds={rule.code: asdict(rule) for rule in rules},  # type: ignore[call-overload]  # every rule is a dataclass
+        thresholds={one.code: values(one) for one in standards},
         notes=(*run.notes, *measured.notes),
     )
+
+
+def _concluded(
+    case: Case, events: tuple[Event, ...], standards: Standards
+) -> tuple[tuple[Phase, ...], tuple[Transition, ...], Verdict]:
+    """Phases, transitions and verdict, each with how sure it is; without a training loss, a verdict alone."""
+    if "train/loss" not in case.segments:
+        return (), (), verdicts.judge(case, None, events, standards.verdict)
+    committee = doubt.ask(case, events, standards)
+    named = phases.name(case, committee.grid, committee.own)
+    turns = phases.transitions(case, named, events, standards.phases)
+    verdict = verdicts.judge(case, named[-1].label, events, standards.verdict)
+    return doubt.weigh(committee, named, turns, verdict, standards.phases.window)
 
 
 def _spans(leaps: Iterable[Check]) -> list[tuple[float, float]]:
@@ -89,7 +118,7 @@ def _spans(leaps: Iterable[Check]) -> list[tuple[float, float]]:
 def _cut(
     judged: Mapping[str, Signal], first: float, spikes: list[tuple[float, float]], rate: Signal | None
 ) -> dict[str, Segments]:
-    """The judged curves cut into stretches; those with too few values are left out."""
+    """The curves that are watched cut into stretches; those with too few values are left out."""
     found = {}
     for name, signal in judged.items():
         without = [(start, _first_after(signal, until)) for start, until in spikes]
@@ -116,12 +145,15 @@ def _ask_all(
 
 
 def _ask(rule: Rule, case: Case) -> Check:
-    """One rule's answer; it sees only the signals it says it needs, and those of ``JUDGED``."""
+    """One rule's answer; it sees only the signals it says it needs, those of ``JUDGED``, and the model's inside."""
     title = (type(rule).__doc__ or rule.code).splitlines()[0].rstrip(".")
     missing = [name for name in rule.needs if name not in case.signals or not _has_values(case.signals[name])]
     if missing:
         return Check(rule.code, title, Outcome.NOT_CHECKED, why=f"the log has no {' and no '.join(missing)}")
-    events = tuple(rule(case.only({*rule.needs, *JUDGED})))
+    try:
+        events = tuple(rule(case.only({*rule.needs, *JUDGED, *inside(case)})))
+    except NotChecked as cannot:
+        return Check(rule.code, title, Outcome.NOT_CHECKED, why=cannot.message)
     return Check(rule.code, title, Outcome.FOUND if events else Outcome.QUIET, events)
 
 
@@ -144,31 +176,3 @@ def _extent(judged: Mapping[str, Signal]) -> tuple[float, float]:
     steps = [s.step for s in judged.values()] + [s.broken for s in judged.values() if s.broken is not None]
     filled = [s for s in steps if len(s)]
     return float(min(s[0] for s in filled)), float(max(s[-1] for s in filled))
-
-
-def tuned(rules: tuple[Rule, ...], overrides: Mapping[str, Mapping[str, Any]]) -> tuple[Rule, ...]:
-    """The rules with some thresholds replaced: code → threshold → value.
-
-    Raises:
-        BadOption: a code, a threshold or a value that does not fit.
-    """
-    known = {rule.code: rule for rule in rules}
-    for code, values in overrides.items():
-        if code not in known:
-            raise BadOption(f"there is no rule {code!r}", hint=f"rules: {', '.join(known)}")
-        known[code] = _replaced(known[code], values)
-    return tuple(known.values())
-
-
-def _replaced(rule: Rule, values: Mapping[str, Any]) -> Rule:
-    thresholds: dict[str, Any] = asdict(rule)  # type: ignore[call-overload]  # every rule is a dataclass
-    for name, value in values.items():
-        if name not in thresholds:
-            raise BadOption(
-                f"rule {rule.code} has no threshold {name!r}", hint=f"it has {', '.join(thresholds) or 'none'}"
-            )
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise BadOption(
-                f"rule {rule.code}: {name} = {value!r} is no number", hint=f"the default is {thresholds[name]}"
-            )
-    return replace(rule, **values)  # type: ignore[type-var]  # every rule is a dataclass

@@ -171,7 +171,7 @@ def read_run(folder: Path) -> Run:
     return Run(
         path=str(folder),
         id=str(manifest.get("id") or folder.name),
-        axis="step",
+        axis=str(manifest.get("axis") or "step"),  # an imported run may count something else
         tracks=_tracks(_pieces(folder, notes), manifest.get("world"), notes),
         marks=read_marks(folder / EVENTS, notes),
         config=config if isinstance(config, dict) else {},
@@ -181,7 +181,7 @@ def read_run(folder: Path) -> Run:
 
 
 def _manifest_notes(manifest: Mapping[str, Any]) -> list[str]:
-    notes = []
+    notes = [note for note in manifest.get("notes") or () if isinstance(note, str)]
     if not manifest:
         notes.append(f"{MANIFEST} is missing or damaged: status and config are not known")
     if manifest.get("status") == "running":
@@ -297,11 +297,12 @@ def _track(name: str, rows: Rows) -> Track:
     import numpy as np
 
     order = np.lexsort((rows.step, rows.session))
+    time = rows.time[order].astype(np.float64)
     return Track(
         name,
         step=rows.step[order].astype(np.float64),
         value=rows.value[order].astype(np.float64),
-        time=rows.time[order].astype(np.float64),
+        time=None if len(time) and np.isnan(time).all() else time,  # an imported log may not say when
         session=rows.session[order],
     )
 

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from runopsy.model import Case, Event, Evidence, Phase, Segments, Signal, Stop, Verdict
+from runopsy.model import Case, Event, Evidence, Segments, Signal, Stop, Verdict
 
-FEWEST = 8  # values of the training loss: with fewer, no shape can be told from noise
-FITS = 0.9  # accuracy, in training or in validation, from which a run counts as fitted
-FAR = 0.5  # of its start: a training loss that ends below it counts as fitted where no accuracy says more
-# of validation's own drop, or of its lowest value, by which it must end above it to have been better before
-WORSE = 0.1
-ACC_WORSE = 0.02  # of accuracy, likewise
-LEARNT = 0.1  # of accuracy, or of the loss's start: validation has moved off its start
-LEFT = 0.2  # of the errors that were left, likewise: from 95 % to 98 % is learning too
-# of accuracy, or of the training loss's start, by which validation stays behind: no reader calls that fitted
-WIDE = 0.2
 LEARNING = "feature_learning"
-RISING = 0.02  # of a curve's whole change, over the last tenth of the elapsed steps: it had not stopped
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Criteria:
+    """What the whole run is called.
+
+    How the run stands at its end (fitted or not, better before or not, still improving or not) picks the first
+    verdict that fits.
+    """
+
+    code: ClassVar[str] = "W01"
+    needs: ClassVar[tuple[str, ...]] = ("train/loss",)
+
+    fewest: float = 8  # values of the training loss: with fewer, no shape can be told from noise
+    fits: float = 0.9  # accuracy, in training or in validation, from which a run counts as fitted
+    far: float = 0.5  # of its start: a training loss that ends below it counts as fitted where no accuracy says more
+    # of validation's own drop, or of its lowest value, by which it must end above it to have been better before
+    worse: float = 0.1
+    acc_worse: float = 0.02  # of accuracy, likewise
+    learnt: float = 0.1  # of accuracy, or of the loss's start: validation has moved off its start
+    left: float = 0.2  # of the errors that were left, likewise: from 95 % to 98 % is learning too
+    # of accuracy, or of the training loss's start, by which validation stays behind: no reader calls that fitted
+    wide: float = 0.2
+    rising: float = 0.02  # of a curve's whole change, over the last tenth of the elapsed steps: it had not stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +61,7 @@ Rule = tuple[str, str, Callable[[Ending], bool]]
 VERDICTS: tuple[Rule, ...] = (
     ("inconclusive", "too few values of the training loss to tell a shape", lambda e: not e.enough),
     ("diverged", "the loss left for good", lambda e: "divergence" in e.kinds),
+    ("inconclusive", "a metric can hardly be right: see what is suspect below", lambda e: "suspect" in e.kinds),
     ("inconclusive", "no training loss to read", lambda e: not e.has_phases),
     ("grokked", "validation accuracy rose only after training was fitted", lambda e: "grokking" in e.kinds),
     ("double_descent", "validation fell, rose, and fell again", lambda e: "double_descent_peak" in e.kinds),
@@ -79,85 +94,104 @@ VERDICTS: tuple[Rule, ...] = (
 )
 
 
-def judge(case: Case, phases: tuple[Phase, ...], events: tuple[Event, ...]) -> Verdict:
-    """The first verdict that fits how the run ended."""
-    ending = _ending(case, phases, events)
-    word, why = next((word, why) for word, why, fits in VERDICTS if fits(ending))
+def judge(case: Case, last_phase: str | None, events: Iterable[Event], criteria: Criteria) -> Verdict:
+    """The first verdict that fits how the run ended; ``last_phase`` is the label of its last phase, if it has any."""
+    word, why = _first_that_fits(case, last_phase, events, criteria)
     return Verdict(word, why, _evidence(case))
 
 
-def _ending(case: Case, phases: tuple[Phase, ...], events: tuple[Event, ...]) -> Ending:
+def word(case: Case, last_phase: str | None, events: Iterable[Event], criteria: Criteria) -> str:
+    """The verdict alone, without its evidence."""
+    return _first_that_fits(case, last_phase, events, criteria)[0]
+
+
+def _first_that_fits(
+    case: Case, last_phase: str | None, events: Iterable[Event], criteria: Criteria
+) -> tuple[str, str]:
+    ending = _ending(case, last_phase, events, criteria)
+    return next((word, why) for word, why, fits in VERDICTS if fits(ending))
+
+
+def _ending(case: Case, last_phase: str | None, events: Iterable[Event], c: Criteria) -> Ending:
     loss, acc = case.segments.get("val/loss"), case.segments.get("val/acc")
     train, train_acc = case.segments.get("train/loss"), case.segments.get("train/acc")
     logged = any(len(case.signals[n]) for n in ("val/loss", "val/acc") if n in case.signals)
     has_acc = train_acc is not None or acc is not None
-    fell = train is not None and float(train.curve[0]) > 0 and float(train.curve[-1]) <= FAR * float(train.curve[0])
+    fell = train is not None and float(train.curve[0]) > 0 and float(train.curve[-1]) <= c.far * float(train.curve[0])
     return Ending(
         kinds=frozenset(e.kind for e in events),
         has_val=loss is not None or acc is not None,
         val_cut=logged,
-        has_phases=bool(phases),
-        enough="train/loss" not in case.signals or _enough(case.signals["train/loss"]),
+        has_phases=last_phase is not None,
+        enough="train/loss" not in case.signals or _enough(case.signals["train/loss"], c),
         known=has_acc or fell,
         by_accuracy=has_acc,
-        fits=_high(train_acc) or _high(acc) if has_acc else fell,
-        moved=_loss_learnt(train) or _acc_learnt(train_acc),
-        learnt=_loss_learnt(loss) if acc is None else _acc_learnt(acc),
-        was_better=(loss is not None and _loss_was_better(loss, acc)) or (acc is not None and _acc_was_better(acc)),
-        wide=_wide(train, loss, train_acc, acc),
-        improving=_improving(loss, -1.0) or _improving(acc, 1.0) or (bool(phases) and phases[-1].label == LEARNING),
+        fits=_high(train_acc, c) or _high(acc, c) or (train_acc is None and fell),
+        moved=_loss_learnt(train, c) or _acc_learnt(train_acc, c),
+        learnt=_loss_learnt(loss, c) if acc is None else _acc_learnt(acc, c) or _fell_far(loss, c),
+        was_better=(loss is not None and _loss_was_better(loss, acc, c))
+        or (acc is not None and _acc_was_better(acc, c)),
+        wide=_wide(train, loss, train_acc, acc, c),
+        improving=_improving(loss, -1.0, c) or _improving(acc, 1.0, c) or last_phase == LEARNING,
     )
 
 
-def _enough(loss: Signal) -> bool:
-    return len(loss) + (0 if loss.broken is None else len(loss.broken)) >= FEWEST
+def _enough(loss: Signal, c: Criteria) -> bool:
+    return len(loss) + (0 if loss.broken is None else len(loss.broken)) >= c.fewest
 
 
-def _high(acc: Segments | None) -> bool:
-    return acc is not None and float(acc.curve[-1]) >= FITS
+def _high(acc: Segments | None, c: Criteria) -> bool:
+    return acc is not None and float(acc.curve[-1]) >= c.fits
 
 
-def _acc_learnt(acc: Segments | None) -> bool:
+def _acc_learnt(acc: Segments | None, c: Criteria) -> bool:
     """By a tenth, or by a fifth of the errors it began with."""
     if acc is None:
         return False
     gain = float(acc.curve.max() - acc.curve[0])
-    return gain > LEARNT or (gain > LEFT * (1 - float(acc.curve[0])) and gain > 2 * float(acc.spread[0]))
+    return gain > c.learnt or (gain > c.left * (1 - float(acc.curve[0])) and gain > 2 * float(acc.spread[0]))
 
 
-def _loss_learnt(loss: Segments | None) -> bool:
-    return loss is not None and float(loss.curve[0] - loss.curve.min()) > LEARNT * abs(float(loss.curve[0]))
+def _loss_learnt(loss: Segments | None, c: Criteria) -> bool:
+    return loss is not None and float(loss.curve[0] - loss.curve.min()) > c.learnt * abs(float(loss.curve[0]))
 
 
-def _loss_was_better(loss: Segments, acc: Segments | None) -> bool:
+def _fell_far(loss: Segments | None, c: Criteria) -> bool:
+    """Whether a loss ever was as low as one that counts as fitted."""
+    return loss is not None and 0 < float(loss.curve.min()) <= c.far * float(loss.curve[0])
+
+
+def _loss_was_better(loss: Segments, acc: Segments | None, c: Criteria) -> bool:
     """Ends clearly above its lowest point; where accuracy holds its best, a rising loss is over-confidence."""
     lowest, rise = float(loss.curve.min()), float(loss.curve[-1] - loss.curve.min())
-    drop = max(float(loss.curve[0]) - lowest, LEARNT * abs(float(loss.curve[0])))
+    drop = max(float(loss.curve[0]) - lowest, c.learnt * abs(float(loss.curve[0])))
     if acc is not None:
-        held = float(acc.curve.max() - acc.curve[-1]) <= ACC_WORSE / 2
-        return rise > max((5 * WORSE if held else WORSE) * drop, 2 * float(loss.spread[-1]))
-    return rise > max(min(WORSE * drop, max(WORSE * abs(lowest), 0.3 * WORSE * drop)), 3 * float(loss.spread[-1]))
+        held = float(acc.curve.max() - acc.curve[-1]) <= c.acc_worse / 2
+        return rise > max((5 * c.worse if held else c.worse) * drop, 2 * float(loss.spread[-1]))
+    return rise > max(min(c.worse * drop, max(c.worse * abs(lowest), 0.3 * c.worse * drop)), 3 * float(loss.spread[-1]))
 
 
-def _acc_was_better(acc: Segments) -> bool:
-    return float(acc.curve.max() - acc.curve[-1]) > max(ACC_WORSE, 2 * float(acc.spread[-1]))
+def _acc_was_better(acc: Segments, c: Criteria) -> bool:
+    return float(acc.curve.max() - acc.curve[-1]) > max(c.acc_worse, 2 * float(acc.spread[-1]))
 
 
-def _wide(train: Segments | None, loss: Segments | None, train_acc: Segments | None, acc: Segments | None) -> bool:
+def _wide(
+    train: Segments | None, loss: Segments | None, train_acc: Segments | None, acc: Segments | None, c: Criteria
+) -> bool:
     if train_acc is not None and acc is not None:
-        return float(train_acc.curve[-1] - acc.curve[-1]) > WIDE
+        return float(train_acc.curve[-1] - acc.curve[-1]) > c.wide
     if train is not None and loss is not None:
-        return float(loss.curve[-1] - train.curve[-1]) > WIDE * abs(float(train.curve[0]))
+        return float(loss.curve[-1] - train.curve[-1]) > c.wide * abs(float(train.curve[0]))
     return False
 
 
-def _improving(curve: Segments | None, sign: float) -> bool:
+def _improving(curve: Segments | None, sign: float, c: Criteria) -> bool:
     """Whether a curve was still moving the right way over the last tenth of the elapsed steps."""
     if curve is None or len(curve.step) < 3:
         return False
     at = curve.step[0] + 0.9 * (curve.step[-1] - curve.step[0])
     moved = sign * float(curve.curve[-1] - np.interp(at, curve.step, curve.curve))
-    return moved > max(RISING * float(np.ptp(curve.curve)), 2 * float(curve.spread[-1]))
+    return moved > max(c.rising * float(np.ptp(curve.curve)), 2 * float(curve.spread[-1]))
 
 
 def _evidence(case: Case) -> tuple[Evidence, ...]:

@@ -32,11 +32,11 @@ def test_the_contract_of_the_json_report():
     assert found["roles"]["train/loss"] == "train/loss"
 
 
-def test_what_is_not_calibrated_is_null_and_not_invented():
+def test_confidence_and_intervals_of_transitions_are_numbers():
     found = facts(planted.overfitting())
-    assert found["verdict_confidence"] is None
-    assert {p["confidence"] for p in found["phases"]} == {None}
-    assert {t["interval"] for t in found["transitions"]} <= {None}
+    assert 0 < found["verdict_confidence"] < 1
+    assert all(0 < p["confidence"] < 1 for p in found["phases"])
+    assert all(t["interval"][0] <= t["step"] <= t["interval"][1] for t in found["transitions"] if t["interval"])
 
 
 def test_evidence_is_numbered_through_and_named_once():

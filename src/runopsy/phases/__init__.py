@@ -12,50 +12,69 @@ from itertools import pairwise
 import numpy as np
 
 from runopsy.model import Case, Event, Evidence, Phase, Position, Positions, Transition
+from runopsy.phases.criteria import Criteria
 from runopsy.phases.labels import label, one_passage, plausible
-from runopsy.phases.readings import WATCHED, WINDOW, read
-from runopsy.phases.spells import join_short, spells_of, visible
+from runopsy.phases.readings import WATCHED, read
+from runopsy.phases.spells import Spell, join_short, spells_of, visible
 from runopsy.stats import first_spacing
 
-__all__ = ["name", "transitions"]
+__all__ = ["WATCHED", "Criteria", "Spell", "divergence", "grid", "name", "spells", "transitions"]
 
 GRID = 400  # points at which the run is read, half even in steps and half in log steps: a phase shorter than
 # 0.5 % of the run, or 2 % of the steps before it, is no phase
+HANDLES = ("lr_change", "batch_size_change", "resume", "data_change")  # what was done to a run, beside its own marks
 
 
-def name(case: Case, events: Iterable[Event]) -> tuple[Phase, ...]:
-    """The phases of a run, half-open and without gaps; none where there is no training loss to read."""
-    if "train/loss" not in case.segments:
-        return ()
-    gone = next((e.step for e in events if e.kind == "divergence"), None)
-    grid = _grid(case, gone)
-    readings = read(case, grid, gone)
-    labels = one_passage(plausible([label(reading) for reading in readings], readings), readings, case)
-    spells = join_short(spells_of(labels), visible(case, grid))
-    starts = [case.first, *(float(grid[a]) for a, _, _ in spells[1:])]
+def name(case: Case, points: Positions, told: list[Spell]) -> tuple[Phase, ...]:
+    """The spells of a run as phases, half-open and without gaps, each with what the watched curves did over it."""
+    starts = [case.first, *(float(points[a]) for a, _, _ in told[1:])]
     ends = [*starts[1:], case.last]
     return tuple(
         Phase(said, start, end, _why(case, start, end))
-        for (_, _, said), start, end in zip(spells, starts, ends, strict=True)
+        for (_, _, said), start, end in zip(told, starts, ends, strict=True)
     )
 
 
-def transitions(case: Case, phases: tuple[Phase, ...], events: Iterable[Event]) -> tuple[Transition, ...]:
-    """Where one phase gives way to the next: which curves turn there, and what was changed by hand."""
-    handles = [e for e in events if e.kind in ("lr_change", "resume")]
+def spells(case: Case, points: Positions, gone: Position | None, criteria: Criteria) -> list[Spell]:
+    """The runs of equal labels along a grid of positions; from ``gone`` on the run has diverged."""
+    readings = read(case, points, gone, criteria)
+    labels = one_passage(plausible(label(readings, criteria), readings, criteria), readings, case)
+    return seen(case, points, labels, criteria)
+
+
+def seen(case: Case, points: Positions, labels: list[str], criteria: Criteria) -> list[Spell]:
+    """The runs of equal labels that are long enough to be seen."""
+    return join_short(spells_of(labels), visible(case, points, criteria))
+
+
+def divergence(events: Iterable[Event]) -> Position | None:
+    """Where the run left for good, if it did."""
+    return next((e.step for e in events if e.kind == "divergence"), None)
+
+
+def transitions(
+    case: Case, phases: tuple[Phase, ...], events: Iterable[Event], criteria: Criteria
+) -> tuple[Transition, ...]:
+    """Where one phase gives way to the next: which curves turn there, and what was changed by hand.
+
+    It is confirmed where a second curve turns there too, and one of those that do is a validation curve.
+    """
+    handles = [*((e.step, e.kind) for e in events if e.kind in HANDLES), *((m.step, m.kind) for m in case.run.marks)]
     found = []
     for before, after in pairwise(phases):
-        near = WINDOW * max(after.start - case.first, 1.0)
+        near = criteria.window * max(after.start - case.first, 1.0)
         turning = tuple(n for n, s in case.segments.items() if np.any(np.abs(s.edges[1:-1] - after.start) <= near))
-        beside = [e for e in handles if abs(e.step - after.start) <= near]
-        explained = beside[0].kind if beside else None
-        found.append(Transition(after.start, before.label, after.label, turning, explained, confirmed=len(turning) > 1))
+        beside = [kind for step, kind in handles if abs(step - after.start) <= near]
+        explained = beside[0] if beside else None
+        confirmed = len(turning) > 1 and any(n.startswith("val/") for n in turning)
+        found.append(Transition(after.start, before.label, after.label, turning, explained, confirmed=confirmed))
     return tuple(found)
 
 
-def _grid(case: Case, also: Position | None) -> Positions:
+def grid(case: Case, also: Position | None) -> Positions:
+    """The positions at which a run is read, logged ones, with one more that must not be missed."""
     length = max(case.last - case.first, 1e-9)
-    low = max(min(first_spacing(s.step) for s in case.segments.values()), length * 1e-6)
+    low = max(min(first_spacing(s.step) for n, s in case.segments.items() if n in WATCHED), length * 1e-6)
     log = np.geomspace(low, length, GRID // 2)
     points = np.unique(np.concatenate([[0.0], log, np.linspace(0, length, GRID // 2)])) + case.first
     logged = case.signals["train/loss"].step  # boundaries stand on steps that the log knows

@@ -5,58 +5,53 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from runopsy.model import Case
-from runopsy.phases.readings import Reading
+from runopsy.phases.criteria import Criteria
+from runopsy.phases.readings import Bools, Readings
 from runopsy.phases.spells import spells_of
 
-STARTED = 0.05  # of the training loss's drop: below it, training has not begun to fit
-CARRIES = 0.1  # of validation's own way, made over a spell: it was learning there
-MOSTLY_DONE = 0.6  # of the training loss's drop: a pause before it is a plateau on the way
-
-Label = tuple[str, Callable[[Reading], bool]]
+Label = tuple[str, Callable[[Readings, Criteria], Bools]]
 
 LABELS: tuple[Label, ...] = (
-    ("diverged", lambda r: r.diverged),
-    ("underfitting", lambda r: r.train_done < STARTED),
-    ("feature_learning", lambda r: r.val_improves),
-    ("feature_learning", lambda r: not r.val_known and r.fresh and (r.train_improves or r.train_done < MOSTLY_DONE)),
-    ("fitting", lambda r: not r.val_known and (r.train_improves or r.train_done < MOSTLY_DONE)),
-    ("memorization", lambda r: r.val_known and r.train_improves and not r.val_keeps_pace),
-    ("memorization", lambda r: r.val_known and r.gap_open and not r.val_near_best),
-    ("feature_learning", lambda r: r.val_known and (r.train_improves or r.train_done < MOSTLY_DONE)),
-    ("converged", lambda r: True),
+    ("diverged", lambda r, c: r.diverged),
+    ("underfitting", lambda r, c: r.train_done < c.started),
+    ("feature_learning", lambda r, c: r.val_improves),
+    ("feature_learning", lambda r, c: ~r.val_known & r.fresh & (r.train_improves | (r.train_done < c.mostly_done))),
+    ("fitting", lambda r, c: ~r.val_known & (r.train_improves | (r.train_done < c.mostly_done))),
+    ("memorization", lambda r, c: r.val_known & r.train_improves & ~r.val_keeps_pace),
+    ("memorization", lambda r, c: r.val_known & r.gap_open & ~r.val_near_best),
+    ("feature_learning", lambda r, c: r.val_known & (r.train_improves | (r.train_done < c.mostly_done))),
+    ("converged", lambda r, c: np.ones_like(r.diverged)),
 )
 
 
-def label(reading: Reading) -> str:
-    """The first of ``LABELS`` that fits."""
-    return next(word for word, fits in LABELS if fits(reading))
+def label(readings: Readings, criteria: Criteria) -> list[str]:
+    """For each reading the first of ``LABELS`` that fits."""
+    fits = np.array([test(readings, criteria) for _, test in LABELS])
+    return [LABELS[i][0] for i in np.argmax(fits, axis=0).tolist()]
 
 
-def plausible(labels: list[str], readings: list[Reading]) -> list[str]:
+def plausible(labels: list[str], readings: Readings, criteria: Criteria) -> list[str]:
     """Labels that hold over their whole spell, not only from moment to moment.
 
     Memorization leaves a gap, and validation does not improve over it; a run in which validation makes
     a visible part of its own way is still learning, however slowly.
     """
     told = list(labels)
+    closed = np.zeros_like(readings.gap_open)
+    otherwise = label(replace(readings, val_keeps_pace=~closed, gap_open=closed), criteria)
     for start, stop, said in spells_of(labels):
-        here = readings[start:stop]
-        gained = here[-1].val_done - here[0].val_done
-        if said == "memorization" and (gained > CARRIES or not any(r.gap_open for r in here)):
-            told[start:stop] = [_unless_memorized(r, gained) for r in here]
-        elif said == "converged" and gained > CARRIES:
+        gained = readings.val_done[stop - 1] - readings.val_done[start]
+        if said in ("memorization", "converged") and gained > criteria.carries:
             told[start:stop] = ["feature_learning"] * (stop - start)
+        elif said == "memorization" and not readings.gap_open[start:stop].any():
+            told[start:stop] = otherwise[start:stop]
     return told
 
 
-def _unless_memorized(reading: Reading, gained: float) -> str:
-    if gained > CARRIES:
-        return "feature_learning"
-    return label(replace(reading, val_keeps_pace=True, gap_open=False))
-
-
-def one_passage(labels: list[str], readings: list[Reading], case: Case) -> list[str]:
+def one_passage(labels: list[str], readings: Readings, case: Case) -> list[str]:
     """Labels of a run whose validation is one smooth decay: a pause within it is no phase, whatever training does."""
     val = [case.segments[n] for n in ("val/loss", "val/acc") if n in case.segments]
     if not all(s.smooth for s in (val or [case.segments["train/loss"]])):
@@ -68,7 +63,7 @@ def one_passage(labels: list[str], readings: list[Reading], case: Case) -> list[
     tail = learning[-1] + 1 if learning else len(labels)
     if tail < len(labels) and "diverged" not in labels[tail:]:
         # it ends in one way: in between, training only wandered
-        behind = sum(r.gap_open for r in readings[tail:]) > (len(labels) - tail) / 2
+        behind = float(readings.gap_open[tail:].mean()) > 0.5
         word = "memorization" if behind and "memorization" in labels[tail:] else labels[-1]
         told[tail:] = [word] * (len(labels) - tail)
     return told

@@ -7,10 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from runopsy.model import Case, Positions
-
-SHORTEST = 0.15  # in log elapsed steps: a spell shorter than this (16 % of the steps before it) …
-SHORTEST_OF_RUN = 0.03  # … and than this share of the run joins a neighbour
-FEWEST_READINGS = 3  # evaluations in a spell that says validation does not move: with fewer, it may have
+from runopsy.phases.criteria import Criteria
 
 Spell = tuple[int, int, str]  # grid points [a, b) of one label
 
@@ -26,7 +23,7 @@ def spells_of(labels: list[str]) -> list[Spell]:
     return spells
 
 
-def visible(case: Case, grid: Positions) -> Callable[[Spell], float]:
+def visible(case: Case, grid: Positions, criteria: Criteria) -> Callable[[Spell], float]:
     """How large a spell is against the smallest that can be seen: 1 and more can."""
     elapsed = grid - grid[0] + (max(grid[1] - grid[0], 1e-12) if len(grid) > 1 else 1.0)
     read = next((case.signals[n].step for n in ("val/loss", "val/acc") if n in case.segments), None)
@@ -34,13 +31,13 @@ def visible(case: Case, grid: Positions) -> Callable[[Spell], float]:
     def size(spell: Spell) -> float:
         start, stop, label = spell
         a, b = elapsed[start], elapsed[min(stop, len(elapsed) - 1)]
-        length = max(np.log(b / a) / SHORTEST, (b - a) / elapsed[-1] / SHORTEST_OF_RUN)
+        length = max(np.log(b / a) / criteria.shortest, (b - a) / elapsed[-1] / criteria.shortest_of_run)
         if start == 0 and label == "underfitting":
             return float(max(length, 1.0))  # every run begins there, however soon it leaves
         if read is None or label not in ("memorization", "converged"):
             return float(length)
         inside = np.searchsorted(read, grid[min(stop, len(grid) - 1)]) - np.searchsorted(read, grid[start])
-        return float(min(length, inside / FEWEST_READINGS))
+        return float(min(length, inside / criteria.fewest_readings))
 
     return size
 

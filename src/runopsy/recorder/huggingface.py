@@ -14,7 +14,9 @@ from transformers import TrainerCallback
 from runopsy.recorder.attached import Attached, numbers_in, our_name
 
 NAMES = {"grad_norm": "grad/norm", "loss": "train/loss", "num_input_tokens_seen": "tokens"}
+SUMMARY = "train_runtime"  # stands in what is logged once at the end: means over the run, under names of its steps
 LEFT_OUT = ("learning_rate",)  # of the step to come, where ours is that of this one
+SPEEDS = ("_runtime", "_per_second")  # how long an evaluation took
 
 
 class RunopsyCallback(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
@@ -47,7 +49,9 @@ class RunopsyCallback(TrainerCallback):  # type: ignore[misc]  # transformers sh
         self._attached.quietly(lambda run: run.step(state.global_step, {"epoch": state.epoch}))
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **known: Any) -> None:
-        values = {NAMES.get(n) or our_name(n): v for n, v in numbers_in(logs or {}).items() if n not in LEFT_OUT}
+        found = {} if SUMMARY in (logs or {}) else numbers_in(logs or {})
+        kept = {n: v for n, v in found.items() if n not in LEFT_OUT and not n.endswith(SPEEDS)}
+        values = {NAMES.get(name) or our_name(name): value for name, value in kept.items()}
         self._attached.quietly(lambda run: run.log(state.global_step, values))
 
     def on_train_end(self, args: Any, state: Any, control: Any, **known: Any) -> None:

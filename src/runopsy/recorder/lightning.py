@@ -52,11 +52,13 @@ class RunopsyCallback(Callback):  # type: ignore[misc]  # lightning's types need
         self._logged = step
         # Lightning hands out the loss divided for accumulation
         values = {"train/loss": loss.detach() * trainer.accumulate_grad_batches}
-        self._attached.quietly(lambda run: run.log(step, values | self._of_module(trainer.logged_metrics)))
+        of_module = _of_module(trainer.logged_metrics)  # the newest of each name, those of the validation too
+        values |= {name: value for name, value in of_module.items() if not name.startswith("val")}
+        self._attached.quietly(lambda run: run.log(step, values))
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         if not trainer.sanity_checking:
-            values = {n: v for n, v in self._of_module(trainer.callback_metrics).items() if n.startswith("val")}
+            values = {n: v for n, v in _of_module(trainer.callback_metrics).items() if n.startswith("val")}
             self._attached.quietly(lambda run: run.log(trainer.global_step, values))
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
@@ -65,7 +67,8 @@ class RunopsyCallback(Callback):  # type: ignore[misc]  # lightning's types need
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         self._attached.finish("interrupted" if isinstance(exception, KeyboardInterrupt) else "failed")
 
-    def _of_module(self, logged: Any) -> dict[str, Any]:
-        """What the module has logged, but for the loss that every step has already."""
-        values = {our_name(name): value for name, value in numbers_in(logged).items()}
-        return {name: value for name, value in values.items() if name not in ("train/loss", "epoch")}
+
+def _of_module(logged: Any) -> dict[str, Any]:
+    """What the module has logged, but for the loss that every step has already."""
+    values = {our_name(name): value for name, value in numbers_in(logged).items()}
+    return {name: value for name, value in values.items() if name not in ("train/loss", "epoch")}

@@ -1,34 +1,99 @@
-"""Autopsy → text. Findings become words once, in ``compose``; the renderers know blocks, not training."""
+"""Autopsy or Comparison → text. Findings become words once, in ``compose``; the renderers know blocks, not training."""
 
 from __future__ import annotations
 
-from runopsy.errors import BadOption
-from runopsy.model import Autopsy
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-FORMATS = ("text", "json", "notebook")
+from runopsy.model import Autopsy, Comparison
+from runopsy.report.publish import FORMATS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from runopsy.report.document import Document
+
+__all__ = ["FORMATS", "plot", "render", "save"]
 
 
-def render(autopsy: Autopsy, format: str = "text", *, width: int | None = None, color: bool = False) -> str:
-    """An autopsy in words, or as data.
+def render(
+    subject: Autopsy | Comparison,
+    format: str = "text",
+    *,
+    width: int | None = None,
+    color: bool = False,
+    verbose: bool = False,
+    gpus: float | None = None,
+    price: float | None = None,
+) -> str:
+    """An autopsy or a comparison in words, or as data.
 
     Args:
-        autopsy: what ``runopsy.analyze`` returned.
-        format: ``"text"``, ``"json"`` or ``"notebook"`` (an HTML fragment).
+        subject: what ``runopsy.analyze`` or ``runopsy.diff`` returned.
+        format: ``"text"``, ``"markdown"``, ``"html"`` (a whole page), ``"json"`` or ``"notebook"`` (a fragment).
         width: columns of the text; default 96.
         color: whether the text carries terminal colours.
+        verbose: whether the text shows the evidence, what was asked in vain, other signals and the thresholds;
+            the other formats always do.
+        gpus: how many GPUs trained: turns time into GPU-hours.
+        price: of one GPU-hour.
 
     Raises:
         BadOption: no such format.
     """
     if format == "json":
-        from runopsy.report import data  # each format loads only what it needs
+        return _dumped(subject)
+    from runopsy.report import publish  # each format loads only what it needs
 
-        return data.dump(autopsy)
-    if format not in FORMATS:
-        raise BadOption(f"there is no format {format!r}", hint=f"choose {', '.join(FORMATS)}")
-    from runopsy.report import compose, notebook, terminal  # rich is not needed for json
+    return publish.text(_composed(subject, gpus, price), format, width=width, color=color, verbose=verbose)
 
-    document = compose.compose(autopsy)
-    if format == "notebook":
-        return notebook.render(document)
-    return terminal.render(document, width=width, color=color)
+
+def save(
+    subject: Autopsy | Comparison,
+    path: str | os.PathLike[str],
+    format: str | None = None,
+    *,
+    embed: bool = False,
+    gpus: float | None = None,
+    price: float | None = None,
+) -> tuple[Path, ...]:
+    """Write an autopsy or a comparison to a file; its format is what the name ends in, unless said. The files written.
+
+    ``embed`` puts the pictures of a Markdown page into it instead of beside it; the rest is as in ``render``.
+
+    Raises:
+        BadOption: no such format, or a file that cannot be written.
+    """
+    from runopsy.report import publish
+
+    path = Path(path)
+    chosen = format or publish.guess(path)
+    if chosen == "json":
+        return (publish.put(path, _dumped(subject)),)
+    return publish.write(_composed(subject, gpus, price), path, chosen, embed=embed)
+
+
+def _composed(subject: Autopsy | Comparison, gpus: float | None, price: float | None) -> Document:
+    from runopsy.report import compare, compose
+
+    if isinstance(subject, Comparison):
+        return compare.compose(subject)
+    return compose.compose(subject, compose.Bill(gpus, price))
+
+
+def _dumped(subject: Autopsy | Comparison) -> str:
+    from runopsy.report import data, deltas
+
+    return deltas.dump(subject) if isinstance(subject, Comparison) else data.dump(subject)
+
+
+def plot(autopsy: Autopsy) -> Figure:
+    """The run in one matplotlib figure, for a paper or a notebook: phases, curves and events on one axis.
+
+    Raises:
+        BadOption: matplotlib is not installed, or the log is too short for a curve.
+    """
+    from runopsy.report import figures
+
+    return figures.plot(autopsy)

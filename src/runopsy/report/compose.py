@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from runopsy.model import Autopsy, Event, Evidence, Outcome, Segments, Severity, Stop
-from runopsy.report.document import (
-    Band,
-    Block,
-    Chart,
-    Document,
-    Finding,
-    Findings,
-    Heading,
-    Headline,
-    Line,
-    Prose,
-    Scale,
-    Table,
-    Timeline,
-)
-from runopsy.report.words import duration, number, percent, place, plain
+from runopsy.model import Autopsy, Event, Evidence, Stop
+from runopsy.report import backing
+from runopsy.report.advice import advise
+from runopsy.report.document import Block, Document, Finding, Findings, Heading, Headline, Prose, Steps
+from runopsy.report.pictures import TONES as SEVERITY
+from runopsy.report.pictures import picture
+from runopsy.report.words import duration, number, odds, percent, place, plain
+from runopsy.version import VERSION
 
 TONES: Mapping[str, str] = {
     "healthy": "good",
@@ -34,7 +26,6 @@ TONES: Mapping[str, str] = {
     "diverged": "bad",
     "inconclusive": "plain",
 }
-SEVERITY: Mapping[Severity, str] = {Severity.INFO: "plain", Severity.WARNING: "warn", Severity.FATAL: "bad"}
 MEANS: Mapping[str, str] = {
     "grokking": "validation accuracy made half of its late gain here",
     "memorization_onset": "from here on training improves and validation does not follow",
@@ -44,34 +35,54 @@ MEANS: Mapping[str, str] = {
     "loss_spike": "the training loss leaps and comes back",
     "transition": "the training loss falls abruptly",
     "lr_change": "the learning rate was changed; what moves with it is not a phase of its own",
+    "suspect": "hardly right; look at logging, leakage and evaluation before anything else",
+    "batch_size_change": "the batch size was changed",
+    "epoch_steps": "the training loss steps down as each epoch begins: examples are met again, and are known",
     "resume": "the run was continued from an earlier step",
+    "data_change": "the training loss jumps, and validation does not move with it: as if the training data were others",
+    "unconfirmed_change": "a signal jumps, and no validation curve moves with it: unconfirmed, a fault of the logging "
+    "looks the same",
+    "departure": "a signal leaves the band of its beginning (the founding rule, which noise alone often sets off)",
+    "first_mover": "these signals moved before validation accuracy did, which makes them no cause",
+    "genuine_grokking": "the representation learnt with the late gain",
+    "apparent_grokking": "the late gain is the readout's, not the representation's",
 }
-EARLY = 0.1  # of the run: a phase boundary before it is invisible on an even scale
+SAID = ("loss_spike", "lr_change", "not_finite", "transition", "batch_size_change", "epoch_steps", "genuine_grokking",
+        "apparent_grokking")  # fmt: skip  # the evidence says more
+NAMED = ("suspect", "data_change", "unconfirmed_change", "departure", "first_mover")  # and which signal it was
 
 
-def compose(autopsy: Autopsy) -> Document:
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What an hour costs: turns wall time into GPU-hours and money."""
+
+    gpus: float | None = None
+    price: float | None = None  # of one GPU-hour, in any currency
+
+
+FREE = Bill()
+
+
+def compose(autopsy: Autopsy, bill: Bill = FREE) -> Document:
     """The report of one run."""
-    numbers = _numbered(autopsy)
+    numbers = backing.numbered(autopsy)
     title = f"{autopsy.run.id}  ·  {autopsy.axis} {place(autopsy.first)} to {place(autopsy.last)}"
     blocks = [
         *_verdict(autopsy),
-        *_pictures(autopsy),
+        *_pictured(autopsy),
         *_happened(autopsy, numbers),
-        *_stopping(autopsy.stop, autopsy.axis),
-        *_evidence(numbers),
-        *_not_checked(autopsy),
-        *_notes(autopsy),
+        *_stopping(autopsy, bill),
+        *_next(autopsy),
+        *backing.evidence(numbers),
+        *backing.transitions(autopsy),
+        *backing.not_checked(autopsy),
+        *backing.quiet(autopsy),
+        *backing.meaning(),
+        *backing.notes(autopsy),
+        *backing.other_signals(autopsy),
+        *backing.thresholds(autopsy),
     ]
-    return Document(title, tuple(blocks))
-
-
-def _numbered(autopsy: Autopsy) -> dict[int, list[tuple[str, Evidence]]]:
-    """Each event's evidence with its number, in the order of the events."""
-    count, numbers = 0, {}
-    for i, event in enumerate(autopsy.events):
-        numbers[i] = [(f"E{count + j + 1}", proof) for j, proof in enumerate(event.evidence)]
-        count += len(event.evidence)
-    return numbers
+    return Document(title, tuple(blocks), f"Made by runopsy {VERSION} from the log alone.")
 
 
 def _verdict(autopsy: Autopsy) -> Iterator[Block]:
@@ -79,7 +90,8 @@ def _verdict(autopsy: Autopsy) -> Iterator[Block]:
     text = verdict.why
     if verdict.name == "memorized":
         text += f" ({autopsy.axis} {place(autopsy.last)}); more training may still change that"
-    yield Headline(plain(verdict.name), TONES.get(verdict.name, "plain"), text)
+    sure = "" if verdict.confidence is None else "right about {} times in {}".format(*odds(verdict.confidence))
+    yield Headline(plain(verdict.name), TONES.get(verdict.name, "plain"), text, sure)
     if verdict.evidence:
         yield Prose(f"At the end: {'; '.join(_ended(e) for e in verdict.evidence)}.")
 
@@ -91,59 +103,17 @@ def _ended(e: Evidence) -> str:
     return f"{e.signal} {number(e.observed)}{best}"
 
 
-# --- pictures ------------------------------------------------------------------------------------
-
-
-def _pictures(autopsy: Autopsy) -> Iterator[Block]:
-    if not autopsy.segments:
+def _pictured(autopsy: Autopsy) -> Iterator[Block]:
+    drawn = picture(autopsy)
+    if drawn is None:
         return
-    scale = _scale(autopsy)
-    if autopsy.phases:
+    if drawn.timelines:
+        scale = drawn.timelines[0].scale
         yield Heading(f"Phases, by {'log ' if scale.log else ''}{scale.unit}")
-        yield Timeline(scale, tuple(Band(plain(p.label), p.label, p.start, p.end) for p in autopsy.phases))
-        curves = tuple(e.signal for e in autopsy.phases[0].why)
-        yield Table(("phase", f"{scale.unit}s", *curves), _phase_rows(autopsy, curves))
-    cuts = tuple(p.start for p in autopsy.phases[1:])
-    for kind, rows in (("loss", 9), ("acc", 6)):
-        lines = tuple(_line(s) for n, s in autopsy.segments.items() if n.endswith(f"/{kind}"))
-        if lines:
-            low = min(float(line.value.min()) for line in lines)
-            high = max(float(line.value.max()) for line in lines)
-            log = kind == "loss" and low > 0 and high / low > 20  # a factor of 20 flattens the rest on an even scale
-            name = {"loss": "Loss", "acc": "Accuracy"}[kind]
-            yield Chart(f"{name}{', log scale' if log else ''}", scale, lines, log, cuts, rows)
+    yield drawn
 
 
-def _scale(autopsy: Autopsy) -> Scale:
-    """Log where a boundary would otherwise be squeezed against the left edge."""
-    length = autopsy.last - autopsy.first
-    inner = [p.start - autopsy.first for p in autopsy.phases[1:]]
-    log = bool(inner) and min(inner) < EARLY * length
-    origin = min((float(s.step[1] - s.step[0]) for s in autopsy.segments.values() if len(s.step) > 1), default=1.0)
-    return Scale(autopsy.first, autopsy.last, log, max(origin, length * 1e-6, 1e-12), autopsy.axis)
-
-
-def _line(segments: Segments) -> Line:
-    return Line(segments.signal, segments.step, segments.level)
-
-
-def _phase_rows(autopsy: Autopsy, curves: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    rows = []
-    for p in autopsy.phases:
-        moved = {e.signal: f"{number(_round(e.limit))}→{number(_round(e.observed))}" for e in p.why}
-        rows.append((plain(p.label), f"{place(p.start)} – {place(p.end)}", *(moved.get(c, "") for c in curves)))
-    return tuple(rows)
-
-
-def _round(value: float | None) -> float:
-    """Two digits: fitted values at a boundary carry hardly more, and the table stays in its columns."""
-    return float(f"{value or 0.0:.2g}")
-
-
-# --- what happened -------------------------------------------------------------------------------
-
-
-def _happened(autopsy: Autopsy, numbers: Mapping[int, list[tuple[str, Evidence]]]) -> Iterator[Block]:
+def _happened(autopsy: Autopsy, numbers: backing.Numbers) -> Iterator[Block]:
     yield Heading("What happened")
     if not autopsy.events and not autopsy.run.marks:
         yield Prose("Nothing beside the phases above: every rule that could be asked was quiet.")
@@ -161,8 +131,10 @@ def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) 
     if event.until is not None and event.until > event.step:
         where += f" – {place(event.until)}"
     text = MEANS.get(event.kind, "")
-    if event.kind in ("loss_spike", "lr_change", "not_finite", "transition"):
+    if event.kind in SAID:
         text += f": {event.evidence[0].says}"
+    if event.kind in NAMED:
+        text += f": {'; '.join(f'{e.signal} {e.says}' for e in event.evidence)}"
     if event.kind == "grokking":
         text += _grokking(autopsy, event)
     if event.interval is None:
@@ -182,7 +154,7 @@ def _grokking(autopsy: Autopsy, event: Event) -> str:
     if best.limit is not None and best.observed < best.limit:
         text += f"; partial, it reached {number(best.observed)}"
     for e in further:
-        text += f"; {e.says}" if e.signal == "lr" else f"; undone, it ended at {number(e.observed)}"
+        text += f"; {e.says}" + ("" if e.signal == "lr" else f" at {number(e.observed)}")
     return text
 
 
@@ -191,7 +163,8 @@ def _marked(detail: Mapping[str, object]) -> str:
     return "noted by the training script" + (f": {', '.join(f'{k}={v}' for k, v in own.items())}" if own else "")
 
 
-def _stopping(stop: Stop | None, axis: str) -> Iterator[Block]:
+def _stopping(autopsy: Autopsy, bill: Bill) -> Iterator[Block]:
+    stop, axis = autopsy.stop, autopsy.axis
     if stop is None:
         return
     yield Heading("Where it would have been best to stop")
@@ -209,9 +182,31 @@ def _stopping(stop: Stop | None, axis: str) -> Iterator[Block]:
         signal, step, value = stop.other
         text += f" By {signal} it is another: {number(value)} at {axis} {place(step)}."
     yield Prose(text)
-    yield Prose(
-        "A schedule that ends elsewhere would have changed the curve: this is the best of this run, no promise."
-    )
+    if bill.gpus is not None and stop.wasted_steps > 0:
+        yield Prose(_cost(autopsy, stop, bill))
+    yield Prose("Another schedule would have drawn another curve: this is the best of this run, no promise.")
+
+
+def _cost(autopsy: Autopsy, stop: Stop, bill: Bill) -> str:
+    """What came after the best step, in GPU-hours and in money."""
+    if stop.wasted_seconds is None or bill.gpus is None:
+        return "What that cost cannot be said: the log holds no times."
+    hours = stop.wasted_seconds / 3600 * bill.gpus
+    said = number(float(f"{hours:.2g}")) if hours < 10 else f"{hours:,.0f}"
+    text = f"On {number(bill.gpus)} GPU{'' if bill.gpus == 1 else 's'} that is {said} GPU-hours"
+    if bill.price is not None:
+        money = hours * bill.price
+        text += f", or {f'{money:,.2f}' if money >= 0.01 else 'less than 0.01'} at {bill.price:,.2f} an hour"
+    if any(e.kind == "resume" and e.step > stop.best_step for e in autopsy.events):
+        text += "; pauses between sessions are counted in it"
+    return f"{text}."
+
+
+def _next(autopsy: Autopsy) -> Iterator[Block]:
+    steps = advise(autopsy)
+    if steps:
+        yield Heading("What to try next")
+        yield Steps(steps)
 
 
 def _steps(count: float, axis: str) -> str:
@@ -223,42 +218,3 @@ def _worse(stop: Stop) -> str:
     if stop.after_best < 0.0005:
         return "the same"
     return f"{percent(stop.after_best)} worse" if stop.after_best < 10 else "far worse"
-
-
-# --- what it rests on ----------------------------------------------------------------------------
-
-
-def _evidence(numbers: Mapping[int, list[tuple[str, Evidence]]]) -> Iterator[Block]:
-    rows = [
-        (ref, e.signal, place(e.step), number(e.observed), "" if e.limit is None else number(e.limit), e.says)
-        for proofs in numbers.values()
-        for ref, e in proofs
-    ]
-    if rows:
-        yield Heading("Evidence")
-        yield Table(("", "signal", "at", "value", "held against", "what that is"), tuple(rows))
-        yield Prose("Values are those of the fitted curves; single rows scatter around them.")
-
-
-def _not_checked(autopsy: Autopsy) -> Iterator[Block]:
-    left = [c for c in autopsy.checks if c.outcome is Outcome.NOT_CHECKED]
-    yield Heading("Not checked")
-    if not autopsy.segments:
-        yield Prose("Phases: the log holds too few values of any loss or accuracy.")
-    rows = tuple((c.code, c.title, c.why or "") for c in left)
-    if rows:
-        yield Table(("rule", "question", "why not"), rows)
-    yield Prose(
-        "How sure the phases and the verdict are: no confidence is given, because none is calibrated yet. "
-        "The intervals of events count the noise of the log alone, not what a reader may mean by the event."
-    )
-
-
-def _notes(autopsy: Autopsy) -> Iterator[Block]:
-    overhead = autopsy.signals.get("recorder/overhead")
-    notes = list(autopsy.notes)
-    if overhead is not None and len(overhead):
-        notes.append(f"recording cost {percent(float(overhead.value[-1]))} of the wall time")
-    if notes:
-        yield Heading("Notes on the log")
-        yield from (Prose(note) for note in notes)

@@ -25,6 +25,7 @@ class Headline:
     word: str
     tone: str  # "good", "warn", "bad" or "plain"
     text: str
+    sure: str = ""  # "right about 9 times in 10", where it is calibrated
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +45,24 @@ class Band:
     kind: str  # the phase, for its colour
     start: Position
     end: Position
+    interval: tuple[Position, Position] | None = None  # of its start
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
     scale: Scale
     bands: tuple[Band, ...]
+    name: str = ""  # whose, where there are several
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Line:
+    """A curve: its course, and the rows behind it where a renderer has room for them."""
+
     name: str
     step: Positions
     value: Values
+    rows: tuple[Positions, Values] | None = None  # as logged; a million of them is usual
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +75,31 @@ class Chart:
     log: bool
     cuts: tuple[Position, ...]
     rows: int  # of text, as a hint to the terminal
+    ceiling: float | None = None  # values above it are drawn at the edge: a loss that left would flatten the rest
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something at one place of the axis, and how surely it is there."""
+
+    label: str
+    tone: str
+    at: Position
+    until: Position | None = None
+    interval: tuple[Position, Position] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Timelines and curves over one axis. All scales in it are the same."""
+
+    name: str  # of its file, where it becomes one
+    alt: str  # what it shows, for who cannot see it
+    timelines: tuple[Timeline, ...]
+    charts: tuple[Chart, ...]
+    marks: tuple[Mark, ...] = ()
+    numbers: Table | None = None  # the timelines in numbers
+    further: tuple[Chart, ...] = ()  # curves that a page shows when asked; others leave them out
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +124,33 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-Block: TypeAlias = Heading | Prose | Headline | Timeline | Chart | Findings | Table
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to try next, and the finding it follows from."""
+
+    do: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    items: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """For who wants to check: folded where a format can fold, left out of a terminal unless asked for."""
+
+    summary: str
+    blocks: tuple[Block, ...]
+    open: bool = False  # whether a page shows it unfolded
+
+
+Block: TypeAlias = Heading | Prose | Headline | Picture | Timeline | Chart | Findings | Table | Steps | Details
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
     title: str
     blocks: tuple[Block, ...]
+    foot: str = ""  # which version of what made it

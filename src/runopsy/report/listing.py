@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Protocol
 
 import numpy as np
 
-from runopsy.model import Role, Rule, Run, Track
+from runopsy.model import Role, Run, Thresholds, Track
 from runopsy.report import terminal
 from runopsy.report.document import Block, Document, Heading, Prose, Table
 from runopsy.report.words import number, place, plain
@@ -25,7 +26,7 @@ def listing(run: Run, roles: Sequence[Role], *, width: int | None = None, color:
     blocks: list[Block] = [
         Prose(f"{len(run.tracks)} columns, {played} with a role; positions count by {run.axis}."),
         Heading("Columns"),
-        Table(("column", "role", "values", "from", "to", "least", "most", "why"), rows),
+        Table(("column", "role", "better", "values", "from", "to", "least", "most", "why"), rows),
         *more,
         *([Heading("Notes on the log")] if run.notes else []),
         *(Prose(note) for note in run.notes),
@@ -40,27 +41,71 @@ def _row(track: Track, role: Role) -> tuple[str, ...]:
     ends = (number(float(f"{v:.4g}")) for v in (finite.min(), finite.max())) if len(finite) else ("", "")
     why = role.why if role.role or role.why != "no role" else ""
     first, last = place(float(np.nanmin(track.step))), place(float(np.nanmax(track.step)))
-    return track.name, role.role, f"{len(track):,}", first, last, *ends, why
+    return track.name, role.role, role.better, f"{len(track):,}", first, last, *ends, why
 
 
-def rules_table(rules: Sequence[Rule], *, width: int | None = None, color: bool = False) -> str:
+class Line(Protocol):
+    """What is known of one of several runs without examining it."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def rows(self) -> int | None: ...
+
+    @property
+    def last(self) -> float | None: ...
+
+    @property
+    def axis(self) -> str: ...
+
+    @property
+    def curve(self) -> str: ...
+
+    @property
+    def value(self) -> float | None: ...
+
+    @property
+    def trouble(self) -> str: ...
+
+
+def runs_table(path: str, lines: Sequence[Line], *, width: int | None = None) -> str:
+    """The runs in one file or folder, to choose from."""
+    rows = tuple(_run_row(line) for line in lines[:MOST])
+    more = [Prose(f"… and {len(lines) - MOST:,} more")] if len(lines) > MOST else []
+    table = Table(("run", "name", "rows", "last", "last value", ""), rows)
+    return terminal.render(Document(f"{path}: {len(lines)} runs", (table, *more)), width=width)
+
+
+def _run_row(line: Line) -> tuple[str, ...]:
+    if line.rows is None:
+        return str(line.number), line.name, "", "", "", line.trouble or "not looked at"
+    last = "" if line.last is None else f"{line.axis} {place(line.last)}"
+    value = "" if line.value is None else f"{line.curve} {number(float(f'{line.value:.4g}'))}"
+    return str(line.number), line.name, f"{line.rows:,}", last, value, ""
+
+
+def rules_table(rules: Sequence[Thresholds], *, width: int | None = None, color: bool = False) -> str:
     rows = tuple((r.code, _title(r), ", ".join(r.needs), _thresholds(r)) for r in rules)
     table = Table(("code", "question", "needs", "thresholds"), rows)
     more = Prose("runopsy explain CODE tells what a threshold means and why it is what it is.")
     return terminal.render(Document("Rules", (table, more)), width=width, color=color)
 
 
-def explanation(rule: Rule) -> str:
+def explanation(rule: Thresholds) -> str:
     """One rule, its thresholds with the reasons that stand beside them in its source."""
     lines = [f"{rule.code}  {_title(rule)}", "", inspect.cleandoc(type(rule).__doc__ or ""), ""]
     lines += [f"needs: {', '.join(rule.needs) or 'nothing'}", ""]
     reasons = _reasons(rule)
-    values = asdict(rule)  # type: ignore[call-overload]  # every rule is a dataclass
+    values = {k: v for k, v in asdict(rule).items() if v != {}}  # type: ignore[call-overload]  # every rule is a dataclass
     lines += [f"  {name} = {value}\n      {reasons.get(name, '')}" for name, value in values.items()]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _reasons(rule: Rule) -> dict[str, str]:
+def _reasons(rule: Thresholds) -> dict[str, str]:
     """Threshold → the comment beside or above it: the reason is written once, where the number is."""
     reasons, above = {}, ""
     for line in inspect.getsource(type(rule)).splitlines():
@@ -72,10 +117,10 @@ def _reasons(rule: Rule) -> dict[str, str]:
     return reasons
 
 
-def _title(rule: Rule) -> str:
+def _title(rule: Thresholds) -> str:
     return (type(rule).__doc__ or rule.code).splitlines()[0].rstrip(".")
 
 
-def _thresholds(rule: Rule) -> str:
+def _thresholds(rule: Thresholds) -> str:
     values = asdict(rule)  # type: ignore[call-overload]  # every rule is a dataclass
-    return ", ".join(f"{plain(name)} {value:g}" for name, value in values.items())
+    return ", ".join(f"{plain(name)} {value:g}" for name, value in values.items() if isinstance(value, (int, float)))

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from runopsy.report import canvas
-from runopsy.report.document import Block, Chart, Document, Findings, Heading, Headline, Prose, Table, Timeline
-from runopsy.report.words import number, place
+from runopsy.report.document import (
+    Block,
+    Chart,
+    Details,
+    Document,
+    Findings,
+    Heading,
+    Headline,
+    Picture,
+    Prose,
+    Steps,
+    Table,
+    Timeline,
+)
+from runopsy.report.geometry import extent
+from runopsy.report.words import number, place, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,6 +30,7 @@ if TYPE_CHECKING:
 WIDTH = 96  # columns, where nobody says
 NARROWEST = 40
 MARGIN = 11  # columns for the numbers beside a chart
+NAME, CELL = 60, 400  # characters of a name in a heading, of a cell: nobody reads more, and a table keeps its columns
 COLOURS = {
     "underfitting": "bright_black",
     "feature_learning": "green",
@@ -30,12 +46,28 @@ ASCII = str.maketrans({"│": "|", "─": "-", "┊": ":", "·": ".", "●": "o"
                        "→": ">", "–": "-", "…": "~", "━": "-", "’": "'"})  # fmt: skip
 
 
-def render(document: Document, *, width: int | None = None, color: bool = False) -> str:
-    """The document as text, ``width`` columns wide; without ``color``, no escape sequence is in it."""
+def render(document: Document, *, width: int | None = None, color: bool = False, verbose: bool = False) -> str:
+    """The document as text, ``width`` columns wide; without ``color``, no escape sequence is in it.
+
+    Details are left out and named in the last line; ``verbose`` prints them.
+    """
     console = _console(max(width or WIDTH, NARROWEST), color)
-    console.print(document.title, style="bold")
+    console.print(visible(document.title), style="bold")
     for block in document.blocks:
-        _print(console, block)
+        if verbose or not isinstance(block, Details):
+            _print(console, block)
+    left_out = [b.summary.lower() for b in document.blocks if isinstance(b, Details)]
+    if left_out and not verbose:
+        console.print(f"\n-v adds: {', '.join(left_out)}.", style="dim")
+    if document.foot and verbose:
+        console.print(f"\n{document.foot}", style="dim")
+    return _text(console)
+
+
+def picture(block: Picture, *, width: int | None = None) -> str:
+    """A picture drawn in characters, for a page that cannot hold another."""
+    console = _console(max(width or WIDTH, NARROWEST), color=False)
+    _picture(console, replace(block, numbers=None))
     return _text(console)
 
 
@@ -64,11 +96,13 @@ def _print(console: Console, block: Block) -> None:
     match block:
         case Heading(text):
             console.print()
-            console.print(text, style="bold underline")
+            console.print(visible(text), style="bold underline")
         case Prose(text):
-            console.print(text)
+            console.print(visible(text))
         case Headline():
             _headline(console, block)
+        case Picture():
+            _picture(console, block)
         case Timeline():
             _timeline(console, block)
         case Chart():
@@ -77,6 +111,12 @@ def _print(console: Console, block: Block) -> None:
             _findings(console, block)
         case Table():
             _table(console, block)
+        case Steps():
+            _steps(console, block)
+        case Details(summary, blocks, _):
+            _print(console, Heading(summary))
+            for inner in blocks:
+                _print(console, inner)
         case _:
             assert_never(block)
 
@@ -84,8 +124,18 @@ def _print(console: Console, block: Block) -> None:
 def _headline(console: Console, block: Headline) -> None:
     from rich.text import Text
 
+    sure = f"({block.sure})  " if block.sure else ""
     console.print()
-    console.print(Text.assemble((block.word.upper(), TONES[block.tone]), "  ", block.text))
+    console.print(Text.assemble((block.word.upper(), TONES[block.tone]), "  ", sure + visible(block.text)))
+
+
+def _picture(console: Console, block: Picture) -> None:
+    for timeline in block.timelines:
+        _timeline(console, timeline)
+    if block.numbers is not None:
+        _table(console, block.numbers)
+    for chart in block.charts:
+        _chart(console, chart)
 
 
 def _timeline(console: Console, block: Timeline) -> None:
@@ -93,7 +143,7 @@ def _timeline(console: Console, block: Timeline) -> None:
     from rich.text import Text
 
     width = console.width - MARGIN - 1
-    bar, ticks = Text(" " * MARGIN), [" "] * (width + 12)
+    bar, ticks = Text(f"{visible(block.name, MARGIN - 1):{MARGIN}}"), [" "] * (width + 12)
     for band in block.bands:
         a, b = canvas.column(block.scale, band.start, width), canvas.column(block.scale, band.end, width)
         if band is block.bands[-1]:
@@ -121,9 +171,9 @@ def _chart(console: Console, block: Chart) -> None:
 
     legend = Text(f"\n{block.title}  ")
     for k, line in enumerate(block.lines):
-        legend.append(f"  {canvas.GLYPHS[k % len(canvas.GLYPHS)]} {line.name}", CURVES[k % len(CURVES)])
+        legend.append(f"  {canvas.GLYPHS[k % len(canvas.GLYPHS)]} {visible(line.name, NAME)}", CURVES[k % len(CURVES)])
     console.print(legend)
-    low, high = canvas.extent(block)
+    low, high = extent(block)
     rows = canvas.draw(block, console.width - MARGIN - 1)
     for i, row in enumerate(rows):
         label = number(float(f"{high:.3g}")) if i == 0 else number(float(f"{low:.3g}")) if i == len(rows) - 1 else ""
@@ -140,7 +190,17 @@ def _findings(console: Console, block: Findings) -> None:
     grid = Grid.grid(padding=(0, 2))
     for item in block.items:
         refs = f"  [{' '.join(item.refs)}]" if item.refs else ""
-        grid.add_row(Text(item.what, TONES[item.tone]), Text(item.where), Text(item.text + refs))
+        grid.add_row(Text(visible(item.what), TONES[item.tone]), Text(item.where), Text(visible(item.text) + refs))
+    console.print(grid)
+
+
+def _steps(console: Console, block: Steps) -> None:
+    from rich.table import Table as Grid
+    from rich.text import Text
+
+    grid = Grid.grid(padding=(0, 1))
+    for item in block.items:
+        grid.add_row("-", Text.assemble(visible(item.do), (f"  ({visible(item.because)})", "dim")))
     console.print(grid)
 
 
@@ -149,9 +209,9 @@ def _table(console: Console, block: Table) -> None:
     from rich.table import Table as Grid
     from rich.text import Text
 
-    grid = Grid(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False, header_style="dim")
+    grid = Grid(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="dim")
     for name in block.columns:
-        grid.add_column(name)
+        grid.add_column(Text(visible(name, NAME)), overflow="fold")  # no digit is ever lost
     for row in block.rows:
-        grid.add_row(*(Text(cell) for cell in row))
+        grid.add_row(*(Text(visible(cell, CELL)) for cell in row))
     console.print(grid)

@@ -1,0 +1,160 @@
+"""How sure phases and verdict are: what other careful readers would have said of the same run.
+
+A committee reads the run again. Each member multiplies every threshold by a random factor and adds to each
+fitted curve a smooth error as large as the fit's own. What all members say depends neither on our choice of
+thresholds nor on the noise; where they differ, that is how much it does. The share that agrees is turned into
+a confidence by what agreement was worth on runs whose truth is known (``make bench-confidence``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runopsy import phases, verdicts
+from runopsy.errors import NotChecked
+from runopsy.model import (
+    Case,
+    Event,
+    Phase,
+    Position,
+    Positions,
+    Segments,
+    Thresholds,
+    Transition,
+    Values,
+    Verdict,
+)
+from runopsy.rules.generalisation import DoubleDescent, Grokking
+from runopsy.standards import Standards, values
+from runopsy.stats import first_spacing
+
+T = TypeVar("T", bound=Thresholds)
+
+MEMBERS = 16  # a share of sixteen is known to a tenth, which is as fine as anybody reads it
+FACTOR = 0.35  # standard deviation of a threshold's logarithm: two readers seldom differ by more than a factor of 2
+KNOTS = 12  # of the smooth error, even in log elapsed steps: about as many stretches as a long run has
+TAIL = 0.1  # of the members' answers beyond either end of a 90 % interval: they differ more than the noise makes them
+# What agreement was worth where the truth is known (make bench-confidence: the labelled runs as they are, thinned and
+# made noisier, and planted ones). It says less than it seems to: also where half of the members differ, most phases
+# are right. Of verdicts every one was, but 25 runs cannot show more than 26 in 27.
+PHASE_AGREED, PHASE_RIGHT = (0.0, 0.5, 0.8, 1.0), (0.8, 0.85, 0.92, 0.95)
+VERDICT_AGREED, VERDICT_RIGHT = (0.0, 0.5, 0.9, 1.0), (0.6, 0.85, 0.95, 0.96)
+FIRST_ROWS = 2  # the start of a curve is the median of five rows, so that two of them may already have learnt
+HEARD = 0.5  # of the members that must know a transition for it to have a place
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Committee:
+    """What its members said."""
+
+    grid: Positions  # (g,)
+    own: list[phases.Spell]  # what is said with our own thresholds
+    labels: NDArray[np.str_]  # (members, g)
+    words: tuple[str, ...]  # (members,) verdicts
+
+
+def ask(case: Case, events: Sequence[Event], standards: Standards) -> Committee:
+    """Every member's phases and verdict; the same members each time. The case must have a training loss.
+
+    Events that need the full log (divergence, spikes, jumps of the rate) are taken as found; grokking and
+    double descent, on which a verdict hangs, are asked again.
+    """
+    late = [r for r in standards.rules if isinstance(r, (Grokking, DoubleDescent)) and {*r.needs} <= {*case.segments}]
+    others = [e for e in events if e.code not in {rule.code for rule in late}]
+    gone = phases.divergence(events)
+    grid = phases.grid(case, gone)
+    labels, words = [], []
+    for draw in np.random.default_rng(0).spawn(MEMBERS):
+        own = replace(case, segments=_shaken(case.segments, draw), events=tuple(others))
+        for rule in late:
+            with suppress(NotChecked):
+                own = replace(own, events=(*own.events, *other(rule, draw)(own)))
+        told = phases.spells(own, grid, gone, other(standards.phases, draw))
+        labels.append([said for a, b, said in told for _ in range(b - a)])
+        words.append(verdicts.word(own, told[-1][2], own.events, other(standards.verdict, draw)))
+    return Committee(grid, phases.spells(case, grid, gone, standards.phases), np.array(labels), tuple(words))
+
+
+def other(one: T, draw: np.random.Generator) -> T:
+    """The same thresholds as another reader would have set them."""
+    named = values(one)
+    factors = np.exp(FACTOR * draw.standard_normal(len(named))).tolist()
+    changed = {name: value * factor for (name, value), factor in zip(named.items(), factors, strict=True)}
+    return replace(one, **changed)  # type: ignore[type-var]  # every one of them is a dataclass
+
+
+def _shaken(segments: Mapping[str, Segments], draw: np.random.Generator) -> dict[str, Segments]:
+    """The fitted curves with a smooth error of the size of their own."""
+    shaken = {}
+    for name in phases.WATCHED:
+        if name not in segments:
+            continue
+        s = segments[name]
+        u = np.log(s.step - s.step[0] + first_spacing(s.step))
+        error = np.interp(u, np.linspace(u[0], u[-1], KNOTS), draw.standard_normal(KNOTS))
+        shaken[name] = replace(s, curve=s.curve + s.spread * error)
+    return shaken
+
+
+def agreement(committee: Committee, phase: Phase) -> float:
+    """The share of members that give a phase its name, half of it weighed by step and half by log step."""
+    inside = (committee.grid >= phase.start) & (committee.grid < phase.end)
+    weights = _weights(committee.grid)[:, inside]
+    same = (committee.labels[:, inside] == phase.label).mean(axis=0)
+    return float(np.mean(weights @ same / weights.sum(axis=1))) if inside.any() else 0.0
+
+
+def _weights(grid: Positions) -> Values:
+    """(2, g) what each point of the grid stands for, in steps and in log elapsed steps."""
+    elapsed = grid - grid[0] + first_spacing(grid)
+    return np.array([np.diff(of, append=2 * of[-1] - of[-2]) for of in (elapsed, np.log(elapsed))])
+
+
+def weigh(
+    committee: Committee, named: Sequence[Phase], transitions: Sequence[Transition], verdict: Verdict, window: float
+) -> tuple[tuple[Phase, ...], tuple[Transition, ...], Verdict]:
+    """The same phases, transitions and verdict with how sure each is."""
+    sure = tuple(replace(p, confidence=_worth(agreement(committee, p), PHASE_AGREED, PHASE_RIGHT)) for p in named)
+    spans = list(zip(transitions, pairwise(named), strict=True))
+    placed = tuple(replace(t, interval=_interval(committee, t, before, after, window)) for t, (before, after) in spans)
+    agreed = float(np.mean([word == verdict.name for word in committee.words]))
+    return sure, placed, replace(verdict, confidence=_worth(agreed, VERDICT_AGREED, VERDICT_RIGHT))
+
+
+def _worth(agreed: float, shares: Sequence[float], right: Sequence[float]) -> float:
+    """How often a claim was right that so many members agreed with; two digits, as no more are known."""
+    return round(float(np.interp(agreed, shares, right)), 2)
+
+
+def _interval(
+    committee: Committee, t: Transition, before: Phase, after: Phase, window: float
+) -> tuple[Position, Position] | None:
+    """Where nine in ten members that know the transition put it; None where too few know it."""
+    grid = committee.grid
+    inside = (grid >= before.start) & (grid <= after.end)
+    steps = []
+    for labels in committee.labels[:, inside]:
+        turns = np.flatnonzero((labels[:-1] == t.before) & (labels[1:] == t.after)) + 1
+        if len(turns):
+            at = grid[inside][turns]
+            steps.append(float(at[np.argmin(np.abs(at - t.step))]))
+    if len(steps) < HEARD * len(committee.labels):
+        return None
+    low, high = np.quantile([*steps, t.step], [TAIL, 1 - TAIL])
+    elapsed, row = t.step - grid[0], _row(grid, t.step)
+    low = min(float(low), grid[0] + elapsed / (1 + window), t.step - FIRST_ROWS * row)
+    high = max(float(high), grid[0] + elapsed * (1 + window), t.step + row)
+    return float(max(low, grid[0])), float(min(high, grid[-1]))
+
+
+def _row(grid: Positions, step: Position) -> float:
+    """The distance of the grid's points before a step: nothing finer is known."""
+    at = max(int(np.searchsorted(grid, step)), 1)
+    return float(grid[at] - grid[at - 1])

@@ -1,0 +1,250 @@
+"""What to try next: a table from findings to suggestions. It claims nothing about the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from runopsy.model import Autopsy, Event, Outcome
+from runopsy.report.document import Step
+from runopsy.report.words import number, percent, place
+
+MOST = 5  # suggestions: with more, nobody tries the first
+LATE = 0.1  # of the run after its best step, from which a shorter schedule is worth trying
+NEAR = 0.02  # of the run between a changed learning rate and a divergence, within which the change is the first suspect
+FITTED = 0.95  # training accuracy below which the model may be too small for its data
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A suggestion and why; both may name what was found: see ``_facts``."""
+
+    on: str  # the verdict or the kind of event that it follows from
+    do: str
+    because: str
+    fits: Callable[[Autopsy], bool] = lambda _: True
+
+
+def _has_step_after_best(autopsy: Autopsy) -> bool:
+    stop = autopsy.stop
+    return stop is not None and stop.wasted_steps > LATE * (autopsy.last - autopsy.first)
+
+
+def _rate_changed_before_divergence(autopsy: Autopsy) -> bool:
+    gone, changed = _first(autopsy, "divergence"), _last_change_before(autopsy)
+    return (
+        gone is not None and changed is not None and gone.step - changed.step <= NEAR * (autopsy.last - autopsy.first)
+    )
+
+
+def _never_learnt_features(autopsy: Autopsy) -> bool:
+    return all(p.label != "feature_learning" for p in autopsy.phases)
+
+
+def _unfitted(autopsy: Autopsy) -> bool:
+    acc = autopsy.segments.get("train/acc")
+    return acc is not None and float(acc.curve[-1]) < FITTED
+
+
+def _second_descent_is_lower(autopsy: Autopsy) -> bool:
+    peak = _first(autopsy, "double_descent_peak")
+    return peak is not None and peak.evidence[2].observed < peak.evidence[0].observed
+
+
+def _has_no(*names: str) -> Callable[[Autopsy], bool]:
+    return lambda autopsy: all(name not in autopsy.signals for name in names)
+
+
+# The gravest first.
+ADVICE: tuple[Advice, ...] = (
+    Advice(
+        "divergence",
+        "Take back the change of the learning rate at {axis} {changed}, or make it in smaller steps.",
+        "divergence at {at}, right after it; that is a coincidence in time, no proof",
+        _rate_changed_before_divergence,
+    ),
+    Advice(
+        "divergence",
+        "Start again from a checkpoint before {axis} {at}, with a lower learning rate, a longer "
+        "warm-up or clipped gradients.",
+        "divergence at {at}",
+    ),
+    Advice(
+        "not_finite",
+        "Lower the learning rate or clip the gradients; in half precision, look at the loss scale too.",
+        "values not finite from {at}",
+        lambda a: _first(a, "divergence") is None,
+    ),
+    Advice(
+        "loss_spike", "Clip gradients by their norm, and look at the batches of these {axis}s.", "loss spike at {every}"
+    ),
+    Advice(
+        "overfit",
+        "Keep the checkpoint of {axis} {best}, or stop there.",
+        "{signal} was best there and ended {worse}",
+        _has_step_after_best,
+    ),
+    Advice(
+        "overfit",
+        "Regularise more (weight decay, dropout, augmentation, smaller batches) or add examples.",
+        "the verdict is overfit",
+    ),
+    Advice(
+        "memorized",
+        "Train longer before calling it memorized: where grokking happens, it may take many times the "
+        "{axis}s that fitting took.",
+        "memorized by {axis} {last} says nothing of later",
+    ),
+    Advice(
+        "memorized", "Regularise differently (weight decay first, lightly) or add examples.", "the verdict is memorized"
+    ),
+    Advice(
+        "memorized",
+        "Run a grid of some twenty short trainings over learning rate, batch size and initialisation, "
+        "to learn where this model learns features at all.",
+        "no phase of feature learning was found",
+        _never_learnt_features,
+    ),
+    Advice(
+        "underfit",
+        "Try a larger model.",
+        "train/acc ended at {train_acc}, below 0.95: it may be too small for its "
+        "data, or stand at the interpolation threshold",
+        _unfitted,
+    ),
+    Advice(
+        "underfit",
+        "Regularise less, or vary the learning rate: too much of the first, or the wrong second, prevents fitting.",
+        "the verdict is underfit",
+    ),
+    Advice(
+        "undertrained", "Train longer, with a schedule that ends later.", "validation was still improving at the end"
+    ),
+    Advice(
+        "grokking",
+        "Watch validation accuracy, never the training loss, and give early stopping a patience of more "
+        "than {patience} {axis}s.",
+        "training was fitted at {fitted}, and half of the gain came at {at}",
+    ),
+    Advice(
+        "grokking",
+        "Vary the weight decay with several seeds each, and compare the steps at which it generalises.",
+        "grokking at {at}: regularisation often moves it, too much prevents it",
+    ),
+    Advice(
+        "double_descent_peak",
+        "Let early stopping wait beyond the peak: a patience of more than {descent} {axis}s.",
+        "{signal} was lower after the peak at {at} than before it",
+        _second_descent_is_lower,
+    ),
+    Advice(
+        "double_descent_peak",
+        "Keep the checkpoint of {axis} {best}.",
+        "{signal} was lower before the peak at {at} than after it",
+        lambda a: not _second_descent_is_lower(a),
+    ),
+    Advice(
+        "double_descent_peak",
+        "Try a larger model: the peak belongs to models that just fit their data.",
+        "double descent with its peak at {at}",
+    ),
+    Advice(
+        "inconclusive",
+        "Log a validation loss and, for a classifier, accuracies.",
+        "without them, whether it generalises cannot be said",
+        _has_no("val/loss", "val/acc"),
+    ),
+    Advice(
+        "healthy",
+        "Try a schedule that ends near {axis} {best}.",
+        "{signal} was best there; {wasted} {axis}s followed",
+        _has_step_after_best,
+    ),
+)
+
+
+def advise(autopsy: Autopsy) -> tuple[Step, ...]:
+    """At most ``MOST`` suggestions, the gravest first; none is a finding."""
+    found = {autopsy.verdict.name, *(e.kind for e in autopsy.events)}
+    steps = [_said(advice, autopsy) for advice in ADVICE if advice.on in found and advice.fits(autopsy)]
+    return (*steps, *_batch(autopsy), *_logging(autopsy))[:MOST]
+
+
+def _said(advice: Advice, autopsy: Autopsy) -> Step:
+    facts = _facts(autopsy, advice.on)
+    return Step(advice.do.format(**facts), advice.because.format(**facts))
+
+
+def _facts(autopsy: Autopsy, kind: str) -> dict[str, str]:
+    """What a suggestion may name, in words; what this run has not is empty and asked for by no row that fits it."""
+    event, stop, changed = _first(autopsy, kind), autopsy.stop, _last_change_before(autopsy)
+    steps = [place(e.step) for e in autopsy.events if e.kind == kind]
+    acc = autopsy.segments.get("train/acc")
+    facts = {
+        "axis": autopsy.axis,
+        "last": place(autopsy.last),
+        "at": "" if event is None else place(event.step),
+        "every": " and ".join(steps) if len(steps) < 4 else f"{steps[0]} and {len(steps) - 1} later places",
+        "changed": "" if changed is None else place(changed.step),
+        "train_acc": "" if acc is None else number(float(f"{acc.curve[-1]:.3g}")),
+        **dict.fromkeys(("best", "signal", "wasted", "worse", "fitted", "patience", "descent"), ""),
+    }
+    if stop is not None:
+        worse = f"{percent(stop.after_best)} worse" if stop.after_best < 10 else "far worse"
+        facts |= {
+            "best": place(stop.best_step),
+            "signal": stop.signal,
+            "wasted": place(stop.wasted_steps),
+            "worse": worse,
+        }
+    if event is not None and kind == "grokking":
+        fitted = event.evidence[0].step
+        facts |= {"fitted": place(fitted), "patience": place(event.step - fitted)}
+    if event is not None and kind == "double_descent_peak":
+        facts |= {"descent": place(_until_lower(autopsy, event)), "signal": event.evidence[0].signal}
+    return facts
+
+
+def _until_lower(autopsy: Autopsy, peak: Event) -> float:
+    """How far it is from the low point before a peak to where the curve is lower again."""
+    before, _, after = peak.evidence
+    loss = autopsy.segments[before.signal]
+    lower = loss.step[(loss.step > peak.step) & (loss.curve < before.observed)]
+    return (float(lower[0]) if len(lower) else after.step) - before.step
+
+
+def _first(autopsy: Autopsy, kind: str) -> Event | None:
+    return next((e for e in autopsy.events if e.kind == kind), None)
+
+
+def _last_change_before(autopsy: Autopsy) -> Event | None:
+    """The last change of the learning rate before the run diverged."""
+    gone = _first(autopsy, "divergence")
+    before = [e for e in autopsy.events if e.kind == "lr_change" and gone is not None and e.step <= gone.step]
+    return before[-1] if before else None
+
+
+def _batch(autopsy: Autopsy) -> Iterator[Step]:
+    """The batch size against the critical one, where both were logged."""
+    critical, size = autopsy.signals.get("batch/critical"), autopsy.signals.get("batch_size")
+    if critical is None or size is None or not len(critical) or not len(size):
+        return
+    late, batch = float(np.median(critical.value[len(critical) // 2 :])), float(size.value[-1])
+    because = (
+        f"the critical batch was about {number(float(f'{late:.2g}'))} in the second half, the batch {number(batch)}"
+    )
+    if batch > 4 * late:  # far above it, examples are spent on averaging away little noise
+        yield Step("Try a smaller batch: it would learn about as much from each step.", because)
+    elif batch < late / 4:  # far below it, steps could be merged at little cost in examples
+        yield Step("Try a larger batch: it would need fewer steps for about as many examples.", because)
+
+
+def _logging(autopsy: Autopsy) -> Iterator[Step]:
+    """What to log next time, so that every rule can be asked."""
+    left = [c for c in autopsy.checks if c.outcome is Outcome.NOT_CHECKED and c.why]
+    if left and autopsy.verdict.name != "inconclusive":
+        missing = "; ".join(dict.fromkeys(str(c.why).removeprefix("the log has ") for c in left))
+        codes = ", ".join(c.code for c in left)
+        yield Step("Log more next time, so that every rule can be asked.", f"{codes} could not be asked: {missing}")

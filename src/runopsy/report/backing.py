@@ -1,0 +1,114 @@
+"""Autopsy → what a report rests on: evidence, transitions, thresholds, other signals, and what could not be checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from runopsy.model import Autopsy, Evidence, Outcome, Signal, Transition
+from runopsy.report.document import Block, Details, Heading, Prose, Table
+from runopsy.report.pictures import MOST_FURTHER, further, spark
+from runopsy.report.words import number, percent, place, plain, span
+
+Numbers = Mapping[int, list[tuple[str, Evidence]]]  # event → its evidence with its numbers
+
+
+def numbered(autopsy: Autopsy) -> Numbers:
+    """Each event's evidence with its number, in the order of the events."""
+    count, numbers = 0, {}
+    for i, event in enumerate(autopsy.events):
+        numbers[i] = [(f"E{count + j + 1}", proof) for j, proof in enumerate(event.evidence)]
+        count += len(event.evidence)
+    return numbers
+
+
+def evidence(numbers: Numbers) -> Iterator[Block]:
+    rows = [
+        (ref, e.signal, place(e.step), number(e.observed), "" if e.limit is None else number(e.limit), e.says)
+        for proofs in numbers.values()
+        for ref, e in proofs
+    ]
+    if rows:
+        table = Table(("", "signal", "at", "value", "held against", "what that is"), tuple(rows))
+        note = Prose("Values are those of the fitted curves; single rows scatter around them.")
+        yield Details("Evidence", (table, note), open=True)
+
+
+def transitions(autopsy: Autopsy) -> Iterator[Block]:
+    if autopsy.transitions:
+        columns = ("at", "90 % interval", "from", "to", "curves that turn there", "beside")
+        table = Table(columns, tuple(_turn(t) for t in autopsy.transitions))
+        yield Details("Transitions between phases", (table, Prose(_turns_said(autopsy.transitions))), open=True)
+
+
+def _turn(t: Transition) -> tuple[str, ...]:
+    interval = "unresolved" if t.interval is None else span(*t.interval)
+    turning = ", ".join(t.signals) or "none clearly"
+    return place(t.step), interval, plain(t.before), plain(t.after), turning, plain(t.explained_by or "")
+
+
+def _turns_said(found: tuple[Transition, ...]) -> str:
+    alone = [place(t.step) for t in found if not t.confirmed]
+    first = "Each curve is cut on its own; where two or more turn at the same place, they confirm each other."
+    return f"{first} Not confirmed in this way: {', '.join(alone)}." if alone else first
+
+
+def not_checked(autopsy: Autopsy) -> Iterator[Block]:
+    left = [c for c in autopsy.checks if c.outcome is Outcome.NOT_CHECKED]
+    if left or not autopsy.segments:
+        yield Heading("Not checked")
+    if not autopsy.segments:
+        yield Prose("Phases: the log holds too few values of any loss or accuracy.")
+    if left:
+        yield Table(("rule", "question", "why not"), tuple((c.code, c.title, c.why or "") for c in left))
+
+
+def meaning() -> Iterator[Block]:
+    said = (
+        "A confidence says how often such phases and verdicts were right on runs whose truth is known. The intervals "
+        "of events count the noise of the log alone, not what a reader may mean by the event. What was not logged, no "
+        "report can show."
+    )
+    yield Details("How to read confidences and intervals", (Prose(said),))
+
+
+def quiet(autopsy: Autopsy) -> Iterator[Block]:
+    """What was asked and not found: the other half of honesty."""
+    rows = tuple((c.code, c.title) for c in autopsy.checks if c.outcome is Outcome.QUIET)
+    if rows:
+        yield Details("Rules that were asked and found nothing", (Table(("rule", "question"), rows),))
+
+
+def other_signals(autopsy: Autopsy) -> Iterator[Block]:
+    others = further(autopsy)
+    if not others:
+        return
+    shown, left = others[:MOST_FURTHER], others[MOST_FURTHER:]
+    blocks: list[Block] = [Table(("signal", "from", "to", "least", "most", "course"), tuple(_course(s) for s in shown))]
+    blocks += [Prose(f"… and {len(left):,} more: runopsy signals lists them.")] if left else []
+    yield Details("Other signals", tuple(blocks))
+
+
+def _course(s: Signal) -> tuple[str, ...]:
+    ends = (s.value[0], s.value[-1], s.value.min(), s.value.max())
+    return s.name, *(number(float(f"{v:.4g}")) for v in ends), spark(s)
+
+
+def thresholds(autopsy: Autopsy) -> Iterator[Block]:
+    rows = tuple(
+        (code, ", ".join(f"{plain(name)} {value:g}" for name, value in values.items()))
+        for code, values in autopsy.thresholds.items()
+        if values
+    )
+    if rows:
+        note = Prose("runopsy explain CODE says what each means, and why it is what it is.")
+        yield Details("Thresholds", (Table(("rule", "thresholds"), rows), note))
+
+
+def notes(autopsy: Autopsy) -> Iterator[Block]:
+    if autopsy.notes:
+        yield Heading("Notes on the log")
+        yield from (Prose(note) for note in autopsy.notes)
+    overhead = autopsy.signals.get("recorder/overhead")
+    if overhead is not None and len(overhead):
+        cost = percent(float(overhead.value[-1]))
+        yield Details("Cost of recording", (Prose(f"Recording cost {cost} of the wall time."),))

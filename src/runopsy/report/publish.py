@@ -1,0 +1,84 @@
+"""Document → text, or files: which renderer a format has, and where pictures go."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from urllib.parse import quote
+
+from runopsy.errors import BadOption
+from runopsy.report.document import Document, Picture
+
+# JSON is made from the facts, not from a document; every other format is a lowering of one.
+FORMATS = ("text", "markdown", "html", "json", "notebook")
+SUFFIXES = {".md": "markdown", ".markdown": "markdown", ".html": "html", ".htm": "html", ".json": "json"}
+
+BESIDE = "_files"  # the folder of a page's pictures is named after it, as browsers name what they save
+
+
+def guess(path: Path) -> str:
+    """The format that a file's name asks for."""
+    return SUFFIXES.get(path.suffix.lower(), "text")
+
+
+def text(
+    document: Document, format: str, *, width: int | None = None, color: bool = False, verbose: bool = False
+) -> str:
+    """A document in one piece: pictures are drawn in characters, or inside the page.
+
+    Raises:
+        BadOption: no such format.
+    """
+    from runopsy.report import html, markdown, notebook, terminal  # one of them is needed, and rich in two
+
+    if format == "text":
+        return terminal.render(document, width=width, color=color, verbose=verbose)
+    if format == "markdown":
+        return markdown.render(document)
+    if format == "html":
+        return html.render(document)
+    if format == "notebook":
+        return notebook.render(document)
+    raise BadOption(f"there is no format {format!r}", hint=f"choose {', '.join(FORMATS)}")
+
+
+def write(document: Document, path: Path, format: str, *, embed: bool = False) -> tuple[Path, ...]:
+    """Write a document; the files written, the page first.
+
+    A Markdown page has its pictures in a folder beside it, or in itself with ``embed`` (GitHub shows no such
+    pictures; many other viewers do).
+
+    Raises:
+        BadOption: no such format, or a file that cannot be written.
+    """
+    if format != "markdown":
+        return (put(path, text(document, format, verbose=True)),)
+    from runopsy.report import markdown, svg
+
+    folder = path.with_name(path.stem + BESIDE)
+    pictures: dict[Path, str] = {}
+
+    def shelve(picture: Picture) -> str:
+        drawn = svg.render(picture)
+        if embed:
+            return f"data:image/svg+xml;base64,{base64.b64encode(drawn.encode()).decode()}"
+        pictures[folder / f"{picture.name}.svg"] = drawn
+        return quote(f"{folder.name}/{picture.name}.svg")
+
+    page = markdown.render(document, shelve)
+    return (put(path, page), *(put(beside, drawn) for beside, drawn in pictures.items()))
+
+
+def put(path: Path, said: str) -> Path:
+    """Write a text file; a picture's folder is made beside its page, a page's own must be there.
+
+    Raises:
+        BadOption: it cannot be written.
+    """
+    try:
+        if path.parent.name.endswith(BESIDE):
+            path.parent.mkdir(exist_ok=True)
+        path.write_text(said, encoding="utf-8", newline="\n")
+    except OSError as cause:
+        raise BadOption(f"{path} cannot be written: {cause.strerror}", hint="give another path to -o") from cause
+    return path

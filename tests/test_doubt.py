@@ -1,0 +1,54 @@
+"""Confidence: what it must do on runs where the answer is plain, and where it is not."""
+
+import numpy as np
+import pytest
+
+import planted
+import runopsy
+
+
+def test_a_plain_story_is_sure_and_the_same_each_time():
+    first, again = (runopsy.analyze(planted.grokking()) for _ in range(2))
+    assert first.verdict.confidence >= 0.95
+    assert [p.confidence for p in first.phases] == [p.confidence for p in again.phases]
+    assert min(p.confidence for p in first.phases) >= 0.9
+
+
+@pytest.mark.parametrize("make", [planted.healthy, planted.overfitting, planted.grokking])
+def test_a_confidence_never_claims_more_than_was_measured(make):
+    autopsy = runopsy.analyze(make())
+    assert all(0.8 <= p.confidence <= 0.95 for p in autopsy.phases)
+    assert 0.6 <= autopsy.verdict.confidence <= 0.96
+
+
+def overfitted_by(rise: float, noise: float) -> runopsy.Autopsy:
+    """A validation loss that ends above its lowest value by a share of it."""
+    step = np.arange(0, 4001, 10)
+    train = planted.noisy(planted.decay(step, 2.3, 0.01, 150), noise)
+    val = planted.decay(step, 2.3, 0.6, 60) * (1 + rise * np.clip((step - 1000) / 3000, 0, None))
+    return runopsy.analyze(planted.run(step, {"train/loss": train, "val/loss": planted.noisy(val, noise, 1)}))
+
+
+def test_a_verdict_near_its_threshold_is_less_sure_than_one_far_from_it():
+    near, far = overfitted_by(0.12, 0.01), overfitted_by(1.0, 0.01)
+    assert far.verdict.name == "overfit"
+    assert near.verdict.confidence < far.verdict.confidence
+
+
+def test_a_transition_lies_in_its_interval_and_the_interval_in_the_run():
+    autopsy = runopsy.analyze(planted.grokking())
+    for t in autopsy.transitions:
+        low, high = t.interval
+        assert autopsy.first <= low <= t.step <= high <= autopsy.last
+
+
+def test_the_interval_of_a_transition_holds_the_noise_free_place():
+    truth = next(t.step for t in runopsy.analyze(planted.grokking()).transitions if t.after == "converged")
+    noisy = planted.grokking(seed=3)
+    found = next(t for t in runopsy.analyze(noisy).transitions if t.after == "converged")
+    assert found.interval[0] <= truth <= found.interval[1]
+
+
+def test_without_training_loss_a_verdict_has_no_confidence():
+    step = np.arange(0, 2000, 20)
+    assert runopsy.analyze(planted.run(step, {"val/loss": planted.decay(step)})).verdict.confidence is None
