@@ -141,14 +141,19 @@ def example_moments(sight: Sight, most: int) -> Moments:
             total: list[Tensor] = []
             squares, groups = 0.0, len(batch) // size
             for chunk in each(model, batch[: groups * size], sight.loss_fn, size):
-                squares += sum(float(g.double().square().sum()) for g in chunk)
-                sums = [g.sum(dim=0) for g in chunk]
-                total = sums if not total else [a + b for a, b in zip(total, sums, strict=True)]
-        square_of_mean = sum(float((t.double() / groups).square().sum()) for t in total)
+                squares += sum(_square(g) for g in chunk)
+                sums = [g[0] if len(g) == 1 else g.sum(dim=0) for g in chunk]
+                total = sums if not total else [a.add_(b) for a, b in zip(total, sums, strict=True)]
+        square_of_mean = sum(_square(t) for t in total) / groups**2
         return Moments(groups * size, size, squares / groups, square_of_mean)
 
     found: Moments = sight.once(("moments", most), look)
     return found
+
+
+def _square(t: Tensor) -> float:
+    """‖t‖², the squares summed in float32 pairwise and the total kept in float64."""
+    return float(torch.linalg.vector_norm(t.detach().float())) ** 2
 
 
 def _group_size(model: nn.Module, n: int) -> int:
