@@ -196,9 +196,8 @@ def run(case: Case, folder: Path, quick: bool) -> bool:
     rows += [('signals="default", budget=0.02', kept, "default"), ('signals="full", every=100', full, "full")]
     for text, outcome, name in rows:
         each = 1e6 * outcome.inside[name] / outcome.steps
-        print(
-            f"  {text:<34}{outcome.steps:>7}{each:>11.1f}{100 * outcome.share(name):>11.2f}{100 * outcome.wall[name]:>16.2f}"
-        )
+        shares = f"{100 * outcome.share(name):>11.2f}{100 * outcome.wall[name]:>16.2f}"
+        print(f"  {text:<34}{outcome.steps:>7}{each:>11.1f}{shares}")
     print()
     good = True
     for text, found, limit in (
