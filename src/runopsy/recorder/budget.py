@@ -9,7 +9,7 @@ from runopsy.recorder.cadence import Cadence
 
 HORIZON = 1000  # calls; a run is taken to be at least so long, and what its first readings cost is spread over them
 SOON = 0.25  # of the horizon, in which later debts are paid back; the first ones that much before its end
-PLANNED = 0.9  # of the budget; the rest is for costs that rise between two plans
+PLANNED = 0.8  # of the budget; the rest is for costs that rise between two plans, and for starting up
 LEAST = 0.1  # of the budget, for probes where passing values alone uses it up, or where a first reading was dear
 EARLY = 0.4  # of what the horizon may cost, for the log-spaced readings at its start
 FORGET = 0.2  # weight of the newest cost: about the last five readings count
