@@ -42,6 +42,9 @@ MEANS: Mapping[str, str] = {
     "data_change": "the training loss jumps, and validation does not move with it: as if the training data were others",
     "unconfirmed_change": "a signal jumps, and no validation curve moves with it: unconfirmed, a fault of the logging "
     "looks the same",
+    "canaries_learnt": "examples with random labels are fitted: memorization, measured directly",
+    "edge_of_stability": "sharpness reached what the learning rate allows, which gradient descent by itself does",
+    "noise_scale": "the gradient noise scale at the end, about",
     "departure": "a signal leaves the band of its beginning (the founding rule, which noise alone often sets off)",
     "first_mover": "moved before validation accuracy, which makes no cause",
     "genuine_grokking": "the representation learnt with the late gain",
@@ -134,6 +137,9 @@ def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) 
     text = MEANS.get(event.kind, "")
     if event.kind in SAID:
         text += f": {event.evidence[0].says}"
+    if event.kind == "noise_scale":
+        text += f" {number(float(f'{event.evidence[0].observed:.2g}'))} {event.evidence[0].says}"
+        text += f" of {number(limit)}" if (limit := event.evidence[0].limit) else ""
     if event.kind in NAMED:
         text += f": {'; '.join(f'{e.signal} {e.says}' for e in event.evidence[:FEW])}"
     if event.kind == "grokking":
