@@ -153,23 +153,23 @@ class DoubleDescent:
 
     def _peak(self, loss: Curve, least: float) -> tuple[int, int, int] | None:
         """(lowest point before, peak, lowest point after) of the most prominent peak, at least ``least`` high."""
-        value, n = loss.value, len(loss.value)
+        value, spread = loss.value, loss.spread
+        if len(value) < 3:
+            return None
         elapsed = loss.step - loss.step[0] + first_spacing(loss.step)
-        best: tuple[float, tuple[int, int, int]] | None = None
-        for top in range(1, n - 1):
+        lowest_yet = np.minimum.accumulate(value)
+        lowest_from = np.minimum.accumulate(value[::-1])[::-1]
+        rise = value - np.maximum(np.append(np.inf, lowest_yet[:-1]), lowest_from)
+        high = np.flatnonzero(rise >= np.maximum(self.prominence * value, least))
+        for top in high[np.argsort(-rise[high], kind="stable")].tolist():
             before, after = int(np.argmin(value[:top])), top + int(np.argmin(value[top:]))
             if before == 0 or value[top] < value[before:after].max():
                 continue  # no first descent, or a higher peak stands between the two low points
-            rise = min(value[top] - value[before], value[top] - value[after])
             flanks = np.log(elapsed[top] / elapsed[before]), np.log(elapsed[after] / elapsed[top])
             wide = min(flanks) >= self.flank and min(top - before, after - top) >= self.points
-            clear = (
-                rise >= max(self.prominence * value[top], least)
-                and rise >= NOISE * loss.spread[[before, top, after]].max()
-            )
-            if wide and clear and (best is None or rise > best[0]):
-                best = rise, (before, top, after)
-        return None if best is None else best[1]
+            if wide and rise[top] >= NOISE * spread[[before, top, after]].max():
+                return before, top, after
+        return None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -223,6 +223,7 @@ class MemorizationOnset:
         )
         ends = [train.first(made >= share) for share in (self.share - self.about, self.share + self.about)]
         low, high = (at if end is None else end for end in ends)
+        low = max([case.first, *train.step[train.step < low]])  # it was passed after the point before
         return [self._event(case, Place(at, (low, high)), proof)]
 
     def _turns(self, case: Case, train: Curve, val: Curve) -> list[Event]:
