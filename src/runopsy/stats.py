@@ -13,8 +13,6 @@ MOST_FIRST = 5  # values whose median says where a series begins: enough against
 FIRST_ROWS = 8  # values whose distance says how finely a log begins
 MAD_TO_SD = 1.4826  # 1 / Φ⁻¹(3/4): makes the median absolute deviation of a Gaussian its standard deviation
 ROUGHEST = 6.5  # 4 for a random walk, the roughest noise there is, x what medians of 100 blocks may err by
-    5.4  # … x exp(this / sqrt(blocks)): 1.645 standard errors of the log of two variances' ratio, each from a median
-)
 ENOUGH_ROWS = 1 << 17  # second differences whose median is as good as that of 1e7: to 0.3 %
 ENOUGH_BLOCKS = 24  # second differences of block means that a median is trusted to
 
