@@ -36,10 +36,10 @@ def white_noise(values: Floats) -> float:
     One of unit white noise has variance 6. Of a long series, ``ENOUGH_ROWS`` evenly spread ones are asked.
     """
     every = max(1, len(values) // ENOUGH_ROWS)
-    return _noise_of(np.abs(values[:-2:every] - 2 * values[1:-1:every] + values[2::every]))
+    return noise_of(np.abs(values[:-2:every] - 2 * values[1:-1:every] + values[2::every]))
 
 
-def _noise_of(second: Floats) -> float:
+def noise_of(second: Floats) -> float:
     """The same from absolute second differences.
 
     Differences that are exactly zero (a value carried over, a rounded log) are left out if they would
@@ -70,7 +70,7 @@ def white_noises(values: Floats, first: NDArray[np.int64], count: NDArray[np.int
     low, high = (np.take_along_axis(ordered, k, 1)[:, 0] for k in ((asked - 1) // 2, asked // 2))
     noise = MAD_TO_SD * (low + high) / 2 / np.sqrt(6)
     for i in np.flatnonzero(noise == 0).tolist():
-        noise[i] = _noise_of(second[i, : asked[i, 0]])
+        noise[i] = noise_of(second[i, : asked[i, 0]])
     return np.asarray(noise)
 
 

@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING, BinaryIO
 
 from runopsy.errors import UnreadableLog
-from runopsy.model import Run
+from runopsy.readers.candidates import Found
 from runopsy.readers.frames import to_run
 from runopsy.readers.source import Source
 
@@ -21,7 +21,7 @@ def recognises(source: Source) -> bool:
     return source.head.startswith(MAGIC)
 
 
-def read(source: Source) -> Run:
+def read(source: Source) -> Found:
     """The table, by pyarrow: what polars does with a damaged file may be a panic, which no one can catch as an error.
 
     It is read, never mapped: a mapped file that is cut meanwhile takes the process with it.

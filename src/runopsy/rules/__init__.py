@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from runopsy.model import Rule
 from runopsy.rules.generalisation import DoubleDescent, Grokking, MemorizationOnset
+from runopsy.rules.representation import FirstMovers, Readout
 from runopsy.rules.schedule import BatchSizeChange, EpochSteps, LearningRateChange, Resumed
 from runopsy.rules.stability import Divergence, LossSpike, NotFinite
 from runopsy.rules.stages import Stage
+from runopsy.rules.suspects import OffScale, PrintedZero, SameValues, TooGood
 from runopsy.rules.thresholds import Departure, SuddenChange
 
 RULES: tuple[Rule, ...] = (
@@ -20,10 +22,16 @@ RULES: tuple[Rule, ...] = (
     Divergence(),
     LossSpike(),
     Grokking(),
+    FirstMovers(),
+    Readout(),
     DoubleDescent(),
     MemorizationOnset(),
     Stage(),
     SuddenChange(),
+    PrintedZero(),
+    OffScale(),
+    TooGood(),
+    SameValues(),
 )
 
 # The founding threshold rule in the place of the calibrated one, for those who look for it.

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from runopsy.errors import NotChecked
 from runopsy.model import Case, Event, Evidence, Position, Severity, Signal
 from runopsy.rules.curves import FIT_ACC, NOISE, Curve, curve, drop_done, fitted_at
 from runopsy.rules.places import Place, crossing, spacing_at, vertex
@@ -62,7 +63,7 @@ class Grokking:
     from_below: float = 0.6  # of its final value: higher, and most had been learnt with the training set
     delay: float = 1.5  # half-way step / step of fitting: below it, fitting and generalising are one event
     whole: float = 0.9  # of accuracy: a late gain that ends lower is partial
-    kept: float = 0.5  # of the late gain that must remain at the end: less, and it was undone
+    kept: float = 0.5  # of the late gain that must remain at the end: less, and it was undone; rows below are dips
 
     def __call__(self, case: Case) -> Iterator[Event]:
         late = LateGain.of(case)
@@ -100,18 +101,38 @@ class Grokking:
         proof += [
             Evidence("lr", e.step, *_rates(e), "", "the learning rate was changed before the rise") for e in changed
         ]
-        if late.last < late.before + self.kept * gain:
-            proof.append(Evidence("val/acc", case.last, late.last, late.final, "", "undone: where it ended"))
-        return tuple(proof)
+        return (*proof, *self._aftermath(case, late))
+
+    def _aftermath(self, case: Case, late: LateGain) -> Iterator[Evidence]:
+        """What became of the gain: undone, collapsed together with training, or lost for a while."""
+        limit = late.before + self.kept * (late.final - late.before)
+        if late.last < limit:
+            train = curve_at(case, "train/acc", case.last)
+            collapsed = train < late.before + self.kept * (FIT_ACC - late.before)
+            says = "collapsed: training accuracy fell with it" if collapsed else "undone: where it ended"
+            yield Evidence("val/acc", case.last, late.last, late.final, "", says)
+            return
+        acc = case.signals["val/acc"]
+        after = acc.step > late.complete
+        low = np.flatnonzero(np.diff(np.concatenate([[False], acc.value[after] < limit]).astype(int)) == 1)
+        if len(low):
+            worst = int(np.argmin(acc.value[after]))
+            says = (
+                f"{len(low)} {'dip' if len(low) == 1 else 'dips'} since that lost half of it and came back; the deepest"
+            )
+            yield Evidence("val/acc", float(acc.step[after][worst]), float(acc.value[after][worst]), limit, "", says)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DoubleDescent:
-    """Validation loss, or error, falls, rises to a peak, and falls again."""
+    """Validation loss falls, rises to a peak, and falls again; where it does not, validation error is asked.
+
+    Loss and error are different witnesses: a loss may rise from over-confidence alone while the error goes on falling.
+    """
 
     code: ClassVar[str] = "D01"
     kinds: ClassVar[tuple[str, ...]] = ("double_descent_peak",)
-    needs: ClassVar[tuple[str, ...]] = ("train/loss", "val/loss")
+    needs: ClassVar[tuple[str, ...]] = ("train/loss",)
 
     prominence: float = 0.07  # of the peak, above the lowest point on either side: DEFINITIONS of the labelled runs
     of_accuracy: float = 0.05  # by which an error must rise as well: from 2 % to 3 % is nothing that a reader sees
@@ -119,6 +140,8 @@ class DoubleDescent:
     points: int = 3  # fitted points on either flank: fewer evaluations are no descent
 
     def __call__(self, case: Case) -> Iterator[Event]:
+        if "val/loss" not in case.signals and "val/acc" not in case.signals:
+            raise NotChecked("the log has no val/loss and no val/acc")
         if any(e.kind == "grokking" for e in case.events):
             return  # the rise and fall of the loss belong to that
         loss, acc = curve(case, "val/loss"), curve(case, "val/acc")

@@ -39,7 +39,7 @@ class NotFinite:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Divergence:
-    """The training loss leaves for good: not finite, or most of what was learnt is lost."""
+    """The training loss leaves for good: not finite, most of what was learnt is lost, or far above its start."""
 
     code: ClassVar[str] = "V01"
     kinds: ClassVar[tuple[str, ...]] = ("divergence",)
@@ -47,6 +47,8 @@ class Divergence:
 
     had_learnt: float = 0.1  # of its start that the loss had lost before: a run that never learnt cannot lose it
     lost: float = 0.5  # of its drop, that it must have lost again to the end
+    # x its start: a loss that ends above it has left for good, whether or not it had learnt before
+    above: float = 3.0
     # of the run, at least, that it must stay lost: less may be a spike whose return is not logged
     lasting: float = 0.02
     # rows whose median says so (a lucky batch is no recovery), and the fewest rows that can say "to the end"
@@ -72,6 +74,13 @@ class Divergence:
             yield self._event(case, at, float(loss.value[after]), limit, says)
         elif gone is not None:
             yield self._event(case, gone, float("nan"), None, "not finite from here to the end")
+        elif start > 0:
+            limit = self.above * start
+            low = np.flatnonzero(calm <= limit)
+            after = int(low[-1]) + 1 if len(low) else 0
+            if after < len(calm) and self._lasts(loss, after, gone):
+                says = f"from here on it is far above its start; {float(loss.value[-1]):.3g} at the end"
+                yield self._event(case, float(loss.step[after]), float(loss.value[after]), limit, says)
 
     def _lasts(self, loss: Signal, after: int, gone: Position | None) -> bool:
         """Whether enough of the run follows to say "for good"."""

@@ -43,21 +43,31 @@ def measure(run: Run, roles: Sequence[Role]) -> Measured:
         superseded += int(said.sum() - kept.sum())
         rows = slice(None) if kept.all() else np.flatnonzero(kept)
         step, order = _last_of_each(track.step[rows])
-        repeated += int(kept.sum()) - len(step)
-        value = track.value[rows][order]
-        value = value if role.scale == 1 else value * role.scale
+        if len(step) < int(kept.sum()):
+            repeated += _changed(track.step[rows], track.value[rows])
+        value = in_unit(track.value[rows][order], role)
         time = None if track.time is None else track.time[rows][order]
-        signals[name] = _signal(name, role, step, 1 - value if role.complement else value, time)
+        signals[name] = _signal(name, role, step, value, time)
     if superseded:
         where = ", ".join(f"{start:g}" for start in starts.values())
         notes.append(f"resumed at {run.axis} {where}: {superseded} values that were trained again were left out")
     if repeated:
-        notes.append(f"{repeated} values shared a {run.axis} with a later one of the same column, which counts")
+        notes.append(
+            f"{repeated} values shared a {run.axis} with a later, different one of the same column, which counts"
+        )
     if empty:
         notes.append(f"{empty} values of -1 or 0 stand where nothing was measured and were left out")
     if unread:
         notes.append(f"{unread} cells held text where a number belongs and were left out")
     return Measured(signals, tuple(starts.values()), tuple(notes))
+
+
+def in_unit(value: Values, role: Role) -> Values:
+    """Logged values in the unit of their role: a share for percent, accuracy for errors, loss for perplexity."""
+    value = value if role.scale == 1 else value * role.scale  # a copy of a million values is not made for nothing
+    if role.logarithm:
+        return np.log(np.where(value > 0, value, np.nan))
+    return 1 - value if role.complement else value
 
 
 def _own_name(name: str, played: set[str], signals: Mapping[str, Signal]) -> str:
@@ -109,6 +119,15 @@ def _last_of_each(step: Positions) -> tuple[Positions, Counts | slice]:
     ordered = step[order]
     last = np.append(ordered[1:] != ordered[:-1], True) if len(ordered) else np.zeros(0, dtype=bool)
     return ordered[last], order[last]
+
+
+def _changed(step: Positions, value: Values) -> int:
+    """How many values give way to a later and different one at their step; the same one again is no loss."""
+    order = np.argsort(step, kind="stable")
+    ordered, said = step[order], value[order]
+    again = ordered[1:] == ordered[:-1]
+    same = (said[1:] == said[:-1]) | (np.isnan(said[1:]) & np.isnan(said[:-1]))
+    return int((again & ~same).sum())
 
 
 def _signal(name: str, role: Role, step: Positions, value: Values, time: Values | None) -> Signal:
