@@ -138,6 +138,7 @@ class DoubleDescent:
     of_accuracy: float = 0.05  # by which an error must rise as well: from 2 % to 3 % is nothing that a reader sees
     flank: float = 0.35  # in log elapsed steps on either side of the peak (a factor of 1.4): narrower is a wobble
     points: int = 3  # fitted points on either flank: fewer evaluations are no descent
+    beside: float = 0.12  # of the elapsed steps: nearer to a jump of the learning rate, that is what it is
 
     def __call__(self, case: Case) -> Iterator[Event]:
         if "val/loss" not in case.signals and "val/acc" not in case.signals:
@@ -167,12 +168,17 @@ class DoubleDescent:
         )
         before, top, after = peak
         at, interval = vertex(case, name, top, 0.5 * min(falling.value[top] - falling.value[[before, after]]))
-        if interval is None:
+        if interval is None or self._by_hand(case, at):
             return None
         resolution = spacing_at(case.signals[name], at)
         return Event(
             "double_descent_peak", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution
         )
+
+    def _by_hand(self, case: Case, at: Position) -> bool:
+        """Whether the second descent begins with a jump of the learning rate: then that is what made it."""
+        near = self.beside * max(at - case.first, 1.0)
+        return any(e.kind == "lr_change" and abs(e.step - at) <= near for e in case.events)
 
     def _peak(self, loss: Curve, least: float) -> tuple[int, int, int] | None:
         """(lowest point before, peak, lowest point after) of the most prominent peak, at least ``least`` high."""
@@ -216,6 +222,8 @@ class MemorizationOnset:
         train, val = curve(case, "train/loss"), curve(case, "val/loss")
         if train is None or val is None:
             return
+        if train.value[0] - train.value.min() <= NOISE * np.median(train.spread):
+            return  # training itself never moved: nothing was memorized
         yield from self._never_follows(case, train, val) or self._turns(case, train, val)
 
     def _never_follows(self, case: Case, train: Curve, val: Curve) -> list[Event]:
