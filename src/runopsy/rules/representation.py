@@ -54,6 +54,7 @@ class FirstMovers:
         at, name = first[0]
         interval = crossing(case, name, proof[0].observed, at).interval
         resolution = spacing_at(case.signals[name], at)
+        at = nearest(case.signals[name], at)
         yield Event("first_mover", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
 
     def _moved(self, case: Case, name: str, late: LateGain) -> Position | None:
@@ -70,14 +71,13 @@ class FirstMovers:
         if abs(net) <= max(noise, self.monotone * covered):
             return None
         risen = Curve(line.step[here], (value - value[0]) / net, line.spread[here])
-        at = risen.passes(self.share, late.fitted)
-        return None if at is None else nearest(case.signals[name], at)
+        return risen.passes(self.share, late.fitted)
 
     def _proof(self, case: Case, name: str, at: Position, moved: Position) -> Evidence:
         line = curve(case, name)
         assert line is not None  # as it has a date
         says = f"{moved - at:,.0f} {case.run.axis}s before it, by {self.share:.0%} of its own change"
-        return Evidence(name, at, line.at(at), line.at(moved), "", says)
+        return Evidence(name, nearest(case.signals[name], at), line.at(at), line.at(moved), "", says)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
