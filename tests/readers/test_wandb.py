@@ -145,9 +145,8 @@ def test_a_run_of_an_exported_chart_has_only_its_own_rows(tmp_path):
 
 
 def test_the_history_of_old_versions_is_json_lines(tmp_path):
-    lines = [
-        {"_step": s, "_runtime": s * 2.0, "_timestamp": 1.7e9 + s, ("reward", "loss")[s % 2]: s} for s in range(20)
-    ]
+    rows = ({"_step": s, "_runtime": s * 2.0, "_timestamp": 1.7e9 + s} for s in range(20))
+    lines = [row | {("reward", "loss")[row["_step"] % 2]: row["_step"]} for row in rows]
     path = tmp_path / "wandb-history.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     run = read(path)

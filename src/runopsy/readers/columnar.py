@@ -37,7 +37,9 @@ def read(source: Source) -> Found:
         )
     try:
         with pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True) as file:
-            frame, names = _frame(file.read())
+            table = file.read()
+        table.validate(full=True)  # text that is none makes polars panic
+        frame, names = _frame(table)
     except (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError) as cause:
         raise UnreadableLog(
             f"{source.name} is a damaged Parquet file: {_first_line(cause)}",

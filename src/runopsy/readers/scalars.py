@@ -115,7 +115,8 @@ def to_run(
         UnreadableLog: it has no values.
     """
     if not len(found.value):
-        raise UnreadableLog(f"{path} holds no scalars", hint="the training has logged none yet, or elsewhere")
+        why = "; ".join(notes) or "the training has logged none yet, or elsewhere"
+        raise UnreadableLog(f"{path} holds no scalars", hint=why)
     said = list(notes)
     rows = [mine for mine in _rows_of_each(found) if len(mine)]
     names = tidy_names([found.names[found.which[mine[0]]] for mine in rows], said)
