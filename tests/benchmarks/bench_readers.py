@@ -2,8 +2,9 @@
 
 Real libraries lay the log out (TensorBoard's record writer and messages, MLflow's schema, polars' CSV); then
 every reader reads it in a process of its own, in turn, with what it imports loaded before the clock
-starts. Memory is how far the peak rises while it reads, beside the bytes of what was logged: step, value
-and time of each scalar, eight bytes each.
+starts. "times" compares the processor's seconds, which neighbours on the machine disturb least. Memory
+is how far the peak rises while it reads, beside the bytes of what was logged: step, value and time of each
+scalar, eight bytes each.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 TAGS = ("train/loss", "train/acc", "val/loss", "lr", "grad_norm")
+ROW = "{:16} {:22} {:>8} {:>7} {:>18} {:>7} {:>10} {:>12}"
 EACH = 24  # bytes of a scalar: step, value and time
 
 
@@ -131,10 +133,10 @@ def one(reader: str, path: str) -> None:
     for module in HEAVY[reader]:
         __import__(module)
     before = peak()
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), time.process_time()
     scalars = READERS[reader](Path(path))
-    seconds = time.perf_counter() - began
-    print(json.dumps([scalars, seconds, peak() - before]))
+    worked, seconds = time.process_time() - worked, time.perf_counter() - began
+    print(json.dumps([scalars, seconds, worked, peak() - before]))
 
 
 def peak() -> int:
@@ -143,35 +145,35 @@ def peak() -> int:
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
-def measured(reader: str, path: Path) -> tuple[int, float, int]:
+def measured(reader: str, path: Path) -> tuple[int, float, float, int]:
+    """(scalars, seconds, seconds of the processor, bytes)."""
     done = subprocess.run(
         [sys.executable, __file__, "--one", reader, str(path)], check=True, capture_output=True, text=True
     )
-    scalars, seconds, memory = json.loads(done.stdout.splitlines()[-1])
-    return scalars, seconds, memory
+    scalars, seconds, worked, memory = json.loads(done.stdout.splitlines()[-1])
+    return scalars, seconds, worked, memory
 
 
 def main(scalars: int, rounds: int) -> None:
     print(f"{scalars:,} scalars, {rounds} rounds, each reader in turn; medians (and the range of the ratio)")
-    print(f"{'log':16} {'reader':22} {'seconds':>8} {'times':>18} {'wanted':>7} {'memory MB':>10} {'of the data':>12}")
+    print(ROW.format("log", "reader", "seconds", "CPU s", "times", "wanted", "memory MB", "of the data"))
     with tempfile.TemporaryDirectory() as folder:
         for case in CASES:
             path = case.write(Path(folder), scalars)
             pairs = [(measured("by_runopsy", path), measured(case.theirs.__name__, path)) for _ in range(rounds)]
-            ratios = sorted(theirs[1] / ours[1] for ours, theirs in pairs)
+            ratios = sorted(theirs[2] / ours[2] for ours, theirs in pairs)
             for name, results in zip(("by_runopsy", case.theirs.__name__), zip(*pairs, strict=True), strict=True):
-                assert all(found == scalars for found, _, _ in results), (name, results)
+                assert all(found == scalars for found, _, _, _ in results), (name, results)
                 seconds = statistics.median(result[1] for result in results)
-                memory = statistics.median(result[2] for result in results)
+                worked = statistics.median(result[2] for result in results)
+                memory = statistics.median(result[3] for result in results)
                 times, wanted = "", ""
                 if name == "by_runopsy":
                     times = f"{statistics.median(ratios):.1f} ({ratios[0]:.1f}–{ratios[-1]:.1f})"
                     wanted = f"{case.wanted:.2g}"
-                print(
-                    f"{case.name:16} {name:22} {seconds:8.2f} {times:>18} {wanted:>7} {memory / 1e6:10.0f} "
-                    f"{memory / (EACH * scalars):12.1f}",
-                    flush=True,
-                )
+                share = f"{memory / (EACH * scalars):.1f}"
+                row = (case.name, name, f"{seconds:.2f}", f"{worked:.2f}", times, wanted, f"{memory / 1e6:.0f}", share)
+                print(ROW.format(*row), flush=True)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,11 @@ that agree with it in every byte beside tag, time, step and number are read at t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from runopsy.readers.scalars import NONE, Scalars
+from runopsy.readers.scalars import NONE, Scalars, concatenated
 from runopsy.readers.tfrecords import blocks, columns, first
 from runopsy.readers.wire import BYTES, FIXED32, FIXED64, VARINT, Field, NotOnTheWire, fields, varint
 
@@ -66,20 +66,21 @@ def scalars(file: BinaryIO, name: str, notes: list[str]) -> Scalars:
         notes: where it is said what is damaged.
     """
     tags: dict[bytes, int] = {}
-    parts: list[Part] = []
+    pieces: tuple[list[NDArray[Any]], ...] = ([], [], [], [])
     starts = NONE
     broken = rows = 0
     for block in blocks(file, name, notes):
         found, begun, odd = _in_block(block, tags)
-        parts.append(found)
+        for kept, piece in zip(pieces, found[1:], strict=True):
+            kept.append(piece)
         starts = np.append(starts, rows + np.searchsorted(found.event, begun))
         rows += len(found.event)
         broken += odd
     if broken:
         notes.append(f"{name}: {broken} records are no events and were left out")
-    whole = _joined(parts)
+    which, step, time, value = concatenated(pieces)
     names = [tag.decode("utf-8", errors="replace") for tag in tags]
-    return Scalars(names, whole.which, whole.step, whole.time, whole.value, starts)
+    return Scalars(names, which.astype(np.int64, copy=False), step, time, value, starts)
 
 
 class Part(NamedTuple):
