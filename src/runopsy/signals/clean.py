@@ -42,7 +42,7 @@ def measure(run: Run, roles: Sequence[Role]) -> Measured:
         kept = said & _not_superseded(track, starts)
         superseded += int(said.sum() - kept.sum())
         step, order = _last_of_each(track.step[kept])
-        repeated += _changed(track.step[kept], track.value[kept])
+        repeated += _changed(track.step[kept], track.value[kept]) if role.role else 0
         value = in_unit(track.value[kept][order], role)
         time = None if track.time is None else track.time[kept][order]
         signals[name] = _signal(name, role, step, value, time)
