@@ -59,7 +59,11 @@ class Ending:
 Rule = tuple[str, str, Callable[[Ending], bool]]
 
 VERDICTS: tuple[Rule, ...] = (
-    ("inconclusive", "too few values of the training loss to tell a shape", lambda e: not e.enough),
+    (
+        "inconclusive",
+        "too few values of the training loss to tell a shape: log it more often (W01: fewest)",
+        lambda e: not e.enough,
+    ),
     ("diverged", "the loss left for good", lambda e: "divergence" in e.kinds),
     ("inconclusive", "a metric can hardly be right: see what is suspect below", lambda e: "suspect" in e.kinds),
     ("inconclusive", "no training loss to read", lambda e: not e.has_phases),
