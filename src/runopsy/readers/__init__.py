@@ -15,7 +15,28 @@ from typing import Protocol
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
-from runopsy.readers import columnar, delimited, documents, huggingface, jsonlines, mlperf, textlog
+from runopsy.readers import (
+    aim,
+    clearml,
+    columnar,
+    comet,
+    database,
+    delimited,
+    documents,
+    dvclive,
+    huggingface,
+    jsonlines,
+    mlflow_database,
+    mlflow_files,
+    mlperf,
+    neptune,
+    sacred,
+    tensorboard,
+    textlog,
+    trackio,
+    wandb_export,
+    wandb_offline,
+)
 from runopsy.readers.candidates import Candidate, Found, as_candidates, choose
 from runopsy.readers.folders import search
 from runopsy.readers.source import Source
@@ -41,7 +62,28 @@ class Reader(Protocol):
 
 
 # The most specific first; what any text may look like comes last.
-READERS: tuple[Reader, ...] = (columnar, huggingface, mlperf, jsonlines, documents, delimited, textlog)
+READERS: tuple[Reader, ...] = (
+    tensorboard,
+    wandb_offline,
+    mlflow_files,
+    mlflow_database,
+    trackio,
+    dvclive,
+    sacred,
+    comet,
+    clearml,
+    aim,
+    database,
+    neptune,
+    columnar,
+    huggingface,
+    mlperf,
+    jsonlines,
+    documents,
+    wandb_export,
+    delimited,
+    textlog,
+)
 
 PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, zip, bzip2, xz, zstd
 JSON = re.compile(r"\s*(\{\s*(\"|\}|$)|\[\s*(\{|\[|\"|$))")  # how a document begins, unlike [2026-01-31] …

@@ -171,14 +171,14 @@ def _positions(column: pl.Series, numbers: pl.Series | None) -> tuple[Values | N
     found = seconds_in(column) if dated else numbers
     if found is None:
         return None, False
-    values = found.to_numpy().astype(np.float64)
-    finite = np.where(np.isfinite(values), values, np.nan)
+    values = found.to_numpy().astype(np.float64, copy=False)
+    finite = values if np.isfinite(values).all() else np.where(np.isfinite(values), values, np.nan)
     return (None if np.isnan(finite).all() else finite), dated
 
 
 def _trouble(counts: str, at: Values) -> str:
     """Why a column that is called like an axis is none; empty where it is one."""
-    filled = at[~np.isnan(at)]
+    filled = at[~np.isnan(at)] if np.isnan(at).any() else at
     if len(filled) < MOSTLY * len(at):
         return "is empty in most rows"
     if len(at) > 1 and (filled == filled[0]).all():

@@ -43,6 +43,17 @@ class Source:
         assert self.path is not None  # one of the two is always given
         return self.path.read_bytes()
 
+    def open(self) -> BinaryIO:
+        """The bytes as a file, for readers that need not have all of them at once.
+
+        Raises:
+            OSError: as the file system says.
+        """
+        if self.content is not None:
+            return io.BytesIO(self.content)
+        assert self.path is not None  # one of the two is always given
+        return self.path.open("rb")
+
     def entries(self) -> list[Path]:
         """The files and folders in a folder, in the order of their names; links are none, wherever they lead.
 

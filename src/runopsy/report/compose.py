@@ -90,7 +90,7 @@ def _verdict(autopsy: Autopsy) -> Iterator[Block]:
     text = verdict.why
     if verdict.name == "memorized":
         text += f" ({autopsy.axis} {place(autopsy.last)}); more training may still change that"
-    sure = "" if verdict.confidence is None else odds(verdict.confidence)
+    sure = "" if verdict.confidence is None else "right about {} times in {}".format(*odds(verdict.confidence))
     yield Headline(plain(verdict.name), TONES.get(verdict.name, "plain"), text, sure)
     if verdict.evidence:
         yield Prose(f"At the end: {'; '.join(_ended(e) for e in verdict.evidence)}.")
@@ -184,9 +184,7 @@ def _stopping(autopsy: Autopsy, bill: Bill) -> Iterator[Block]:
     yield Prose(text)
     if bill.gpus is not None and stop.wasted_steps > 0:
         yield Prose(_cost(autopsy, stop, bill))
-    yield Prose(
-        "A schedule that ends elsewhere would have changed the curve: this is the best of this run, no promise."
-    )
+    yield Prose("Another schedule would have drawn another curve: this is the best of this run, no promise.")
 
 
 def _cost(autopsy: Autopsy, stop: Stop, bill: Bill) -> str:
@@ -194,7 +192,7 @@ def _cost(autopsy: Autopsy, stop: Stop, bill: Bill) -> str:
     if stop.wasted_seconds is None or bill.gpus is None:
         return "What that cost cannot be said: the log holds no times."
     hours = stop.wasted_seconds / 3600 * bill.gpus
-    said = f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
+    said = number(float(f"{hours:.2g}")) if hours < 10 else f"{hours:,.0f}"
     text = f"On {number(bill.gpus)} GPU{'' if bill.gpus == 1 else 's'} that is {said} GPU-hours"
     if bill.price is not None:
         money = hours * bill.price
