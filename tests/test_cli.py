@@ -69,6 +69,61 @@ def test_the_format_is_guessed_from_the_file_to_write(call, log, tmp_path):
     assert "GROKKED" in (tmp_path / "a.txt").read_text()
 
 
+def test_verbose_adds_what_the_screen_leaves_out_and_says_how_to_ask_for_it(call, log):
+    brief, full = call("analyze", log)[1], call("analyze", log, "-v")[1]
+    assert "\nEvidence\n" not in brief
+    assert "-v adds: evidence" in " ".join(brief.split())
+    assert "\nEvidence\n" in full
+    assert "\nThresholds\n" in full
+    assert "-v adds" not in full
+
+
+def test_report_writes_a_page_with_its_picture_beside_it(call, log, tmp_path):
+    code, out, err = call("report", log, "-o", tmp_path / "autopsy.md")
+    picture = tmp_path / "autopsy_files" / "timeline.svg"
+    assert (code, out) == (0, "")
+    assert err.splitlines() == [f"wrote {tmp_path / 'autopsy.md'}", f"wrote {picture}"]
+    assert "](autopsy_files/timeline.svg)" in (tmp_path / "autopsy.md").read_text()
+    assert picture.read_text().startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    ("name", "head"), [("a.md", "# Grokked"), ("a.html", "<!doctype html>"), ("a.json", "{"), ("a.txt", "metrics")]
+)
+def test_report_guesses_the_format_from_the_file_to_write(call, log, tmp_path, name, head):
+    assert call("report", log, "-o", tmp_path / name, "-q") == (0, "", "")
+    assert (tmp_path / name).read_text().startswith(head)
+
+
+@pytest.mark.parametrize(("format", "head"), [((), "# Grokked"), (("-f", "html"), "<!doctype"), (("-f", "json"), "{")])
+def test_report_without_a_file_prints(call, log, format, head, tmp_path):
+    before = sorted(tmp_path.iterdir())
+    code, out, _ = call("report", log, *format)
+    assert code == 0
+    assert out.startswith(head)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_report_embeds_its_picture_when_asked(call, log, tmp_path):
+    call("report", log, "-o", tmp_path / "a.md", "--embed")
+    assert "(data:image/svg+xml;base64," in (tmp_path / "a.md").read_text()
+    assert not (tmp_path / "a_files").exists()
+
+
+def test_report_writes_figures_for_a_paper_and_nothing_else(call, log, tmp_path):
+    code, out, err = call("report", log, "--figures", tmp_path / "figures", "--suffix", "svg")
+    assert (code, out) == (0, "")
+    assert [f.name for f in (tmp_path / "figures").iterdir()] == ["timeline.svg"]
+    assert "wrote" in err
+
+
+def test_a_price_alone_is_that_of_one_gpu(call, tmp_path):
+    log = tmp_path / "metrics.csv"
+    log.write_text(csv(planted.overfitting()))
+    assert "What that cost cannot be said" in call("report", log, "--price", "2")[1]
+    assert "cost" not in call("report", log)[1].split("## What to try next")[0]
+
+
 def test_a_dash_as_output_is_the_screen(call, log):
     assert "GROKKED" in call("analyze", log, "-o", "-")[1]
 

@@ -17,6 +17,7 @@ from runopsy.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from runopsy.lab import Task
     from runopsy.model import Autopsy, Run
     from runopsy.settings import Settings
     from runopsy.standards import Standards
@@ -50,6 +51,15 @@ class Preset(StrEnum):
     classic = "classic"
 
 
+class Alignment(StrEnum):
+    step = "step"
+    epoch = "epoch"
+    time = "time"
+    tokens = "tokens"
+    loss = "loss"
+    phase = "phase"
+
+
 class Suffix(StrEnum):
     pdf = "pdf"
     svg = "svg"
@@ -63,6 +73,8 @@ class Axis(StrEnum):
     tokens = "tokens"
     samples = "samples"
 
+
+VERSUS = "vs"  # a word, as an option could not take the many paths that a shell makes of one pattern
 
 RunPath = Annotated[
     str,
@@ -78,7 +90,9 @@ Map = Annotated[
 ]
 Which = Annotated[
     str | None,
-    typer.Option("--run", metavar="N|NAME|all", help="Where there are several runs: which; all takes each in turn."),
+    typer.Option(
+        "--run", metavar="N|NAME|all", help="Where there are several runs: which; 1+2 joins, all takes each in turn."
+    ),
 ]
 Config = Annotated[
     Path | None,
@@ -94,6 +108,7 @@ Rules = Annotated[
 ]
 Formats = Annotated[Format | None, typer.Option("--format", "-f", help="Default: what --output ends in.")]
 Axes = Annotated[Axis | None, typer.Option("--x", help="Count by this instead of the log's own axis.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="What it rests on and other signals too.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text also on a terminal (NO_COLOR does the same).")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks on stderr.")]
 
@@ -114,9 +129,7 @@ def analyze(
             "--fail-on", metavar="KIND[,KIND]", help="Exit with 1 if one of these events or verdicts is found."
         ),
     ] = None,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Evidence, other signals and thresholds too.")
-    ] = False,
+    verbose: Verbose = False,
     no_color: NoColor = False,
     quiet: Quiet = False,
 ) -> None:
@@ -134,6 +147,55 @@ def analyze(
         texts = [render(one, chosen.value, width=width, color=color, verbose=verbose) for one in examined]
         _say(_joined(texts, which, chosen))
     hit = sorted(gates & {kind for one in examined for kind in (*(e.kind for e in one.events), one.verdict.name)})
+    if hit:
+        typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def diff(
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="A B | A… vs B…", help="Two runs, or the runs of A, the word vs, and those of B."),
+    ],
+    align: Annotated[
+        Alignment | None,
+        typer.Option("--align", help="Lay the runs on one axis by this. Default: what the logs count by."),
+    ] = None,
+    format: Formats = None,
+    output: Output = None,
+    map_: Map = None,
+    config: Config = None,
+    rules: Rules = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-on",
+            metavar="WORD[,WORD]",
+            help="Exit with 1 if B differs so: new:KIND, lost:KIND, later:KIND|PHASE, earlier:KIND|PHASE, verdict.",
+        ),
+    ] = None,
+    verbose: Verbose = False,
+    no_color: NoColor = False,
+    quiet: Quiet = False,
+) -> None:
+    """Hold one run, or several seeds of it, against another: what moved, by how much, and whether beyond noise."""
+    from runopsy.comparison import diff as compare
+    from runopsy.comparison import gates, hits
+    from runopsy.report import render, save
+    from runopsy.settings import load
+
+    gated = gates(fail_on or "")
+    chosen = load(config)
+    a, b = _two_sides(runs)
+    roles = {**chosen.roles, **_pairs(map_)}
+    found = compare(a, b, align=align.value if align else chosen.x, roles=roles, standards=_tuned(chosen, rules))
+    if _is_file(output):
+        _wrote(save(found, output, format), quiet)
+    else:
+        shown = (format or Format.text).value
+        _say(render(found, shown, width=_width(), color=_colour(no_color), verbose=verbose))
+    hit = hits(found, gated)
     if hit:
         typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
         raise typer.Exit(1)
@@ -253,10 +315,11 @@ def lab_list() -> None:
     """List the trainings: what each shows and how long it takes."""
     for task in TASKS:
         typer.echo(f"{task.name:16} ~{task.seconds:>2} s  {task.title}")
-        typer.echo(f"{'':24}{task.shows}\n")
+        typer.echo(f"{'':24}{task.shows}")
+        typer.echo(f"{'':24}knobs: {', '.join(task.knobs)}\n" if task.knobs else "")
 
 
-def _lab_command(name: str, title: str) -> None:
+def _lab_command(task: Task) -> None:
     """One verb per training, so that --help and completion know them."""
 
     def train(
@@ -264,25 +327,30 @@ def _lab_command(name: str, title: str) -> None:
             Path, typer.Option("--output", "-o", metavar="DIR", help="The run folder to write; it must not exist.")
         ],
         seed: Annotated[int, typer.Option("--seed", help="Another seed, another run.")] = 0,
+        set_: Annotated[
+            list[str] | None,
+            typer.Option("--set", metavar="KNOB=NUMBER", help="Train otherwise; runopsy lab list names the knobs."),
+        ] = None,
         quiet: Quiet = False,
     ) -> None:
         from runopsy import lab as room
         from runopsy.report.progress import bar
 
-        with bar(name, hidden=quiet) as progress:
-            truth = room.run(name, output, seed=seed, progress=progress)
+        knobs = _knobs(set_)
+        with bar(task.name, hidden=quiet) as progress:
+            truth = room.run(task.name, output, seed=seed, progress=progress, knobs=knobs)
         if not quiet:
             typer.echo(
                 f"recorded {output}: {' or '.join(truth.verdicts)} is the truth; now: runopsy analyze {output}",
                 err=True,
             )
 
-    train.__doc__ = title
-    lab.command(name)(train)
+    train.__doc__ = task.title
+    lab.command(task.name)(train)
 
 
 for _task in TASKS:
-    _lab_command(_task.name, _task.title)
+    _lab_command(_task)
 
 
 # --- shared by the verbs -------------------------------------------------------------------------
@@ -347,6 +415,25 @@ def _tuned(chosen: Settings, rules: Preset | None) -> Standards:
     return tuned(Standards(rules=PRESETS[preset]), chosen.rules)
 
 
+def _two_sides(runs: list[str]) -> tuple[list[str], list[str]]:
+    """Two runs, or those before and those after the word vs."""
+    if runs.count(VERSUS) == 1:
+        at = runs.index(VERSUS)
+        a, b = runs[:at], runs[at + 1 :]
+    elif VERSUS not in runs and len(runs) == 2:
+        a, b = runs[:1], runs[1:]
+    else:
+        a, b = [], []
+    if not a or not b:
+        raise BadOption(
+            f"diff takes two runs, or two sets of runs with the word vs between them; it was given {len(runs)}",
+            hint="runopsy diff A B, or for several seeds: runopsy diff A1 A2 A3 vs B1 B2 B3",
+        )
+    if [*a, *b].count("-") > 1:
+        raise BadOption("standard input can be read once", hint="give - for one of the runs only")
+    return a, b
+
+
 def _pairs(mapping: list[str] | None) -> dict[str, str]:
     pairs = {}
     for said in mapping or []:
@@ -355,6 +442,17 @@ def _pairs(mapping: list[str] | None) -> dict[str, str]:
             raise BadOption(f"--map {said!r} is no ROLE=COLUMN", hint="for example --map val/loss=eval_nll")
         pairs[role] = column
     return pairs
+
+
+def _knobs(said: list[str] | None) -> dict[str, float]:
+    knobs = {}
+    for pair in said or []:
+        knob, _, number = pair.partition("=")
+        try:
+            knobs[knob] = float(number)
+        except ValueError:
+            raise BadOption(f"--set {pair!r} is no KNOB=NUMBER", hint="for example --set weight_decay=1") from None
+    return knobs
 
 
 def _gates(said: str | None) -> set[str]:

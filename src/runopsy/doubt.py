@@ -9,6 +9,7 @@ a confidence by what agreement was worth on runs whose truth is known (``make be
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeVar
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runopsy import phases, verdicts
+from runopsy.errors import NotChecked
 from runopsy.model import (
     Case,
     Event,
@@ -72,7 +74,8 @@ def ask(case: Case, events: Sequence[Event], standards: Standards) -> Committee:
     for draw in np.random.default_rng(0).spawn(MEMBERS):
         own = replace(case, segments=_shaken(case.segments, draw), events=tuple(others))
         for rule in late:
-            own = replace(own, events=(*own.events, *other(rule, draw)(own)))
+            with suppress(NotChecked):
+                own = replace(own, events=(*own.events, *other(rule, draw)(own)))
         told = phases.spells(own, grid, gone, other(standards.phases, draw))
         labels.append([said for a, b, said in told for _ in range(b - a)])
         words.append(verdicts.word(own, told[-1][2], own.events, other(standards.verdict, draw)))

@@ -7,6 +7,7 @@ import pytest
 from runopsy.errors import BadOption, UnreadableLog
 from runopsy.readers import read, runs
 from runopsy.readers.candidates import Candidate, choose, glances
+from runopsy.signals import assign, measure
 
 SWEEP = "seed,step,loss\n" + "".join(f"{seed},{step},{seed + 1 / (step + 1)}\n" for seed in (5, 7) for step in range(9))
 
@@ -104,3 +105,25 @@ def test_runs_in_folders_are_in_the_order_of_their_numbers(tmp_path):
         (tmp_path / f"version_{version}").mkdir()
         (tmp_path / f"version_{version}" / "metrics.csv").write_text("step,loss\n0,1\n1,1\n")
     assert [run.name for run in runs(tmp_path)] == ["version_2", "version_10"]
+
+
+def test_a_resume_in_a_new_folder_is_joined_on_request_only(tmp_path):
+    for version, steps in ((0, range(30)), (1, range(20, 50))):
+        (tmp_path / f"version_{version}").mkdir()
+        rows = "".join(f"{s},{version + 1 / (s + 1)}\n" for s in steps)
+        (tmp_path / f"version_{version}" / "metrics.csv").write_text(f"step,loss\n{rows}")
+    with pytest.raises(UnreadableLog, match="holds 2 runs"):
+        read(tmp_path)
+    run = read(tmp_path, "version_0+version_1")
+    loss = measure(run, assign(run.tracks))
+    assert loss.resumes == (20,)
+    assert loss.signals["train/loss"].step.tolist() == list(range(50))
+    assert loss.signals["train/loss"].value[20] > 1
+    assert "joined as asked" in run.notes[0]
+
+
+def test_runs_that_count_differently_are_not_joined(tmp_path):
+    for name, axis in (("a", "step"), ("b", "tokens")):
+        (tmp_path / f"{name}.csv").write_text(f"{axis},loss\n" + "".join(f"{i},1\n" for i in range(5)))
+    with pytest.raises(BadOption, match="step and tokens"):
+        read(tmp_path, "a.csv+b.csv")

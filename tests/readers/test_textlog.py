@@ -210,6 +210,25 @@ def test_what_was_printed_again_after_a_restart_is_a_resume(text):
     assert run.tracks["loss"].session.tolist() == [0] * 30 + [1] * 20
 
 
+def test_evaluations_that_name_their_counter_otherwise_stand_on_the_same_axis(text):
+    run = read(text(FORMS["nanoGPT"][0]))
+    assert run.tracks["val loss"].step.tolist() == [9, 19, 29, 39]
+    assert any("one axis" in note for note in run.notes)
+
+
+def test_a_counter_of_validations_is_no_step(text):
+    lines = [f"iter {i}: loss {loss}" for i, loss in enumerate(LOSS)]
+    run = read(
+        text(
+            line
+            for i, text in enumerate(lines)
+            for line in (text, f"update {i}: val loss 3")
+            if i % 10 == 9 or "iter" in line
+        )
+    )
+    assert run.axis == "step"
+
+
 def test_nan_is_a_value(text):
     run = read(text([f"step {i} loss: {'nan' if i > 30 else loss}" for i, loss in enumerate(LOSS)]))
     assert np.isnan(run.tracks["loss"].value[31:]).all()
@@ -247,8 +266,8 @@ def test_text_without_a_metric_again_and_again_is_no_log(text, lines):
         read(text(lines))
 
 
-def test_a_million_lines_take_seconds(text):
-    path = text(f"step {i}: train loss {1 / (i + 1):.6f}, lr 1e-4, {i}.5 ms" for i in range(1_000_000))
-    start = time.perf_counter()
-    assert len(read(path).tracks["train loss"]) == 1_000_000
-    assert time.perf_counter() - start < 30  # 5 s on an idle machine
+def test_a_hundred_thousand_lines_take_no_more_than_seconds(text):
+    path = text(f"step {i}: train loss {1 / (i + 1):.6f}, lr 1e-4, {i}.5 ms" for i in range(100_000))
+    start = time.process_time()
+    assert len(read(path).tracks["train loss"]) == 100_000
+    assert time.process_time() - start < 10  # half a second on an idle machine; a loop over the lines takes longer

@@ -1,19 +1,15 @@
 import re
-import sys
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 
+import hostile
 import planted
 import runopsy
-from conftest import ROOT
 from runopsy.report import svg
 from runopsy.report.document import Band, Chart, Line, Mark, Picture, Scale, Timeline
 from runopsy.report.pictures import picture
-
-sys.path.insert(0, str(ROOT / "tests" / "report"))
-import hostile  # noqa: E402  # the folder must be on the path first
 
 NS = "{http://www.w3.org/2000/svg}"
 
@@ -23,7 +19,7 @@ def drawn(run):
 
 
 def test_it_is_a_picture_with_a_text_and_its_own_ground():
-    root = ElementTree.fromstring(drawn(planted.grokking()))
+    root = ET.fromstring(drawn(planted.grokking()))
     assert "grokking at" in root.find(f"{NS}title").text
     assert root.find(f"{NS}rect").get("fill") == "var(--paper)"
     assert "prefers-color-scheme:dark" in root.find(f"{NS}style").text
@@ -31,7 +27,7 @@ def test_it_is_a_picture_with_a_text_and_its_own_ground():
 
 def test_each_event_and_the_best_step_is_marked_with_its_interval():
     autopsy = runopsy.analyze(planted.grokking())
-    root = ElementTree.fromstring(svg.render(picture(autopsy)))
+    root = ET.fromstring(svg.render(picture(autopsy)))
     titles = [t.text for t in root.iter(f"{NS}title")]
     for event in autopsy.events:
         assert any(t.startswith(event.kind.replace("_", " ")) for t in titles)
@@ -40,7 +36,7 @@ def test_each_event_and_the_best_step_is_marked_with_its_interval():
 
 @pytest.mark.parametrize("name", hostile.NAMES, ids=range(len(hostile.NAMES)))
 def test_hostile_names_stay_text(name):
-    root = ElementTree.fromstring(drawn(hostile.run(name)))
+    root = ET.fromstring(drawn(hostile.run(name)))
     assert {element.tag.removeprefix(NS) for element in root.iter()} <= {
         "svg",
         "title",
@@ -56,7 +52,7 @@ def test_labels_that_would_meet_stand_in_rows():
     scale = Scale(0, 1000, log=False, origin=1, unit="step")
     marks = tuple(Mark(f"event {i}", "plain", 500 + i) for i in range(6))
     line = Line("a", np.arange(3.0) * 500, np.arange(3.0))
-    root = ElementTree.fromstring(svg.render(Picture("p", "a", (), (Chart("c", scale, (line,), False, (), 5),), marks)))
+    root = ET.fromstring(svg.render(Picture("p", "a", (), (Chart("c", scale, (line,), False, (), 5),), marks)))
     labels = [t for t in root.iter(f"{NS}text") if (t.text or "").startswith("event")]
     assert len({(t.get("x"), t.get("y")) for t in labels}) == len(labels) == svg.MOST_ROWS
 

@@ -7,6 +7,7 @@ generalisation was described by Power et al., "Grokking" (arXiv 2201.02177).
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -47,9 +48,27 @@ class Quadratic(nn.Module):
         return self.readout(hidden)  # type: ignore[no-any-return]
 
 
-def grokking(folder: Path, seed: int, progress: Progress) -> Truth:
+class Knobs(NamedTuple):
+    """What two runs of this training may differ in."""
+
+    decay: float
+    lr: float
+    train_share: float
+    steps: int
+
+
+def grokking(
+    folder: Path,
+    seed: int,
+    progress: Progress,
+    *,
+    weight_decay: float = DECAY,
+    lr: float = RATE,
+    train_share: float = SHARE,
+    steps: int = STEPS,
+) -> Truth:
     """Weight decay takes the network from the memorized sums to the rule."""
-    curves = _train(folder, seed, progress, DECAY)
+    curves = _train(folder, seed, progress, Knobs(weight_decay, lr, train_share, int(steps)))
     fit = _fitted(curves, seed)
     gain = _late_gain(curves, fit)
     expect(curves.val_acc[-1] >= RULE, "the rule is found", seed)
@@ -64,7 +83,7 @@ def grokking(folder: Path, seed: int, progress: Progress) -> Truth:
 
 def memorization(folder: Path, seed: int, progress: Progress) -> Truth:
     """Nothing moves the network off the memorized sums."""
-    curves = _train(folder, seed, progress, decay=0.0)
+    curves = _train(folder, seed, progress, Knobs(0.0, RATE, SHARE, STEPS))
     fit = _fitted(curves, seed)
     expect(max(curves.val_acc) <= CHANCE, "validation stays near chance", seed)
     why = (
@@ -75,32 +94,32 @@ def memorization(folder: Path, seed: int, progress: Progress) -> Truth:
     return Truth("memorization", seed, ("memorized",), (_onset(curves),), why)
 
 
-def _train(folder: Path, seed: int, progress: Progress, decay: float) -> Curves:
+def _train(folder: Path, seed: int, progress: Progress, knobs: Knobs) -> Curves:
     with quiet_corner(seed):
-        known, held = _sums(seed)
+        known, held = _sums(seed, knobs.train_share)
         model = Quadratic(PRIME, WIDTH)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, betas=BETAS, weight_decay=decay)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=knobs.lr, betas=BETAS, weight_decay=knobs.decay)
         config = {
             "data": "modular addition",
             "prime": PRIME,
-            "train_share": SHARE,
+            "train_share": knobs.train_share,
             "model": "quadratic MLP",
             "width": WIDTH,
             "optimizer": "AdamW",
-            "lr": RATE,
+            "lr": knobs.lr,
             "betas": list(BETAS),
-            "weight_decay": decay,
+            "weight_decay": knobs.decay,
         }
-        experiment = Experiment(model, optimizer, known, held, STEPS, seed, every(LOOK, STEPS), config)
+        experiment = Experiment(model, optimizer, known, held, knobs.steps, seed, every(LOOK, knobs.steps), config)
         return train(experiment, folder, progress)
 
 
-def _sums(seed: int) -> tuple[Examples, Examples]:
+def _sums(seed: int, share: float) -> tuple[Examples, Examples]:
     """All p² sums, split at random into those to learn from and those to be asked."""
     pairs = torch.cartesian_prod(torch.arange(PRIME), torch.arange(PRIME))
     sums = Examples(pairs, pairs.sum(dim=1) % PRIME)
     order = torch.randperm(len(sums), generator=stream(seed, "data"))
-    cut = int(SHARE * len(sums))
+    cut = int(share * len(sums))
     return sums[order[:cut]], sums[order[cut:]]
 
 

@@ -39,6 +39,7 @@ CLOCKS = ("timestamp", "_timestamp", "wall_time", "walltime", "unix_time", "date
 EPOCHS = dict(AXES)["epoch"]
 COUNTING = {word for _, words in AXES for word in words} | set(CLOCKS)
 CROWDED = 1 / 3  # share of values that share their epoch with the value before: it is logged more finely than that
+ALIKE = 1.5  # × between the ends of two counters that take turns: validations count to a hundredth of the steps
 SINCE = 1e8  # s: a clock beyond it counts from 1970 (this is March 1973), not from the start of the run
 FINER = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))  # a clock beyond it counts ns, µs, ms: as seconds, the year 5138
 
@@ -80,8 +81,10 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
     by_plain = {plain_names[name]: name for name in reversed(list(table))}
     series = _longest_series(numbers, plain_names, kinds, rows_in(table))
     for counts, words in AXES:
-        for name in (by_plain[word] for word in words if word in by_plain):
-            at, dated = _positions(table[name], numbers[name])
+        alike = [by_plain[word] for word in words if word in by_plain]
+        shared = _in_turn(alike, numbers, notes) if counts != "time" else None
+        for name in alike:
+            at, dated = _positions(table[name], numbers[name]) if shared is None else (shared, False)
             if at is None:
                 continue
             really = "time" if dated else counts
@@ -97,6 +100,25 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
             notes.append(f"column {name!r} {trouble}, so it is not the axis")
     notes.append("no column counts steps, epochs, tokens, samples or time: rows are counted instead")
     return Axis("row", None, np.arange(rows_in(table), dtype=np.float64))
+
+
+def _in_turn(names: list[str], numbers: Numbers, notes: list[str]) -> Values | None:
+    """Two columns that count alike in different rows, as one: ``iter`` beside losses, ``step`` beside evaluations."""
+    import polars as pl
+
+    columns = [(name, column) for name in names if (column := numbers[name]) is not None and column.count()]
+    if len(columns) != 2:
+        return None
+    (one, first), (other, second) = columns
+    if (first.is_not_null() & second.is_not_null()).any():
+        return None
+    both = pl.select(pl.coalesce(first, second)).to_series().to_numpy().astype(np.float64)
+    said = both[~np.isnan(both)]
+    ends = [float(column.max() or 0.0) for column in (first, second)]  # type: ignore[arg-type]  # of numbers
+    if not rises(said) or max(ends) > ALIKE * max(min(ends), 1.0):
+        return None
+    notes.append(f"columns {one!r} and {other!r} never stand in one row and count alike: they are one axis")
+    return both
 
 
 def _longest_series(numbers: Numbers, plain_names: dict[str, str], kinds: pl.Series | None, rows: int) -> Counts:
@@ -149,14 +171,14 @@ def _positions(column: pl.Series, numbers: pl.Series | None) -> tuple[Values | N
     found = seconds_in(column) if dated else numbers
     if found is None:
         return None, False
-    values = found.to_numpy().astype(np.float64)
-    finite = np.where(np.isfinite(values), values, np.nan)
+    values = found.to_numpy().astype(np.float64, copy=False)
+    finite = values if np.isfinite(values).all() else np.where(np.isfinite(values), values, np.nan)
     return (None if np.isnan(finite).all() else finite), dated
 
 
 def _trouble(counts: str, at: Values) -> str:
     """Why a column that is called like an axis is none; empty where it is one."""
-    filled = at[~np.isnan(at)]
+    filled = at[~np.isnan(at)] if np.isnan(at).any() else at
     if len(filled) < MOSTLY * len(at):
         return "is empty in most rows"
     if len(at) > 1 and (filled == filled[0]).all():

@@ -10,10 +10,12 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from runopsy.errors import BadOption, RunopsyError, UnreadableLog
-from runopsy.model import Run
+from runopsy.model import Run, Track
 from runopsy.signals import assign, in_unit
 
 BUDGET = 5.0  # s that a listing may spend on reading runs; what lies beyond is named only
+JOIN = "+"  # between runs that went on from each other
+INNER = 1000  # attempts within one run, at most, where several are joined
 ALL = "all"  # the word of --run for every one of them
 LOOKED_AT = ("train/loss", "val/loss", "train/acc", "val/acc")  # the first that is there stands in a listing
 
@@ -70,7 +72,7 @@ def named(run: Run, name: str, place: str) -> Run:
 
 
 def choose(candidates: Sequence[Candidate], wanted: str | None, place: str) -> Candidate:
-    """The candidate of that number (from 1) or name, or the only one.
+    """The candidate of that number (from 1) or name, or the only one; ``1+2`` is run 2 as the resume of run 1.
 
     Raises:
         UnreadableLog: there are several and none was wanted.
@@ -81,7 +83,7 @@ def choose(candidates: Sequence[Candidate], wanted: str | None, place: str) -> C
             return candidates[0]
         raise UnreadableLog(
             f"{place} holds {len(candidates)} runs: {_some(candidates)}",
-            hint="choose with --run NUMBER or --run NAME, or take each in turn with --run all",
+            hint="choose with --run NUMBER or NAME; --run 1+2 joins a run and its resume; --run all takes each in turn",
         )
     names = [candidate.name for candidate in candidates]
     by_number = int(wanted) if wanted.isascii() and wanted.isdigit() else 0
@@ -94,6 +96,9 @@ def choose(candidates: Sequence[Candidate], wanted: str | None, place: str) -> C
         return candidates[names.index(wanted)]
     if 1 <= by_number <= len(names):
         return candidates[by_number - 1]
+    if JOIN in wanted:
+        parts = [choose(candidates, part, place) for part in wanted.split(JOIN)]
+        return Candidate(wanted, lambda: _joined([part.read() for part in parts], wanted, place))
     fitting = [candidate for candidate in candidates if wanted in candidate.name]
     if len(fitting) == 1 and not by_number:
         return fitting[0]
@@ -147,6 +152,40 @@ def glances(candidates: Sequence[Candidate], budget: float = BUDGET) -> Iterator
             yield Glance(number, candidate.name, None, None, "", "", None, error.message)
         else:
             yield _glance(number, candidate.name, run)
+
+
+def _joined(parts: Sequence[Run], name: str, place: str) -> Run:
+    """Runs that went on from each other as one, each an attempt; where they overlap, the later one counts.
+
+    Raises:
+        BadOption: they do not count alike.
+    """
+    axes = {part.axis for part in parts}
+    if len(axes) > 1:
+        raise BadOption(f"--run {name}: the runs count {' and '.join(sorted(axes))}", hint="join runs with one axis")
+    tracks = {}
+    for column in dict.fromkeys(column for part in parts for column in part.tracks):
+        tracks[column] = _end_to_end(
+            [(i, part.tracks[column]) for i, part in enumerate(parts) if column in part.tracks]
+        )
+    notes = (
+        f"joined as asked: {', '.join(part.id for part in parts)}",
+        *(note for part in parts for note in part.notes),
+    )
+    return named(replace(parts[0], tracks=tracks, notes=notes), name, place)
+
+
+def _end_to_end(parts: Sequence[tuple[int, Track]]) -> Track:
+    """One column of several attempts; attempts within one of them are counted as the one they became."""
+    timed = all(track.time is not None for _, track in parts)
+    return Track(
+        parts[0][1].name,
+        np.concatenate([track.step for _, track in parts]),
+        np.concatenate([track.value for _, track in parts]),
+        np.concatenate([track.time for _, track in parts if track.time is not None]) if timed else None,
+        np.concatenate([INNER * i + (0 if t.session is None else t.session) + np.zeros(len(t), int) for i, t in parts]),
+        sum(track.unread for _, track in parts),
+    )
 
 
 def _glance(number: int, name: str, run: Run) -> Glance:

@@ -197,18 +197,24 @@ def _wide_tracks(columns: dict[str, Column], axis: Axis, seconds: Values | None)
     placed = ~np.isnan(axis.at)
     filled = {name: column.numbers.is_not_null().to_numpy() & placed for name, column in columns.items()}
     number = np.zeros(len(axis.at), dtype=np.int64)
-    found = common_sessions(axis.at[placed], (np.flatnonzero(rows[placed]) for rows in filled.values()))
+    at = axis.at if placed.all() else axis.at[placed]
+    found = common_sessions(at, (np.flatnonzero(rows[placed]) for rows in filled.values()))
     if found is not None:
         number[placed] = found
     return {
-        name: _track(name, columns[name], np.flatnonzero(rows), axis, seconds, None if found is None else number)
+        name: _track(name, columns[name], _rows(rows), axis, seconds, None if found is None else number)
         for name, rows in filled.items()
         if rows.any()
     }
 
 
+def _rows(filled: NDArray[np.bool_]) -> Counts | slice:
+    """Which rows are filled; a slice where all are, so that columns share what they have in common."""
+    return slice(None) if filled.all() else np.flatnonzero(filled)
+
+
 def _track(
-    name: str, column: Column, rows: Counts, axis: Axis, seconds: Values | None, session: Counts | None
+    name: str, column: Column, rows: Counts | slice, axis: Axis, seconds: Values | None, session: Counts | None
 ) -> Track:
     return Track(
         name,

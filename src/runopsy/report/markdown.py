@@ -66,7 +66,7 @@ def _block(block: Block, shelf: Shelf) -> Iterator[str]:
         case Prose(text):
             yield escape(text)
         case Headline():
-            sure = f", {block.sure}" if block.sure else ""
+            sure = f" ({block.sure})" if block.sure else ""
             yield f"# {escape(block.word.capitalize())}{sure}: {escape(block.text)}"
         case Picture():
             yield _picture(block, shelf)

@@ -110,9 +110,9 @@ def _numbers(autopsy: Autopsy) -> Table:
     rows = []
     for p in autopsy.phases:
         moved = {e.signal: f"{number(_round(e.limit))}→{number(_round(e.observed))}" for e in p.why}
-        said = ("" if p.confidence is None else odds(p.confidence).removeprefix("about "),) if sure else ()
+        said = ("" if p.confidence is None else "{} in {}".format(*odds(p.confidence)),) if sure else ()
         rows.append((plain(p.label), f"{place(p.start)} – {place(p.end)}", *said, *(moved.get(c, "") for c in curves)))
-    return Table(("phase", f"{autopsy.axis}s", *(("sure",) if sure else ()), *curves), tuple(rows))
+    return Table(("phase", f"{autopsy.axis}s", *(("right",) if sure else ()), *curves), tuple(rows))
 
 
 def _round(value: float | None) -> float:

@@ -58,7 +58,7 @@ def render(document: Document, *, width: int | None = None, color: bool = False,
             _print(console, block)
     left_out = [b.summary.lower() for b in document.blocks if isinstance(b, Details)]
     if left_out and not verbose:
-        console.print(f"\n-v shows the {', the '.join(left_out)}.", style="dim")
+        console.print(f"\n-v adds: {', '.join(left_out)}.", style="dim")
     if document.foot and verbose:
         console.print(f"\n{document.foot}", style="dim")
     return _text(console)
@@ -124,7 +124,7 @@ def _print(console: Console, block: Block) -> None:
 def _headline(console: Console, block: Headline) -> None:
     from rich.text import Text
 
-    sure = f"{block.sure}: " if block.sure else ""
+    sure = f"({block.sure})  " if block.sure else ""
     console.print()
     console.print(Text.assemble((block.word.upper(), TONES[block.tone]), "  ", sure + visible(block.text)))
 

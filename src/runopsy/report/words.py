@@ -48,13 +48,13 @@ def plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def odds(confidence: float) -> str:
-    """A calibrated share of right answers as people say it: 0.9 → about 9 in 10."""
-    if confidence >= 0.975:  # nearer to 99 than to 19 in 20
-        return "about 99 in 100"
+def odds(confidence: float) -> tuple[int, int]:
+    """A share of right answers as people say it: 0.9 → 9 in 10; never "always"."""
+    if confidence >= 0.975:  # nearer to 99 in 100 than to 19 in 20
+        return 99, 100
     if confidence >= 0.925:
-        return "about 19 in 20"
-    return f"about {max(round(10 * confidence), 1)} in 10"
+        return 19, 20
+    return max(round(10 * confidence), 1), 10
 
 
 def visible(text: str, most: int = 1000) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from runopsy.model import Rule
 from runopsy.rules.generalisation import DoubleDescent, Grokking, MemorizationOnset
+from runopsy.rules.representation import FirstMovers, Readout
 from runopsy.rules.schedule import BatchSizeChange, EpochSteps, LearningRateChange, Resumed
 from runopsy.rules.stability import Divergence, LossSpike, NotFinite
 from runopsy.rules.stages import Stage
@@ -21,6 +22,8 @@ RULES: tuple[Rule, ...] = (
     Divergence(),
     LossSpike(),
     Grokking(),
+    FirstMovers(),
+    Readout(),
     DoubleDescent(),
     MemorizationOnset(),
     Stage(),

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runopsy.model import Case, Position, Positions, Values
+from runopsy.model import INSIDE, Case, Position, Positions, Values
 
 FIT_ACC = 0.97  # training accuracy from which a run counts as fitted: DEFINITIONS of the labelled runs
-# Signals of the inside of a model, by the family their names begin with.
-INTERNAL = ("grad/", "gns", "batch/critical", "features/", "pred/", "hessian/", "weights/", "logits/", "probe/",
-            "readout/", "ntk/", "collapse/", "examples/", "canary/")  # fmt: skip
 NOT_SINGLE = ("grad/norm/", "features/cka/")  # one per module or pair of layers: a hundred of them say no more than one
 NOISE = 3.0  # standard errors a difference must exceed
 
@@ -72,4 +69,4 @@ def drop_done(loss: Curve) -> Values:
 
 def inside(case: Case) -> tuple[str, ...]:
     """The recorded signals of the model's inside."""
-    return tuple(n for n in case.signals if n.startswith(INTERNAL) and not n.startswith(NOT_SINGLE))
+    return tuple(n for n in case.signals if n.startswith(INSIDE) and not n.startswith(NOT_SINGLE))

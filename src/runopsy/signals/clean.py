@@ -41,18 +41,18 @@ def measure(run: Run, roles: Sequence[Role]) -> Measured:
         empty += int((~said).sum())
         kept = said & _not_superseded(track, starts)
         superseded += int(said.sum() - kept.sum())
-        step, order = _last_of_each(track.step[kept])
-        repeated += _changed(track.step[kept], track.value[kept])
-        value = in_unit(track.value[kept][order], role)
-        time = None if track.time is None else track.time[kept][order]
+        rows = slice(None) if kept.all() else np.flatnonzero(kept)
+        step, order = _last_of_each(track.step[rows])
+        if role.role and len(step) < int(kept.sum()):
+            repeated += _changed(track.step[rows], track.value[rows])
+        value = in_unit(track.value[rows][order], role)
+        time = None if track.time is None else track.time[rows][order]
         signals[name] = _signal(name, role, step, value, time)
     if superseded:
         where = ", ".join(f"{start:g}" for start in starts.values())
         notes.append(f"resumed at {run.axis} {where}: {superseded} values that were trained again were left out")
     if repeated:
-        notes.append(
-            f"{repeated} values shared a {run.axis} with a later, different one of the same column, which counts"
-        )
+        notes.append(f"{repeated} values shared their {run.axis} with a later, different one, which counts")
     if empty:
         notes.append(f"{empty} values of -1 or 0 stand where nothing was measured and were left out")
     if unread:
@@ -62,7 +62,7 @@ def measure(run: Run, roles: Sequence[Role]) -> Measured:
 
 def in_unit(value: Values, role: Role) -> Values:
     """Logged values in the unit of their role: a share for percent, accuracy for errors, loss for perplexity."""
-    value = value * role.scale
+    value = value if role.scale == 1 else value * role.scale  # a copy of a million values is not made for nothing
     if role.logarithm:
         return np.log(np.where(value > 0, value, np.nan))
     return 1 - value if role.complement else value
@@ -109,8 +109,10 @@ def _not_superseded(track: Track, starts: Mapping[int, float]) -> NDArray[np.boo
     return kept
 
 
-def _last_of_each(step: Positions) -> tuple[Positions, Counts]:
-    """Steps in order, each once, and where the last row that has it stands."""
+def _last_of_each(step: Positions) -> tuple[Positions, Counts | slice]:
+    """Steps in order, each once, and where the last row that has it stands: all as they are, nearly always."""
+    if (step[1:] > step[:-1]).all():
+        return step, slice(None)
     order = np.argsort(step, kind="stable")
     ordered = step[order]
     last = np.append(ordered[1:] != ordered[:-1], True) if len(ordered) else np.zeros(0, dtype=bool)
@@ -128,7 +130,9 @@ def _changed(step: Positions, value: Values) -> int:
 
 def _signal(name: str, role: Role, step: Positions, value: Values, time: Values | None) -> Signal:
     finite = np.abs(value) < HUGE  # NaN is not below anything
-    broken = None if finite.all() or _is_padding(value) else step[~finite]
+    if finite.all():
+        return Signal(name, role.track, step, value, time)
+    broken = None if _is_padding(value) else step[~finite]
     return Signal(name, role.track, step[finite], value[finite], None if time is None else time[finite], broken)
 
 

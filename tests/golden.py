@@ -14,8 +14,7 @@ from pathlib import Path
 import runopsy
 from runopsy.report import compose, markdown, pictures, svg
 
-ROOT = Path(__file__).parents[2]
-FOLDER = Path(__file__).parent / "golden"
+FOLDER = Path(__file__).parent / "report" / "golden"
 LOGS = ("grokking", "double-descent", "overfitting", "spike", "divergence", "healthy")
 LONG = re.compile(
     r'(?<=d=")M[^"]{80,}(?=")|(?<=<style>).*?(?=</style>)|(?<=json">).*?(?=</script>)|(?<=<script>).*?(?=</script>)',
