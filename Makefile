@@ -49,10 +49,10 @@ bench: $(VENV)/bench ## what logging costs, beside others, and what 200 kills lo
 	$(BIN)/python tests/benchmarks/bench_logging.py
 	$(BIN)/python tests/recorder/test_kills.py 200
 
-test-readers: $(READERS)/stamp ## other trackers write, runopsy reads: every value, step and time, with their real libraries
+test-readers: $(READERS)/built ## other trackers write, runopsy reads: every value, step and time, with their real libraries
 	$(READERS)/bin/python -m pytest -q tests/real
 
-bench-readers: $(READERS)/stamp ## a million scalars, by runopsy and by the reader of who wrote them (some minutes)
+bench-readers: $(READERS)/built ## a million scalars, by runopsy and by the reader of who wrote them (some minutes)
 	$(READERS)/bin/python tests/benchmarks/bench_readers.py
 
 bench-segments: $(VENV)/test ## false alarms on 600 null curves, recall and interval coverage on 600 planted runs
@@ -105,7 +105,7 @@ $(VENV)/bench: $(VENV)/test
 	@touch $@
 
 # An environment of their own: what the trackers need would hold back what runopsy needs.
-$(READERS)/stamp: pyproject.toml .ci/readers.in .ci/readers.txt
+$(READERS)/built: pyproject.toml .ci/readers.in .ci/readers.txt
 	@echo "installing the trackers into $(READERS), some 2 GB …"
 	@test -x $(READERS)/bin/python || $(PYTHON) -m venv $(READERS)
 	@$(READERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint .ci/readers.txt \

@@ -11,9 +11,13 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import trackerfiles
 from runopsy.errors import RunopsyError
 from runopsy.readers import runs
 from runopsy.signals import assign
@@ -45,6 +49,13 @@ def _trainer_state() -> bytes:
     return json.dumps({"best_metric": None, "global_step": 30, "log_history": rows}, indent=2).encode()
 
 
+def _tracker(name: str) -> bytes:
+    """The largest file of a tracker's log; ``test_tracker_damage`` mutates whole folders."""
+    with TemporaryDirectory() as folder:
+        trackerfiles.SEEDS[name](Path(folder))
+        return max((f.read_bytes() for f in Path(folder).rglob("*") if f.is_file()), key=len)
+
+
 # A small log of every format; the tests of a format that needs files or folders mutate its files.
 SEEDS: Mapping[str, Callable[[], bytes]] = {
     "csv": lambda: _rows("{i},{y},{y}\n", "step,train_loss,val_loss\n"),
@@ -70,6 +81,7 @@ SEEDS: Mapping[str, Callable[[], bytes]] = {
     "dict lines": lambda: _rows("{{'loss': {y}, 'learning_rate': 5e-05, 'epoch': 0.{i}}}\n"),
     "bars": lambda: _rows("\rEpoch {e}:  45%|████▌ | {b}/5 [00:12<00:15, 35.2it/s, \x1b[1mloss={y}\x1b[0m]"),
     "parquet": _parquet,
+    **{name: partial(_tracker, name) for name in trackerfiles.SEEDS},
 }
 # What breaks parsers: empty, huge and special numbers, quotes, brackets, control characters, half of a code point.
 BITS = (
