@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from runopsy.model import Comparison as Comparison
     from runopsy.model import Run as Run
     from runopsy.readers import read as read
+    from runopsy.recorder import Canaries as Canaries
     from runopsy.recorder import record as record
     from runopsy.report import plot as plot
     from runopsy.report import render as render
@@ -36,6 +37,7 @@ __version__ = VERSION
 
 _FACE = {
     "Autopsy": "runopsy.model",
+    "Canaries": "runopsy.recorder",
     "Comparison": "runopsy.model",
     "Run": "runopsy.model",
     "RunopsyError": "runopsy.errors",

@@ -6,19 +6,23 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeGuard
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeGuard, TypeVar
 
 import typer
 
-from runopsy.errors import BadOption, RunopsyError
+from runopsy.errors import BadOption, RunopsyError, UnreadableLog
 from runopsy.lab import TASKS  # names and titles; torch waits until one is trained
 from runopsy.version import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from runopsy.lab import Task
-    from runopsy.model import Autopsy
+    from runopsy.model import Autopsy, Run
     from runopsy.settings import Settings
     from runopsy.standards import Standards
+
+T = TypeVar("T")
 
 # Everything heavy is imported inside the verb that needs it: --help answers before NumPy would have loaded.
 
@@ -42,6 +46,11 @@ class Format(StrEnum):
     json = "json"
 
 
+class Preset(StrEnum):
+    default = "default"
+    classic = "classic"
+
+
 class Alignment(StrEnum):
     step = "step"
     epoch = "epoch"
@@ -62,6 +71,7 @@ class Axis(StrEnum):
     epoch = "epoch"
     time = "time"
     tokens = "tokens"
+    samples = "samples"
 
 
 VERSUS = "vs"  # a word, as an option could not take the many paths that a shell makes of one pattern
@@ -78,6 +88,12 @@ Map = Annotated[
         "--map", metavar="ROLE=COLUMN", help="Say which column plays a role, e.g. val/loss=eval_nll. Repeatable."
     ),
 ]
+Which = Annotated[
+    str | None,
+    typer.Option(
+        "--run", metavar="N|NAME|all", help="Where there are several runs: which; 1+2 joins, all takes each in turn."
+    ),
+]
 Config = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="Settings (TOML). Default: [tool.runopsy] of ./pyproject.toml."),
@@ -85,6 +101,10 @@ Config = Annotated[
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write here instead of to the screen; - is the screen."),
+]
+Rules = Annotated[
+    Preset | None,
+    typer.Option("--rules", help="classic asks the founding threshold rule as well: see runopsy explain B01."),
 ]
 Formats = Annotated[Format | None, typer.Option("--format", "-f", help="Default: what --output ends in.")]
 Axes = Annotated[Axis | None, typer.Option("--x", help="Count by this instead of the log's own axis.")]
@@ -98,9 +118,11 @@ def analyze(
     run: RunPath,
     format: Formats = None,
     output: Output = None,
+    which: Which = None,
     map_: Map = None,
     x: Axes = None,
     config: Config = None,
+    rules: Rules = None,
     fail_on: Annotated[
         str | None,
         typer.Option(
@@ -115,13 +137,16 @@ def analyze(
     from runopsy.report import render, save
 
     gates = _gates(fail_on)
-    autopsy = _examined(run, map_, x, config)
+    if which == "all" and _is_file(output):
+        raise BadOption("--run all writes to the screen", hint="redirect it, or name one run")
+    examined = list(_each(run, which, lambda log: _examined(log, map_, x, config, rules)))
     if _is_file(output):
-        _wrote(save(autopsy, output, format), quiet)
+        _wrote(save(examined[0], output, format), quiet)
     else:
-        chosen = format or Format.text
-        _say(render(autopsy, chosen.value, width=_width(), color=_colour(no_color), verbose=verbose))
-    hit = sorted(gates & {*(e.kind for e in autopsy.events), autopsy.verdict.name})
+        chosen, width, color = format or Format.text, _width(), _colour(no_color)
+        texts = [render(one, chosen.value, width=width, color=color, verbose=verbose) for one in examined]
+        _say(_joined(texts, which, chosen))
+    hit = sorted(gates & {kind for one in examined for kind in (*(e.kind for e in one.events), one.verdict.name)})
     if hit:
         typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
         raise typer.Exit(1)
@@ -141,6 +166,7 @@ def diff(
     output: Output = None,
     map_: Map = None,
     config: Config = None,
+    rules: Rules = None,
     fail_on: Annotated[
         str | None,
         typer.Option(
@@ -163,7 +189,7 @@ def diff(
     chosen = load(config)
     a, b = _two_sides(runs)
     roles = {**chosen.roles, **_pairs(map_)}
-    found = compare(a, b, align=align.value if align else chosen.x, roles=roles, standards=_tuned(chosen))
+    found = compare(a, b, align=align.value if align else chosen.x, roles=roles, standards=_tuned(chosen, rules))
     if _is_file(output):
         _wrote(save(found, output, format), quiet)
     else:
@@ -180,6 +206,7 @@ def report(
     run: RunPath,
     output: Output = None,
     format: Formats = None,
+    which: Which = None,
     embed: Annotated[
         bool, typer.Option("--embed", help="Markdown: pictures inside the page (GitHub does not show such).")
     ] = False,
@@ -194,13 +221,16 @@ def report(
     map_: Map = None,
     x: Axes = None,
     config: Config = None,
+    rules: Rules = None,
     quiet: Quiet = False,
 ) -> None:
     """Write the autopsy of one run as a page: Markdown with a picture beside it, one HTML file, or JSON."""
     from runopsy.report import figures as drawing
     from runopsy.report import render, save
 
-    autopsy = _examined(run, map_, x, config)
+    if which == "all":
+        raise BadOption("a report is of one run", hint="runopsy analyze --run all prints each in turn")
+    (autopsy,) = _each(run, which, lambda log: _examined(log, map_, x, config, rules))
     gpus = 1.0 if price is not None and gpus is None else gpus
     if figures is not None:
         _wrote(drawing.write(autopsy, figures, suffix.value), quiet)
@@ -211,23 +241,61 @@ def report(
 
 
 @app.command()
-def signals(run: RunPath, map_: Map = None, no_color: NoColor = False) -> None:
+def signals(run: RunPath, which: Which = None, map_: Map = None, no_color: NoColor = False) -> None:
     """List what is in a log: every column, the role it plays, and why."""
-    from runopsy.readers import read
     from runopsy.report.listing import listing
     from runopsy.signals import assign
 
-    log = read(run)
-    _say(listing(log, assign(log.tracks, _pairs(map_)), width=_width(), color=_colour(no_color)))
+    def listed(log: Run) -> str:
+        return listing(log, assign(log.tracks, _pairs(map_)), width=_width(), color=_colour(no_color))
+
+    _say("\n".join(_each(run, which, listed)))
+
+
+@app.command("import")
+def import_(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="SRC... DEST", help="Logs of any known format, and the run folder to write."),
+    ],
+    which: Which = None,
+    quiet: Quiet = False,
+) -> None:
+    """Keep logs as run folders: every value, time and name; several go into DEST, each into a folder of its own."""
+    from runopsy.readers import candidates, runs
+    from runopsy.readers.archive import folder_name, keep
+    from runopsy.report.progress import bar
+
+    *sources, dest = paths
+    if not sources:
+        raise BadOption("import needs a log and a folder to write", hint="runopsy import SRC DEST")
+    found = [run for source in sources for run in candidates.chosen(runs(source), which, source)]
+    many = len(sources) > 1 or which == candidates.ALL
+    failed = 0
+    with bar("importing", hidden=quiet) as progress:
+        for done, candidate in enumerate(found, 1):
+            place = Path(dest) / folder_name(candidate.name) if many else Path(dest)
+            try:
+                keep(candidate.read(), place)
+            except RunopsyError as error:
+                if not many:
+                    raise
+                failed += 1
+                typer.echo(f"runopsy: {candidate.name}: {error.message}", err=True)
+            else:
+                _wrote((place,), quiet)
+            progress(done / len(found))
+    if failed == len(found):
+        raise UnreadableLog(f"none of the {failed} logs was imported", hint="what is so stands above")
 
 
 @app.command()
-def rules(config: Config = None) -> None:
+def rules(config: Config = None, rules: Rules = None) -> None:
     """List the rules: what each asks, what it needs, and its thresholds."""
     from runopsy.report.listing import rules_table
     from runopsy.settings import load
 
-    _say(rules_table(tuple(_tuned(load(config))), width=_width(), color=_colour(False)))
+    _say(rules_table(tuple(_tuned(load(config), rules)), width=_width(), color=_colour(False)))
 
 
 @app.command()
@@ -236,7 +304,7 @@ def explain(code: Annotated[str, typer.Argument(help="The code of a rule, e.g. G
     from runopsy.report.listing import explanation
     from runopsy.settings import load
 
-    known = {one.code: one for one in _tuned(load(config))}
+    known = {one.code: one for preset in Preset for one in _tuned(load(config), preset)}
     if code.upper() not in known:
         raise BadOption(f"there is no rule {code!r}", hint=f"rules: {', '.join(known)}")
     _say(explanation(known[code.upper()]))
@@ -288,19 +356,63 @@ for _task in TASKS:
 # --- shared by the verbs -------------------------------------------------------------------------
 
 
-def _examined(run: str, mapping: list[str] | None, x: Axis | None, config: Path | None) -> Autopsy:
+def _each(path: str, which: str | None, verb: Callable[[Run], T]) -> Iterator[T]:
+    """What a verb makes of the run that is meant, or of each in turn; what cannot be judged among many is said.
+
+    Raises:
+        UnreadableLog: there are several runs, now listed on stderr, and none was chosen; or none can be read.
+        RunopsyError: as the verb says of the one run that is meant.
+    """
+    from runopsy.readers import candidates, runs
+
+    found = runs(path)
+    if which is None and len(found) > 1:
+        from runopsy.report.listing import runs_table
+
+        typer.echo(runs_table(path, list(candidates.glances(found)), width=_width()), err=True, nl=False)
+    chosen = candidates.chosen(found, which, path)
+    if which != candidates.ALL:
+        yield from (verb(candidate.read()) for candidate in chosen)
+        return
+    done = 0
+    for candidate in chosen:
+        try:
+            made = verb(candidate.read())
+        except RunopsyError as error:
+            typer.echo(f"runopsy: {candidate.name}: {error.message}", err=True)
+        else:
+            done += 1
+            yield made
+    if not done:
+        raise UnreadableLog(f"none of the {len(chosen)} runs of {path} can be judged", hint="what is so stands above")
+
+
+def _joined(texts: list[str], which: str | None, format: Format) -> str:
+    """One report, or with --run all those of every run: in JSON, a list of objects."""
+    if format is Format.json and which == "all":
+        return "[\n" + ",\n".join(text.rstrip("\n") for text in texts) + "\n]\n"
+    return "\n".join(texts)
+
+
+def _examined(
+    run: Run, mapping: list[str] | None, x: Axis | None, config: Path | None, rules: Preset | None
+) -> Autopsy:
     from runopsy.autopsy import analyze as examine
     from runopsy.settings import load
 
     chosen = load(config)
     roles = {**chosen.roles, **_pairs(mapping)}
-    return examine(run, roles=roles, x=x.value if x else chosen.x, standards=_tuned(chosen))
+    return examine(run, roles=roles, x=x.value if x else chosen.x, standards=_tuned(chosen, rules))
 
 
-def _tuned(chosen: Settings) -> Standards:
+def _tuned(chosen: Settings, rules: Preset | None) -> Standards:
+    from runopsy.rules import PRESETS
     from runopsy.standards import Standards, tuned
 
-    return tuned(Standards(), chosen.rules)
+    preset = rules or chosen.preset or Preset.default
+    if preset not in PRESETS:
+        raise BadOption(f"there is no preset of rules {preset!r}", hint=f"presets: {', '.join(PRESETS)}")
+    return tuned(Standards(rules=PRESETS[preset]), chosen.rules)
 
 
 def _two_sides(runs: list[str]) -> tuple[list[str], list[str]]:

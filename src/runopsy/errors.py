@@ -32,3 +32,11 @@ class BadOption(RunopsyError):
 
 class RunExists(RunopsyError):
     """The path given to the recorder is taken."""
+
+
+class NotChecked(RunopsyError):
+    """A rule cannot be asked of this log; the message says what is missing."""
+
+
+class Unavailable(RunopsyError):
+    """A signal that this run cannot have, and why: it is *not checked*, which is no failure."""

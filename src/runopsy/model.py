@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Positions: TypeAlias = "NDArray[np.float64]"  # (n,) on the run's axis, see Run.axis
 Values: TypeAlias = "NDArray[np.float64]"  # (n,) in the signal's unit; NaN = logged, but not a number
 Counts: TypeAlias = "NDArray[np.int64]"  # (n,)
+# Signals of the inside of a model, by the family that their names begin with.
+INSIDE = ("grad/", "gns", "batch/critical", "features/", "pred/", "hessian/", "weights/", "logits/", "probe/",
+          "readout/", "ntk/", "collapse/", "examples/", "canary/")  # fmt: skip
 Position: TypeAlias = float  # optimizer steps completed when the value was logged, unless Run.axis says otherwise
 
 
@@ -57,7 +60,7 @@ class Run:
 
     path: str
     id: str
-    axis: str  # "step", "epoch", "tokens", "time" or "row": what the positions of every track count
+    axis: str  # "step", "epoch", "tokens", "samples", "time" or "row": what the positions of every track count
     tracks: Mapping[str, Track]
     marks: tuple[Mark, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -86,6 +89,8 @@ class Role:
     why: str
     scale: float = 1.0  # what the logged values are multiplied by: 0.01 for percent
     complement: bool = False  # the column logs an error rate: the signal is 1 - value
+    logarithm: bool = False  # the column logs a perplexity: the signal is ln(value)
+    better: str = ""  # "higher" or "lower" values of the column, "" where its name does not say
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,7 +214,10 @@ class Thresholds(Protocol):
 
 
 class Rule(Thresholds, Protocol):
-    """A question asked of a case."""
+    """A question asked of a case; a rule that cannot be asked of it raises ``NotChecked``."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]: ...  # of events it can find
 
     def __call__(self, case: Case) -> Iterator[Event]: ...
 

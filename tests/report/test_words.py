@@ -1,11 +1,11 @@
 import pytest
 
-from runopsy.report.words import duration, number, percent, place
+from runopsy.report.words import duration, number, odds, percent, place, span, visible
 
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(0.0, "0"), (1.0, "1"), (12345.0, "12,345"), (0.123456, "0.1235"), (1.5e-7, "1.5e-07"), (3e9, "3e+09"),
+    [(0.0, "0"), (1.0, "1"), (12345.0, "12,345"), (0.123456, "0.1235"), (1.5e-7, "1.5e-7"), (3e9, "3e+9"),
      (float("nan"), "NaN"), (float("-inf"), "-inf")],
 )  # fmt: skip
 def test_numbers_carry_four_digits(value, said):
@@ -27,3 +27,28 @@ def test_durations_use_the_largest_fitting_unit(value, said):
 @pytest.mark.parametrize(("value", "said"), [(0.052, "5.2 %"), (0.5, "50 %"), (0.0, "0.0 %")])
 def test_percentages_keep_a_digit_where_they_are_small(value, said):
     assert percent(value) == said
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(0.99, (99, 100)), (0.96, (19, 20)), (0.92, (9, 10)), (0.85, (8, 10)), (0.6, (6, 10)), (0.0, (1, 10))],
+)
+def test_confidence_is_said_as_people_say_it_and_never_as_certain(share, said):
+    assert odds(share) == said
+    assert odds(1.0) == (99, 100)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(6.4, 28.2, "6 – 28"), (1219.0, 1577.0, "1,219 – 1,577"), (2.531, 2.712, "2.53 – 2.71"), (5.6, 10.8, "5.6 – 10.8"),
+     (3.0, 3.0, "3 – 3")],
+)  # fmt: skip
+def test_an_interval_is_said_as_finely_as_it_is_wide(low, high, said):
+    assert span(low, high) == said
+
+
+def test_foreign_text_is_one_line_without_controls_and_bounded():
+    assert visible("a\nb\tc") == "a b c"
+    assert visible("\x1b[31m\u202e\ud800\u2028") == "<U+001B>[31m<U+202E><U+D800><U+2028>"
+    assert visible("日本語 émoji 🙂 α²") == "日本語 émoji 🙂 α²"
+    assert len(visible("x" * 10_000)) == 1000

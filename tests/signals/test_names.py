@@ -92,7 +92,7 @@ def test_a_name_with_a_special_word_is_doubtful(name):
     [
         "loss_scale", "train/loss_scale", "best_val_loss", "val_acc_best", "min_loss", "val_loss_std", "train_loss_var",
         "loss_weight", "grad_loss", "train_val_loss_gap", "acc_diff", "loss_ratio", "top5_acc", "val/top_5_accuracy",
-        "val/topKAcc", "val_acc5", "Acc@5", "val_word_error_rate", "val_error", "train_err", "perplexity", "val_ppl",
+        "val/topKAcc", "val_acc5", "Acc@5", "val_word_error_rate", "val_error", "train_err",
         "learning_rate", "lr", "grad_norm", "accumulation", "lossless", "entropy", "f1", "auc", "epoch", "step", "mAP",
         "gradient_accumulation_steps", "stop_loss_patience", "effective_rank",
     ],
@@ -125,3 +125,8 @@ def test_a_learning_rate_is_one_by_many_names(name):
 )
 def test_a_constant_of_the_schedule_is_no_learning_rate(name):
     assert not is_learning_rate(name)
+
+
+@pytest.mark.parametrize("name", ["probe/acc_heldout", "probe/acc_train", "canary/acc", "readout/train_bias"])
+def test_what_the_recorder_measures_inside_is_no_curve_of_the_model(name):
+    assert guess(name) is None

@@ -245,5 +245,6 @@ def _logging(autopsy: Autopsy) -> Iterator[Step]:
     """What to log next time, so that every rule can be asked."""
     left = [c for c in autopsy.checks if c.outcome is Outcome.NOT_CHECKED and c.why]
     if left and autopsy.verdict.name != "inconclusive":
-        missing = left[0].why.removeprefix("the log has ") if left[0].why else ""
-        yield Step("Log more next time, so that every rule can be asked.", f"{left[0].code} was not checked: {missing}")
+        missing = "; ".join(dict.fromkeys(str(c.why).removeprefix("the log has ") for c in left))
+        codes = ", ".join(c.code for c in left)
+        yield Step("Log more next time, so that every rule can be asked.", f"{codes} could not be asked: {missing}")

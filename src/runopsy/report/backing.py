@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from runopsy.model import Autopsy, Evidence, Outcome, Signal, Transition
 from runopsy.report.document import Block, Details, Heading, Prose, Table
 from runopsy.report.pictures import MOST_FURTHER, further, spark
-from runopsy.report.words import number, percent, place, plain
+from runopsy.report.words import number, percent, place, plain, span
 
 Numbers = Mapping[int, list[tuple[str, Evidence]]]  # event → its evidence with its numbers
 
@@ -41,7 +41,7 @@ def transitions(autopsy: Autopsy) -> Iterator[Block]:
 
 
 def _turn(t: Transition) -> tuple[str, ...]:
-    interval = "unresolved" if t.interval is None else f"{place(t.interval[0])} – {place(t.interval[1])}"
+    interval = "unresolved" if t.interval is None else span(*t.interval)
     turning = ", ".join(t.signals) or "none clearly"
     return place(t.step), interval, plain(t.before), plain(t.after), turning, plain(t.explained_by or "")
 
@@ -64,8 +64,8 @@ def not_checked(autopsy: Autopsy) -> Iterator[Block]:
 
 def meaning() -> Iterator[Block]:
     said = (
-        "A confidence says how often such phases and verdicts were right on runs whose truth is known. The intervals of "
-        "events count the noise of the log alone, not what a reader may mean by the event. What was not logged, no "
+        "A confidence says how often such phases and verdicts were right on runs whose truth is known. The intervals "
+        "of events count the noise of the log alone, not what a reader may mean by the event. What was not logged, no "
         "report can show."
     )
     yield Details("How to read confidences and intervals", (Prose(said),))

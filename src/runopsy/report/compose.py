@@ -35,8 +35,21 @@ MEANS: Mapping[str, str] = {
     "loss_spike": "the training loss leaps and comes back",
     "transition": "the training loss falls abruptly",
     "lr_change": "the learning rate was changed; what moves with it is not a phase of its own",
+    "suspect": "hardly right; look at logging, leakage and evaluation before anything else",
+    "batch_size_change": "the batch size was changed",
+    "epoch_steps": "the training loss steps down as each epoch begins: examples are met again, and are known",
     "resume": "the run was continued from an earlier step",
+    "data_change": "the training loss jumps, and validation does not move with it: as if the training data were others",
+    "unconfirmed_change": "a signal jumps, and no validation curve moves with it: unconfirmed, a fault of the logging "
+    "looks the same",
+    "departure": "a signal leaves the band of its beginning (the founding rule, which noise alone often sets off)",
+    "first_mover": "these signals moved before validation accuracy did, which makes them no cause",
+    "genuine_grokking": "the representation learnt with the late gain",
+    "apparent_grokking": "the late gain is the readout's, not the representation's",
 }
+SAID = ("loss_spike", "lr_change", "not_finite", "transition", "batch_size_change", "epoch_steps", "genuine_grokking",
+        "apparent_grokking")  # fmt: skip  # the evidence says more
+NAMED = ("suspect", "data_change", "unconfirmed_change", "departure", "first_mover")  # and which signal it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +90,7 @@ def _verdict(autopsy: Autopsy) -> Iterator[Block]:
     text = verdict.why
     if verdict.name == "memorized":
         text += f" ({autopsy.axis} {place(autopsy.last)}); more training may still change that"
-    sure = "" if verdict.confidence is None else odds(verdict.confidence)
+    sure = "" if verdict.confidence is None else "right about {} times in {}".format(*odds(verdict.confidence))
     yield Headline(plain(verdict.name), TONES.get(verdict.name, "plain"), text, sure)
     if verdict.evidence:
         yield Prose(f"At the end: {'; '.join(_ended(e) for e in verdict.evidence)}.")
@@ -118,8 +131,10 @@ def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) 
     if event.until is not None and event.until > event.step:
         where += f" – {place(event.until)}"
     text = MEANS.get(event.kind, "")
-    if event.kind in ("loss_spike", "lr_change", "not_finite", "transition"):
+    if event.kind in SAID:
         text += f": {event.evidence[0].says}"
+    if event.kind in NAMED:
+        text += f": {'; '.join(f'{e.signal} {e.says}' for e in event.evidence)}"
     if event.kind == "grokking":
         text += _grokking(autopsy, event)
     if event.interval is None:
@@ -139,7 +154,7 @@ def _grokking(autopsy: Autopsy, event: Event) -> str:
     if best.limit is not None and best.observed < best.limit:
         text += f"; partial, it reached {number(best.observed)}"
     for e in further:
-        text += f"; {e.says}" if e.signal == "lr" else f"; undone, it ended at {number(e.observed)}"
+        text += f"; {e.says}" + ("" if e.signal == "lr" else f" at {number(e.observed)}")
     return text
 
 
@@ -169,9 +184,7 @@ def _stopping(autopsy: Autopsy, bill: Bill) -> Iterator[Block]:
     yield Prose(text)
     if bill.gpus is not None and stop.wasted_steps > 0:
         yield Prose(_cost(autopsy, stop, bill))
-    yield Prose(
-        "A schedule that ends elsewhere would have changed the curve: this is the best of this run, no promise."
-    )
+    yield Prose("Another schedule would have drawn another curve: this is the best of this run, no promise.")
 
 
 def _cost(autopsy: Autopsy, stop: Stop, bill: Bill) -> str:
@@ -179,7 +192,7 @@ def _cost(autopsy: Autopsy, stop: Stop, bill: Bill) -> str:
     if stop.wasted_seconds is None or bill.gpus is None:
         return "What that cost cannot be said: the log holds no times."
     hours = stop.wasted_seconds / 3600 * bill.gpus
-    said = f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
+    said = number(float(f"{hours:.2g}")) if hours < 10 else f"{hours:,.0f}"
     text = f"On {number(bill.gpus)} GPU{'' if bill.gpus == 1 else 's'} that is {said} GPU-hours"
     if bill.price is not None:
         money = hours * bill.price

@@ -25,7 +25,7 @@ class Headline:
     word: str
     tone: str  # "good", "warn", "bad" or "plain"
     text: str
-    sure: str = ""  # "about 9 in 10", where it is calibrated
+    sure: str = ""  # "right about 9 times in 10", where it is calibrated
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def _block(block: Block, draw: Draw) -> Iterator[str]:
         case Prose(said):
             yield f"<p>{text(said)}</p>"
         case Headline():
-            sure = f", {text(block.sure)}" if block.sure else ""
+            sure = f" ({text(block.sure)})" if block.sure else ""
             word = f'<span class="tone-{block.tone}">{text(block.word.capitalize())}</span>'
             yield f"<h1>{word}{sure}: {text(block.text)}</h1>"
         case Picture():

@@ -29,9 +29,9 @@ from runopsy.report.words import visible
 # Where a picture goes: given it, the address of an image; None draws it in characters.
 Shelf = Callable[[Picture], str] | None
 
-CELL = 200  # characters: a table that is wider is read by nobody
+CELL = 400  # characters: a table that is wider is read by nobody
 # Characters that begin markup anywhere; an underscore inside a word and a lone > do not.
-MARKUP = re.compile(r"[\\`*\[\]<|~$]|(?<!\w)_|_(?!\w)|&(?=#?\w+;)")
+MARKUP = re.compile(r"[\\`*\[\]<|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
 # At the start of a line: headings, quotes, lists, rules.
 OPENING = re.compile(r"^(?:[>]|[-+=#](?=[-+=#\s]|$)|\d+(?=[.)](?:\s|$)))")
 LINK = re.compile(r"(?<=[a-zA-Z]):(?=//)|(?<=www)\.", re.IGNORECASE)  # addresses that GitHub would make links of
@@ -66,7 +66,7 @@ def _block(block: Block, shelf: Shelf) -> Iterator[str]:
         case Prose(text):
             yield escape(text)
         case Headline():
-            sure = f", {block.sure}" if block.sure else ""
+            sure = f" ({block.sure})" if block.sure else ""
             yield f"# {escape(block.word.capitalize())}{sure}: {escape(block.text)}"
         case Picture():
             yield _picture(block, shelf)

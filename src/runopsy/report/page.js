@@ -96,11 +96,10 @@ function awaken(figure) {
       if (share !== null) cursor.style.left = `${100 * (share - from) / (to - from)}%`;
     }
     if (share === null) { readout.textContent = ""; return; }
-    const where = position(share);
-    const said = plots.filter((p) => !p.box.closest("[hidden]")).flatMap((p) => p.lines.filter((l) => !l.off).map((l) => {
-      const near = l.nearest(where);
-      return `${l.name} ${tidy(l.value[near])}`;
-    }));
+    const lines = plots.filter((p) => !p.box.closest("[hidden]")).flatMap((p) => p.lines).filter((l) => !l.off);
+    if (!lines.length) { readout.textContent = ""; return; }
+    const [first] = lines, where = first.step[first.nearest(position(share))]; // a row that was logged
+    const said = lines.map((l) => `${l.name} ${tidy(l.value[l.nearest(where)])}`);
     readout.textContent = `${scale.unit} ${place(where)}: ${said.join(" · ")}`;
   }
 

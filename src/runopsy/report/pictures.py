@@ -75,10 +75,11 @@ def _line(segments: Segments, autopsy: Autopsy) -> Line:
 
 
 def _spans_decades(lines: tuple[Line, ...]) -> bool:
-    """Whether an even scale would flatten most of the curves, or of the rows behind them: a spike flattens too."""
-    values = [v for line in lines for v in (line.value, *(() if line.rows is None else line.rows[1:]))]
-    low, high = min(float(v.min()) for v in values), max(float(v.max()) for v in values)
-    return low > 0 and high / low > WIDE
+    """Whether an even scale would flatten most of the curves; a single row does, too, if it leaps."""
+    low = min(float(line.value.min()) for line in lines)
+    high = max(float((line.value if line.rows is None else line.rows[1]).max()) for line in lines)
+    rows = [line.rows[1] for line in lines if line.rows is not None]
+    return low > 0 and high / low > WIDE and all(float(v.min()) > 0 for v in rows)
 
 
 def further(autopsy: Autopsy) -> list[Signal]:
@@ -109,9 +110,9 @@ def _numbers(autopsy: Autopsy) -> Table:
     rows = []
     for p in autopsy.phases:
         moved = {e.signal: f"{number(_round(e.limit))}→{number(_round(e.observed))}" for e in p.why}
-        said = ("" if p.confidence is None else odds(p.confidence),) if sure else ()
+        said = ("" if p.confidence is None else "{} in {}".format(*odds(p.confidence)),) if sure else ()
         rows.append((plain(p.label), f"{place(p.start)} – {place(p.end)}", *said, *(moved.get(c, "") for c in curves)))
-    return Table(("phase", f"{autopsy.axis}s", *(("sure",) if sure else ()), *curves), tuple(rows))
+    return Table(("phase", f"{autopsy.axis}s", *(("right",) if sure else ()), *curves), tuple(rows))
 
 
 def _round(value: float | None) -> float:

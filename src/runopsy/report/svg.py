@@ -189,7 +189,8 @@ def _marks(
         yield f'<path class="mark t-{mark.tone}" d="M{at:.1f} {top:.0f}V{bottom:.0f}"/>'
         if row >= 0:
             x, y = _label(mark, scale)[0], labels + ROW * row + 11
-            yield f'<text x="{x:.1f}" y="{y:.0f}">{escape(visible(mark.label, 40))}</text>'
+            side = f'class="end" x="{at - 4:.1f}"' if x < at else f'x="{x:.1f}"'
+            yield f'<text {side} y="{y:.0f}">{escape(visible(mark.label, 40))}</text>'
         yield "</g>"
 
 

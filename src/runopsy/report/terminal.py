@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 WIDTH = 96  # columns, where nobody says
 NARROWEST = 40
 MARGIN = 11  # columns for the numbers beside a chart
-NAME, CELL = 60, 200  # characters of a name in a heading, of a cell: nobody reads more, and a table keeps its columns
+NAME, CELL = 60, 400  # characters of a name in a heading, of a cell: nobody reads more, and a table keeps its columns
 COLOURS = {
     "underfitting": "bright_black",
     "feature_learning": "green",
@@ -58,7 +58,7 @@ def render(document: Document, *, width: int | None = None, color: bool = False,
             _print(console, block)
     left_out = [b.summary.lower() for b in document.blocks if isinstance(b, Details)]
     if left_out and not verbose:
-        console.print(f"\n-v shows the {', the '.join(left_out)}.", style="dim")
+        console.print(f"\n-v adds: {', '.join(left_out)}.", style="dim")
     if document.foot and verbose:
         console.print(f"\n{document.foot}", style="dim")
     return _text(console)
@@ -124,7 +124,7 @@ def _print(console: Console, block: Block) -> None:
 def _headline(console: Console, block: Headline) -> None:
     from rich.text import Text
 
-    sure = f"{block.sure}: " if block.sure else ""
+    sure = f"({block.sure})  " if block.sure else ""
     console.print()
     console.print(Text.assemble((block.word.upper(), TONES[block.tone]), "  ", sure + visible(block.text)))
 
@@ -209,9 +209,9 @@ def _table(console: Console, block: Table) -> None:
     from rich.table import Table as Grid
     from rich.text import Text
 
-    grid = Grid(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False, header_style="dim")
+    grid = Grid(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="dim")
     for name in block.columns:
-        grid.add_column(Text(visible(name, NAME)))
+        grid.add_column(Text(visible(name, NAME)), overflow="fold")  # no digit is ever lost
     for row in block.rows:
         grid.add_row(*(Text(visible(cell, CELL)) for cell in row))
     console.print(grid)

@@ -7,14 +7,14 @@ import unicodedata
 
 
 def number(value: float) -> str:
-    """Four significant digits, no more zeros than needed."""
+    """Four significant digits, no more zeros than needed, also in the exponent."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
         return "inf" if value > 0 else "-inf"
     if value == round(value) and abs(value) < 1e6:
         return f"{value:,.0f}"
-    return f"{value:.4g}"
+    return f"{value:.4g}".replace("e-0", "e-").replace("e+0", "e+")
 
 
 def place(position: float) -> str:
@@ -22,6 +22,14 @@ def place(position: float) -> str:
     if abs(position - round(position)) < 1e-9 or abs(position) >= 1000:
         return f"{position:,.0f}"
     return f"{position:.2f}" if abs(position) >= 1 else f"{position:.3g}"
+
+
+def span(low: float, high: float) -> str:
+    """An interval, as finely as its own width has a meaning: two digits of that."""
+    if high <= low or (low.is_integer() and high.is_integer()):
+        return f"{place(low)} – {place(high)}"
+    digits = max(0, 1 - math.floor(math.log10(high - low)))
+    return f"{low:,.{digits}f} – {high:,.{digits}f}"
 
 
 def duration(seconds: float) -> str:
@@ -40,13 +48,13 @@ def plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def odds(confidence: float) -> str:
-    """A calibrated share of right answers as people say it: 0.9 → about 9 in 10."""
-    if confidence >= 0.975:  # nearer to 99 than to 19 in 20
-        return "about 99 in 100"
+def odds(confidence: float) -> tuple[int, int]:
+    """A share of right answers as people say it: 0.9 → 9 in 10; never "always"."""
+    if confidence >= 0.975:  # nearer to 99 in 100 than to 19 in 20
+        return 99, 100
     if confidence >= 0.925:
-        return "about 19 in 20"
-    return f"about {max(round(10 * confidence), 1)} in 10"
+        return 19, 20
+    return max(round(10 * confidence), 1), 10
 
 
 def visible(text: str, most: int = 1000) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from runopsy.errors import BadOption
 from runopsy.model import Positions, Signal, Values
 
-AXES = ("step", "epoch", "tokens", "time")
+AXES = ("step", "epoch", "tokens", "samples", "time")
 
 
 def rebase(signals: Mapping[str, Signal], axis: str, wanted: str) -> dict[str, Signal]:

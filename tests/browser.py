@@ -15,6 +15,11 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 QUIET = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
            --disable-component-update --disable-sync --disable-default-apps --disable-extensions --hide-scrollbars
            --remote-debugging-pipe""".split()
+DRAWN = """new Promise(done => {
+  const look = () => document.readyState === "complete"
+    ? requestAnimationFrame(() => requestAnimationFrame(done)) : setTimeout(look, 5);
+  look();
+})"""
 PATIENCE = 60  # seconds that any answer may take on a busy machine
 
 
@@ -35,7 +40,8 @@ class Browser:
 
         self.process = subprocess.Popen(
             [found(), *QUIET, f"--user-data-dir={profile}"],
-            preexec_fn=connect, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            preexec_fn=connect,  # noqa: PLW1509  # one thread: and only so the two numbers can be chosen
+            close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(ours[0])
         os.close(theirs[1])
@@ -84,8 +90,7 @@ class Browser:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         start = time.perf_counter()
         self.call("Page.navigate", url=path.as_uri())
-        self.run("new Promise(done => { const look = () => document.readyState === 'complete' ? "
-                 "requestAnimationFrame(() => requestAnimationFrame(done)) : setTimeout(look, 5); look(); })")  # fmt: skip
+        self.run(DRAWN)
         return time.perf_counter() - start
 
     def run(self, expression):
