@@ -7,6 +7,8 @@ import pytest
 
 import planted
 from runopsy import analyze, diff, render
+from runopsy.report.delta_words import NAMES, SEVERAL
+from runopsy.rules import KINDS
 
 EARLY, LATE = (analyze(replace(planted.grokking(half=h), id=name)) for h, name in ((1200.0, "one"), (2000.0, "two")))
 PAIR = diff(EARLY, LATE)
@@ -126,3 +128,8 @@ def test_places_on_another_axis_are_said_in_its_words(align):
 def test_details_wait_for_verbose():
     assert "Lengths of the phases" not in render(PAIR).replace("the lengths of the phases", "")
     assert "Lengths of the phases" in render(PAIR, verbose=True)
+
+
+def test_every_kind_of_event_has_a_name():
+    assert {*NAMES, *SEVERAL} == {*KINDS}
+    assert not {*NAMES} & {*SEVERAL}
