@@ -74,7 +74,7 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "not_finite",
         "Lower the learning rate or clip the gradients; in half precision, look at the loss scale too.",
-        "values not finite from {at}",
+        "values not finite from {axis} {at} on",
         lambda a: _first(a, "divergence") is None,
     ),
     Advice(

@@ -74,8 +74,10 @@ def meaning() -> Iterator[Block]:
 def quiet(autopsy: Autopsy) -> Iterator[Block]:
     """What was asked and not found: the other half of honesty."""
     rows = tuple((c.code, c.title) for c in autopsy.checks if c.outcome is Outcome.QUIET)
+    everything = all(c.outcome is not Outcome.NOT_CHECKED for c in autopsy.checks)
+    said = (Prose("Every rule could be asked."),) if everything else ()
     if rows:
-        yield Details("Rules that were asked and found nothing", (Table(("rule", "question"), rows),))
+        yield Details("Rules that were asked and found nothing", (*said, Table(("rule", "question"), rows)))
 
 
 def other_signals(autopsy: Autopsy) -> Iterator[Block]:
