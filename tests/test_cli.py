@@ -242,3 +242,19 @@ def test_a_terminal_without_unicode_gets_ascii(log, tmp_path):
     done = run_shell(f"PYTHONIOENCODING=ascii PYTHONUTF8=0 {sys.executable} -m runopsy analyze {log}", tmp_path)
     assert done.returncode == 0, done.stderr
     assert b"GROKKED" in done.stdout
+
+
+def test_the_founding_rules_are_asked_where_they_are_asked_for(call, log, tmp_path):
+    codes = [[c["code"] for c in json.loads(call("analyze", log, "-f", "json", *how)[1])["checks"]] for how in
+             ((), ("--rules", "classic"))]  # fmt: skip
+    assert "B01" not in codes[0]
+    assert "B01" in codes[1]
+    config = tmp_path / "own.toml"
+    config.write_text('preset = "classic"\n[rules.B01."train/loss"]\nsigmas = 4\n')
+    assert "B01" in call("rules", "--config", config)[1]
+    config.write_text('preset = "modern"\n')
+    assert call("analyze", log, "--config", config)[0] == 2
+
+
+def test_the_founding_rule_tells_how_often_it_cries_wolf(call):
+    assert "63 of 100" in call("explain", "B01")[1]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 
 import planted
 import runopsy
+from runopsy.model import Mark, Track
 from runopsy.phases.criteria import Criteria
 from runopsy.phases.labels import LABELS
 from runopsy.phases.readings import Readings
@@ -98,3 +101,38 @@ def test_the_last_label_takes_whatever_is_left():
     never = np.zeros(3, bool)
     nothing = Readings(step, step, *[never] * 2, step, *[never] * 6)
     assert LABELS[-1][1](nothing, Criteria()).all()
+
+
+def with_inside(**columns):
+    run = planted.grokking()
+    step = run.tracks["train/loss"].step
+    more = {name: Track(name, step, np.asarray(values, dtype=float)) for name, values in columns.items()}
+    return replace(run, tracks={**run.tracks, **more})
+
+
+def test_a_signal_of_the_inside_that_turns_with_a_transition_is_named():
+    step = planted.grokking().tracks["train/loss"].step
+    rank = planted.noisy(60 - planted.sigmoid(step, 1100, 40, 0, 45), 0.01, 5)
+    found = runopsy.analyze(with_inside(**{"features/effective_rank": rank})).transitions
+    assert any("features/effective_rank" in t.signals for t in found)
+
+
+def test_what_happens_inside_moves_no_boundary():
+    step = planted.grokking().tracks["train/loss"].step
+    rank = planted.noisy(60 - planted.sigmoid(step, 2500, 60, 0, 45), 0.01, 5)
+    plain, more = runopsy.analyze(planted.grokking()), runopsy.analyze(with_inside(**{"features/effective_rank": rank}))
+    told = [[(p.label, p.start, p.confidence) for p in autopsy.phases] for autopsy in (plain, more)]
+    assert told[0] == told[1]
+
+
+def test_a_transition_of_training_alone_is_not_confirmed():
+    step = np.arange(3000)
+    for t in runopsy.analyze(planted.run(step, {"loss": planted.noisy(planted.decay(step), 0.05)})).transitions:
+        assert not t.confirmed
+
+
+def test_what_the_script_said_about_itself_explains_what_stands_beside_it():
+    plain = planted.grokking()
+    last = runopsy.analyze(plain).transitions[-1]
+    noted = runopsy.analyze(replace(plain, marks=(Mark(last.step, "data_change"),))).transitions[-1]
+    assert (last.explained_by, noted.explained_by) == (None, "data_change")

@@ -18,7 +18,7 @@ def test_without_a_file_the_defaults_hold(tmp_path):
 
 def test_a_file_maps_roles_picks_the_axis_and_sets_thresholds(tmp_path):
     path = write(tmp_path, 'x = "epoch"\n[map]\n"val/loss" = "nll"\n[rules.G01]\nlate_gain = 0.2\n')
-    assert settings.load(path) == settings.Settings({"val/loss": "nll"}, "epoch", {"G01": {"late_gain": 0.2}})
+    assert settings.load(path) == settings.Settings({"val/loss": "nll"}, "epoch", None, {"G01": {"late_gain": 0.2}})
 
 
 def test_the_pyproject_of_the_working_directory_is_found(tmp_path):

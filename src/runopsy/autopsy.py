@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from runopsy import doubt, phases, readers, verdicts
-from runopsy.errors import CannotJudge
+from runopsy.errors import CannotJudge, NotChecked
 from runopsy.model import (
     Autopsy,
     Case,
@@ -25,6 +25,7 @@ from runopsy.model import (
     Transition,
     Verdict,
 )
+from runopsy.rules.curves import inside
 from runopsy.rules.stability import LossSpike
 from runopsy.segments import segment
 from runopsy.signals import assign, measure, mover, rebase
@@ -74,7 +75,8 @@ def _examined(run: Run, assigned: tuple[Role, ...], x: str | None, standards: St
     first, last = _extent(judged)
     case = Case(run, signals, {}, first, last, resumes)
     leaps = {rule.code: _ask(rule, case) for rule in standards.rules if isinstance(rule, LossSpike)}
-    case = replace(case, segments=_cut(judged, first, _spans(leaps.values()), signals.get("lr")))
+    watched = {**judged, **{name: signals[name] for name in inside(case)}}
+    case = replace(case, segments=_cut(watched, first, _spans(leaps.values()), signals.get("lr")))
     checks, events = _ask_all(standards.rules, case, leaps)
     named, turns, verdict = _concluded(case, events, standards)
     return Autopsy(
@@ -116,7 +118,7 @@ def _spans(leaps: Iterable[Check]) -> list[tuple[float, float]]:
 def _cut(
     judged: Mapping[str, Signal], first: float, spikes: list[tuple[float, float]], rate: Signal | None
 ) -> dict[str, Segments]:
-    """The judged curves cut into stretches; those with too few values are left out."""
+    """The curves that are watched cut into stretches; those with too few values are left out."""
     found = {}
     for name, signal in judged.items():
         without = [(start, _first_after(signal, until)) for start, until in spikes]
@@ -143,12 +145,15 @@ def _ask_all(
 
 
 def _ask(rule: Rule, case: Case) -> Check:
-    """One rule's answer; it sees only the signals it says it needs, and those of ``JUDGED``."""
+    """One rule's answer; it sees only the signals it says it needs, those of ``JUDGED``, and the model's inside."""
     title = (type(rule).__doc__ or rule.code).splitlines()[0].rstrip(".")
     missing = [name for name in rule.needs if name not in case.signals or not _has_values(case.signals[name])]
     if missing:
         return Check(rule.code, title, Outcome.NOT_CHECKED, why=f"the log has no {' and no '.join(missing)}")
-    events = tuple(rule(case.only({*rule.needs, *JUDGED})))
+    try:
+        events = tuple(rule(case.only({*rule.needs, *JUDGED, *inside(case)})))
+    except NotChecked as cannot:
+        return Check(rule.code, title, Outcome.NOT_CHECKED, why=cannot.message)
     return Check(rule.code, title, Outcome.FOUND if events else Outcome.QUIET, events)
 
 

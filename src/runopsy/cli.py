@@ -41,6 +41,11 @@ class Format(StrEnum):
     json = "json"
 
 
+class Preset(StrEnum):
+    default = "default"
+    classic = "classic"
+
+
 class Suffix(StrEnum):
     pdf = "pdf"
     svg = "svg"
@@ -74,6 +79,10 @@ Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write here instead of to the screen; - is the screen."),
 ]
+Rules = Annotated[
+    Preset | None,
+    typer.Option("--rules", help="classic asks the founding threshold rule as well: see runopsy explain B01."),
+]
 Formats = Annotated[Format | None, typer.Option("--format", "-f", help="Default: what --output ends in.")]
 Axes = Annotated[Axis | None, typer.Option("--x", help="Count by this instead of the log's own axis.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text also on a terminal (NO_COLOR does the same).")]
@@ -88,6 +97,7 @@ def analyze(
     map_: Map = None,
     x: Axes = None,
     config: Config = None,
+    rules: Rules = None,
     fail_on: Annotated[
         str | None,
         typer.Option(
@@ -104,7 +114,7 @@ def analyze(
     from runopsy.report import render, save
 
     gates = _gates(fail_on)
-    autopsy = _examined(run, map_, x, config)
+    autopsy = _examined(run, map_, x, config, rules)
     if _is_file(output):
         _wrote(save(autopsy, output, format), quiet)
     else:
@@ -135,13 +145,14 @@ def report(
     map_: Map = None,
     x: Axes = None,
     config: Config = None,
+    rules: Rules = None,
     quiet: Quiet = False,
 ) -> None:
     """Write the autopsy of one run as a page: Markdown with a picture beside it, one HTML file, or JSON."""
     from runopsy.report import figures as drawing
     from runopsy.report import render, save
 
-    autopsy = _examined(run, map_, x, config)
+    autopsy = _examined(run, map_, x, config, rules)
     gpus = 1.0 if price is not None and gpus is None else gpus
     if figures is not None:
         _wrote(drawing.write(autopsy, figures, suffix.value), quiet)
@@ -163,12 +174,12 @@ def signals(run: RunPath, map_: Map = None, no_color: NoColor = False) -> None:
 
 
 @app.command()
-def rules(config: Config = None) -> None:
+def rules(config: Config = None, rules: Rules = None) -> None:
     """List the rules: what each asks, what it needs, and its thresholds."""
     from runopsy.report.listing import rules_table
     from runopsy.settings import load
 
-    _say(rules_table(tuple(_tuned(load(config))), width=_width(), color=_colour(False)))
+    _say(rules_table(tuple(_tuned(load(config), rules)), width=_width(), color=_colour(False)))
 
 
 @app.command()
@@ -177,7 +188,7 @@ def explain(code: Annotated[str, typer.Argument(help="The code of a rule, e.g. G
     from runopsy.report.listing import explanation
     from runopsy.settings import load
 
-    known = {one.code: one for one in _tuned(load(config))}
+    known = {one.code: one for preset in Preset for one in _tuned(load(config), preset)}
     if code.upper() not in known:
         raise BadOption(f"there is no rule {code!r}", hint=f"rules: {', '.join(known)}")
     _say(explanation(known[code.upper()]))
@@ -223,19 +234,25 @@ for _task in TASKS:
 # --- shared by the verbs -------------------------------------------------------------------------
 
 
-def _examined(run: str, mapping: list[str] | None, x: Axis | None, config: Path | None) -> Autopsy:
+def _examined(
+    run: str, mapping: list[str] | None, x: Axis | None, config: Path | None, rules: Preset | None
+) -> Autopsy:
     from runopsy.autopsy import analyze as examine
     from runopsy.settings import load
 
     chosen = load(config)
     roles = {**chosen.roles, **_pairs(mapping)}
-    return examine(run, roles=roles, x=x.value if x else chosen.x, standards=_tuned(chosen))
+    return examine(run, roles=roles, x=x.value if x else chosen.x, standards=_tuned(chosen, rules))
 
 
-def _tuned(chosen: Settings) -> Standards:
+def _tuned(chosen: Settings, rules: Preset | None) -> Standards:
+    from runopsy.rules import PRESETS
     from runopsy.standards import Standards, tuned
 
-    return tuned(Standards(), chosen.rules)
+    preset = rules or chosen.preset or Preset.default
+    if preset not in PRESETS:
+        raise BadOption(f"there is no preset of rules {preset!r}", hint=f"presets: {', '.join(PRESETS)}")
+    return tuned(Standards(rules=PRESETS[preset]), chosen.rules)
 
 
 def _pairs(mapping: list[str] | None) -> dict[str, str]:

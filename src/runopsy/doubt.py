@@ -9,6 +9,7 @@ a confidence by what agreement was worth on runs whose truth is known (``make be
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeVar
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runopsy import phases, verdicts
+from runopsy.errors import NotChecked
 from runopsy.model import (
     Case,
     Event,
@@ -72,7 +74,8 @@ def ask(case: Case, events: Sequence[Event], standards: Standards) -> Committee:
     for draw in np.random.default_rng(0).spawn(MEMBERS):
         own = replace(case, segments=_shaken(case.segments, draw), events=tuple(others))
         for rule in late:
-            own = replace(own, events=(*own.events, *other(rule, draw)(own)))
+            with suppress(NotChecked):
+                own = replace(own, events=(*own.events, *other(rule, draw)(own)))
         told = phases.spells(own, grid, gone, other(standards.phases, draw))
         labels.append([said for a, b, said in told for _ in range(b - a)])
         words.append(verdicts.word(own, told[-1][2], own.events, other(standards.verdict, draw)))
@@ -90,7 +93,10 @@ def other(one: T, draw: np.random.Generator) -> T:
 def _shaken(segments: Mapping[str, Segments], draw: np.random.Generator) -> dict[str, Segments]:
     """The fitted curves with a smooth error of the size of their own."""
     shaken = {}
-    for name, s in segments.items():
+    for name in phases.WATCHED:
+        if name not in segments:
+            continue
+        s = segments[name]
         u = np.log(s.step - s.step[0] + first_spacing(s.step))
         error = np.interp(u, np.linspace(u[0], u[-1], KNOTS), draw.standard_normal(KNOTS))
         shaken[name] = replace(s, curve=s.curve + s.spread * error)
@@ -144,9 +150,8 @@ def _interval(
     low, high = np.quantile([*steps, t.step], [TAIL, 1 - TAIL])
     elapsed, row = t.step - grid[0], _row(grid, t.step)
     low = min(float(low), grid[0] + elapsed / (1 + window), t.step - FIRST_ROWS * row)
-    return max(low, float(grid[0])), min(
-        max(float(high), grid[0] + elapsed * (1 + window), t.step + row), float(grid[-1])
-    )
+    high = max(float(high), grid[0] + elapsed * (1 + window), t.step + row)
+    return float(max(low, grid[0])), float(min(high, grid[-1]))
 
 
 def _row(grid: Positions, step: Position) -> float:

@@ -32,3 +32,7 @@ class BadOption(RunopsyError):
 
 class RunExists(RunopsyError):
     """The path given to the recorder is taken."""
+
+
+class NotChecked(RunopsyError):
+    """A rule cannot be asked of this log; the message says what is missing."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Positions: TypeAlias = "NDArray[np.float64]"  # (n,) on the run's axis, see Run.axis
 Values: TypeAlias = "NDArray[np.float64]"  # (n,) in the signal's unit; NaN = logged, but not a number
 Counts: TypeAlias = "NDArray[np.int64]"  # (n,)
+# Signals of the inside of a model, by the family that their names begin with.
+INSIDE = ("grad/", "gns", "batch/critical", "features/", "pred/", "hessian/", "weights/", "logits/", "probe/",
+          "readout/", "ntk/", "collapse/", "examples/", "canary/")  # fmt: skip
 Position: TypeAlias = float  # optimizer steps completed when the value was logged, unless Run.axis says otherwise
 
 
@@ -209,7 +212,10 @@ class Thresholds(Protocol):
 
 
 class Rule(Thresholds, Protocol):
-    """A question asked of a case."""
+    """A question asked of a case; a rule that cannot be asked of it raises ``NotChecked``."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]: ...  # of events it can find
 
     def __call__(self, case: Case) -> Iterator[Event]: ...
 

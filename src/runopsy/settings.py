@@ -3,6 +3,7 @@
 ::
 
     x = "epoch"
+    preset = "classic"
     [map]
     "val/loss" = "eval_nll"
     [rules.G01]
@@ -19,7 +20,7 @@ from typing import Any
 
 from runopsy.errors import BadOption
 
-KEYS = ("map", "x", "rules")
+KEYS = ("map", "x", "preset", "rules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Settings:
 
     roles: Mapping[str, str] = field(default_factory=dict)
     x: str | None = None
+    preset: str | None = None  # of rules
     rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # code → threshold → value
 
 
@@ -64,4 +66,4 @@ def _settings(said: Mapping[str, Any], path: Path) -> Settings:
         raise BadOption(
             f"{path}: map and rules are tables", hint='write [map] and [rules.G01] with "key = value" below'
         )
-    return Settings({str(k): str(v) for k, v in roles.items()}, said.get("x"), rules)
+    return Settings({str(k): str(v) for k, v in roles.items()}, said.get("x"), said.get("preset"), rules)

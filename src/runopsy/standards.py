@@ -27,9 +27,10 @@ class Standards:
 
 
 def values(thresholds: Thresholds) -> dict[str, Any]:
-    """Name → value of one rule's or one set of criteria's thresholds."""
+    """Name → value of one rule's or one set of criteria's thresholds; those of a single signal as ``name [signal]``."""
     named: dict[str, Any] = asdict(thresholds)  # type: ignore[call-overload]  # every one of them is a dataclass
-    return named
+    own = named.pop("own", {})
+    return named | {f"{name} [{signal}]": value for signal, said in own.items() for name, value in said.items()}
 
 
 def tuned(standards: Standards, overrides: Mapping[str, Mapping[str, Any]]) -> Standards:
@@ -53,7 +54,12 @@ def tuned(standards: Standards, overrides: Mapping[str, Mapping[str, Any]]) -> S
 
 def _replaced(one: T, said: Mapping[str, Any]) -> T:
     thresholds = values(one)
+    own = dict(getattr(one, "own", {}))
     for name, value in said.items():
+        if isinstance(value, Mapping) and hasattr(one, "own"):  # of one signal: [rules.B02."grad/norm"]
+            _replaced(one, value)  # refuses what does not fit
+            own[name] = {**own.get(name, {}), **value}
+            continue
         if name not in thresholds:
             raise BadOption(
                 f"rule {one.code} has no threshold {name!r}", hint=f"it has {', '.join(thresholds) or 'none'}"
@@ -62,4 +68,5 @@ def _replaced(one: T, said: Mapping[str, Any]) -> T:
             raise BadOption(
                 f"rule {one.code}: {name} = {value!r} is no number", hint=f"the default is {thresholds[name]}"
             )
-    return replace(one, **said)  # type: ignore[type-var]  # every one of them is a dataclass
+    plain = {name: value for name, value in said.items() if name not in own}
+    return replace(one, **plain, **({"own": own} if own else {}))  # type: ignore[type-var]  # every one of them is a dataclass

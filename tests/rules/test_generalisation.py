@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -122,3 +124,49 @@ def test_a_learning_rate_changed_before_the_rise_is_said_and_not_read_as_undone(
     said = runopsy.render(runopsy.analyze(type(run)("p", "p", "step", {**run.tracks, **lr})), "text", width=200)
     assert "the learning rate was changed before the rise" in said
     assert "undone" not in said
+
+
+def grokked_then(after):
+    """A run that groks at 1500 and whose accuracies are then changed from step 3000 on: name → factor."""
+    run = planted.grokking(last=6000)
+    step = run.tracks["val/acc"].step
+    tracks = {
+        name: replace(t, value=np.where(step >= 3000, t.value * after(step).get(name, 1.0), t.value))
+        for name, t in run.tracks.items()
+    }
+    event = next(e for e in runopsy.analyze(replace(run, tracks=tracks)).events if e.kind == "grokking")
+    return [e.says for e in event.evidence]
+
+
+def test_grokking_that_is_lost_again_is_undone_and_collapsed_if_training_is_lost_too():
+    undone = grokked_then(lambda step: {"val/acc": 0.1})
+    collapsed = grokked_then(lambda step: {"val/acc": 0.05, "train/acc": 0.05})
+    assert any(says.startswith("undone") for says in undone)
+    assert any(says.startswith("collapsed") for says in collapsed)
+
+
+def test_many_dips_after_grokking_are_one_line_of_evidence():
+    dips = [
+        says for says in grokked_then(lambda step: {"val/acc": np.where(step % 200 == 0, 0.2, 1.0)}) if "dip" in says
+    ]
+    assert len(dips) == 1
+    assert dips[0].startswith("16 dips")
+
+
+def test_a_descent_of_the_error_alone_is_found_by_accuracy():
+    step = np.arange(20, 20_000, 20)
+    u = np.log(step / 2000)
+    error = 0.2 + 0.5 * np.exp(-step / 150) + 0.2 * np.exp(-((u / 0.5) ** 2))
+    rng = np.random.default_rng(0)
+    run = planted.run(
+        step,
+        {
+            "train/loss": planted.noisy(planted.decay(step), 0.02),
+            "val/loss": planted.noisy(planted.decay(step, floor=0.5), 0.01, 1),
+            "train/acc": 1 - 0.9 * np.exp(-step / 3000),
+            "val/acc": 1 - error + 0.005 * rng.standard_normal(len(step)),
+        },
+    )
+    peaks = [e for e in runopsy.analyze(run).events if e.kind == "double_descent_peak"]
+    assert [e.evidence[0].signal for e in peaks] == ["val/acc"]
+    assert peaks[0].step == pytest.approx(2000, rel=0.1)

@@ -36,4 +36,4 @@ def test_a_curve_that_hardly_moves_has_no_place_where_it_crosses():
     step = np.arange(0, 4001, 10.0)
     flat = planted.noisy(np.ones(len(step)), 0.05)
     found = case(planted.run(step, {"train/loss": planted.decay(step), "val/loss": flat}))
-    assert crossing(found, "val/loss", 2000.0).interval is None
+    assert crossing(found, "val/loss", 1.0, 2000.0).interval is None

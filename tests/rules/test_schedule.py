@@ -45,3 +45,30 @@ def test_a_resume_is_an_event_and_replaces_what_it_trained_again():
     assert len(kept) == 2000
     assert kept.value[700] == pytest.approx(planted.decay([700])[0])
     assert "400 values that were trained again" in " ".join(autopsy.notes)
+
+
+def test_a_batch_size_that_jumps_is_an_event_and_the_short_last_batch_is_not():
+    step = np.arange(0, 4001, 10)
+    size = np.where(step < 2000, 64.0, 256.0)
+    size[50] = 40
+    found = runopsy.analyze(planted.run(step, {"loss": planted.decay(step), "batch_size": size})).events
+    assert [(e.kind, e.step) for e in found] == [("batch_size_change", 2000.0)]
+
+
+def epochs(fall, seed=0):
+    """Twelve epochs of 200 rows, each beginning lower by a share of the loss."""
+    step = np.arange(2400)
+    curve = planted.decay(step, 2.3, 1.0, 2000) * (1 - fall) ** (step // 200)
+    return planted.run(step, {"loss": planted.noisy(curve, 0.03, seed), "epoch": step / 200})
+
+
+def test_a_loss_that_steps_down_with_each_epoch_is_told_once():
+    found = [e for e in runopsy.analyze(epochs(0.06)).events if e.kind == "epoch_steps"]
+    assert len(found) == 1
+    assert found[0].step == 200
+    assert found[0].until == 2200
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_loss_that_falls_smoothly_over_its_epochs_has_no_steps(seed):
+    assert not [e for e in runopsy.analyze(epochs(0.0, seed)).events if e.kind == "epoch_steps"]

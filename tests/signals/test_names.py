@@ -125,3 +125,8 @@ def test_a_learning_rate_is_one_by_many_names(name):
 )
 def test_a_constant_of_the_schedule_is_no_learning_rate(name):
     assert not is_learning_rate(name)
+
+
+@pytest.mark.parametrize("name", ["probe/acc_heldout", "probe/acc_train", "canary/acc", "readout/train_bias"])
+def test_what_the_recorder_measures_inside_is_no_curve_of_the_model(name):
+    assert guess(name) is None

@@ -18,10 +18,11 @@ from runopsy.phases.readings import WATCHED, read
 from runopsy.phases.spells import Spell, join_short, spells_of, visible
 from runopsy.stats import first_spacing
 
-__all__ = ["Criteria", "Spell", "divergence", "grid", "name", "spells", "transitions"]
+__all__ = ["WATCHED", "Criteria", "Spell", "divergence", "grid", "name", "spells", "transitions"]
 
 GRID = 400  # points at which the run is read, half even in steps and half in log steps: a phase shorter than
 # 0.5 % of the run, or 2 % of the steps before it, is no phase
+HANDLES = ("lr_change", "batch_size_change", "resume", "data_change")  # what was done to a run, beside its own marks
 
 
 def name(case: Case, points: Positions, told: list[Spell]) -> tuple[Phase, ...]:
@@ -54,22 +55,26 @@ def divergence(events: Iterable[Event]) -> Position | None:
 def transitions(
     case: Case, phases: tuple[Phase, ...], events: Iterable[Event], criteria: Criteria
 ) -> tuple[Transition, ...]:
-    """Where one phase gives way to the next: which curves turn there, and what was changed by hand."""
-    handles = [e for e in events if e.kind in ("lr_change", "resume")]
+    """Where one phase gives way to the next: which curves turn there, and what was changed by hand.
+
+    It is confirmed where a second curve turns there too, and one of those that do is a validation curve.
+    """
+    handles = [*((e.step, e.kind) for e in events if e.kind in HANDLES), *((m.step, m.kind) for m in case.run.marks)]
     found = []
     for before, after in pairwise(phases):
         near = criteria.window * max(after.start - case.first, 1.0)
         turning = tuple(n for n, s in case.segments.items() if np.any(np.abs(s.edges[1:-1] - after.start) <= near))
-        beside = [e for e in handles if abs(e.step - after.start) <= near]
-        explained = beside[0].kind if beside else None
-        found.append(Transition(after.start, before.label, after.label, turning, explained, confirmed=len(turning) > 1))
+        beside = [kind for step, kind in handles if abs(step - after.start) <= near]
+        explained = beside[0] if beside else None
+        confirmed = len(turning) > 1 and any(n.startswith("val/") for n in turning)
+        found.append(Transition(after.start, before.label, after.label, turning, explained, confirmed=confirmed))
     return tuple(found)
 
 
 def grid(case: Case, also: Position | None) -> Positions:
     """The positions at which a run is read, logged ones, with one more that must not be missed."""
     length = max(case.last - case.first, 1e-9)
-    low = max(min(first_spacing(s.step) for s in case.segments.values()), length * 1e-6)
+    low = max(min(first_spacing(s.step) for n, s in case.segments.items() if n in WATCHED), length * 1e-6)
     log = np.geomspace(low, length, GRID // 2)
     points = np.unique(np.concatenate([[0.0], log, np.linspace(0, length, GRID // 2)])) + case.first
     logged = case.signals["train/loss"].step  # boundaries stand on steps that the log knows

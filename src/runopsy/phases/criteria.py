@@ -25,6 +25,8 @@ class Criteria:
     started: float = 0.05  # of the training loss's drop: below it, training has not begun to fit
     mostly_done: float = 0.6  # of the training loss's drop: a pause before it is a plateau on the way
     near_best: float = 0.1  # of validation's own drop, or of accuracy's gain: closer than this is at its best
+    risen: float = 0.25  # of its lowest value, by which validation loss has left its best …
+    visible: float = 0.03  # … unless that is less than this share of its drop: late in a fitted run, 1e-6 may double
     learnt: float = 0.1  # of the loss's start, or of accuracy: a smaller change is no learning at all
     # of the training loss's drop, or of accuracy, by which validation is worse: smaller gaps every run has
     gap: float = 0.05

@@ -58,7 +58,10 @@ def read(case: Case, grid: Positions, diverged_from: Position | None, criteria: 
     if (loss := motions.get("val/loss")) is not None:
         fall = _own_drop(loss)
         improves |= _falls(loss, fall, criteria)
-        near &= loss.value - loss.value.min() <= criteria.near_best * fall
+        rise, lowest = loss.value - loss.value.min(), float(loss.value.min())
+        near &= rise <= criteria.near_best * fall
+        left = (rise > criteria.visible * fall) & (rise > criteria.risen * abs(lowest))
+        near &= ~left | _held_best(motions.get("val/acc"), criteria)
     if (acc := motions.get("val/acc")) is not None:
         improves |= _rises(acc, criteria)
         at_best = max(criteria.near_best * float(np.ptp(acc.value)), 2 * criteria.acc_moves)
@@ -127,6 +130,11 @@ def _gap(motions: Mapping[str, Motion], drop: float, criteria: Criteria) -> Bool
 
 def _stands_out(gap: Values, least: float, noise: float, val: Motion, train: Motion) -> Bools:
     return np.asarray((gap > least) & (gap > noise * np.hypot(val.spread, train.spread)))
+
+
+def _held_best(acc: Motion | None, criteria: Criteria) -> Bools | bool:
+    """Where accuracy holds its best, a rising loss is over-confidence and no forgetting."""
+    return False if acc is None else np.asarray(acc.value.max() - acc.value <= 2 * criteria.acc_moves)
 
 
 def _own_drop(loss: Motion) -> float:

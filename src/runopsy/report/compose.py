@@ -35,8 +35,20 @@ MEANS: Mapping[str, str] = {
     "loss_spike": "the training loss leaps and comes back",
     "transition": "the training loss falls abruptly",
     "lr_change": "the learning rate was changed; what moves with it is not a phase of its own",
+    "batch_size_change": "the batch size was changed",
+    "epoch_steps": "the training loss steps down as each epoch begins: examples are met again, and are known",
     "resume": "the run was continued from an earlier step",
+    "data_change": "the training loss jumps, and validation does not move with it: as if the training data were others",
+    "unconfirmed_change": "a signal jumps, and no validation curve moves with it: unconfirmed, a fault of the logging "
+    "looks the same",
+    "departure": "a signal leaves the band of its beginning (the founding rule, which noise alone often sets off)",
+    "first_mover": "these signals moved before validation accuracy did, which makes them no cause",
+    "genuine_grokking": "the representation learnt with the late gain",
+    "apparent_grokking": "the late gain is the readout's, not the representation's",
 }
+SAID = ("loss_spike", "lr_change", "not_finite", "transition", "batch_size_change", "epoch_steps", "genuine_grokking",
+        "apparent_grokking")  # fmt: skip  # the evidence says more
+NAMED = ("data_change", "unconfirmed_change", "departure", "first_mover")  # and which signal it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +130,10 @@ def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) 
     if event.until is not None and event.until > event.step:
         where += f" – {place(event.until)}"
     text = MEANS.get(event.kind, "")
-    if event.kind in ("loss_spike", "lr_change", "not_finite", "transition"):
+    if event.kind in SAID:
         text += f": {event.evidence[0].says}"
+    if event.kind in NAMED:
+        text += f": {'; '.join(f'{e.signal} {e.says}' for e in event.evidence)}"
     if event.kind == "grokking":
         text += _grokking(autopsy, event)
     if event.interval is None:
@@ -139,7 +153,7 @@ def _grokking(autopsy: Autopsy, event: Event) -> str:
     if best.limit is not None and best.observed < best.limit:
         text += f"; partial, it reached {number(best.observed)}"
     for e in further:
-        text += f"; {e.says}" if e.signal == "lr" else f"; undone, it ended at {number(e.observed)}"
+        text += f"; {e.says}" + ("" if e.signal == "lr" else f" at {number(e.observed)}")
     return text
 
 

@@ -55,7 +55,7 @@ def explanation(rule: Thresholds) -> str:
     lines = [f"{rule.code}  {_title(rule)}", "", inspect.cleandoc(type(rule).__doc__ or ""), ""]
     lines += [f"needs: {', '.join(rule.needs) or 'nothing'}", ""]
     reasons = _reasons(rule)
-    values = asdict(rule)  # type: ignore[call-overload]  # every rule is a dataclass
+    values = {k: v for k, v in asdict(rule).items() if v != {}}  # type: ignore[call-overload]  # every rule is a dataclass
     lines += [f"  {name} = {value}\n      {reasons.get(name, '')}" for name, value in values.items()]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -78,4 +78,4 @@ def _title(rule: Thresholds) -> str:
 
 def _thresholds(rule: Thresholds) -> str:
     values = asdict(rule)  # type: ignore[call-overload]  # every rule is a dataclass
-    return ", ".join(f"{plain(name)} {value:g}" for name, value in values.items())
+    return ", ".join(f"{plain(name)} {value:g}" for name, value in values.items() if isinstance(value, (int, float)))

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from runopsy.model import Rule
 from runopsy.rules.generalisation import DoubleDescent, Grokking, MemorizationOnset
-from runopsy.rules.schedule import LearningRateChange, Resumed
+from runopsy.rules.representation import FirstMovers, Readout
+from runopsy.rules.schedule import BatchSizeChange, EpochSteps, LearningRateChange, Resumed
 from runopsy.rules.stability import Divergence, LossSpike, NotFinite
 from runopsy.rules.stages import Stage
+from runopsy.rules.thresholds import Departure, SuddenChange
 
 RULES: tuple[Rule, ...] = (
     LearningRateChange(),
+    BatchSizeChange(),
+    EpochSteps(),
     Resumed(),
     NotFinite(),
     Divergence(),
     LossSpike(),
     Grokking(),
+    FirstMovers(),
+    Readout(),
     DoubleDescent(),
     MemorizationOnset(),
     Stage(),
+    SuddenChange(),
 )
 
-# Every kind of event the rules above can find, in the words of --fail-on and --format json.
-KINDS: tuple[str, ...] = (
-    "not_finite",
-    "divergence",
-    "loss_spike",
-    "grokking",
-    "double_descent_peak",
-    "memorization_onset",
-    "transition",
-    "lr_change",
-    "resume",
-)
+# The founding threshold rule in the place of the calibrated one, for those who look for it.
+CLASSIC: tuple[Rule, ...] = (*(rule for rule in RULES if not isinstance(rule, SuddenChange)), Departure())
 
-__all__ = ["KINDS", "RULES"]
+PRESETS: Mapping[str, tuple[Rule, ...]] = {"default": RULES, "classic": CLASSIC}
+
+# Every kind of event they can find, in the words of --fail-on and --format json.
+KINDS: tuple[str, ...] = tuple(dict.fromkeys(kind for rule in (*RULES, *CLASSIC) for kind in rule.kinds))
+
+__all__ = ["KINDS", "PRESETS", "RULES"]

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runopsy.model import Case, Position, Positions, Values
+from runopsy.model import INSIDE, Case, Position, Positions, Values
 
 FIT_ACC = 0.97  # training accuracy from which a run counts as fitted: DEFINITIONS of the labelled runs
+NOT_SINGLE = ("grad/norm/", "features/cka/")  # one per module or pair of layers: a hundred of them say no more than one
 NOISE = 3.0  # standard errors a difference must exceed
 
 
@@ -64,3 +65,8 @@ def drop_done(loss: Curve) -> Values:
     """Share of the loss's whole drop that has been made at each point; zeros where it never drops."""
     drop = loss.value[0] - loss.value.min()
     return (loss.value[0] - loss.value) / drop if drop > 0 else np.zeros_like(loss.value)
+
+
+def inside(case: Case) -> tuple[str, ...]:
+    """The recorded signals of the model's inside."""
+    return tuple(n for n in case.signals if n.startswith(INSIDE) and not n.startswith(NOT_SINGLE))

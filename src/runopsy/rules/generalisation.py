@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from runopsy.errors import NotChecked
 from runopsy.model import Case, Event, Evidence, Position, Severity, Signal
 from runopsy.rules.curves import FIT_ACC, NOISE, Curve, curve, drop_done, fitted_at
 from runopsy.rules.places import Place, crossing, spacing_at, vertex
@@ -55,19 +56,20 @@ class Grokking:
     """Validation accuracy rises long after the training set was fitted."""
 
     code: ClassVar[str] = "G01"
+    kinds: ClassVar[tuple[str, ...]] = ("grokking",)
     needs: ClassVar[tuple[str, ...]] = ("train/loss", "train/acc", "val/acc")
 
     late_gain: float = 0.3  # of accuracy, made after fitting: smaller gains are the tail of ordinary learning
     from_below: float = 0.6  # of its final value: higher, and most had been learnt with the training set
     delay: float = 1.5  # half-way step / step of fitting: below it, fitting and generalising are one event
     whole: float = 0.9  # of accuracy: a late gain that ends lower is partial
-    kept: float = 0.5  # of the late gain that must remain at the end: less, and it was undone
+    kept: float = 0.5  # of the late gain that must remain at the end: less, and it was undone; rows below are dips
 
     def __call__(self, case: Case) -> Iterator[Event]:
         late = LateGain.of(case)
         if late is None or not self._found(late):
             return
-        at, interval = crossing(case, "val/acc", late.half)
+        at, interval = crossing(case, "val/acc", (late.before + late.final) / 2, late.half)
         resolution = spacing_at(case.signals["val/acc"], at)
         proof = self._evidence(case, late)
         yield Event("grokking", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
@@ -99,42 +101,75 @@ class Grokking:
         proof += [
             Evidence("lr", e.step, *_rates(e), "", "the learning rate was changed before the rise") for e in changed
         ]
-        if late.last < late.before + self.kept * gain:
-            proof.append(Evidence("val/acc", case.last, late.last, late.final, "", "undone: where it ended"))
-        return tuple(proof)
+        return (*proof, *self._aftermath(case, late))
+
+    def _aftermath(self, case: Case, late: LateGain) -> Iterator[Evidence]:
+        """What became of the gain: undone, collapsed together with training, or lost for a while."""
+        limit = late.before + self.kept * (late.final - late.before)
+        if late.last < limit:
+            train = curve_at(case, "train/acc", case.last)
+            collapsed = train < late.before + self.kept * (FIT_ACC - late.before)
+            says = "collapsed: training accuracy fell with it" if collapsed else "undone: where it ended"
+            yield Evidence("val/acc", case.last, late.last, late.final, "", says)
+            return
+        acc = case.signals["val/acc"]
+        after = acc.step > late.complete
+        low = np.flatnonzero(np.diff(np.concatenate([[False], acc.value[after] < limit]).astype(int)) == 1)
+        if len(low):
+            worst = int(np.argmin(acc.value[after]))
+            says = (
+                f"{len(low)} {'dip' if len(low) == 1 else 'dips'} since that lost half of it and came back; the deepest"
+            )
+            yield Evidence("val/acc", float(acc.step[after][worst]), float(acc.value[after][worst]), limit, "", says)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DoubleDescent:
-    """Validation loss falls, rises to a peak, and falls again."""
+    """Validation loss falls, rises to a peak, and falls again; where it does not, validation error is asked.
+
+    Loss and error are different witnesses: a loss may rise from over-confidence alone while the error goes on falling.
+    """
 
     code: ClassVar[str] = "D01"
-    needs: ClassVar[tuple[str, ...]] = ("train/loss", "val/loss")
+    kinds: ClassVar[tuple[str, ...]] = ("double_descent_peak",)
+    needs: ClassVar[tuple[str, ...]] = ("train/loss",)
 
     prominence: float = 0.07  # of the peak, above the lowest point on either side: DEFINITIONS of the labelled runs
     flank: float = 0.35  # in log elapsed steps on either side of the peak (a factor of 1.4): narrower is a wobble
     points: int = 3  # fitted points on either flank: fewer evaluations are no descent
 
     def __call__(self, case: Case) -> Iterator[Event]:
-        loss = curve(case, "val/loss")
-        if loss is None or any(e.kind == "grokking" for e in case.events):
+        if "val/loss" not in case.signals and "val/acc" not in case.signals:
+            raise NotChecked("the log has no val/loss and no val/acc")
+        if any(e.kind == "grokking" for e in case.events):
             return  # the rise and fall of the loss belong to that
-        peak = self._peak(loss)
+        found = (self._found(case, name) for name in ("val/loss", "val/acc"))
+        yield from [event for event in found if event is not None][:1]
+
+    def _found(self, case: Case, name: str) -> Event | None:
+        line = curve(case, name)
+        if line is None:
+            return None
+        falling = Curve(line.step, line.value if name == "val/loss" else 1 - line.value, line.spread)
+        peak = self._peak(falling)
         if peak is None:
-            return
+            return None
         before, top, after = peak
-        proof = (
-            Evidence(
-                "val/loss", float(loss.step[before]), float(loss.value[before]), None, "", "lowest before the peak"
-            ),
-            Evidence("val/loss", float(loss.step[top]), float(loss.value[top]), None, "", "the highest between them"),
-            Evidence("val/loss", float(loss.step[after]), float(loss.value[after]), None, "", "lowest after it"),
-        )
-        at, interval = vertex(case, "val/loss", top, 0.5 * min(loss.value[top] - loss.value[[before, after]]))
+        at, interval = vertex(case, name, top, 0.5 * min(falling.value[top] - falling.value[[before, after]]))
         if interval is None:
-            return  # a peak that has no place is noise
-        resolution = spacing_at(case.signals["val/loss"], at)
-        yield Event(
+            return None  # a peak that has no place is noise
+        best, worst = ("lowest", "highest") if name == "val/loss" else ("highest", "lowest")
+
+        def seen(i: int, says: str) -> Evidence:
+            return Evidence(name, float(line.step[i]), float(line.value[i]), None, "", says)
+
+        proof = (
+            seen(before, f"{best} before the peak"),
+            seen(top, f"the {worst} between them"),
+            seen(after, f"{best} after it"),
+        )
+        resolution = spacing_at(case.signals[name], at)
+        return Event(
             "double_descent_peak", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution
         )
 
@@ -161,6 +196,7 @@ class MemorizationOnset:
     """Validation turns for good, or never follows, while training goes on improving."""
 
     code: ClassVar[str] = "M01"
+    kinds: ClassVar[tuple[str, ...]] = ("memorization_onset",)
     needs: ClassVar[tuple[str, ...]] = ("train/loss", "val/loss")
 
     rise: float = 0.1  # of its lowest value, by which validation loss must end above it: less is a plateau's wobble

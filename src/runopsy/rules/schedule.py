@@ -1,4 +1,4 @@
-"""What was done to the run rather than by it: learning-rate jumps, resumes."""
+"""What was done to the run rather than by it: jumps of the learning rate and the batch size, epochs, resumes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from runopsy.model import Case, Event, Evidence, Severity
+from runopsy.model import Case, Event, Evidence, Position, Severity, Signal
 from runopsy.rules.places import row, spacing_at
+from runopsy.stats import MAD_TO_SD
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,31 +18,94 @@ class LearningRateChange:
     """The learning rate jumps (a smooth schedule is no jump)."""
 
     code: ClassVar[str] = "L01"
+    kinds: ClassVar[tuple[str, ...]] = ("lr_change",)
     needs: ClassVar[tuple[str, ...]] = ("lr",)
 
     ratio: float = 1.2  # of the rates on either side: smaller jumps move no curve visibly
     steady: float = 0.2  # a jump's neighbours may change by this share of it: warm-up doubles its first values smoothly
 
     def __call__(self, case: Case) -> Iterator[Event]:
-        lr = case.signals["lr"]
-        usable = lr.value > 0
-        step, rate = lr.step[usable], np.log(lr.value[usable])
-        change = np.diff(rate)
-        for i in np.flatnonzero(np.abs(change) >= np.log(self.ratio)):
-            beside = np.abs(np.concatenate([change[max(0, i - 2) : i], change[i + 1 : i + 3]]))
-            if i == 0 or not len(beside) or beside.max() > self.steady * abs(change[i]):
-                continue
-            before, after, at = float(np.exp(rate[i])), float(np.exp(rate[i + 1])), float(step[i + 1])
-            proof = (Evidence("lr", at, after, before, "", f"learning rate x {after / before:.3g}"),)
-            yield Event(
-                "lr_change",
-                self.code,
-                at,
-                Severity.INFO,
-                proof,
-                interval=row(lr, at).interval,
-                resolution=spacing_at(lr, at),
-            )
+        for at, before, after in _jumps(case.signals["lr"], self.ratio, self.steady):
+            yield _jumped(self.code, "lr_change", case.signals["lr"], at, before, after, "learning rate")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchSizeChange:
+    """The batch size jumps."""
+
+    code: ClassVar[str] = "L02"
+    kinds: ClassVar[tuple[str, ...]] = ("batch_size_change",)
+    needs: ClassVar[tuple[str, ...]] = ("batch_size",)
+
+    ratio: float = 1.2  # of the sizes on either side: the last batch of an epoch, a little smaller, is no change
+    steady: float = 0.2  # a jump's neighbours may change by this share of it: one odd batch returns at once
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        for at, before, after in _jumps(case.signals["batch_size"], self.ratio, self.steady):
+            yield _jumped(self.code, "batch_size_change", case.signals["batch_size"], at, before, after, "batch size")
+
+
+def _jumps(signal: Signal, ratio: float, steady: float) -> Iterator[tuple[Position, float, float]]:
+    """(step, value before, value after) of each jump of a positive quantity between steadier stretches."""
+    usable = signal.value > 0
+    step, log = signal.step[usable], np.log(signal.value[usable])
+    change = np.diff(log)
+    for i in np.flatnonzero(np.abs(change) >= np.log(ratio)):
+        beside = np.abs(np.concatenate([change[max(0, i - 2) : i], change[i + 1 : i + 3]]))
+        if i == 0 or not len(beside) or beside.max() > steady * abs(change[i]):
+            continue
+        yield float(step[i + 1]), float(np.exp(log[i])), float(np.exp(log[i + 1]))
+
+
+def _jumped(code: str, kind: str, signal: Signal, at: Position, before: float, after: float, what: str) -> Event:
+    proof = (Evidence(signal.name, at, after, before, "", f"{what} x {after / before:.3g}"),)
+    interval, resolution = row(signal, at).interval, spacing_at(signal, at)
+    return Event(kind, code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpochSteps:
+    """The training loss steps down where an epoch begins: examples are met again, and are known."""
+
+    code: ClassVar[str] = "L03"
+    kinds: ClassVar[tuple[str, ...]] = ("epoch_steps",)
+    needs: ClassVar[tuple[str, ...]] = ("train/loss", "epoch")
+
+    epochs: float = 3  # boundaries at least: two steps may be anything
+    share: float = 0.25  # of an epoch's rows, on either side of a boundary: what lies nearer the next belongs to that
+    rows: float = 5  # on either side at least: the median of fewer is noise
+    fall: float = 0.02  # of the loss, the median step: smaller ones no curve shows
+    sure: float = 4.0  # standard errors of the same contrast taken in the middle of the epochs
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        loss, epoch = case.signals["train/loss"], case.signals["epoch"]
+        if len(loss) < 2 or len(epoch) < 2 or loss.value.min() <= 0:
+            return
+        count = np.floor(np.interp(loss.step, epoch.step, epoch.value) + 1e-9)
+        begins = np.flatnonzero(np.diff(count) > 0) + 1
+        if len(begins) < self.epochs:
+            return
+        half = int(self.share * float(np.median(np.diff(begins))))
+        if half < self.rows:
+            return
+        log = np.log(loss.value)
+        middles = begins[:-1] + np.diff(begins) // 2
+        falls, usual = _contrasts(log, begins, half), _contrasts(log, middles, half)
+        if len(falls) < self.epochs or len(usual) < 2:
+            return
+        spread = MAD_TO_SD * float(np.median(np.abs(usual - np.median(usual))))
+        step = float(np.median(falls) - np.median(usual))
+        if step > max(self.fall, self.sure * spread / np.sqrt(len(falls))):
+            at, until = float(loss.step[begins[0]]), float(loss.step[begins[-1]])
+            says = f"{len(begins)} epochs begin with a step down of {1 - np.exp(-step):.1%} of the loss"
+            proof = (Evidence("train/loss", at, step, self.fall, "log units", says),)
+            yield Event("epoch_steps", self.code, at, Severity.INFO, proof, until=until, interval=(at, at))
+
+
+def _contrasts(values: np.ndarray, rows: np.ndarray, half: int) -> np.ndarray:
+    """How much lower the median of the ``half`` rows from each row on is than that of those before it."""
+    inside = rows[(rows >= half) & (rows + half <= len(values))]
+    return np.array([np.median(values[r - half : r]) - np.median(values[r : r + half]) for r in inside.tolist()])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +113,7 @@ class Resumed:
     """The run was resumed from an earlier step."""
 
     code: ClassVar[str] = "R01"
+    kinds: ClassVar[tuple[str, ...]] = ("resume",)
     needs: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, case: Case) -> Iterator[Event]:

@@ -18,6 +18,7 @@ class NotFinite:
     """The training loss was NaN or infinite."""
 
     code: ClassVar[str] = "N01"
+    kinds: ClassVar[tuple[str, ...]] = ("not_finite",)
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
 
     def __call__(self, case: Case) -> Iterator[Event]:
@@ -41,6 +42,7 @@ class Divergence:
     """The training loss leaves for good: not finite, or most of what was learnt is lost."""
 
     code: ClassVar[str] = "V01"
+    kinds: ClassVar[tuple[str, ...]] = ("divergence",)
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
 
     had_learnt: float = 0.1  # of its start that the loss had lost before: a run that never learnt cannot lose it
@@ -112,6 +114,7 @@ class LossSpike:
     """The training loss leaps above its neighbourhood and comes back."""
 
     code: ClassVar[str] = "S01"
+    kinds: ClassVar[tuple[str, ...]] = ("loss_spike",)
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
 
     scatter: float = 8.0  # x the scatter of log loss around its median: Gaussian noise of 1e6 steps stays below 5

@@ -39,6 +39,7 @@ class Stage:
     """The training loss falls abruptly, between slower stretches."""
 
     code: ClassVar[str] = "T01"
+    kinds: ClassVar[tuple[str, ...]] = ("transition",)
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
 
     sure: float = 3.0  # standard errors by which its rate exceeds those on either side
@@ -66,7 +67,7 @@ class Stage:
                 says = f"falls from {begin:.3g} to {end:.3g} between two slower stretches"
                 proof = (Evidence("train/loss", at, (begin + end) / 2, None, "", says),)
                 resolution = spacing_at(case.signals["train/loss"], at)
-                interval = crossing(case, "train/loss", at).interval
+                at, interval = crossing(case, "train/loss", (begin + end) / 2, at)
                 yield Event("transition", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
 
     def _peaks(self, rate: Values, error: Values, sure: float) -> Iterator[Peak]:

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from runopsy.model import INSIDE
+
 SIDES: Mapping[str, tuple[str, ...]] = {
     "train": ("train", "training", "trn", "tr"),
     "val": ("val", "valid", "validation", "validate", "dev", "eval", "evaluation", "heldout", "holdout"),
@@ -89,6 +91,8 @@ def words(name: str) -> list[str]:
 
 def guess(name: str) -> Guess | None:
     """What a column is by its name; None where it is neither a loss nor an accuracy."""
+    if name.startswith(INSIDE):  # the recorder's own: probe/acc_heldout is no accuracy of the model
+        return None
     parts = words(name)
     if "_".join(parts) in SINGLE_WORDS or any(w in NEVER for w in parts):
         return None

@@ -1,0 +1,205 @@
+"""A signal leaves where it was: the founding threshold rule, and the one that is calibrated.
+
+The founding rule compares a moving average with the mean and the standard deviation of the run's beginning. It
+asks that the signal stood still there and that its rows were independent. On white noise that never changes it
+fires in 63 of 100 runs of 5 000 rows with the usual settings (the average of 50 rows shares 49 of them with its
+neighbour, so that ten in a row are hardly more than one, and 4 500 rows give it many chances), and on a signal
+that drifts it always fires. It is asked where it is asked for: ``--rules classic``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from runopsy.errors import NotChecked
+from runopsy.model import Case, Event, Evidence, Position, Severity, Signal
+from runopsy.rules.curves import inside
+from runopsy.rules.places import spacing_at
+from runopsy.stats import Floats, long_run_factor, white_noise
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Departure:
+    """A signal leaves the band of its baseline (the founding rule; 63 of 100 runs of white noise leave it too).
+
+    Baseline mean and standard deviation come from the first part of the run; the moving average must stay outside
+    the band for some rows on the same side.
+    """
+
+    code: ClassVar[str] = "B01"
+    kinds: ClassVar[tuple[str, ...]] = ("departure",)
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    baseline: float = 0.1  # of the rows, from the beginning: what counts as usual, as the founding articles have it
+    sigmas: float = 3.0  # standard deviations of the moving average over the baseline: likewise
+    average: float = 50  # rows of the moving average: likewise
+    run: float = 10  # consecutive rows outside: likewise
+    fewest: float = 20  # values of the moving average in the baseline: of fewer, a standard deviation says nothing
+    # signal → its own thresholds: [rules.CODE."grad/norm"] of the settings
+    own: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        for name, signal in case.signals.items():
+            if name not in ("lr", "epoch", "batch_size"):
+                yield from self.of(name).on(signal)
+
+    def of(self, name: str) -> Self:
+        """The rule as it is asked of one signal."""
+        own: dict[str, Any] = dict(self.own.get(name, {}))
+        return replace(self, **own)
+
+    def on(self, signal: Signal) -> Iterator[Event]:
+        """Where one signal leaves its band upwards, and where downwards."""
+        average, run = int(self.average), int(self.run)
+        start = int(self.baseline * len(signal))
+        if start < average + self.fewest or len(signal) < start + run:
+            return
+        moving = np.convolve(signal.value, np.full(average, 1 / average), mode="valid")  # i: rows i to i + average - 1
+        usual, after = moving[: start - average + 1], moving[start - average + 1 :]
+        mean, sd = float(usual.mean()), float(usual.std(ddof=1))
+        for side in (1, -1):
+            at = _first_of_run(side * (after - mean) > self.sigmas * sd, run)
+            if at is not None:
+                yield self._event(signal, start + at, float(after[at]), mean + side * self.sigmas * sd)
+
+    def _event(self, signal: Signal, row: int, seen: float, limit: float) -> Event:
+        at = float(signal.step[row])
+        says = f"mean of {self.average:g} rows, against baseline mean and {self.sigmas:g} standard deviations"
+        proof = (Evidence(signal.name, at, seen, limit, "", says),)
+        return Event("departure", self.code, at, Severity.INFO, proof, resolution=spacing_at(signal, at))
+
+
+def _first_of_run(outside: np.ndarray, run: int) -> int | None:
+    """Where the first run of so many True begins."""
+    if len(outside) < run:
+        return None
+    summed = np.cumsum(np.concatenate([[0], outside.astype(int)]))
+    full = np.flatnonzero(summed[run:] - summed[:-run] == run)
+    return int(full[0]) if len(full) else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SuddenChange:
+    """A signal jumps, and no validation curve moves with it: other data, or a fault of the logging.
+
+    The calibrated threshold rule. Rows are averaged in blocks; straight lines through the blocks before and after
+    each place are carried up to it, and the jump between them is held against its own standard error, with
+    the autocorrelation of the blocks in it. A slow drift is no jump.
+    """
+
+    code: ClassVar[str] = "B02"
+    kinds: ClassVar[tuple[str, ...]] = ("unconfirmed_change", "data_change")
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    block: float = 50  # rows averaged: as many as the founding rule's moving average, without its overlap
+    blocks: float = 300  # at most, on a long run: more cost time, and place a jump finer than anybody reads it
+    side: float = 20  # blocks on either side: the standard error of 20 is known to a sixth
+    sigmas: float = 8.0  # standard errors: 5 would do for the largest of 300 Gaussian ones; gradients have fat tails
+    run: float = 2  # blocks on either side of the jump that must lie beyond half of it: one wild block is no level
+    share: float = 0.2  # of the signal's whole range: smaller jumps are seen by nobody
+    at_once: float = 0.7  # of the jump, made over two blocks: less is a bend
+    near: float = 0.12  # of the elapsed steps: as far away, a turn of validation is the same turn
+    # signal → its own thresholds: [rules.CODE."grad/norm"] of the settings
+    own: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        recorded = inside(case)
+        followed = any(n.startswith("val/") for n in case.segments)
+        if not followed or not (recorded or "train/loss" in case.segments):
+            raise NotChecked("it takes a validation curve, and a training loss or a signal of the model's inside")
+        for name in ("train/loss", *recorded):
+            if name in case.signals:
+                yield from self.of(name).on(case, case.signals[name])
+
+    def of(self, name: str) -> Self:
+        """The rule as it is asked of one signal."""
+        own: dict[str, Any] = dict(self.own.get(name, {}))
+        return replace(self, **own)
+
+    def on(self, case: Case, signal: Signal) -> Iterator[Event]:
+        """The clearest jump of one signal that nothing explains."""
+        found = self.largest_jump(signal)
+        if found is None or self._explained(case, found.step):
+            return
+        says = f"jumps by {found.sigmas:.0f} standard errors, and no validation curve moves with it"
+        proof = (Evidence(signal.name, found.step, found.after, found.before, "", says),)
+        yield Event(
+            "data_change" if signal.name == "train/loss" else "unconfirmed_change",
+            self.code,
+            found.step,
+            Severity.INFO,
+            proof,
+            interval=(found.since, found.step),
+            resolution=spacing_at(signal, found.step),
+        )
+
+    def largest_jump(self, signal: Signal) -> Jump | None:
+        """The clearest jump of a signal, if any is clear enough."""
+        rows, side = max(int(self.block), len(signal) // int(self.blocks)), int(self.side)
+        m = len(signal) // rows
+        if m < 2 * side:
+            return None
+        level = signal.value[: m * rows].reshape(m, rows).mean(axis=1)
+        scale = max(_noise(signal.value) / np.sqrt(rows), _noise(level), 1e-12 * float(np.abs(level).max()), 1e-300)
+        before, after, misfit = _ends(level, side)
+        jump = after - before
+        error = np.maximum(scale, misfit) * _end_error(side) * np.sqrt(2)
+        beyond = np.array([self._holds(level, side + i, before[i], jump[i], int(self.run)) for i in range(len(jump))])
+        clear = (np.abs(jump) > self.sigmas * error) & (np.abs(jump) > self.share * np.ptp(level)) & beyond
+        if not clear.any():
+            return None
+        i = int(np.argmax(np.where(clear, np.abs(jump), 0.0)))
+        row = (side + i) * rows
+        step, since = float(signal.step[row]), float(signal.step[row - rows])
+        return Jump(step, since, float(before[i]), float(after[i]), float(abs(jump[i]) / error[i]))
+
+    def _holds(self, level: Floats, at: int, before: float, jump: float, run: int) -> bool:
+        """Whether the blocks beside the jump lie on their own sides of its middle, and most of it is made at once."""
+        share = (level[at - run : at + run] - before) / jump if jump else np.zeros(2 * run)
+        across = max(share[run] - share[run - 2], share[run + 1] - share[run - 1])  # the jump may lie within a block
+        return bool((share[:run] < 0.5).all() and (share[run:] > 0.5).all() and across > self.at_once)
+
+    def _explained(self, case: Case, at: Position) -> bool:
+        """Whether something was changed there by hand, the run left, or validation turns there too."""
+        near = self.near * max(at - case.first, 1.0)
+        if any(abs(e.step - at) <= near or (e.kind == "divergence" and at >= e.step) for e in case.events):
+            return True
+        vals = [s for n, s in case.segments.items() if n.startswith("val/")]
+        return any(np.any(np.abs(s.edges[1:-1] - at) <= near) for s in vals)
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A sudden change of level."""
+
+    step: Position  # of the first row of the block after it
+    since: Position  # of the first row of the block before it
+    before: float
+    after: float
+    sigmas: float  # its size in standard errors
+
+
+def _noise(values: Floats) -> float:
+    """Standard deviation of the noise of one value that the mean of many behaves as if it had."""
+    return float(np.sqrt(long_run_factor(values)) * white_noise(values))
+
+
+def _ends(level: Floats, side: int) -> tuple[Floats, Floats, Floats]:
+    """The lines through ``side`` blocks before and after each place, carried up to it, and their worse misfit."""
+    windows = np.lib.stride_tricks.sliding_window_view(level, side)
+    x = np.arange(side) - (side - 1) / 2
+    slope, middle = windows @ x / (x @ x), windows.mean(axis=1)
+    misfit = np.sqrt(((windows - middle[:, None] - slope[:, None] * x) ** 2).sum(axis=1) / (side - 2))
+    forward, back = middle + slope * side / 2, middle - slope * side / 2
+    places = len(level) - 2 * side + 1
+    return forward[:places], back[side:], np.maximum(misfit[:places], misfit[side:])
+
+
+def _end_error(side: int) -> float:
+    """One standard error of a least-squares line at half a spacing beyond its end, in those of one block."""
+    x = np.arange(side) - (side - 1) / 2
+    return float(np.sqrt(1 / side + (side / 2) ** 2 / (x @ x)))

@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+from scipy.signal import lfilter
+
+import planted
+import runopsy
+from runopsy.errors import BadOption
+from runopsy.model import Signal
+from runopsy.rules import CLASSIC
+from runopsy.rules.thresholds import Departure, SuddenChange
+from runopsy.standards import Standards, tuned
+
+
+def noise(seed, n=5500, phi=0.0):
+    white = np.random.default_rng(seed).standard_normal(n)
+    return lfilter([np.sqrt(1 - phi**2)], [1, -phi], white) if phi else white
+
+
+def signal(values):
+    return Signal("grad/norm", "grad_norm", np.arange(len(values), dtype=float), np.asarray(values, dtype=float))
+
+
+def test_the_founding_rule_cries_wolf_on_white_noise_as_often_as_its_documentation_says():
+    alarms = np.mean([any(Departure().on(signal(noise(seed)))) for seed in range(200)])
+    assert 0.5 < alarms < 0.75  # 63 of 100, and three standard errors of 200 runs
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.9])
+def test_the_calibrated_rule_is_quiet_on_the_same_noise(phi):
+    assert not any(SuddenChange().largest_jump(signal(noise(seed, phi=phi))) for seed in range(200))
+
+
+def test_the_calibrated_rule_finds_a_jump_and_places_it():
+    for seed in range(20):
+        jump = SuddenChange().largest_jump(signal(noise(seed) + 5 * (np.arange(5500) >= 3210)))
+        assert jump.since <= 3210 <= jump.step + 50
+
+
+def test_a_drift_is_no_jump():
+    step = np.arange(20_000)
+    for values in (np.exp(-step / 3000), step / 20_000, 1 / (1 + np.exp(-(step - 9000) / 1500))):
+        assert SuddenChange().largest_jump(signal(values + 0.01 * noise(0, 20_000))) is None
+
+
+def test_a_spike_is_no_jump():
+    values = 0.1 * noise(0)
+    values[3000:3120] += 20
+    assert SuddenChange().largest_jump(signal(values)) is None
+
+
+def recorded(**columns):
+    step = np.arange(6000)
+    curves = {
+        "train/loss": planted.noisy(planted.decay(step), 0.03),
+        "val/loss": planted.noisy(planted.decay(step), 0.01, 1),
+    }
+    return planted.run(step, {**curves, **columns})
+
+
+def kinds(run, **how):
+    return [e.kind for e in runopsy.analyze(run, **how).events]
+
+
+def test_a_jump_inside_that_validation_does_not_follow_is_unconfirmed():
+    jumps = 1 + 0.05 * noise(1, 6000) + 3 * (np.arange(6000) >= 3000)
+    assert kinds(recorded(**{"grad/norm": jumps})) == ["unconfirmed_change"]
+
+
+def test_a_jump_of_the_training_loss_alone_looks_like_other_data():
+    step = np.arange(6000)
+    moved = planted.noisy(planted.decay(step), 0.02) + 0.8 * (step >= 3000)
+    run = planted.run(step, {"train/loss": moved, "val/loss": planted.noisy(planted.decay(step), 0.01, 1)})
+    assert "data_change" in kinds(run)
+
+
+def test_a_jump_beside_a_change_of_learning_rate_is_explained():
+    step = np.arange(6000)
+    jumps = 1 + 0.05 * noise(1, 6000) + 3 * (step >= 3000)
+    assert kinds(recorded(**{"grad/norm": jumps, "lr": np.where(step < 3000, 0.1, 0.01)})) == ["lr_change"]
+
+
+def test_without_validation_the_calibrated_rule_is_not_asked():
+    step = np.arange(6000)
+    run = planted.run(step, {"train/loss": planted.noisy(planted.decay(step), 0.03)})
+    check = next(c for c in runopsy.analyze(run).checks if c.code == "B02")
+    assert check.outcome == "not_checked"
+
+
+def test_the_founding_rule_answers_where_it_is_asked_for():
+    rises = 1 + 0.05 * noise(1, 6000) + 2 * (np.arange(6000) >= 3000)
+    found = runopsy.analyze(recorded(**{"grad/norm": rises}), standards=Standards(rules=CLASSIC)).events
+    departed = [e.step for e in found if e.kind == "departure" and e.evidence[0].signal == "grad/norm"]
+    assert any(3000 <= step <= 3070 for step in departed)
+
+
+def test_one_signal_may_have_thresholds_of_its_own():
+    rises = 1 + 0.05 * noise(1, 6000) + 3 * (np.arange(6000) >= 3000)
+    deaf = tuned(Standards(), {"B02": {"grad/norm": {"sigmas": 1e6}}})
+    assert kinds(recorded(**{"grad/norm": rises}), standards=deaf) == []
+    with pytest.raises(BadOption, match="no threshold 'sigma'"):
+        tuned(Standards(), {"B02": {"grad/norm": {"sigma": 1}}})
