@@ -42,13 +42,13 @@ MEANS: Mapping[str, str] = {
     "unconfirmed_change": "a signal jumps, and no validation curve moves with it: unconfirmed, a fault of the logging "
     "looks the same",
     "departure": "a signal leaves the band of its beginning (the founding rule, which noise alone often sets off)",
-    "first_mover": "these signals moved before validation accuracy did, which makes them no cause",
+    "first_mover": "moved before validation accuracy did, which makes them no cause",
     "genuine_grokking": "the representation learnt with the late gain",
     "apparent_grokking": "the late gain is the readout's, not the representation's",
 }
 SAID = ("loss_spike", "lr_change", "not_finite", "transition", "batch_size_change", "epoch_steps", "genuine_grokking",
         "apparent_grokking")  # fmt: skip  # the evidence says more
-NAMED = ("data_change", "unconfirmed_change", "departure", "first_mover")  # and which signal it was
+NAMED = ("data_change", "unconfirmed_change", "departure")  # and which signal it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +134,12 @@ def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) 
         text += f": {event.evidence[0].says}"
     if event.kind in NAMED:
         text += f": {'; '.join(f'{e.signal} {e.says}' for e in event.evidence)}"
+    if event.kind == "first_mover":  # how far before is in the evidence
+        text = f"{', '.join(e.signal for e in event.evidence)} {text}"
     if event.kind == "grokking":
         text += _grokking(autopsy, event)
     if event.interval is None:
-        text += "; where exactly is unresolved"
+        text += "" if event.kind == "first_mover" else "; where exactly is unresolved"
     elif event.interval[1] - event.interval[0] > 0.01 * max(event.step - autopsy.first, 1):
         text += f"; between {place(event.interval[0])} and {place(event.interval[1])}"
     return Finding(plain(event.kind), SEVERITY[event.severity], where, text, tuple(ref for ref, _ in proof))

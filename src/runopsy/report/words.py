@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Mapping
 
 # Names that say too little without their underscores.
-SPOKEN: Mapping[str, str] = {"lr_change": "learning-rate change", "not_finite": "values not finite"}
+SPOKEN: Mapping[str, str] = {"lr_change": "learning-rate change", "not_finite": "values not finite",
+                               "first_mover": "first movers"}  # fmt: skip
 
 
 def number(value: float) -> str:
