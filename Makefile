@@ -1,13 +1,14 @@
 # The only door: people and CI use the same targets.
 PYTHON ?= python3
 VENV   := .venv
+CALLBACKS := .venv-callbacks
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pages golden check lint types floors samples bench bench-segments bench-confidence score format clean
+.PHONY: help demo test test-pages test-callbacks golden check lint types floors samples bench bench-segments bench-confidence bench-diff bench-signals score fuzz format clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +18,9 @@ demo: $(VENV)/core ## the autopsy of a real recorded run (RUN=… for another), 
 
 test: $(VENV)/test ## install the test extras (torch among them) and run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q
+
+test-callbacks: $(CALLBACKS)/built ## the callbacks in the real Lightning, Transformers and Accelerate (an environment of its own)
+	$(CALLBACKS)/bin/python -m pytest -q tests/recorder/test_callbacks_*.py
 
 check: lint types floors test ## everything CI asks: lint, types, floors, tests
 
@@ -50,15 +54,24 @@ bench-segments: $(VENV)/test ## false alarms on 600 null curves, recall and inte
 bench-confidence: $(VENV)/test ## what a confidence is worth: reliability tables over runs whose truth is known
 	$(BIN)/python tests/benchmarks/bench_confidence.py 200 $(SHARED)/benchmark/runs
 
+bench-diff: $(VENV)/test ## how often a diff cries wolf: 1400 pairs of runs that differ by noise alone
+	$(BIN)/python tests/benchmarks/bench_diff.py 1400
+
+bench-signals: $(VENV)/bench ## what each signal costs, beside TensorBoard, on a transformer and a convnet (about five minutes)
+	$(BIN)/python tests/benchmarks/bench_signals.py
+
 score: $(VENV)/core ## the labelled runs, where $(SHARED) is there
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $(SHARED)/benchmark/score.py $(SHARED)/benchmark/runs
+
+fuzz: $(VENV)/test ## 200 000 mutated logs: only errors of our own, no hang, little memory
+	$(BIN)/python tests/readers/fuzzing.py 200000
 
 format: $(VENV)/test ## write the format that lint asks for
 	$(BIN)/ruff format src tests
 	$(BIN)/ruff check --fix src tests
 
 clean: ## remove the virtual environment and what tools left behind
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CALLBACKS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # Stamps: each environment is built once, and again when its inputs change.
 $(VENV)/core: pyproject.toml .ci/constraints.txt
@@ -71,6 +84,13 @@ $(VENV)/core: pyproject.toml .ci/constraints.txt
 $(VENV)/test: $(VENV)/core
 	@echo "installing the test extras, torch among them …"
 	@$(PIP) --editable '.[test]'
+	@touch $@
+
+$(CALLBACKS)/built: pyproject.toml .ci/constraints.txt .ci/constraints-callbacks.txt
+	@echo "installing Lightning, Transformers and Accelerate into $(CALLBACKS) …"
+	@test -x $(CALLBACKS)/bin/python || $(PYTHON) -m venv $(CALLBACKS)
+	@$(CALLBACKS)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint .ci/constraints.txt --constraint .ci/constraints-callbacks.txt --editable '.[callbacks]'
 	@touch $@
 
 $(VENV)/bench: $(VENV)/test

@@ -226,23 +226,13 @@ def test_yaml_is_no_table(refused, give):
     assert "without a table" in refused(give("lr: 0.1\nloss: 3\nbatch: 32\n", "config.yaml"))
 
 
-def test_lines_that_a_program_printed_are_no_table(refused, give):
-    lines = "".join(f"Epoch {i} loss {1 / (i + 1):.3f} acc {i / 10}\n" for i in range(9))
-    assert "without a table" in refused(give(lines, "train.log"))
+def test_json_without_a_metric_says_so(refused, give):
+    assert "names no loss" in refused(give(json.dumps({"vocab": ["a", "b"], "size": 2}, indent=2), "tokenizer.json"))
 
 
-def test_a_pretty_printed_document_is_not_json_lines(refused, give):
-    document = json.dumps({"best": 0.1, "log_history": [{"step": 1, "loss": 2.0}]}, indent=2)
-    assert "not JSON lines" in refused(give(document, "trainer_state.json"))
-
-
-def test_a_document_on_one_line_is_not_one_row(refused, give):
-    document = json.dumps({"best": 0.1, "global_step": 5, "log_history": [{"step": 1, "loss": 2.0}]})
-    assert "not JSON lines" in refused(give(document, "trainer_state.json"))
-
-
-def test_a_list_of_objects_is_not_json_lines(refused, give):
-    assert "not JSON lines" in refused(give('[\n {"step": 1, "loss": 2},\n {"step": 2, "loss": 1}\n]\n', "log.json"))
+def test_a_document_of_settings_has_no_curve(refused, give):
+    document = json.dumps({"loss": "mse", "optimizer": {"betas": [0.9, 0.99]}, "layers": [{"size": 3}, {"size": 4}]})
+    refused(give(document, "config.json"))
 
 
 def test_a_config_printed_above_a_text_log_is_not_its_only_row(refused, give):
@@ -734,7 +724,7 @@ def test_objects_within_objects_without_end_are_no_crash(answered, give):
 
 def test_a_folder_without_a_log_says_what_it_looks_for(refused, tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
-    assert ".parquet" in refused(tmp_path)
+    assert "tables, JSON and text logs" in refused(tmp_path)
 
 
 def test_a_folder_with_one_log_is_that_log(answered, tmp_path):
@@ -744,13 +734,15 @@ def test_a_folder_with_one_log_is_that_log(answered, tmp_path):
     assert values(answered(tmp_path), "loss") == [r[1] for r in ROWS]
 
 
-def test_a_folder_with_several_logs_names_them(refused, tmp_path):
+def test_a_folder_with_several_logs_lists_them_and_asks(ask, tmp_path):
     for i in range(7):
         (tmp_path / f"{i}.csv").write_text(CSV)
-    said = refused(tmp_path)
-    assert "7 logs" in said
-    assert "0.csv" in said
-    assert "and 2 more" in said
+    answer = ask("analyze", tmp_path)
+    assert (answer.code, answer.out) == (2, "")
+    *listed, what, todo = answer.err.splitlines()
+    assert [line.split()[1] for line in listed[-7:]] == [f"{i}.csv" for i in range(7)]
+    assert "7 runs" in what
+    assert "--run" in todo
 
 
 @on_posix

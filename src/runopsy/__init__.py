@@ -5,6 +5,7 @@
     run = runopsy.read("runs/wide")            # a run folder, or any log that people already have
     autopsy = runopsy.analyze(run)             # phases, events, verdict, evidence, what was not checked
     print(runopsy.render(autopsy, "text"))
+    print(runopsy.diff("runs/wide", "runs/narrow"))
 
     with runopsy.record("runs/next", model=model, optimizer=optimizer) as run: ...
 
@@ -21,10 +22,13 @@ from runopsy.version import VERSION
 
 if TYPE_CHECKING:
     from runopsy.autopsy import analyze as analyze
+    from runopsy.comparison import diff as diff
     from runopsy.errors import RunopsyError as RunopsyError
     from runopsy.model import Autopsy as Autopsy
+    from runopsy.model import Comparison as Comparison
     from runopsy.model import Run as Run
     from runopsy.readers import read as read
+    from runopsy.recorder import Canaries as Canaries
     from runopsy.recorder import record as record
     from runopsy.report import plot as plot
     from runopsy.report import render as render
@@ -33,9 +37,12 @@ __version__ = VERSION
 
 _FACE = {
     "Autopsy": "runopsy.model",
+    "Canaries": "runopsy.recorder",
+    "Comparison": "runopsy.model",
     "Run": "runopsy.model",
     "RunopsyError": "runopsy.errors",
     "analyze": "runopsy.autopsy",
+    "diff": "runopsy.comparison",
     "plot": "runopsy.report",
     "read": "runopsy.readers",
     "record": "runopsy.recorder",

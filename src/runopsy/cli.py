@@ -6,18 +6,23 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeGuard
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeGuard, TypeVar
 
 import typer
 
-from runopsy.errors import BadOption, RunopsyError
+from runopsy.errors import BadOption, RunopsyError, UnreadableLog
 from runopsy.lab import TASKS  # names and titles; torch waits until one is trained
 from runopsy.version import VERSION
 
 if TYPE_CHECKING:
-    from runopsy.model import Autopsy
+    from collections.abc import Callable, Iterator
+
+    from runopsy.lab import Task
+    from runopsy.model import Autopsy, Run
     from runopsy.settings import Settings
     from runopsy.standards import Standards
+
+T = TypeVar("T")
 
 # Everything heavy is imported inside the verb that needs it: --help answers before NumPy would have loaded.
 
@@ -46,6 +51,15 @@ class Preset(StrEnum):
     classic = "classic"
 
 
+class Alignment(StrEnum):
+    step = "step"
+    epoch = "epoch"
+    time = "time"
+    tokens = "tokens"
+    loss = "loss"
+    phase = "phase"
+
+
 class Suffix(StrEnum):
     pdf = "pdf"
     svg = "svg"
@@ -57,7 +71,10 @@ class Axis(StrEnum):
     epoch = "epoch"
     time = "time"
     tokens = "tokens"
+    samples = "samples"
 
+
+VERSUS = "vs"  # a word, as an option could not take the many paths that a shell makes of one pattern
 
 RunPath = Annotated[
     str,
@@ -69,6 +86,12 @@ Map = Annotated[
     list[str] | None,
     typer.Option(
         "--map", metavar="ROLE=COLUMN", help="Say which column plays a role, e.g. val/loss=eval_nll. Repeatable."
+    ),
+]
+Which = Annotated[
+    str | None,
+    typer.Option(
+        "--run", metavar="N|NAME|all", help="Where there are several runs: which; 1+2 joins, all takes each in turn."
     ),
 ]
 Config = Annotated[
@@ -85,6 +108,7 @@ Rules = Annotated[
 ]
 Formats = Annotated[Format | None, typer.Option("--format", "-f", help="Default: what --output ends in.")]
 Axes = Annotated[Axis | None, typer.Option("--x", help="Count by this instead of the log's own axis.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="What it rests on and other signals too.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text also on a terminal (NO_COLOR does the same).")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks on stderr.")]
 
@@ -94,6 +118,7 @@ def analyze(
     run: RunPath,
     format: Formats = None,
     output: Output = None,
+    which: Which = None,
     map_: Map = None,
     x: Axes = None,
     config: Config = None,
@@ -104,9 +129,7 @@ def analyze(
             "--fail-on", metavar="KIND[,KIND]", help="Exit with 1 if one of these events or verdicts is found."
         ),
     ] = None,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Evidence, other signals and thresholds too.")
-    ] = False,
+    verbose: Verbose = False,
     no_color: NoColor = False,
     quiet: Quiet = False,
 ) -> None:
@@ -114,13 +137,65 @@ def analyze(
     from runopsy.report import render, save
 
     gates = _gates(fail_on)
-    autopsy = _examined(run, map_, x, config, rules)
+    if which == "all" and _is_file(output):
+        raise BadOption("--run all writes to the screen", hint="redirect it, or name one run")
+    examined = list(_each(run, which, lambda log: _examined(log, map_, x, config, rules)))
     if _is_file(output):
-        _wrote(save(autopsy, output, format), quiet)
+        _wrote(save(examined[0], output, format), quiet)
     else:
-        chosen = format or Format.text
-        _say(render(autopsy, chosen.value, width=_width(), color=_colour(no_color), verbose=verbose))
-    hit = sorted(gates & {*(e.kind for e in autopsy.events), autopsy.verdict.name})
+        chosen, width, color = format or Format.text, _width(), _colour(no_color)
+        texts = [render(one, chosen.value, width=width, color=color, verbose=verbose) for one in examined]
+        _say(_joined(texts, which, chosen))
+    hit = sorted(gates & {kind for one in examined for kind in (*(e.kind for e in one.events), one.verdict.name)})
+    if hit:
+        typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def diff(
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="A B | A… vs B…", help="Two runs, or the runs of A, the word vs, and those of B."),
+    ],
+    align: Annotated[
+        Alignment | None,
+        typer.Option("--align", help="Lay the runs on one axis by this. Default: what the logs count by."),
+    ] = None,
+    format: Formats = None,
+    output: Output = None,
+    map_: Map = None,
+    config: Config = None,
+    rules: Rules = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-on",
+            metavar="WORD[,WORD]",
+            help="Exit with 1 if B differs so: new:KIND, lost:KIND, later:KIND|PHASE, earlier:KIND|PHASE, verdict.",
+        ),
+    ] = None,
+    verbose: Verbose = False,
+    no_color: NoColor = False,
+    quiet: Quiet = False,
+) -> None:
+    """Hold one run, or several seeds of it, against another: what moved, by how much, and whether beyond noise."""
+    from runopsy.comparison import diff as compare
+    from runopsy.comparison import gates, hits
+    from runopsy.report import render, save
+    from runopsy.settings import load
+
+    gated = gates(fail_on or "")
+    chosen = load(config)
+    a, b = _two_sides(runs)
+    roles = {**chosen.roles, **_pairs(map_)}
+    found = compare(a, b, align=align.value if align else chosen.x, roles=roles, standards=_tuned(chosen, rules))
+    if _is_file(output):
+        _wrote(save(found, output, format), quiet)
+    else:
+        shown = (format or Format.text).value
+        _say(render(found, shown, width=_width(), color=_colour(no_color), verbose=verbose))
+    hit = hits(found, gated)
     if hit:
         typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
         raise typer.Exit(1)
@@ -131,6 +206,7 @@ def report(
     run: RunPath,
     output: Output = None,
     format: Formats = None,
+    which: Which = None,
     embed: Annotated[
         bool, typer.Option("--embed", help="Markdown: pictures inside the page (GitHub does not show such).")
     ] = False,
@@ -152,7 +228,9 @@ def report(
     from runopsy.report import figures as drawing
     from runopsy.report import render, save
 
-    autopsy = _examined(run, map_, x, config, rules)
+    if which == "all":
+        raise BadOption("a report is of one run", hint="runopsy analyze --run all prints each in turn")
+    (autopsy,) = _each(run, which, lambda log: _examined(log, map_, x, config, rules))
     gpus = 1.0 if price is not None and gpus is None else gpus
     if figures is not None:
         _wrote(drawing.write(autopsy, figures, suffix.value), quiet)
@@ -163,14 +241,52 @@ def report(
 
 
 @app.command()
-def signals(run: RunPath, map_: Map = None, no_color: NoColor = False) -> None:
+def signals(run: RunPath, which: Which = None, map_: Map = None, no_color: NoColor = False) -> None:
     """List what is in a log: every column, the role it plays, and why."""
-    from runopsy.readers import read
     from runopsy.report.listing import listing
     from runopsy.signals import assign
 
-    log = read(run)
-    _say(listing(log, assign(log.tracks, _pairs(map_)), width=_width(), color=_colour(no_color)))
+    def listed(log: Run) -> str:
+        return listing(log, assign(log.tracks, _pairs(map_)), width=_width(), color=_colour(no_color))
+
+    _say("\n".join(_each(run, which, listed)))
+
+
+@app.command("import")
+def import_(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="SRC... DEST", help="Logs of any known format, and the run folder to write."),
+    ],
+    which: Which = None,
+    quiet: Quiet = False,
+) -> None:
+    """Keep logs as run folders: every value, time and name; several go into DEST, each into a folder of its own."""
+    from runopsy.readers import candidates, runs
+    from runopsy.readers.archive import folder_name, keep
+    from runopsy.report.progress import bar
+
+    *sources, dest = paths
+    if not sources:
+        raise BadOption("import needs a log and a folder to write", hint="runopsy import SRC DEST")
+    found = [run for source in sources for run in candidates.chosen(runs(source), which, source)]
+    many = len(sources) > 1 or which == candidates.ALL
+    failed = 0
+    with bar("importing", hidden=quiet) as progress:
+        for done, candidate in enumerate(found, 1):
+            place = Path(dest) / folder_name(candidate.name) if many else Path(dest)
+            try:
+                keep(candidate.read(), place)
+            except RunopsyError as error:
+                if not many:
+                    raise
+                failed += 1
+                typer.echo(f"runopsy: {candidate.name}: {error.message}", err=True)
+            else:
+                _wrote((place,), quiet)
+            progress(done / len(found))
+    if failed == len(found):
+        raise UnreadableLog(f"none of the {failed} logs was imported", hint="what is so stands above")
 
 
 @app.command()
@@ -199,10 +315,11 @@ def lab_list() -> None:
     """List the trainings: what each shows and how long it takes."""
     for task in TASKS:
         typer.echo(f"{task.name:16} ~{task.seconds:>2} s  {task.title}")
-        typer.echo(f"{'':24}{task.shows}\n")
+        typer.echo(f"{'':24}{task.shows}")
+        typer.echo(f"{'':24}knobs: {', '.join(task.knobs)}\n" if task.knobs else "")
 
 
-def _lab_command(name: str, title: str) -> None:
+def _lab_command(task: Task) -> None:
     """One verb per training, so that --help and completion know them."""
 
     def train(
@@ -210,32 +327,78 @@ def _lab_command(name: str, title: str) -> None:
             Path, typer.Option("--output", "-o", metavar="DIR", help="The run folder to write; it must not exist.")
         ],
         seed: Annotated[int, typer.Option("--seed", help="Another seed, another run.")] = 0,
+        set_: Annotated[
+            list[str] | None,
+            typer.Option("--set", metavar="KNOB=NUMBER", help="Train otherwise; runopsy lab list names the knobs."),
+        ] = None,
+        signals: Annotated[
+            str, typer.Option("--signals", help="Which are recorded: scalars, default, or full (slower).")
+        ] = "default",
         quiet: Quiet = False,
     ) -> None:
         from runopsy import lab as room
         from runopsy.report.progress import bar
 
-        with bar(name, hidden=quiet) as progress:
-            truth = room.run(name, output, seed=seed, progress=progress)
+        knobs = _knobs(set_)
+        with bar(task.name, hidden=quiet) as progress:
+            truth = room.run(task.name, output, seed=seed, progress=progress, knobs=knobs, signals=signals)
         if not quiet:
             typer.echo(
                 f"recorded {output}: {' or '.join(truth.verdicts)} is the truth; now: runopsy analyze {output}",
                 err=True,
             )
 
-    train.__doc__ = title
-    lab.command(name)(train)
+    train.__doc__ = task.title
+    lab.command(task.name)(train)
 
 
 for _task in TASKS:
-    _lab_command(_task.name, _task.title)
+    _lab_command(_task)
 
 
 # --- shared by the verbs -------------------------------------------------------------------------
 
 
+def _each(path: str, which: str | None, verb: Callable[[Run], T]) -> Iterator[T]:
+    """What a verb makes of the run that is meant, or of each in turn; what cannot be judged among many is said.
+
+    Raises:
+        UnreadableLog: there are several runs, now listed on stderr, and none was chosen; or none can be read.
+        RunopsyError: as the verb says of the one run that is meant.
+    """
+    from runopsy.readers import candidates, runs
+
+    found = runs(path)
+    if which is None and len(found) > 1:
+        from runopsy.report.listing import runs_table
+
+        typer.echo(runs_table(path, list(candidates.glances(found)), width=_width()), err=True, nl=False)
+    chosen = candidates.chosen(found, which, path)
+    if which != candidates.ALL:
+        yield from (verb(candidate.read()) for candidate in chosen)
+        return
+    done = 0
+    for candidate in chosen:
+        try:
+            made = verb(candidate.read())
+        except RunopsyError as error:
+            typer.echo(f"runopsy: {candidate.name}: {error.message}", err=True)
+        else:
+            done += 1
+            yield made
+    if not done:
+        raise UnreadableLog(f"none of the {len(chosen)} runs of {path} can be judged", hint="what is so stands above")
+
+
+def _joined(texts: list[str], which: str | None, format: Format) -> str:
+    """One report, or with --run all those of every run: in JSON, a list of objects."""
+    if format is Format.json and which == "all":
+        return "[\n" + ",\n".join(text.rstrip("\n") for text in texts) + "\n]\n"
+    return "\n".join(texts)
+
+
 def _examined(
-    run: str, mapping: list[str] | None, x: Axis | None, config: Path | None, rules: Preset | None
+    run: Run, mapping: list[str] | None, x: Axis | None, config: Path | None, rules: Preset | None
 ) -> Autopsy:
     from runopsy.autopsy import analyze as examine
     from runopsy.settings import load
@@ -255,6 +418,25 @@ def _tuned(chosen: Settings, rules: Preset | None) -> Standards:
     return tuned(Standards(rules=PRESETS[preset]), chosen.rules)
 
 
+def _two_sides(runs: list[str]) -> tuple[list[str], list[str]]:
+    """Two runs, or those before and those after the word vs."""
+    if runs.count(VERSUS) == 1:
+        at = runs.index(VERSUS)
+        a, b = runs[:at], runs[at + 1 :]
+    elif VERSUS not in runs and len(runs) == 2:
+        a, b = runs[:1], runs[1:]
+    else:
+        a, b = [], []
+    if not a or not b:
+        raise BadOption(
+            f"diff takes two runs, or two sets of runs with the word vs between them; it was given {len(runs)}",
+            hint="runopsy diff A B, or for several seeds: runopsy diff A1 A2 A3 vs B1 B2 B3",
+        )
+    if [*a, *b].count("-") > 1:
+        raise BadOption("standard input can be read once", hint="give - for one of the runs only")
+    return a, b
+
+
 def _pairs(mapping: list[str] | None) -> dict[str, str]:
     pairs = {}
     for said in mapping or []:
@@ -263,6 +445,17 @@ def _pairs(mapping: list[str] | None) -> dict[str, str]:
             raise BadOption(f"--map {said!r} is no ROLE=COLUMN", hint="for example --map val/loss=eval_nll")
         pairs[role] = column
     return pairs
+
+
+def _knobs(said: list[str] | None) -> dict[str, float]:
+    knobs = {}
+    for pair in said or []:
+        knob, _, number = pair.partition("=")
+        try:
+            knobs[knob] = float(number)
+        except ValueError:
+            raise BadOption(f"--set {pair!r} is no KNOB=NUMBER", hint="for example --set weight_decay=1") from None
+    return knobs
 
 
 def _gates(said: str | None) -> set[str]:

@@ -36,3 +36,7 @@ class RunExists(RunopsyError):
 
 class NotChecked(RunopsyError):
     """A rule cannot be asked of this log; the message says what is missing."""
+
+
+class Unavailable(RunopsyError):
+    """A signal that this run cannot have, and why: it is *not checked*, which is no failure."""

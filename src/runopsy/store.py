@@ -7,6 +7,7 @@
     RUN/journal/<session>-<rank>-<part>.wal       records that are in no part yet
     RUN/journal/<session>-<rank>.names            one JSON string per line: the n-th names signal n (from 1)
     RUN/events.jsonl                              what the script said about itself
+    RUN/examples/<session>-<table>.parquet        one row an example of a probe batch, written when the run ends
 
 A journal record is 28 bytes, little endian: step i64, time f64, value f64, signal u32. The file only
 ever grows, so a kill leaves whole records and at most one torn one, which is cut off; signal 0 is
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from runopsy.shares import Rows
+
 FORMAT = 1  # 1: the first. A reader of version n reads every version up to n
-MANIFEST, SIGNALS, JOURNAL, EVENTS = "run.json", "signals", "journal", "events.jsonl"
+MANIFEST, SIGNALS, JOURNAL, EVENTS, EXAMPLES = "run.json", "signals", "journal", "events.jsonl", "examples"
 RECORD = struct.Struct("<qddI")  # step, unix time, value, signal number
 
 
@@ -144,6 +147,7 @@ class Piece(NamedTuple):
 
     name: str
     session: int
+    rank: int
     step: NDArray[Any]
     time: NDArray[Any]
     value: NDArray[Any]
@@ -167,8 +171,8 @@ def read_run(folder: Path) -> Run:
     return Run(
         path=str(folder),
         id=str(manifest.get("id") or folder.name),
-        axis="step",
-        tracks=_tracks(_pieces(folder, notes)),
+        axis=str(manifest.get("axis") or "step"),  # an imported run may count something else
+        tracks=_tracks(_pieces(folder, notes), manifest.get("world"), notes),
         marks=read_marks(folder / EVENTS, notes),
         config=config if isinstance(config, dict) else {},
         status=str(status) if status else None,
@@ -177,7 +181,7 @@ def read_run(folder: Path) -> Run:
 
 
 def _manifest_notes(manifest: Mapping[str, Any]) -> list[str]:
-    notes = []
+    notes = [note for note in manifest.get("notes") or () if isinstance(note, str)]
     if not manifest:
         notes.append(f"{MANIFEST} is missing or damaged: status and config are not known")
     if manifest.get("status") == "running":
@@ -216,16 +220,16 @@ def _journals(folder: Path, notes: list[str]) -> dict[str, tuple[list[Piece], st
             continue
         name = read_names(names_path(folder, session, rank))
         note = f"{JOURNAL}/{path.name}: a torn tail of {torn} bytes was left out" if torn else ""
-        found[path.stem] = (list(_split_journal(records, session, name)), note)
+        found[path.stem] = (list(_split_journal(records, session, rank, name)), note)
     return found
 
 
-def _split_journal(records: NDArray[Any], session: int, name: Callable[[int], str]) -> Iterable[Piece]:
+def _split_journal(records: NDArray[Any], session: int, rank: int, name: Callable[[int], str]) -> Iterable[Piece]:
     import numpy as np
 
     for number in np.unique(records["signal"]):
         mine = records[records["signal"] == number]
-        yield Piece(name(int(number)), session, mine["step"], mine["time"], mine["value"])
+        yield Piece(name(int(number)), session, rank, mine["step"], mine["time"], mine["value"])
 
 
 def _parts(folder: Path, notes: list[str]) -> dict[str, list[Piece]]:
@@ -249,36 +253,57 @@ def _split_part(table: pa.Table) -> Iterable[Piece]:
         return
     signal = table["signal"].chunk(0)
     codes, names = signal.indices.to_numpy(), signal.dictionary.to_pylist()
-    step, time, value, session = (table[name].to_numpy() for name in ("step", "time", "value", "session"))
-    change = (codes[1:] != codes[:-1]) | (session[1:] != session[:-1])
+    columns = ("step", "time", "value", "session", "rank")
+    step, time, value, session, rank = (table[name].to_numpy() for name in columns)
+    change = (codes[1:] != codes[:-1]) | (session[1:] != session[:-1]) | (rank[1:] != rank[:-1])
     bounds = np.concatenate([[0], np.flatnonzero(change) + 1, [len(codes)]])
     for a, b in pairwise(bounds):
-        yield Piece(names[codes[a]], int(session[a]), step[a:b], time[a:b], value[a:b])
+        yield Piece(names[codes[a]], int(session[a]), int(rank[a]), step[a:b], time[a:b], value[a:b])
 
 
-def _tracks(pieces: Iterable[Piece]) -> dict[str, Track]:
+def _tracks(pieces: Iterable[Piece], world: object, notes: list[str]) -> dict[str, Track]:
+    from runopsy.shares import joined, whole_name
+
     by_name: dict[str, list[Piece]] = {}
     for piece in pieces:
         by_name.setdefault(piece.name, []).append(piece)
-    return {name: _track(name, mine) for name, mine in by_name.items()}
+    tracks = {}
+    for name, mine in by_name.items():
+        rows, note = joined(name, _rows(mine), world if isinstance(world, int) else 1)
+        notes.extend([note] if note else [])
+        tracks[whole_name(name)] = _track(whole_name(name), rows)
+    return tracks
 
 
-def _track(name: str, pieces: list[Piece]) -> Track:
-    """Pieces joined, session by session, each in the order of its steps; equal steps as they were logged.
+def _rows(pieces: list[Piece]) -> Rows:
+    import numpy as np
+
+    from runopsy.shares import Rows
+
+    return Rows(
+        session=np.concatenate([np.full(len(p.step), p.session) for p in pieces]),
+        step=np.concatenate([p.step for p in pieces]),
+        rank=np.concatenate([np.full(len(p.step), p.rank) for p in pieces]),
+        time=np.concatenate([p.time for p in pieces]),
+        value=np.concatenate([p.value for p in pieces]),
+    )
+
+
+def _track(name: str, rows: Rows) -> Track:
+    """Rows in the order of sessions, and in each of its steps; equal steps as they were logged.
 
     So a run reads the same whether or not it has been compacted, and wherever one part ends.
     """
     import numpy as np
 
-    step = np.concatenate([p.step for p in pieces])
-    session = np.concatenate([np.full(len(p.step), p.session) for p in pieces])
-    order = np.lexsort((step, session))
+    order = np.lexsort((rows.step, rows.session))
+    time = rows.time[order].astype(np.float64)
     return Track(
         name,
-        step=step[order].astype(np.float64),
-        value=np.concatenate([p.value for p in pieces])[order].astype(np.float64),
-        time=np.concatenate([p.time for p in pieces])[order].astype(np.float64),
-        session=session[order],
+        step=rows.step[order].astype(np.float64),
+        value=rows.value[order].astype(np.float64),
+        time=None if len(time) and np.isnan(time).all() else time,  # an imported log may not say when
+        session=rows.session[order],
     )
 
 

@@ -61,6 +61,7 @@ Rule = tuple[str, str, Callable[[Ending], bool]]
 VERDICTS: tuple[Rule, ...] = (
     ("inconclusive", "too few values of the training loss to tell a shape", lambda e: not e.enough),
     ("diverged", "the loss left for good", lambda e: "divergence" in e.kinds),
+    ("inconclusive", "a metric can hardly be right: see what is suspect below", lambda e: "suspect" in e.kinds),
     ("inconclusive", "no training loss to read", lambda e: not e.has_phases),
     ("grokked", "validation accuracy rose only after training was fitted", lambda e: "grokking" in e.kinds),
     ("double_descent", "validation fell, rose, and fell again", lambda e: "double_descent_peak" in e.kinds),
@@ -125,9 +126,9 @@ def _ending(case: Case, last_phase: str | None, events: Iterable[Event], c: Crit
         enough="train/loss" not in case.signals or _enough(case.signals["train/loss"], c),
         known=has_acc or fell,
         by_accuracy=has_acc,
-        fits=_high(train_acc, c) or _high(acc, c) if has_acc else fell,
+        fits=_high(train_acc, c) or _high(acc, c) or (train_acc is None and fell),
         moved=_loss_learnt(train, c) or _acc_learnt(train_acc, c),
-        learnt=_loss_learnt(loss, c) if acc is None else _acc_learnt(acc, c),
+        learnt=_loss_learnt(loss, c) if acc is None else _acc_learnt(acc, c) or _fell_far(loss, c),
         was_better=(loss is not None and _loss_was_better(loss, acc, c))
         or (acc is not None and _acc_was_better(acc, c)),
         wide=_wide(train, loss, train_acc, acc, c),
@@ -153,6 +154,11 @@ def _acc_learnt(acc: Segments | None, c: Criteria) -> bool:
 
 def _loss_learnt(loss: Segments | None, c: Criteria) -> bool:
     return loss is not None and float(loss.curve[0] - loss.curve.min()) > c.learnt * abs(float(loss.curve[0]))
+
+
+def _fell_far(loss: Segments | None, c: Criteria) -> bool:
+    """Whether a loss ever was as low as one that counts as fitted."""
+    return loss is not None and 0 < float(loss.curve.min()) <= c.far * float(loss.curve[0])
 
 
 def _loss_was_better(loss: Segments, acc: Segments | None, c: Criteria) -> bool:

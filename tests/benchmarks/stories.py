@@ -70,7 +70,13 @@ def null(seed: int) -> tuple[str, Run]:
     step = np.arange(n, dtype=float)
     train = curve * np.exp(noise(rng, n, kind, phi, sd))
     val = curve * (1 + rng.uniform(0, 0.02)) * np.exp(noise(rng, n, "gauss", 0, sd / 4))
-    run = as_log(step, {"train/loss": train, "val/loss": val}, every)
+    curves = {"train/loss": train, "val/loss": val}
+    if rng.random() < 0.5:
+        made = (curve[0] - curve) / (curve[0] - min(float(curve[-1]), 0.99 * float(curve[0])))
+        best, batch = rng.uniform(0.5, 1), 0.02 * rng.standard_normal(n)
+        curves["train/acc"] = np.clip(best * made + batch, 0, 1)
+        curves["val/acc"] = np.clip(best * made * rng.uniform(0.93, 1) + 0.005 * rng.standard_normal(n), 0, 1)
+    run = as_log(step, curves, every)
     return f"{family} {kind} phi={phi} sd={sd} n={n}", run
 
 

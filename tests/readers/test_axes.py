@@ -192,18 +192,18 @@ def test_a_clock_of_dates_is_kept(read_text):
 
 
 @pytest.mark.parametrize("column", ["seed", "run_id", "Run Name", "trial"])
-def test_runs_that_a_column_tells_apart_are_refused(read_text, column):
-    with pytest.raises(UnreadableLog, match=f"holds 2 runs, one for each value of its column '{column}'"):
+def test_runs_that_a_column_tells_apart_are_named(read_text, column):
+    with pytest.raises(UnreadableLog, match=f"holds 2 runs: {column}=7, {column}=8"):
         read_text(f"{column},epoch,loss", *(f"{r},{e},1" for r in (7, 8) for e in range(5)))
 
 
-def test_runs_side_by_side_are_refused(read_text):
+def test_runs_side_by_side_are_never_joined(read_text):
     with pytest.raises(UnreadableLog, match="holds 3 runs"):
         read_text("epoch,seed,loss", *(f"{e},{r},1" for e in range(5) for r in (7, 8, 9)))
 
 
-def test_runs_that_a_text_by_any_name_tells_apart_are_refused(read_text):
-    with pytest.raises(UnreadableLog, match="'optimizer'"):
+def test_runs_that_a_text_by_any_name_tells_apart_are_named(read_text):
+    with pytest.raises(UnreadableLog, match="optimizer=adam, optimizer=sgd"):
         read_text("optimizer,epoch,loss", *(f"{o},{e},1" for o in ("adam", "sgd") for e in range(5)))
 
 
@@ -219,8 +219,8 @@ def test_a_text_about_each_metric_of_a_long_table_tells_no_runs_apart(read_text)
     assert set(read_text("step,metric,unit,value", *rows).tracks) == {"loss", "acc"}
 
 
-def test_a_sweep_over_anything_is_refused(read_text):
-    with pytest.raises(UnreadableLog, match="'Hidden Neurons'"):
+def test_a_sweep_over_anything_is_told_apart(read_text):
+    with pytest.raises(UnreadableLog, match="Hidden Neurons=4"):
         read_text("Hidden Neurons,Epoch,Train Loss", *(f"{h},{e},1" for h in (4, 8, 16) for e in range(6 + h)))
 
 

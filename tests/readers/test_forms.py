@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from runopsy.model import Run, Track
 from runopsy.readers import _read_source
 from runopsy.readers.axes import AXES, plain
+from runopsy.readers.cells import is_number
 from runopsy.readers.frames import LONG_NAMES, LONG_VALUES, SIDE_NAMES
 from runopsy.readers.several import RUN_NAMES
 from runopsy.readers.source import Source
@@ -28,7 +29,7 @@ NAMES = st.one_of(
         ["train/loss", "val_loss", "acc (%)", "Prüfverlust", "a, b", 'say "x"', "a;b", "a|b", "a\tb", "1st", "#3"]
     ),
     st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=8),
-).filter(lambda name: plain(name) not in SPECIAL and not name.startswith("#") and not name.replace(".", "").isdigit())
+).filter(lambda name: plain(name) not in SPECIAL and not name.startswith("#") and not is_number(name))
 VALUES = st.one_of(st.none(), st.floats(width=64), st.integers(-1000, 1000).map(float))
 
 

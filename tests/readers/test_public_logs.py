@@ -62,7 +62,8 @@ def test_json_lines_of_detectron_have_a_total_and_no_clock(shared):
 
 def test_a_csv_of_the_openai_logger(shared):
     run = read(log(shared, "logs/posgnu*/log/progress.csv"))
-    assert roles(run) == {"train/loss": "loss", "grad/norm": "grad_norm", "weights/norm": "param_norm"}
+    assert roles(run) == {"train/loss": "loss", "grad/norm": "grad_norm", "weights/norm": "param_norm",
+                          "samples": "samples"}  # fmt: skip
 
 
 @pytest.mark.parametrize("size", ["190M", "370M", "760M", "1B", "3B"])
@@ -77,21 +78,39 @@ def test_an_export_with_eleven_evaluation_sets(shared, size):
 
 
 @pytest.mark.parametrize(
-    "pattern",
+    ("pattern", "axis", "expected"),
     [
-        "logs/Mormolykos*/examples/gallery/healthy/trainer_state.json",
-        "logs/aigoncharov*/trainer_state.json",
-        "logs/Mormolykos*/evidence/*/train.log",
-        "logs/Mormolykos*/evidence/*/events.out.tfevents*",
-        "logs/Mormolykos*/evidence/*/hparams.yaml",
-        "logs/KellerJordan*/**/2024-10-10_Muon/*.txt",
-        "logs/KellerJordan*/**/2024-06-06_AdamW/*.log",
-        "logs/mlcommons*/MosaicML/**/result_0.txt",
-        "logs/mlcommons*/Intel/**/result_1.txt",
+        ("Mormolykos*/examples/gallery/overfit/trainer_state.json", "step", {"train/loss": 60, "val/loss": 20}),
+        ("Mormolykos*/examples/gallery/healthy/trainer_state.json", "step", {"train/loss": 60}),
+        (
+            "aigoncharov*/trainer_state.json",
+            "step",
+            {"train/loss": 30, "val/loss": 31, "val/acc": 31, "val.g3/loss": 31},
+        ),
+        ("KellerJordan*/**/2024-10-10_Muon/*.txt", "step", {"train/loss": 6200, "val/loss": 51}),
+        ("KellerJordan*/**/2024-06-06_AdamW/*.log", "step", {"train/loss": 9536, "val/loss": 76}),
+        ("mlcommons*/Intel/**/result_1.txt", "epoch", {"val/acc": 9}),
+        ("mlcommons*/MosaicML/**/result_0.txt", "samples", {"val/acc": 27}),
     ],
 )
-def test_a_format_without_a_reader_is_refused_in_one_line(shared, pattern):
+def test_a_real_log_is_read_whole(shared, pattern, axis, expected):
+    run = read(log(shared, f"logs/{pattern}"))
+    found = {role: len(run.tracks[track]) for role, track in roles(run).items()}
+    assert run.axis == axis
+    assert {role: found.get(role) for role in expected} == expected
+
+
+def test_the_last_values_are_those_that_the_authors_name(shared):
+    muon = read(log(shared, "logs/KellerJordan*/**/2024-10-10_Muon/*.txt"))
+    assert (muon.tracks["val_loss"].step[-1], muon.tracks["val_loss"].value[-1]) == (6200, 3.2785)
+    resnet = read(log(shared, "logs/mlcommons*/Intel/**/result_1.txt"))
+    assert resnet.tracks["eval_accuracy"].step[[0, -1]].tolist() == [3, 35]
+    assert resnet.tracks["eval_accuracy"].value[[0, -1]].round(3).tolist() == [0.339, 0.763]
+
+
+@pytest.mark.parametrize("pattern", ["Mormolykos*/evidence/*/train.log", "Mormolykos*/evidence/*/hparams.yaml"])
+def test_what_holds_no_curve_is_refused_in_one_line(shared, pattern):
     with pytest.raises(UnreadableLog) as error:
-        read(log(shared, pattern))
+        read(log(shared, f"logs/{pattern}"))
     assert "\n" not in error.value.message
     assert error.value.hint

@@ -7,24 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runopsy.errors import BadOption
 from runopsy.recorder.cadence import EARLY, Cadence, early_calls, schedule
 
 
-def simulate(cadence: Cadence, calls: int, cost: float, step_time: float) -> tuple[list[int], float]:
-    """A loop of ``calls`` calls; where it measured, and what share of its time the measuring took."""
-    now = spent = 0.0
-    measured: list[int] = []
-    for call in range(calls):
-        if cadence.due(call, now):
-            measured.append(call)
-            now, spent = now + cost, spent + cost
-            cadence.measured(cost, now)
-        now += step_time
-    return measured, spent / now if now else 0.0
+def measured(cadence: Cadence, calls: int) -> list[int]:
+    return [call for call in range(calls) if cadence.due(call)]
 
 
 def test_the_start_is_read_log_spaced() -> None:
@@ -36,73 +27,50 @@ def test_the_start_is_read_log_spaced() -> None:
     assert 8 <= sum(10 <= call <= 100 for call in calls) <= 12, "about ten in a decade"
 
 
-def test_early_calls_are_kept_whatever_they_cost() -> None:
-    measured, _ = simulate(Cadence(None, 0.001), 200, cost=100.0, step_time=1e-3)
-    assert [call for call in measured if call <= EARLY] == sorted(early_calls())
-
-
-def test_without_a_budget_each_call_is_measured() -> None:
-    assert simulate(Cadence(None, None), 300, cost=1.0, step_time=1e-3)[0] == list(range(300))
+def test_each_call_is_measured_unless_a_budget_says_otherwise() -> None:
+    assert measured(Cadence(None), 300) == list(range(300))
 
 
 def test_every_tenth_call_means_every_tenth_call() -> None:
-    assert simulate(Cadence(schedule(10), None), 100, cost=1.0, step_time=1e-3)[0] == list(range(0, 100, 10))
+    assert measured(Cadence(schedule(10)), 100) == list(range(0, 100, 10))
 
 
-def test_a_budget_thins_every_tenth_call_to_multiples_of_ten() -> None:
-    measured, share = simulate(Cadence(schedule(10), 0.02), 50_000, cost=1e-2, step_time=1e-3)
-    assert all(call % 10 == 0 for call in measured)
-    assert 0.015 < share <= 0.0201
-    assert len(measured) > 50
+def test_thinning_keeps_the_early_calls_and_multiples_of_what_was_asked_for() -> None:
+    cadence = Cadence(None)
+    cadence.thin(64)
+    assert measured(cadence, 200) == sorted(early_calls() | {64, 128, 192})
+    cadence = Cadence(schedule(10))
+    cadence.thin(4)
+    assert measured(cadence, 200) == [0, 40, 80, 120, 160]
 
 
-@given(
-    st.floats(1e-6, 1.0).map(lambda share: min(share, 0.9)),
-    st.floats(-6, 1).map(lambda e: 10.0**e),
-    st.floats(-6, 0).map(lambda e: 10.0**e),
-)
-@settings(max_examples=60, deadline=None)
-def test_the_share_of_time_stays_within_the_budget(share: float, cost: float, step_time: float) -> None:
-    cadence, now = Cadence(schedule(1), share), 0.0
-    for _ in range(2):  # the first reading pays for what is only done once, and the second sets the pace
-        assert cadence.due(0, now)
-        cadence.measured(cost, now)
-    begun, spent = now, 0.0
-    for call in range(2000):
-        now += step_time
-        if cadence.due(call, now):
-            spent += cost
-            now += cost
-            cadence.measured(cost, now)
-    assert spent <= share * (now - begun) + cost
+@given(st.integers(0, 12), st.integers(0, 12))
+def test_two_strides_meet_at_the_calls_of_the_longer_one(a: int, b: int) -> None:
+    one, other = Cadence(schedule(3)), Cadence(schedule(3))
+    one.thin(1 << a), other.thin(1 << b)
+    both = set(measured(one, 50_000)) & set(measured(other, 50_000))
+    assert both == set(measured(one if a > b else other, 50_000))
 
 
-def test_a_cheap_probe_in_a_slow_loop_is_always_due() -> None:
-    assert len(simulate(Cadence(None, 0.02), 500, cost=1e-4, step_time=0.1)[0]) == 500
+@pytest.mark.parametrize(("count", "kept"), [(1e9, 19), (19, 19), (18, 10), (5, 5), (4, 3), (1, 1), (0.9, 0)])
+def test_early_calls_are_thinned_evenly(count: float, kept: int) -> None:
+    assert len(early_calls()) == 19
+    cadence = Cadence(None)
+    cadence.thin(1 << 30)
+    cadence.thin_early(count)
+    left = [call for call in measured(cadence, 1000) if call]
+    assert len(left) in (kept, kept - 1), "call 0 is a multiple of every stride"
+    assert set(left) <= early_calls()
+    if kept > 2:
+        assert left[-1] > EARLY / 4, "the last decade is not left out"
 
 
-def test_a_loop_that_takes_no_time_is_not_measured_at_each_call() -> None:
-    measured, _ = simulate(Cadence(schedule(1), 0.02), 10_000, cost=1e-3, step_time=0.0)
-    assert len(measured) <= 3
-
-
-def test_a_first_reading_that_was_slow_does_not_hold_up_the_next() -> None:
-    """torch does once-only work at the first call of everything."""
-    cadence = Cadence(schedule(10), 0.01)
-    cadence.measured(60.0, 0.0)
-    assert cadence.due(10, 0.1)
-
-
-def test_a_loop_that_slows_down_is_soon_measured_more_often() -> None:
-    cadence, now = Cadence(schedule(1), 0.01), 0.0
-    measured = []
-    for call in range(2000):
-        if cadence.due(call, now):
-            measured.append(call)
-            cadence.measured(1e-3, now)
-        now += 1e-4 if call < 1000 else 0.2
-    assert len([call for call in measured if call < 1000]) < 10
-    assert len([call for call in measured if call >= 1000]) > 990
+def test_what_is_held_is_not_measured_before_there_is_a_plan() -> None:
+    cadence = Cadence(None)
+    cadence.hold()
+    assert measured(cadence, 500) == []
+    cadence.thin(100)
+    assert measured(cadence, 201) == [0, 100, 200]
 
 
 @pytest.mark.parametrize(
@@ -110,15 +78,14 @@ def test_a_loop_that_slows_down_is_soon_measured_more_often() -> None:
 )
 def test_calls_can_be_named_one_by_one(every: Any) -> None:
     calls = schedule(every)
-    cadences = [Cadence(calls, 0.01), Cadence(calls, 0.01)]  # several probes share one schedule
-    due = [[cadence.due(call, 0.0) for cadence in cadences] for call in range(12)]
+    cadences = [Cadence(calls), Cadence(calls)]  # several probes share one schedule
+    due = [[cadence.due(call) for cadence in cadences] for call in range(12)]
     assert due == [[call in (3, 5, 7)] * 2 for call in range(12)]
 
 
 @pytest.mark.parametrize("every", [count(0, 50), range(0, 10**15, 50), (50 * n for n in count())])
 def test_a_schedule_may_never_end(every: Any) -> None:
-    cadence = Cadence(schedule(every), None)
-    assert [call for call in range(170) if cadence.due(call, 0.0)] == [0, 50, 100, 150]
+    assert measured(Cadence(schedule(every)), 170) == [0, 50, 100, 150]
 
 
 @pytest.mark.parametrize("every", [0, -1, 2.5, "10", object()])
@@ -132,14 +99,16 @@ def test_a_number_of_numpy_is_a_number() -> None:
 
 
 @pytest.mark.parametrize(
-    ("every", "share", "text"),
+    ("every", "times", "text"),
     [
-        (None, 0.01, "log-spaced at first, then every step, or as the budget allows"),
-        (None, None, "log-spaced at first, then every step"),
-        (10, None, "every 10 steps"),
-        (10, 0.01, "every 10 steps, or as the budget allows"),
-        ([1, 2], 0.01, "at the calls that were named"),
+        (None, 1, "log-spaced at first, then every step"),
+        (None, 8, "log-spaced at first, then every 8 steps"),
+        (10, 1, "every 10 steps"),
+        (10, 4, "every 40 steps"),
+        ([1, 2], 4, "at the calls that were named"),
     ],
 )
-def test_a_cadence_says_what_it_does(every: Any, share: float | None, text: str) -> None:
-    assert Cadence(schedule(every), share).describe() == text
+def test_a_cadence_says_what_it_does(every: Any, times: int, text: str) -> None:
+    cadence = Cadence(schedule(every))
+    cadence.thin(times)
+    assert cadence.describe() == text

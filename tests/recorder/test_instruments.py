@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
@@ -18,7 +21,9 @@ from torch import nn  # noqa: E402  # after the skip
 
 from runopsy.errors import BadOption  # noqa: E402
 from runopsy.recorder import instruments as module  # noqa: E402
-from runopsy.recorder import record  # noqa: E402
+from runopsy.recorder import record, stopwatch  # noqa: E402
+from runopsy.recorder.budget import level, strides  # noqa: E402
+from runopsy.recorder.cadence import early_calls  # noqa: E402
 from runopsy.recorder.instruments import Instruments  # noqa: E402
 from runopsy.recorder.probes import Gauge, Loop, Reading  # noqa: E402
 from runopsy.store import read_run  # noqa: E402
@@ -34,11 +39,19 @@ class Clock:
         return self.now
 
 
+@pytest.fixture(autouse=True)
+def _guesses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GUESSES", (("optimizer", 20.0), ("model", 0.05)))
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(stopwatch, "time", clock)
     return clock
+
+
+DEAR = ("optimizer",)  # what a probe needs says what it is taken to cost
 
 
 @dataclass
@@ -51,7 +64,8 @@ class FakeProbe:
     debt: float = 0.0  # s, of settling
     breaks_at: int | None = None
     measured: list[int] = field(default_factory=list)
-    needs: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ("model",)
+    cost: str = "whatever it is told to"
     _owes: bool = False
 
     @property
@@ -80,12 +94,17 @@ class FakeProbe:
 def instruments(monkeypatch: pytest.MonkeyPatch, *probes: FakeProbe, **options: Any) -> Instruments:
     monkeypatch.setattr(module, "PROBES", probes)
     wanted = {"signals": "default", "every": None, "budget": None} | options
-    return Instruments.choose(nn.Linear(2, 2), None, **wanted)
+    model = nn.Linear(2, 2)
+    return Instruments.choose(Loop(model, torch.optim.SGD(model.parameters(), lr=0.1)), **wanted)
 
 
 def signals(folder: Path) -> dict[str, list[tuple[float, float]]]:
     tracks = read_run(folder).tracks.values()
-    return {t.name: list(zip(t.step.tolist(), t.value.tolist(), strict=True)) for t in tracks}
+    return {
+        t.name: list(zip(t.step.tolist(), t.value.tolist(), strict=True))
+        for t in tracks
+        if not t.name.startswith("recorder/")
+    }
 
 
 def train(folder: Path, steps: int = 5, **options: Any) -> dict[str, list[tuple[float, float]]]:
@@ -108,7 +127,8 @@ def train(folder: Path, steps: int = 5, **options: Any) -> dict[str, list[tuple[
 
 def test_the_default_measures_norms_and_the_learning_rate(tmp_path: Path) -> None:
     found = train(tmp_path / "run")
-    assert set(found) == {"train/loss", "lr", "grad/norm", "weights/norm", "weights/update_ratio"}
+    norms = {"grad/norm", "weights/norm", "weights/update_ratio", "weights/distance_init"}
+    assert set(found) == {"train/loss", "lr", *norms}
     assert {len(readings) for readings in found.values()} == {5}  # the last update's ratio comes at the end
 
 
@@ -118,6 +138,41 @@ def test_scalars_means_what_is_passed_and_the_learning_rate(tmp_path: Path) -> N
 
 def test_signals_can_be_named(tmp_path: Path) -> None:
     assert set(train(tmp_path / "run", signals=["grad/norm", "lr"])) == {"train/loss", "lr", "grad/norm"}
+
+
+def test_of_a_family_that_the_model_completes_all_or_one_can_be_named(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1))
+    model(torch.randn(4, 3)).sum().backward()
+    for names, expected in (
+        (["grad/norm/<module>"], ["grad/norm/0", "grad/norm/1"]),
+        (["grad/norm/1"], ["grad/norm/1"]),
+    ):
+        readings = Instruments.choose(Loop(model), names, None, None).read(0, 0.0)
+        assert [name for _, name, _ in readings] == expected
+
+
+def test_full_is_more_than_the_default_and_less_than_what_can_be_named() -> None:
+    scalars, default, full = (
+        {u for p in module._choice(s)[0] for u in p.units} for s in ("scalars", "default", "full")
+    )
+    assert scalars < default < full
+    assert "hessian/top" in full - default
+    assert "features/cca/<a>~<b>" not in full
+
+
+def test_what_this_model_cannot_have_is_no_trouble_but_noted(tmp_path: Path) -> None:
+    """And run.json says how the rest was taken."""
+    x, y = torch.randn(40, 3), torch.randn(40, 1)
+    model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 1))
+    options = {"probe": (x, y), "loss_fn": nn.functional.mse_loss, "signals": "full"}
+    found = train(tmp_path / "run", model=model, optimizer=None, **options)
+    said = json.loads((tmp_path / "run/run.json").read_text())
+    assert said["not_recorded"]["pred/entropy"] == "the targets are no classes"
+    assert said["not_recorded"]["canary/acc"] == "needs canaries="
+    assert said["signals"]["features/effective_rank"]["head"] == "2"
+    assert "single examples" in said["signals"]["gns/s"]["source"]
+    assert {"hessian/top", "gns/s", "ntk/alignment", "features/stable_rank"} <= set(found)
+    assert not {"pred/entropy", "canary/acc"} & set(found)
 
 
 @pytest.mark.parametrize(("wanted", "text"), [("everything", "no set"), (["grad/nrom"], "grad/nrom")])
@@ -132,7 +187,9 @@ def test_a_signal_that_does_not_exist_is_refused_before_anything_is_made(
 def test_what_cannot_be_measured_is_said_with_the_reason(tmp_path: Path) -> None:
     assert set(train(tmp_path / "run", model=None)) == {"train/loss", "lr"}
     said = json.loads((tmp_path / "run/run.json").read_text())
-    assert said["not_recorded"] == dict.fromkeys(["grad/norm", "weights/norm", "weights/update_ratio"], "needs model=")
+    for name in ("grad/norm", "weights/norm", "weights/update_ratio"):
+        assert said["not_recorded"][name] == "needs model="
+    assert said["not_recorded"]["probe/acc_train"] == "needs model=, probe=, heldout="
     assert said["signals"]["lr"] == {"unit": "", "cadence": "every step"}
 
 
@@ -149,6 +206,22 @@ def test_every_probe_keeps_to_the_schedule(tmp_path: Path, every: Any) -> None:
 def test_a_schedule_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadOption, match="every=0"):
         record(tmp_path / "run", model=nn.Linear(2, 2), every=0)
+
+
+def test_what_is_known_example_by_example_is_a_table_in_the_run_folder(tmp_path: Path) -> None:
+    pl = pytest.importorskip("polars")
+    x, y = torch.randn(30, 3), torch.arange(30) % 3
+    model = nn.Linear(3, 3)
+    with record(tmp_path / "run", model=model, loss_fn=nn.functional.cross_entropy, probe=(x, y), budget=None) as run:
+        for step in range(3):
+            run.step(step)
+    (file,) = (tmp_path / "run/examples").iterdir()
+    table = pl.read_parquet(file)
+    right = (model(x).argmax(dim=1) == y).tolist()
+    assert (file.name, table["example"].to_list()) == ("0000-probe.parquet", list(range(30)))
+    assert table["first_right"].to_list() == [0 if r else None for r in right]
+    assert table["last_wrong"].to_list() == [None if r else 2 for r in right]
+    assert set(table["forgotten"]) == {0}
 
 
 # --- learning rates ------------------------------------------------------------------------------
@@ -191,7 +264,7 @@ def test_a_learning_rate_is_never_read_on_its_device_by_the_instruments() -> Non
     optimizer = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.1)
     rate = OnDevice()
     optimizer.param_groups[0]["lr"] = rate
-    readings = Instruments.choose(None, optimizer, "scalars", None, None).read(0, 0.0)
+    readings = Instruments.choose(Loop(optimizer=optimizer), "scalars", None, None).read(0, 0.0)
     assert [(step, name) for step, name, value in readings if value is rate] == [(0, "lr")]
 
 
@@ -244,7 +317,7 @@ def test_a_probe_that_fails_at_the_very_end_does_not_stop_the_run_from_closing(
     good = FakeProbe("good")
     run = record(tmp_path / "run")
     run._instruments = instruments(monkeypatch, Late("bad"), good)
-    run.log(0, {"a": 1.0})
+    run.step(0, {"a": 1.0})
     run.finish()
     assert read_run(tmp_path / "run").status == "finished"
     assert run._instruments.refused == {"bad": "RuntimeError: too late"}
@@ -253,13 +326,16 @@ def test_a_probe_that_fails_at_the_very_end_does_not_stop_the_run_from_closing(
 # --- the budget ----------------------------------------------------------------------------------
 
 
-def loop(tool: Instruments, clock: Clock, steps: int, step_time: float) -> float:
-    """How long the loop took, measuring and all."""
-    begun = clock.now
+def loop(tool: Instruments, clock: Clock, steps: int, step_time: float, passing: float = 0.0) -> float:
+    """How long the loop took, measuring and all; ``passing`` s a call go to values that are only passed."""
+    begun, spent = clock.now, 0.0
     for step in range(steps):
-        tool.read(step, clock.now)
+        arrived = clock.now
+        tool.read(step, arrived, spent)
+        clock.now += passing
+        spent += clock.now - arrived
         clock.now += step_time
-    return clock.now - begun
+    return spent / (clock.now - begun)
 
 
 @pytest.mark.parametrize("step_time", [1e-4, 1e-2])
@@ -268,14 +344,73 @@ def test_the_budget_holds_with_the_cost_of_settling_counted_in(
     monkeypatch: pytest.MonkeyPatch, clock: Clock, budget: float, step_time: float
 ) -> None:
     probes = [FakeProbe("a", clock, price=1e-3, debt=4e-3), FakeProbe("b", clock, price=2e-3)]
-    tool = instruments(monkeypatch, *probes, budget=budget)
-    loop(tool, clock, 200, step_time)  # the early readings are kept whatever they cost
-    before = [len(probe.measured) for probe in probes]
-    took = loop(tool, clock, 40_000, step_time)
-    counts = [len(probe.measured) - b for probe, b in zip(probes, before, strict=True)]
-    spent = counts[0] * 5e-3 + counts[1] * 2e-3
-    assert 0.7 * budget < spent / took <= 1.02 * budget
-    assert counts[1] / counts[0] == pytest.approx(2.5, rel=0.2), "each probe has the same share"
+    share = loop(instruments(monkeypatch, *probes, budget=budget), clock, 40_000, step_time)
+    assert 0.4 * budget < share <= budget
+
+
+def test_a_cheap_probe_is_not_thinned_for_a_dear_one(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    cheap, dear = FakeProbe("cheap", clock, price=5e-5), FakeProbe("dear", clock, price=0.3, needs=DEAR)
+    share = loop(instruments(monkeypatch, cheap, dear, budget=0.02), clock, 20_000, 1e-2)
+    assert share <= 0.02
+    assert len(cheap.measured) > 19_990, "all, but for the first few, when it was taken to be dearer"
+    gaps = {b - a for a, b in itertools.pairwise(dear.measured)}
+    assert len(dear.measured) >= 4
+    assert {gap.bit_count() for gap in gaps} == {1}, "powers of two"
+
+
+def test_the_log_spaced_readings_of_cheap_probes_are_all_there(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    probes = [FakeProbe(f"p{i}", clock, price=2e-4) for i in range(20)]
+    share = loop(instruments(monkeypatch, *probes, budget=0.02), clock, 2000, 1e-2)
+    assert share <= 0.02
+    assert all(early_calls() <= set(probe.measured) for probe in probes)
+
+
+def test_a_probe_too_dear_for_a_short_run_is_not_started_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    dear = FakeProbe("dear", clock, price=1.0, needs=DEAR)
+    tool = instruments(monkeypatch, dear, budget=0.02)
+    assert loop(tool, clock, 300, 1e-2) == 0.0
+    assert dear.measured == []
+    assert "20 training steps" in tool.not_recorded()["dear"]
+
+
+def test_a_guess_that_was_far_too_low_is_paid_back(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    liar, cheap = FakeProbe("liar", clock, price=1.0), FakeProbe("cheap", clock, price=1e-4)
+    share = loop(instruments(monkeypatch, liar, cheap, budget=0.02), clock, 40_000, 1e-2)
+    assert share <= 0.02
+    assert len(cheap.measured) > 2_000, "the others are not silenced meanwhile"
+
+
+def test_a_first_reading_that_was_slow_does_not_hold_up_the_next(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    """torch does once-only work at the first call of everything."""
+
+    class Slow(FakeProbe):
+        def measure(self, step: int) -> Iterable[Reading]:
+            assert self.clock is not None
+            self.clock.now += 0 if self.measured else 5.0
+            return super().measure(step)
+
+    probe = Slow("a", clock, price=1e-4)
+    loop(instruments(monkeypatch, probe, budget=0.02), clock, 30_000, 1e-2)
+    assert len(probe.measured) > 3_000, "at a tenth of the budget, until five seconds are paid back"
+
+
+def test_a_loop_that_slows_down_is_soon_measured_more_often(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    probe = FakeProbe("a", clock, price=1e-3)
+    tool = instruments(monkeypatch, probe, budget=0.02)
+    loop(tool, clock, 5000, 1e-4)
+    fast = len(probe.measured)
+    loop(tool, clock, 2000, 0.2)
+    assert fast < 100
+    assert len(probe.measured) - fast > 1500
+
+
+def test_passing_values_counts_but_leaves_probes_a_tenth(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    probe = FakeProbe("a", clock, price=1e-4)
+    share = loop(instruments(monkeypatch, probe, budget=0.02), clock, 100_000, 1e-4, passing=1e-5)
+    passing = 1e-5 / 1.1e-4
+    assert 0.0005 < share - passing < 0.0025
 
 
 def test_without_a_budget_nothing_is_thinned_out(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
@@ -284,16 +419,63 @@ def test_without_a_budget_nothing_is_thinned_out(monkeypatch: pytest.MonkeyPatch
     assert len(probe.measured) == 50
 
 
+def test_calls_that_were_named_are_kept_whatever_they_cost(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    probe = FakeProbe("a", clock, price=10.0)
+    loop(instruments(monkeypatch, probe, every=[0, 7, 8], budget=0.02), clock, 50, 1e-3)
+    assert probe.measured == [0, 7, 8]
+
+
 def test_a_loop_whose_steps_take_no_time_is_not_measured_at_every_step(
     monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     probe = FakeProbe("a", clock, price=1e-3)
     loop(instruments(monkeypatch, probe, budget=0.02), clock, 5000, 0.0)
-    early = [step for step in probe.measured if step <= 100]
-    assert len(probe.measured) <= len(early) + 2
+    assert len(probe.measured) < 10
 
 
-def test_run_json_says_how_often_each_signal_is_read(tmp_path: Path) -> None:
-    train(tmp_path / "run", every=10)
+@given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=30), st.floats(1e-6, 1.0))
+def test_strides_are_what_is_allowed_and_the_cheap_ones_are_the_last_to_be_thinned(
+    costs: list[float], allowed: float
+) -> None:
+    found = strides(costs, allowed)
+    assert all(stride.bit_count() == 1 for stride in found)
+    assert sum(c / s for c, s in zip(costs, found, strict=True)) <= allowed * (1 + 1e-9)
+    for cost, stride in zip(costs, found, strict=True):
+        if stride > 1:  # had it been left at half, the share would have been the largest or too much
+            assert 2 * cost / stride >= level(costs, allowed) * (1 - 1e-9) / 2
+
+
+@given(st.lists(st.floats(0, 1e3), min_size=1), st.floats(0, 1e3))
+def test_the_level_uses_up_the_total_or_meets_every_demand(demands: list[float], total: float) -> None:
+    cap = level(demands, total)
+    met = sum(min(demand, cap) for demand in demands)
+    assert met == pytest.approx(min(total, sum(demands)), rel=1e-6, abs=1e-9)
+
+
+def test_run_json_says_how_often_each_signal_was_read_and_at_what_price(tmp_path: Path) -> None:
+    train(tmp_path / "run", every=2)
     said = json.loads((tmp_path / "run/run.json").read_text())["signals"]
-    assert said["grad/norm"] == {"unit": "", "cadence": "every 10 steps"}
+    assert (said["grad/norm"]["cadence"], said["grad/norm"]["readings"]) == ("every 2 steps", 3)
+    assert 0 < said["grad/norm"]["seconds"] < 1
+    assert {"recorder/overhead", "recorder/dropped"} <= set(said)
+
+
+# --- what was asked for and cannot be had --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        ("full", "model="),
+        (["grad/norm"], "grad/norm need model="),
+        (["lr"], "lr need optimizer="),
+        (["grad/norm", "lr"], "model=.*optimizer="),
+    ],
+)
+def test_a_signal_asked_for_without_what_it_needs_is_an_error_that_says_what(
+    tmp_path: Path, wanted: Any, text: str
+) -> None:
+    with pytest.raises(BadOption, match=text) as caught:
+        record(tmp_path / "run", signals=wanted)
+    assert "hand " in caught.value.hint
+    assert not (tmp_path / "run").exists()

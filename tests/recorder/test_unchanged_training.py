@@ -1,9 +1,8 @@
-"""Training with and without the recorder ends in the same bits."""
+"""Training with and without the recorder ends in the same bits, whatever is trained and whatever is measured."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,35 +13,13 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402  # after the skip
 
+from exact import assert_same  # noqa: E402
 from runopsy.recorder import record  # noqa: E402
 from runopsy.store import read_run  # noqa: E402
+from zoo import SPECIMENS, Specimen  # noqa: E402
 
-STEPS = 12
-
-
-def mlp() -> nn.Module:
-    return nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))
-
-
-def convnet() -> nn.Module:
-    return nn.Sequential(
-        nn.Unflatten(1, (1, 2, 4)), nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.3),
-        nn.Flatten(), nn.Linear(32, 4),
-    )  # fmt: skip
-
-
-def transformer() -> nn.Module:
-    layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.2, batch_first=True)
-    encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
-    return nn.Sequential(nn.Unflatten(1, (2, 4)), nn.Linear(4, 8), encoder, nn.Flatten(), nn.Linear(16, 4))
-
-
-def adam(model: nn.Module) -> torch.optim.Optimizer:
-    return torch.optim.Adam(model.parameters(), lr=0.01)
-
-
-def sgd(model: nn.Module) -> torch.optim.Optimizer:
-    return torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, nesterov=True)
+STEPS = 8
+RENTED = ("_orig_mod", "_compiled_call_impl")  # what torch.compile keeps in a module, new for each
 
 
 class Nothing:
@@ -58,21 +35,41 @@ class Nothing:
     def __exit__(self, *_: object) -> None: ...
 
 
-def train(make: Callable[[], nn.Module], optimize: Callable[[nn.Module], Any], folder: Path | None) -> dict[str, Any]:
-    """Train; everything that a later step could depend on."""
+def recorded(folder: Path, specimen: Specimen, model: nn.Module, optimizer: Any) -> Any:
+    """A recording of everything at every step."""
+    batches = {name: specimen.batch(n) for name, n in (("probe", 40), ("heldout", 40), ("canaries", 20))}
+    return record(
+        folder, model=model, optimizer=optimizer, loss_fn=specimen.loss_fn, **batches, head=specimen.head,
+        signals="full", every=1, budget=None,
+    )  # fmt: skip
+
+
+def seed() -> None:
     torch.manual_seed(0), random.seed(0), np.random.seed(0)  # noqa: NPY002  # the global states are what is compared
-    model = make()
-    optimizer = optimize(model)
+
+
+def own(module: nn.Module) -> dict[str, Any]:
+    """What a module keeps by itself."""
+    return {name: value for name, value in vars(module).items() if not name.startswith("_") and name not in RENTED}
+
+
+def train(specimen: Specimen, folder: Path | None) -> dict[str, Any]:
+    """Train; everything that a later step could depend on."""
+    seed()
+    model = specimen.model()
+    optimizer = specimen.optimizer(model)
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, 5)
-    loss_of = nn.CrossEntropyLoss()
-    options = {"model": model, "optimizer": optimizer, "signals": "full", "every": 1, "budget": None}
     losses = []
-    with record(folder, **options) if folder else Nothing() as run:
+    run = recorded(folder, specimen, model, optimizer) if folder else Nothing()
+    seed()
+    with run:
         for step in range(STEPS):
-            x, y = torch.randn(16, 8), torch.randint(0, 4, (16,))
             optimizer.zero_grad(set_to_none=step % 2 == 0)
-            loss = loss_of(model(x), y)
-            loss.backward()
+            for _ in range(specimen.batches):
+                x, y = specimen.batch(16)
+                with specimen.around():
+                    loss = specimen.loss_fn(model(x), y) / specimen.batches
+                loss.backward()
             run.step(step, {"train/loss": loss})
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
@@ -81,59 +78,49 @@ def train(make: Callable[[], nn.Module], optimize: Callable[[nn.Module], Any], f
             if step % 4 == 3:
                 model.eval()
                 with torch.no_grad():
-                    run.log(step, {"val/loss": loss_of(model(x), y)})
+                    run.log(step, {"val/loss": specimen.loss_fn(model(x), y)})
                 model.train()
     return {
         "losses": torch.stack(losses).detach(),
         "model": model.state_dict(),
         "gradients": [p.grad for p in model.parameters()],
-        "versions": [p._version for p in model.parameters()],
+        "versions": [p._version for p in (*model.parameters(), *model.buffers())],
         "modes": [m.training for m in model.modules()],
-        "hooks": [len(m._forward_hooks) + len(m._backward_hooks) for m in model.modules()],
+        "own": [own(m) for m in model.modules() if type(m).__name__ == "Odd"],
+        "parts": [[list(m._parameters), list(m._buffers), list(m._modules), list(vars(m))] for m in model.modules()],
+        "hooks": [len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in model.modules()],
+        "hooks of weights": [len(p._backward_hooks or ()) for p in model.parameters()],
         "optimizer": optimizer.state_dict(),
         "random": [torch.get_rng_state(), random.getstate(), np.random.get_state()],  # noqa: NPY002
         "grad mode": torch.is_grad_enabled(),
     }
 
 
-def assert_same(one: Any, two: Any, where: str = "") -> None:
-    """Equal to the last bit, whatever it is made of."""
-    assert type(one) is type(two), where
-    if isinstance(one, torch.Tensor):
-        assert (one.dtype, one.shape) == (two.dtype, two.shape), where
-        assert one.numpy().tobytes() == two.numpy().tobytes(), where
-    elif isinstance(one, np.ndarray):
-        assert one.tobytes() == two.tobytes(), where
-    elif isinstance(one, dict):
-        assert list(one) == list(two), where
-        for key in one:
-            assert_same(one[key], two[key], f"{where}/{key}")
-    elif isinstance(one, (list, tuple)):
-        assert len(one) == len(two), where
-        for i, (a, b) in enumerate(zip(one, two, strict=True)):
-            assert_same(a, b, f"{where}/{i}")
-    else:
-        assert one == two, where
-
-
-@pytest.mark.parametrize("optimize", [adam, sgd])
-@pytest.mark.parametrize("make", [mlp, convnet, transformer])
-def test_training_with_and_without_the_recorder_ends_in_the_same_bits(
-    tmp_path: Path, make: Callable[[], nn.Module], optimize: Callable[[nn.Module], Any]
-) -> None:
-    without = train(make, optimize, None)
-    recorded = train(make, optimize, tmp_path / "run")
-    assert_same(without, recorded)
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")  # of a checkpoint, in the validation here
+@pytest.mark.parametrize("name", list(SPECIMENS))
+def test_training_with_and_without_the_recorder_ends_in_the_same_bits(tmp_path: Path, name: str) -> None:
+    specimen = SPECIMENS[name]
+    without = train(specimen, None)
+    assert_same(without, train(specimen, tmp_path / "run"))
     tracks = read_run(tmp_path / "run").tracks
-    assert len(tracks["train/loss"]) == STEPS
-    assert {"grad/norm", "weights/norm", "weights/update_ratio", "lr", "val/loss"} <= set(tracks)
-    np.testing.assert_array_equal(tracks["train/loss"].value, without["losses"].numpy().astype(float))
-    assert {len(tracks[name]) for name in ("grad/norm", "weights/norm", "weights/update_ratio")} == {STEPS}
+    np.testing.assert_array_equal(tracks["train/loss"].value, without["losses"].float().numpy().astype(float))
+    for signal in ("grad/norm", "weights/norm", "weights/update_ratio", "logits/scale"):
+        assert len(tracks[signal]) == STEPS, signal
 
 
 def test_the_comparison_would_notice_one_bit() -> None:
-    without, other = train(mlp, adam, None), train(mlp, adam, None)
+    without, other = train(SPECIMENS["mlp"], None), train(SPECIMENS["mlp"], None)
     weight = next(iter(other["model"].values()))
     weight.view(torch.int32)[0, 0] ^= 1
     with pytest.raises(AssertionError, match=r"/model/0\.weight"):
         assert_same(without, other)
+
+
+def test_a_compiled_model_is_not_compiled_again(tmp_path: Path) -> None:
+    def compiles(folder: Path | None) -> int:
+        torch._dynamo.reset()
+        torch._dynamo.utils.counters.clear()
+        train(SPECIMENS["compiled"], folder)
+        return int(torch._dynamo.utils.counters["stats"]["unique_graphs"])
+
+    assert compiles(tmp_path / "run") == compiles(None) > 0

@@ -92,7 +92,7 @@ def test_a_name_with_a_special_word_is_doubtful(name):
     [
         "loss_scale", "train/loss_scale", "best_val_loss", "val_acc_best", "min_loss", "val_loss_std", "train_loss_var",
         "loss_weight", "grad_loss", "train_val_loss_gap", "acc_diff", "loss_ratio", "top5_acc", "val/top_5_accuracy",
-        "val/topKAcc", "val_acc5", "Acc@5", "val_word_error_rate", "val_error", "train_err", "perplexity", "val_ppl",
+        "val/topKAcc", "val_acc5", "Acc@5", "val_word_error_rate", "val_error", "train_err",
         "learning_rate", "lr", "grad_norm", "accumulation", "lossless", "entropy", "f1", "auc", "epoch", "step", "mAP",
         "gradient_accumulation_steps", "stop_loss_patience", "effective_rank",
     ],

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from runopsy.errors import BadOption
 from runopsy.model import Track
-from runopsy.signals import ROLES, assign
+from runopsy.signals import ROLES, assign, in_unit
 
 
 def track(name: str, values=None, rows: int = 50) -> Track:
@@ -284,3 +284,62 @@ def test_every_column_is_listed_once_and_no_role_twice(names):
     assert [role.track for role in found] == names
     played = [role.role for role in found if role.role]
     assert len(played) == len(set(played))
+
+
+# --- quantities by other names -------------------------------------------------------------------
+
+
+def roles_of(**curves):
+    step = np.arange(20.0)
+    tracks = {name: Track(name, step, np.asarray(value, dtype=float)) for name, value in curves.items()}
+    return {role.track: role for role in assign(tracks)}
+
+
+FALLING, RISING = np.geomspace(4, 0.1, 20), np.linspace(0.1, 0.9, 20)
+
+
+def test_a_perplexity_is_a_loss_by_its_logarithm():
+    role = roles_of(train_loss=FALLING, val_ppl=np.exp(FALLING))["val_ppl"]
+    assert (role.role, role.logarithm, role.better) == ("val/loss", True, "lower")
+    np.testing.assert_allclose(in_unit(np.exp(FALLING), role), FALLING)
+
+
+def test_a_perplexity_beside_its_loss_plays_no_role():
+    found = roles_of(train_loss=FALLING, val_loss=FALLING, val_ppl=np.exp(FALLING))
+    assert (found["val_loss"].role, found["val_ppl"].role) == ("val/loss", "")
+
+
+def test_an_accuracy_that_falls_with_its_loss_is_asked_about():
+    role = roles_of(train_loss=FALLING, val_loss=FALLING, val_accuracy=1 - RISING)["val_accuracy"]
+    assert role.role == ""
+    assert "--map val/error=NAME" in role.why
+
+
+def test_an_accuracy_that_rises_or_loses_little_is_one():
+    found = roles_of(train_loss=FALLING, train_acc=RISING, val_loss=1 / FALLING, val_acc=0.9 - RISING / 3)
+    assert (found["train_acc"].role, found["val_acc"].role) == ("train/acc", "val/acc")
+
+
+def test_map_takes_an_error_rate_in_either_unit():
+    tracks = {
+        "loss": Track("loss", np.arange(20.0), FALLING),
+        "wrong": Track("wrong", np.arange(20.0), 100 - 90 * RISING),
+    }
+    role = next(r for r in assign(tracks, {"val/error": "wrong"}) if r.track == "wrong")
+    assert (role.role, role.complement, role.scale) == ("val/acc", True, 0.01)
+
+
+def test_the_losses_of_a_pair_that_plays_against_each_other_are_no_training_loss():
+    found = roles_of(loss_G=RISING, loss_D=FALLING)
+    assert {role.role for role in found.values()} == {""}
+    assert "adversarial" in found["loss_G"].why
+
+
+@pytest.mark.parametrize(
+    ("name", "direction"),
+    [("val_loss", "lower"), ("top1", "higher"), ("rollout/ep_rew_mean", "higher"), ("metrics/mAP50(B)", ""),
+     ("val_ppl", "lower"), ("eval/bleu", "higher"), ("lr", ""), ("wer", "lower"), ("grad_norm", ""),
+     ("val_f1", "higher")],
+)  # fmt: skip
+def test_the_direction_is_said_where_the_name_says_it(name, direction):
+    assert roles_of(**{name: RISING})[name].better == direction

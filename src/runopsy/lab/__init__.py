@@ -7,10 +7,11 @@ curve: every value comes out of a model that is being trained. Importing this lo
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from runopsy.errors import BadOption, RunopsyError
-from runopsy.lab.task import Planted, Progress, Task, Trainer, Truth
+from runopsy.lab.task import Destination, Planted, Progress, Task, Trainer, Truth
 from runopsy.plugins import load
 
 __all__ = ["TASKS", "Planted", "Task", "Truth", "run"]
@@ -23,6 +24,7 @@ TASKS: tuple[Task, ...] = (
         "A two-layer network fits its training sums early and stands at chance on the others; "
         "weight decay then carries it to the rule, many times later.",
         "runopsy.lab.modular:grokking",
+        ("weight_decay", "lr", "train_share", "steps"),
     ),
     Task(
         "memorization",
@@ -80,7 +82,14 @@ TASKS: tuple[Task, ...] = (
 )
 
 
-def run(name: str, folder: str | os.PathLike[str], seed: int = 0, progress: Progress | None = None) -> Truth:
+def run(
+    name: str,
+    folder: str | os.PathLike[str],
+    seed: int = 0,
+    progress: Progress | None = None,
+    knobs: Mapping[str, float] | None = None,
+    signals: str = "default",
+) -> Truth:
     """Train one task into a new run folder, and write its truth.json.
 
     Args:
@@ -88,17 +97,21 @@ def run(name: str, folder: str | os.PathLike[str], seed: int = 0, progress: Prog
         folder: must not exist.
         seed: data, initial weights and the order of the batches follow from it.
         progress: told the share that is done, 0 to 1, about a hundred times.
+        knobs: what to set otherwise than the task does, e.g. ``{"weight_decay": 1.0}``; see ``Task.knobs``.
+        signals: which are recorded, as ``runopsy.record`` takes them: ``"default"``, ``"full"``, ``"scalars"``.
 
     Raises:
-        BadOption: no such task.
+        BadOption: no such task, or no such knob.
         RunExists: the folder exists.
         RunopsyError: torch is not installed, the folder cannot be written, or the training did not show
             what the task is there to show (no such seed is known).
     """
     task = _task(name)
+    turned = dict(knobs or {})
+    _require_knobs(task, turned)
     _require_torch()
     trainer: Trainer = load(task.trainer)
-    truth = trainer(Path(folder), seed, progress or _silent)
+    truth = trainer(Destination(Path(folder), signals), seed, progress or _silent, **turned)
     try:
         truth.write(Path(folder))
     except OSError as cause:
@@ -111,6 +124,13 @@ def _task(name: str) -> Task:
         if task.name == name:
             return task
     raise BadOption(f"the lab has no {name!r}", hint=f"it has {', '.join(task.name for task in TASKS)}")
+
+
+def _require_knobs(task: Task, knobs: Mapping[str, float]) -> None:
+    unknown = ", ".join(sorted(set(knobs) - set(task.knobs)))
+    if unknown:
+        has = f"it has {', '.join(task.knobs)}" if task.knobs else "nothing about this training can be set"
+        raise BadOption(f"{task.name} has no {unknown}", hint=has)
 
 
 def _require_torch() -> None:

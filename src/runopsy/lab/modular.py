@@ -6,13 +6,13 @@ generalisation was described by Power et al., "Grokking" (arXiv 2201.02177).
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from runopsy.lab.loop import Curves, Examples, Experiment, every, quiet_corner, stream, train
-from runopsy.lab.task import Planted, Progress, Truth, expect
+from runopsy.lab.task import Destination, Planted, Progress, Truth, expect
 
 PRIME = 53  # 2 809 sums: small enough for full batches in milliseconds, large enough that chance is 2 %
 SHARE = 0.4  # of all sums in the training set; with 0.3 the rule comes more than twice as late
@@ -47,9 +47,27 @@ class Quadratic(nn.Module):
         return self.readout(hidden)  # type: ignore[no-any-return]
 
 
-def grokking(folder: Path, seed: int, progress: Progress) -> Truth:
+class Knobs(NamedTuple):
+    """What two runs of this training may differ in."""
+
+    decay: float
+    lr: float
+    train_share: float
+    steps: int
+
+
+def grokking(
+    to: Destination,
+    seed: int,
+    progress: Progress,
+    *,
+    weight_decay: float = DECAY,
+    lr: float = RATE,
+    train_share: float = SHARE,
+    steps: int = STEPS,
+) -> Truth:
     """Weight decay takes the network from the memorized sums to the rule."""
-    curves = _train(folder, seed, progress, DECAY)
+    curves = _train(to, seed, progress, Knobs(weight_decay, lr, train_share, int(steps)))
     fit = _fitted(curves, seed)
     gain = _late_gain(curves, fit)
     expect(curves.val_acc[-1] >= RULE, "the rule is found", seed)
@@ -62,9 +80,9 @@ def grokking(folder: Path, seed: int, progress: Progress) -> Truth:
     return Truth("grokking", seed, ("grokked",), (_onset(curves), gain), why)
 
 
-def memorization(folder: Path, seed: int, progress: Progress) -> Truth:
+def memorization(to: Destination, seed: int, progress: Progress) -> Truth:
     """Nothing moves the network off the memorized sums."""
-    curves = _train(folder, seed, progress, decay=0.0)
+    curves = _train(to, seed, progress, Knobs(0.0, RATE, SHARE, STEPS))
     fit = _fitted(curves, seed)
     expect(max(curves.val_acc) <= CHANCE, "validation stays near chance", seed)
     why = (
@@ -75,32 +93,32 @@ def memorization(folder: Path, seed: int, progress: Progress) -> Truth:
     return Truth("memorization", seed, ("memorized",), (_onset(curves),), why)
 
 
-def _train(folder: Path, seed: int, progress: Progress, decay: float) -> Curves:
+def _train(to: Destination, seed: int, progress: Progress, knobs: Knobs) -> Curves:
     with quiet_corner(seed):
-        known, held = _sums(seed)
+        known, held = _sums(seed, knobs.train_share)
         model = Quadratic(PRIME, WIDTH)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, betas=BETAS, weight_decay=decay)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=knobs.lr, betas=BETAS, weight_decay=knobs.decay)
         config = {
             "data": "modular addition",
             "prime": PRIME,
-            "train_share": SHARE,
+            "train_share": knobs.train_share,
             "model": "quadratic MLP",
             "width": WIDTH,
             "optimizer": "AdamW",
-            "lr": RATE,
+            "lr": knobs.lr,
             "betas": list(BETAS),
-            "weight_decay": decay,
+            "weight_decay": knobs.decay,
         }
-        experiment = Experiment(model, optimizer, known, held, STEPS, seed, every(LOOK, STEPS), config)
-        return train(experiment, folder, progress)
+        experiment = Experiment(model, optimizer, known, held, knobs.steps, seed, every(LOOK, knobs.steps), config)
+        return train(experiment, to, progress)
 
 
-def _sums(seed: int) -> tuple[Examples, Examples]:
+def _sums(seed: int, share: float) -> tuple[Examples, Examples]:
     """All p² sums, split at random into those to learn from and those to be asked."""
     pairs = torch.cartesian_prod(torch.arange(PRIME), torch.arange(PRIME))
     sums = Examples(pairs, pairs.sum(dim=1) % PRIME)
     order = torch.randperm(len(sums), generator=stream(seed, "data"))
-    cut = int(SHARE * len(sums))
+    cut = int(share * len(sums))
     return sums[order[:cut]], sums[order[cut:]]
 
 

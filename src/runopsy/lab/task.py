@@ -14,7 +14,16 @@ from runopsy.errors import RunopsyError
 TRUTH = "truth.json"  # beside run.json; nothing in runopsy's analysis reads it
 
 Progress = Callable[[float], None]  # told the share of the training that is done, 0 to 1
-Trainer = Callable[[Path, int, Progress], "Truth"]  # trains into a new run folder from a seed
+# trains from a seed: (destination, seed, progress, **knobs)
+Trainer = Callable[..., "Truth"]
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a training is recorded, and how much of it."""
+
+    folder: Path  # must not exist
+    signals: str = "default"  # as runopsy.record takes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,7 @@ class Task:
     seconds: int  # about how long on one core of an ordinary machine
     shows: str
     trainer: str  # dotted path of a Trainer, because the module that holds it imports torch
+    knobs: tuple[str, ...] = ()  # what may be set otherwise, in the words of the run's own config
 
 
 @dataclass(frozen=True, slots=True)

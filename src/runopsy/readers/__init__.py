@@ -1,31 +1,59 @@
-"""Logs on disk → Run. A reader is a module with ``recognises`` and ``read``; the first that recognises reads."""
+"""Logs on disk → Run. A reader is a module with ``recognises`` and ``read``; the first that recognises reads.
+
+A reader is asked about files and about folders alike (``Source.is_folder``); it goes by content, and never
+executes or unpickles what it finds. It gives the run, or, where there are several, a name for each and what reads it.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
-from runopsy.readers import columnar, delimited, jsonlines
+from runopsy.readers import (
+    aim,
+    clearml,
+    columnar,
+    comet,
+    database,
+    delimited,
+    documents,
+    dvclive,
+    huggingface,
+    jsonlines,
+    mlflow_database,
+    mlflow_files,
+    mlperf,
+    neptune,
+    sacred,
+    tensorboard,
+    textlog,
+    trackio,
+    wandb_export,
+    wandb_offline,
+)
+from runopsy.readers.candidates import Candidate, Found, as_candidates, choose
+from runopsy.readers.folders import search
 from runopsy.readers.source import Source
 from runopsy.store import is_run_folder, read_run
 
-__all__ = ["READERS", "Reader", "read"]
+__all__ = ["READERS", "Candidate", "Found", "Reader", "read", "runs"]
 
 
 class Reader(Protocol):
     """What a reader module offers."""
 
     def recognises(self, source: Source) -> bool:
-        """Whether the content (not the name) looks like this format."""
+        """Whether the content (not the name) looks like this format; cheap: the head of a file, a folder's names."""
         ...
 
-    def read(self, source: Source) -> Run:
-        """The whole log.
+    def read(self, source: Source) -> Found:
+        """The whole log; where it holds several runs, a ``Candidate`` for each, which reads it when asked.
 
         Raises:
             UnreadableLog: it is this format, and broken beyond use.
@@ -33,34 +61,69 @@ class Reader(Protocol):
         ...
 
 
-READERS: tuple[Reader, ...] = (columnar, jsonlines, delimited)  # most specific first
+# The most specific first; what any text may look like comes last.
+READERS: tuple[Reader, ...] = (
+    tensorboard,
+    wandb_offline,
+    mlflow_files,
+    mlflow_database,
+    trackio,
+    dvclive,
+    sacred,
+    comet,
+    clearml,
+    aim,
+    database,
+    neptune,
+    columnar,
+    huggingface,
+    mlperf,
+    jsonlines,
+    documents,
+    wandb_export,
+    delimited,
+    textlog,
+)
 
-LOG_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")  # what a folder is searched for
-DEPTH = 2  # folders below the one given; deeper trees are collections of runs, not one run
 PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, zip, bzip2, xz, zstd
 JSON = re.compile(r"\s*(\{\s*(\"|\}|$)|\[\s*(\{|\[|\"|$))")  # how a document begins, unlike [2026-01-31] …
-EXPORT = "runopsy reads its own run folders, CSV, TSV, JSON lines and Parquet; export the log to one of them"
+EXPORT = "runopsy reads tables, JSON, text logs and the files of the usual trackers; export the log as CSV"
 
 
-def read(path: str | os.PathLike[str]) -> Run:
+def read(path: str | os.PathLike[str], run: str | int | None = None) -> Run:
     """The run at ``path``: a run folder, a log file, a folder that holds one, or ``-`` for standard input.
 
+    Args:
+        path: where it is.
+        run: where there are several, the number (from 1) or the name of one.
+
     Raises:
-        UnreadableLog: nothing there, several logs there, or no format that is known.
+        UnreadableLog: nothing there, several runs there, or no format that is known.
+        BadOption: there is no such run.
+    """
+    return choose(runs(path), None if run is None else str(run), str(path)).read()
+
+
+def runs(path: str | os.PathLike[str]) -> tuple[Candidate, ...]:
+    """Every run at ``path``, by name, to be read when asked; at least one.
+
+    Raises:
+        UnreadableLog: as ``read``, but for several runs.
     """
     if str(path) == "-":
-        return _read_source(Source.from_bytes("standard input", sys.stdin.buffer.read()))
+        return as_candidates(_read_source(Source.from_bytes("standard input", sys.stdin.buffer.read())))
     try:
-        place = _find(str(path))
-        return read_run(place) if place.is_dir() else _read_source(Source.from_file(place))
+        return as_candidates(_open(_find(str(path))))
     except OSError as cause:
-        raise UnreadableLog(
-            f"{path} cannot be read: {cause.strerror or cause}", hint="check the path and its permissions"
-        ) from cause
+        raise _unreadable(str(path), cause) from cause
+
+
+def _unreadable(path: str, cause: OSError) -> UnreadableLog:
+    return UnreadableLog(f"{path} cannot be read: {cause.strerror or cause}", hint="check the path and its permissions")
 
 
 def _find(path: str) -> Path:
-    """The run folder or the file that a path means.
+    """The file or folder that a path means.
 
     Raises:
         UnreadableLog: nothing is there, or nothing that can be read without waiting.
@@ -71,14 +134,46 @@ def _find(path: str) -> Path:
         loop = bool(path) and place.is_symlink()
         what = f"{path} is a link that leads nowhere" if loop else f"{path or 'an empty path'} does not exist"
         raise UnreadableLog(what, hint="give a run folder, a log file, or - for standard input")
-    if place.is_dir():
-        place = _the_log_in(place)
     if not place.is_dir() and not place.is_file():  # a pipe without a writer would be waited for, without end
         raise UnreadableLog(f"{place} is no regular file", hint=f"pipe it in: runopsy analyze - < {place}")
     return place
 
 
-def _read_source(source: Source) -> Run:
+def _open(place: Path) -> Found:
+    """What is in a file or folder."""
+    if not place.is_dir():
+        return _read_source(Source.from_file(place))
+    found = _recognised(place)
+    if found is not None:
+        return found[1]()
+    next(place.iterdir(), None)  # says why, where it is not for us to look into
+    return search(place, _recognised)
+
+
+def _recognised(place: Path) -> tuple[int, Callable[[], Found]] | None:
+    """The place in READERS of the reader of a file or folder, and what reads it; None where none recognises it."""
+    if place.is_dir() and is_run_folder(place):
+        return -1, lambda: _guarded(place, lambda: read_run(place))
+    try:
+        source = Source.from_folder(place) if place.is_dir() else Source.from_file(place)
+        found = next(((rank, reader) for rank, reader in enumerate(READERS) if reader.recognises(source)), None)
+    except OSError:
+        return None  # in a search, what cannot be opened is none of the logs
+    if found is None:
+        return None
+    rank, reader = found
+    return rank, lambda: _guarded(place, lambda: reader.read(source))
+
+
+def _guarded(place: Path, load: Callable[[], Found]) -> Found:
+    """What ``load`` gives, where the file system lets it."""
+    try:
+        return load()
+    except OSError as cause:
+        raise _unreadable(str(place), cause) from cause
+
+
+def _read_source(source: Source) -> Found:
     if source.is_empty:
         raise UnreadableLog(f"{source.name} is empty", hint="the training has written nothing yet, or elsewhere")
     for reader in READERS:
@@ -96,43 +191,7 @@ def _unknown(source: Source) -> UnreadableLog:
         return UnreadableLog(f"{source.name} is binary data of no format that runopsy knows", hint=EXPORT)
     if source.first_lines() and JSON.match(source.first_lines()[0]):
         return UnreadableLog(
-            f"{source.name} is JSON, but not JSON lines",
-            hint="write each row as one object on one line; jq -c '.[]' does so for a list of them",
+            f"{source.name} is JSON that names no loss and no accuracy",
+            hint="runopsy reads JSON lines, lists of objects and objects of lists; export the log as CSV",
         )
     return UnreadableLog(f"{source.name} is text without a table in it", hint=EXPORT)
-
-
-def _the_log_in(folder: Path) -> Path:
-    """The one run in a folder: itself, or the only log in it or a little below.
-
-    Raises:
-        UnreadableLog: none, or several (which are named).
-    """
-    if is_run_folder(folder):
-        return folder
-    found = _logs_below(folder, DEPTH)
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise UnreadableLog(
-            f"{folder} holds no log that runopsy knows",
-            hint=f"it looks for run folders and {', '.join(LOG_SUFFIXES)}; name the file if it is called otherwise",
-        )
-    some = ", ".join(str(f.relative_to(folder)) for f in found[:5])
-    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-    raise UnreadableLog(f"{folder} holds {len(found)} logs: {some}{more}", hint="name one of them")
-
-
-def _logs_below(folder: Path, depth: int) -> list[Path]:
-    found: list[Path] = []
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            if is_run_folder(entry):
-                found.append(entry)
-            elif depth and os.access(entry, os.R_OK | os.X_OK):
-                found.extend(_logs_below(entry, depth - 1))
-        elif entry.suffix.lower() in LOG_SUFFIXES and entry.is_file():
-            found.append(entry)
-    return found

@@ -22,6 +22,8 @@ def restarts(at: Values) -> Counts:
     the highest one before; and what follows up to that height was at least in part logged before, for rows that
     fill a hole are only out of order. Rows in no order at all are one attempt.
     """
+    if not (at[1:] < at[:-1]).any():  # nearly always, and nothing need be held for it
+        return np.zeros(0, dtype=np.int64)
     change = np.flatnonzero(np.append(True, at[1:] != at[:-1])) if len(at) else np.zeros(0, dtype=np.int64)
     steps = at[change]  # rows that share a step count as one
     falls = np.flatnonzero(steps[1:] < steps[:-1]) + 1
@@ -59,6 +61,8 @@ def common_sessions(at: Values, columns: Iterable[Counts]) -> Counts | None:
         at: where each row stands; no NaN.
         columns: for every column, the rows in which it has a value.
     """
+    if not (at[1:] < at[:-1]).any():
+        return None
     spans: set[tuple[int, int]] = set()
     for rows in {column.tobytes(): column for column in columns}.values():
         for begin in restarts(at[rows]).tolist():

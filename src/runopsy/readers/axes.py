@@ -9,7 +9,7 @@ import numpy as np
 
 from runopsy.readers.attempts import DISORDER
 from runopsy.readers.cells import MOSTLY, seconds_in
-from runopsy.readers.several import is_counter, refuse
+from runopsy.readers.several import is_counter, told_apart_by
 from runopsy.signals.names import guess
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ AXES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("epoch", ("epoch", "epochs", "ep", "epoch_num", "current_epoch", "train_epoch")),
     ("tokens", ("tokens", "total_tokens", "tokens_seen", "num_tokens", "num_input_tokens_seen",
                 "throughput_total_tokens")),
+    ("samples", ("samples", "samples_seen", "num_samples", "samples_count", "examples", "examples_seen", "images_seen",
+                 "consumed_samples", "consumed_train_samples")),
     ("time", ("timestamp", "_timestamp", "wall_time", "walltime", "unix_time", "datetime", "date", "time", "elapsed",
               "elapsed_time", "_runtime")),
 )  # fmt: skip
@@ -37,6 +39,7 @@ CLOCKS = ("timestamp", "_timestamp", "wall_time", "walltime", "unix_time", "date
 EPOCHS = dict(AXES)["epoch"]
 COUNTING = {word for _, words in AXES for word in words} | set(CLOCKS)
 CROWDED = 1 / 3  # share of values that share their epoch with the value before: it is logged more finely than that
+ALIKE = 1.5  # × between the ends of two counters that take turns: validations count to a hundredth of the steps
 SINCE = 1e8  # s: a clock beyond it counts from 1970 (this is March 1973), not from the start of the run
 FINER = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))  # a clock beyond it counts ns, µs, ms: as seconds, the year 5138
 
@@ -44,7 +47,7 @@ FINER = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))  # a clock beyond it counts ns, 
 class Axis(NamedTuple):
     """What positions count, and where each row stands."""
 
-    counts: str  # "step", "epoch", "tokens", "time" or "row"
+    counts: str  # "step", "epoch", "tokens", "samples", "time" or "row"
     column: str | None
     at: Values  # (rows,) NaN where a row does not say
 
@@ -59,38 +62,63 @@ def rows_in(table: Table) -> int:
     return len(next(iter(table.values())))
 
 
-def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, source: str, notes: list[str]) -> Axis:
+class Apart(NamedTuple):
+    """No axis: the rows are of several runs."""
+
+    column: str  # each of its values is a run
+
+
+def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[str]) -> Axis | Apart:
     """The best of the columns that count something; the number of the row where none does.
 
     Args:
         table: the columns as they are.
         numbers: what of them are numbers.
         kinds: what each row is of, where a column says so: the metric of a long table, train or val.
-        source: what an error calls the log.
         notes: where it is said what was passed over.
-
-    Raises:
-        UnreadableLog: the table holds several runs.
     """
     plain_names = {name: plain(name) for name in table}
     by_plain = {plain_names[name]: name for name in reversed(list(table))}
     series = _longest_series(numbers, plain_names, kinds, rows_in(table))
     for counts, words in AXES:
-        for name in (by_plain[word] for word in words if word in by_plain):
-            at, dated = _positions(table[name], numbers[name])
+        alike = [by_plain[word] for word in words if word in by_plain]
+        shared = _in_turn(alike, numbers, notes) if counts != "time" else None
+        for name in alike:
+            at, dated = _positions(table[name], numbers[name]) if shared is None else (shared, False)
             if at is None:
                 continue
             really = "time" if dated else counts
             trouble = _trouble(really, at)
             if not trouble:
                 at = since_start(at) if really == "time" else _end_to_end(at, series, numbers, plain_names, name, notes)
-                refuse(table, numbers, plain_names, name, at, series, source)
+                runs = told_apart_by(table, numbers, plain_names, name, at, series)
+                if runs is not None:
+                    return Apart(runs)
                 trouble = _not_as_fine_as_the_rows(really, at[series])
             if not trouble:
                 return Axis(really, name, at)
             notes.append(f"column {name!r} {trouble}, so it is not the axis")
-    notes.append("no column counts steps, epochs, tokens or time: rows are counted instead")
+    notes.append("no column counts steps, epochs, tokens, samples or time: rows are counted instead")
     return Axis("row", None, np.arange(rows_in(table), dtype=np.float64))
+
+
+def _in_turn(names: list[str], numbers: Numbers, notes: list[str]) -> Values | None:
+    """Two columns that count alike in different rows, as one: ``iter`` beside losses, ``step`` beside evaluations."""
+    import polars as pl
+
+    columns = [(name, column) for name in names if (column := numbers[name]) is not None and column.count()]
+    if len(columns) != 2:
+        return None
+    (one, first), (other, second) = columns
+    if (first.is_not_null() & second.is_not_null()).any():
+        return None
+    both = pl.select(pl.coalesce(first, second)).to_series().to_numpy().astype(np.float64)
+    said = both[~np.isnan(both)]
+    ends = [float(column.max() or 0.0) for column in (first, second)]  # type: ignore[arg-type]  # of numbers
+    if not rises(said) or max(ends) > ALIKE * max(min(ends), 1.0):
+        return None
+    notes.append(f"columns {one!r} and {other!r} never stand in one row and count alike: they are one axis")
+    return both
 
 
 def _longest_series(numbers: Numbers, plain_names: dict[str, str], kinds: pl.Series | None, rows: int) -> Counts:
@@ -143,14 +171,14 @@ def _positions(column: pl.Series, numbers: pl.Series | None) -> tuple[Values | N
     found = seconds_in(column) if dated else numbers
     if found is None:
         return None, False
-    values = found.to_numpy().astype(np.float64)
-    finite = np.where(np.isfinite(values), values, np.nan)
+    values = found.to_numpy().astype(np.float64, copy=False)
+    finite = values if np.isfinite(values).all() else np.where(np.isfinite(values), values, np.nan)
     return (None if np.isnan(finite).all() else finite), dated
 
 
 def _trouble(counts: str, at: Values) -> str:
     """Why a column that is called like an axis is none; empty where it is one."""
-    filled = at[~np.isnan(at)]
+    filled = at[~np.isnan(at)] if np.isnan(at).any() else at
     if len(filled) < MOSTLY * len(at):
         return "is empty in most rows"
     if len(at) > 1 and (filled == filled[0]).all():
@@ -179,9 +207,9 @@ def _end_to_end(
 ) -> Values:
     """Steps that start again in every epoch, as a batch number does, laid one epoch after the other."""
     for epochs in (numbers[other] for other, word in plain_names.items() if word in EPOCHS and other != name):
-        if epochs is None or epochs.null_count():
+        if epochs is None or not epochs.count():
             continue
-        epoch = epochs.to_numpy()
+        epoch = epochs.forward_fill().backward_fill().to_numpy()  # a row of another curve may not say it
         if not _restarts_with(at[series], epoch[series]):
             continue
         notes.append(f"column {name!r} starts again in every epoch: the epochs are laid end to end")

@@ -17,6 +17,7 @@ MISSING = ("", "-", "--", "none", "null", "na", "n/a", "<na>", "nil")  # text th
 MOSTLY = 0.5  # share of a column's cells that must be numbers for it to count as one
 
 NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
+PLAIN = re.compile(rf"{NUMBER}|[+-]?(?:nan|inf|infinity)", re.IGNORECASE | re.ASCII)
 PERCENT = re.compile(rf"({NUMBER})\s*%")
 # How numbers print themselves where somebody wrote str(value): tensor(0.31, device='cuda:0'), np.float64(0.5)
 BARE = rf"(?:{NUMBER}|nan|-?inf)"
@@ -132,7 +133,7 @@ def _odd(cell: str, sign: str | None) -> float | None:
 
 
 def _plain(cell: str) -> bool:
-    return re.fullmatch(rf"{NUMBER}|[+-]?(?:nan|inf|infinity)", cell, re.IGNORECASE | re.ASCII) is not None
+    return PLAIN.fullmatch(cell) is not None
 
 
 def _proof(cell: str) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from runopsy.errors import UnreadableLog
-from runopsy.model import Run
+from runopsy.readers.candidates import Found
 from runopsy.readers.frames import to_run
 from runopsy.readers.source import Source
 
@@ -21,22 +21,24 @@ def recognises(source: Source) -> bool:
     return source.head.startswith(MAGIC)
 
 
-def read(source: Source) -> Run:
+def read(source: Source) -> Found:
     """The table, by pyarrow: what polars does with a damaged file may be a panic, which no one can catch as an error.
 
-    All of it is read before it is parsed: a mapped file that is cut meanwhile takes the process with it.
+    It is read, never mapped: a mapped file that is cut meanwhile takes the process with it.
     """
     import pyarrow as pa  # two tenths of a second: only who reads a table pays
     import pyarrow.parquet as pq
 
-    data = source.data()
-    if len(data) < 2 * len(MAGIC) or not data.endswith(MAGIC):
+    if not _has_an_end(source):
         raise UnreadableLog(
             f"{source.name} is a Parquet file without its end",
             hint="it was cut short or is still being written; Parquet has no table until its writer is closed",
         )
     try:
-        with pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True) as file:
+        with (
+            _opened(source) as bytes_,
+            pq.ParquetFile(bytes_, page_checksum_verification=True, pre_buffer=False) as file,
+        ):
             frame, names = _frame(file.read())
     except (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError) as cause:
         raise UnreadableLog(
@@ -47,7 +49,22 @@ def read(source: Source) -> Run:
         raise UnreadableLog(
             f"{source.name} has no column of plain numbers", hint="runopsy reads flat columns; unnest them first"
         )
-    return to_run(frame, names, source, [])
+    run = to_run(frame, names, source, [])
+    del frame
+    pa.default_memory_pool().release_unused()  # steps as integers, as large as the steps the run has now
+    return run
+
+
+def _opened(source: Source) -> BinaryIO:
+    """The file itself: holding its bytes beside its columns would double what a long log needs."""
+    return io.BytesIO(source.data()) if source.path is None else source.path.open("rb")
+
+
+def _has_an_end(source: Source) -> bool:
+    with _opened(source) as file:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(max(0, size - len(MAGIC)))
+        return size >= 2 * len(MAGIC) and file.read() == MAGIC
 
 
 def _frame(table: pa.Table) -> tuple[pl.DataFrame, list[str]]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from runopsy.errors import UnreadableLog
-from runopsy.model import Run
+from runopsy.readers.candidates import Found
 from runopsy.readers.cells import is_number
 from runopsy.readers.frames import to_run
-from runopsy.readers.layout import UNIT, is_remark, layout, split
+from runopsy.readers.layout import UNIT, Layout, is_remark, layout, split
 from runopsy.readers.source import Source
 
 if TYPE_CHECKING:
     import polars as pl
 
+_layout = lru_cache(maxsize=1)(layout)  # it is asked for twice: to recognise a table, and to read it
 MOST = 0.5  # share of rows with more cells than the header, beyond which the separator or a decimal comma is to blame
 AGAIN = 0.5  # share of a line's cells that are known names, and none a number, for it to be another header
 
@@ -30,15 +32,18 @@ class Block(NamedTuple):
 
 def recognises(source: Source) -> bool:
     """Text whose first lines fall into the same cells, at least one column of them numbers, with a header or not."""
-    return not source.is_binary and layout(source.first_lines()) is not None
+    return not source.is_binary and _layout(tuple(source.first_lines())) is not None
 
 
-def read(source: Source) -> Run:
+def read(source: Source) -> Found:
     import polars as pl  # half a second: only who reads a table pays
 
-    found = layout(source.first_lines())
+    found = _layout(tuple(source.first_lines()))
     assert found is not None  # as it was recognised
     separator, names, notes = found.separator, found.names, list[str]()
+    plain = _plain(source, found)
+    if plain is not None:
+        return to_run(plain, names, source, notes)
     text = source.text()
     lines = [line for line in text.split("\n") if line.strip()][found.above :]
     lines = [line for line in lines if not is_remark(line)]
@@ -57,6 +62,36 @@ def read(source: Source) -> Run:
     even = [_even(block, separator, source.name, notes) for block in blocks]
     frame = pl.concat([_parsed(block) for block in even], how="diagonal")
     return to_run(frame, [key.partition(UNIT)[0] for key in frame.columns], source, notes)
+
+
+def _plain(source: Source, found: Layout) -> pl.DataFrame | None:
+    """The table, by polars alone, where it is nothing but numbers in even rows under one header; None otherwise.
+
+    Most logs are that, and large ones read many times as fast so. What is odd in any way is looked at line
+    by line instead: quotes, remarks, words for nothing, repeated headers, rows that are too short or too long.
+    """
+    import polars as pl
+
+    data = source.data()
+    is_simple = found.names and not found.preface and found.above == 1 and found.separator not in (" ", UNIT)
+    if not is_simple or source.encoding != "utf-8-sig" or not data.endswith(b"\n"):
+        return None
+    try:
+        frame = pl.read_csv(
+            data,
+            separator=found.separator,
+            has_header=False,
+            skip_rows=1,
+            quote_char=None,
+            schema={str(i): pl.Float64 for i in range(found.width)},
+        )
+    except pl.exceptions.PolarsError:  # a cell that is no number, a row that is too long
+        return None
+    if not frame.height or not frame.to_series(-1).null_count():
+        return frame if frame.height else None
+    lines = data.count(b"\n") - 1  # rows that are too short lack their last cell
+    cells = data.count(found.separator.encode()) + lines + 1
+    return frame if lines == frame.height and cells == (lines + 1) * found.width else None
 
 
 def _without_torn_cell(lines: list[str], separator: str, notes: list[str]) -> list[str]:

@@ -12,7 +12,8 @@ import numpy as np
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run, Track
 from runopsy.readers.attempts import common_sessions, sessions
-from runopsy.readers.axes import COUNTING, Axis, choose, clock, plain, rises
+from runopsy.readers.axes import COUNTING, Apart, Axis, choose, clock, plain, rises
+from runopsy.readers.candidates import Candidate, Found, given, named
 from runopsy.readers.cells import is_missing, listed, numbers_in, said, seconds_in, unread
 from runopsy.readers.source import Source
 from runopsy.signals.names import SIDES, words
@@ -37,8 +38,8 @@ class Column(NamedTuple):
     unread: int
 
 
-def to_run(frame: pl.DataFrame, names: Sequence[str], source: Source, notes: list[str]) -> Run:
-    """The run a table describes.
+def to_run(frame: pl.DataFrame, names: Sequence[str], source: Source, notes: list[str]) -> Found:
+    """The run a table describes, or the runs, where a column tells several apart.
 
     Args:
         frame: numbers, text and dates; whatever its columns are called.
@@ -47,7 +48,7 @@ def to_run(frame: pl.DataFrame, names: Sequence[str], source: Source, notes: lis
         notes: what was noticed so far; what is noticed here is added.
 
     Raises:
-        UnreadableLog: there are no rows, not one column of numbers beside the axis, or several runs.
+        UnreadableLog: there are no rows, or not one column of numbers beside the axis.
     """
     if not frame.height or not frame.width:
         raise UnreadableLog(f"{source.name} has a header and no rows", hint="the training has logged nothing yet")
@@ -56,7 +57,9 @@ def to_run(frame: pl.DataFrame, names: Sequence[str], source: Source, notes: lis
     side = _side_column(table, numbers)
     long = _long_columns(table, numbers)
     kinds = _kinds(table, side, long)
-    axis = choose(table, numbers, kinds, source.name, notes)
+    axis = choose(table, numbers, kinds, notes)
+    if isinstance(axis, Apart):
+        return _each(frame, names, source, notes, list(table).index(axis.column))
     if _is_backwards(axis.at):  # newest first: what counts as later, and as the row before, is read from the end
         table = {name: column.reverse() for name, column in table.items()}
         numbers = {name: None if column is None else column.reverse() for name, column in numbers.items()}
@@ -76,6 +79,34 @@ def to_run(frame: pl.DataFrame, names: Sequence[str], source: Source, notes: lis
     text = [c for c in table if numbers[c] is None and c not in used and _is_text(table[c])]
     _remark(axis, text, notes)
     return Run(path=source.name, id=source.id, axis=axis.counts, tracks=tracks, notes=tuple(notes))
+
+
+def _each(frame: pl.DataFrame, names: Sequence[str], source: Source, notes: list[str], at: int) -> Found:
+    """The runs of a table, one for each value of the column ``at``, in the order of their appearance."""
+    import polars as pl
+
+    key = frame.columns[at]
+    rest = [i for i in range(frame.width) if i != at]
+    runs: list[Candidate] = []
+    for value in frame[key].drop_nulls().unique(maintain_order=True).to_list():
+        part = frame.filter(pl.col(key) == value).select(frame.columns[i] for i in rest)
+        runs += _one_of_several(
+            f"{names[at].strip()}={value:.15g}" if isinstance(value, float) else f"{names[at].strip()}={value}",
+            part,
+            [names[i] for i in rest],
+            source,
+            notes,
+        )
+    return tuple(runs)
+
+
+def _one_of_several(
+    name: str, part: pl.DataFrame, names: Sequence[str], source: Source, notes: list[str]
+) -> list[Candidate]:
+    found = to_run(part, names, source, list(notes))
+    if isinstance(found, Run):
+        return [given(named(found, name, source.name))]
+    return [given(named(inner.read(), f"{name} {inner.name}", source.name)) for inner in found]
 
 
 def tidy_names(names: Sequence[str], notes: list[str]) -> list[str]:
@@ -171,18 +202,24 @@ def _wide_tracks(columns: dict[str, Column], axis: Axis, seconds: Values | None)
     placed = ~np.isnan(axis.at)
     filled = {name: column.numbers.is_not_null().to_numpy() & placed for name, column in columns.items()}
     number = np.zeros(len(axis.at), dtype=np.int64)
-    found = common_sessions(axis.at[placed], (np.flatnonzero(rows[placed]) for rows in filled.values()))
+    at = axis.at if placed.all() else axis.at[placed]
+    found = common_sessions(at, (np.flatnonzero(rows[placed]) for rows in filled.values()))
     if found is not None:
         number[placed] = found
     return {
-        name: _track(name, columns[name], np.flatnonzero(rows), axis, seconds, None if found is None else number)
+        name: _track(name, columns[name], _rows(rows), axis, seconds, None if found is None else number)
         for name, rows in filled.items()
         if rows.any()
     }
 
 
+def _rows(filled: NDArray[np.bool_]) -> Counts | slice:
+    """Which rows are filled; a slice where all are, so that columns share what they have in common."""
+    return slice(None) if filled.all() else np.flatnonzero(filled)
+
+
 def _track(
-    name: str, column: Column, rows: Counts, axis: Axis, seconds: Values | None, session: Counts | None
+    name: str, column: Column, rows: Counts | slice, axis: Axis, seconds: Values | None, session: Counts | None
 ) -> Track:
     return Track(
         name,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from runopsy.errors import UnreadableLog
-from runopsy.model import Run
+from runopsy.readers.candidates import Found
 from runopsy.readers.cells import listed
 from runopsy.readers.frames import to_run
 from runopsy.readers.source import Source
@@ -28,31 +28,40 @@ def recognises(source: Source) -> bool:
     if not any(line.lstrip().startswith("{") for line in lines[:5]):
         return False
     rows = [row for line in lines if (row := _object(line)) is not None]
-    document = len(lines) == 1 and any(isinstance(value, list) for row in rows for value in row.values())
+    document = len(lines) == 1 and any(isinstance(value, list) for row in rows for _, value in _flat(row))
     return bool(rows) and len(rows) >= MOSTLY * len(lines) and not document
 
 
-def read(source: Source) -> Run:
-    import polars as pl  # half a second: only who reads a table pays
-
+def read(source: Source) -> Found:
     rows: list[dict[str, Any]] = []
     skipped = 0
-    lists: dict[str, None] = {}
     for line in filter(str.strip, source.text().split("\n")):
         row = _object(line)
         if row is None:
             skipped += 1
         else:
-            flat = dict(_flat(row))
-            lists.update(dict.fromkeys(name for name, value in flat.items() if isinstance(value, (list, dict))))
-            rows.append({name: value for name, value in flat.items() if not isinstance(value, (list, dict))})
-    names = dict.fromkeys(name for row in rows for name in row)  # in the order of their first appearance
-    if not names:
-        raise UnreadableLog(f"{source.name} has JSON lines without a single value", hint="log numbers, not lists")
+            rows.append(row)
     notes = [f"{skipped} lines that are no JSON object were left out (a torn last line is usual)"] if skipped else []
+    return rows_to_run(rows, source, notes)
+
+
+def rows_to_run(rows: Iterable[Mapping[str, Any]], source: Source, notes: list[str]) -> Found:
+    """The run, or the runs, that objects describe whose keys come and go.
+
+    Raises:
+        UnreadableLog: as ``to_run``, or they hold no value.
+    """
+    import polars as pl  # half a second: only who reads a table pays
+
+    flat = [dict(_flat(row)) for row in rows]
+    lists = dict.fromkeys(name for row in flat for name, value in row.items() if isinstance(value, (list, dict)))
+    flat = [{name: value for name, value in row.items() if not isinstance(value, (list, dict))} for row in flat]
+    names = dict.fromkeys(name for row in flat for name in row)  # in the order of their first appearance
+    if not names:
+        raise UnreadableLog(f"{source.name} has objects without a single value", hint="log numbers, not lists")
     if lists:
         notes.append(f"lists are no curves and were left out: {listed(lists)}")
-    frame = pl.DataFrame([_series(i, [row.get(name) for row in rows]) for i, name in enumerate(names)])
+    frame = pl.DataFrame([_series(i, [row.get(name) for row in flat]) for i, name in enumerate(names)])
     return to_run(frame, [_utf8(name) for name in names], source, notes)
 
 
@@ -65,7 +74,7 @@ def _object(line: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _flat(row: dict[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+def _flat(row: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
     """Nested objects as ``outer/inner``; what lies too deep is left as it is."""
     for name, value in row.items():
         if isinstance(value, dict) and depth < DEEPEST:

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runopsy.errors import UnreadableLog
 from runopsy.readers.attempts import STAYS
-from runopsy.readers.cells import listed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,15 +19,16 @@ if TYPE_CHECKING:
 RUN_NAMES = ("run", "run_id", "run_name", "experiment", "experiment_id", "trial", "trial_id", "seed", "random_seed",
              "fold", "model", "config", "config_id")  # fmt: skip
 # These change along one run.
-ATTEMPTS = ("session", "attempt", "restart", "resume", "epoch", "epochs", "date", "datetime", "time", "timestamp")
+ATTEMPTS = ("session", "attempt", "restart", "resume", "epoch", "epochs", "ep", "epoch_num", "current_epoch",
+            "train_epoch", "date", "datetime", "time", "timestamp")  # fmt: skip
 MANY = 3  # times over the same ground: fewer may be a run that was started anew
 SHARED = 0.5  # share of the steps of the shorter of two runs that the other has too; less is a resumed run
 
 
-def refuse(
-    table: Table, numbers: Numbers, plain_names: dict[str, str], column: str, at: Values, series: Counts, name: str
-) -> None:
-    """Say so if the rows are of several runs, which cannot be judged as one.
+def told_apart_by(
+    table: Table, numbers: Numbers, plain_names: dict[str, str], column: str, at: Values, series: Counts
+) -> str | None:
+    """The column whose values are several runs, which cannot be judged as one; None where there is but one run.
 
     Args:
         table: the columns.
@@ -38,10 +37,6 @@ def refuse(
         column: the axis.
         at: what it says in each row.
         series: the rows of one curve.
-        name: what an error calls the log.
-
-    Raises:
-        UnreadableLog: a column tells them apart.
     """
     bounds = laps(at[series])
     for other, cells in table.items():
@@ -51,16 +46,13 @@ def refuse(
         if (says and _share_steps(cells.gather(series), at[series])) or (
             len(bounds) > MANY and _tells_apart(cells, series, bounds)
         ):
-            count = cells.drop_nulls().n_unique()
-            raise UnreadableLog(
-                f"{name} holds {count} runs, one for each value of its column {listed([other])!r}",
-                hint="give one run at a time: keep the rows of one value",
-            )
+            return other
+    return None
 
 
 def laps(at: Values) -> Counts:
     """Row bounds of the stretches between returns to where the axis began; one stretch has two bounds."""
-    said = np.flatnonzero(~np.isnan(at))
+    said = np.flatnonzero(~np.isnan(at)) if (at[1:] < at[:-1]).any() or np.isnan(at).any() else at[:0]
     if not len(said):
         return np.array([0, len(at)])
     steps = at[said]

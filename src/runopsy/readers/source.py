@@ -1,4 +1,4 @@
-"""Bytes with a name: a file, or what came through standard input."""
+"""Bytes with a name: a file, or what came through standard input; or a folder, which has files instead of bytes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,16 @@ class Source:
     head: bytes
     path: Path | None = None
     content: bytes | None = None
+    is_folder: bool = False  # then ``head`` is empty and there is no ``data``: see ``entries``
 
     @classmethod
     def from_file(cls, path: Path) -> Source:
         with path.open("rb") as file:
             return cls(str(path), path.stem, _beginning(file), path=path)
+
+    @classmethod
+    def from_folder(cls, path: Path) -> Source:
+        return cls(str(path), path.resolve().name, b"", path=path, is_folder=True)
 
     @classmethod
     def from_bytes(cls, name: str, content: bytes) -> Source:
@@ -37,6 +42,26 @@ class Source:
             return self.content
         assert self.path is not None  # one of the two is always given
         return self.path.read_bytes()
+
+    def open(self) -> BinaryIO:
+        """The bytes as a file, for readers that need not have all of them at once.
+
+        Raises:
+            OSError: as the file system says.
+        """
+        if self.content is not None:
+            return io.BytesIO(self.content)
+        assert self.path is not None  # one of the two is always given
+        return self.path.open("rb")
+
+    def entries(self) -> list[Path]:
+        """The files and folders in a folder, in the order of their names; links are none, wherever they lead.
+
+        Raises:
+            OSError: as the file system says.
+        """
+        assert self.path is not None  # a folder has one
+        return sorted(e for e in self.path.iterdir() if not e.is_symlink()) if self.is_folder else []
 
     @property
     def is_empty(self) -> bool:
@@ -66,9 +91,13 @@ class Source:
         r"""All of it, lines ending in \n whoever wrote them; a byte that means nothing is replaced."""
         return self._decode(self.data())
 
+    def head_text(self) -> str:
+        """The head as text, a line that is cut at its end included."""
+        return self._decode(self.head)
+
     def first_lines(self) -> list[str]:
         """The whole lines of the head that are not blank."""
-        text = self._decode(self.head)
+        text = self.head_text()
         last_is_whole = text.endswith("\n") or len(self.head) < HEAD  # a shorter head is the whole file
         lines = text.split("\n")
         return [line for line in (lines if last_is_whole else lines[:-1]) if line.strip()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runopsy.recorder.canary import Canaries
 from runopsy.recorder.session import Recording, record
 
-__all__ = ["Recording", "record"]
+__all__ = ["Canaries", "Recording", "record"]

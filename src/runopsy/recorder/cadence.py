@@ -1,4 +1,4 @@
-"""When a probe is due: often at the start, then as often as its measured cost allows."""
+"""When a probe is due: often at the start, then at even distances."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from runopsy.errors import BadOption
 
 EARLY = 100  # calls; events at step 10 and at step 10 000 occur in one run, so the start is read log-spaced
 GROWTH = 1.25  # between early readings: about ten per decade
-FORGET = 0.2  # weight of the newest cost: about the last five readings count
 
 Schedule = int | Container[int] | None  # every n-th call, these calls, or as the budget allows
 
@@ -56,40 +55,54 @@ class _Rising(Container[int]):
 
 
 class Cadence:
-    """Which calls of ``run.step`` one probe measures.
+    """Which calls of ``run.step`` one probe measures: the early ones, and every ``stride``-th.
 
-    Without a budget: the early calls and every ``every``-th one. With a budget the next reading waits
-    until cost / (time since the last one) has fallen to the probe's share; early calls are kept.
-    Calls that were named one by one are kept whatever they cost.
+    A budget makes both coarser, by powers of two, and finer again; calls that were named one by one are
+    kept whatever they cost.
     """
 
-    def __init__(self, every: Schedule, share: float | None) -> None:
-        self._named = every if not isinstance(every, int) else None
-        self._stride = every if isinstance(every, int) else 1
-        self._early = early_calls() if every is None else frozenset()
-        self._share = share
-        self._cost: float | None = None
-        self._readings = 0
-        self._not_before = float("-inf")
+    def __init__(self, every: Schedule) -> None:
+        self.named = every if not isinstance(every, int) and every is not None else None
+        self.every = every if isinstance(every, int) else 1
+        self._all_early = sorted(early_calls()) if every is None else []
+        self._early = frozenset(self._all_early)
+        self._stride: int | None = self.every  # None: not yet
+        self._thinned = False
 
-    def due(self, call: int, now: float) -> bool:
-        """Whether to measure at this call, made at ``now`` seconds of any steady clock."""
-        if self._named is not None:
-            return call in self._named
-        return (call % self._stride == 0 and now >= self._not_before) or call in self._early
+    @property
+    def early_count(self) -> int:
+        return len(self._all_early)
 
-    def measured(self, cost: float, at: float) -> None:
-        """Note what a reading cost, in seconds, and set how long after it the next one has to wait."""
-        self._readings += 1
-        if self._readings == 1:
-            return  # it paid for whatever torch does once, and says nothing about the next
-        self._cost = cost if self._cost is None else (1 - FORGET) * self._cost + FORGET * cost
-        if self._share:
-            self._not_before = at + self._cost / self._share
+    @property
+    def held_back(self) -> bool:
+        """Whether it is read less often than was asked for."""
+        return self._stride != self.every
+
+    def due(self, call: int) -> bool:
+        if self.named is not None:
+            return call in self.named
+        return (self._stride is not None and call % self._stride == 0) or call in self._early
+
+    def hold(self) -> None:
+        """Measure nothing until ``thin`` is called."""
+        self._stride, self._early = None, frozenset()
+
+    def thin(self, times: int) -> None:
+        """Measure at every so many times ``every``-th call."""
+        self._stride = self.every * times
+        self._thinned = self._thinned or times > 1
+
+    def thin_early(self, count: float) -> None:
+        """Keep at most so many of the early calls, evenly among them."""
+        apart = 1
+        while apart <= len(self._all_early) and -(-len(self._all_early) // apart) > count:
+            apart *= 2
+        self._early = frozenset(self._all_early[::apart] if count >= 1 else ())
 
     def describe(self) -> str:
         """For run.json."""
-        if self._named is not None:
+        if self.named is not None:
             return "at the calls that were named"
-        often = "log-spaced at first, then every step" if self._early else f"every {self._stride} steps"
-        return f"{often}, or as the budget allows" if self._share else often
+        often = "every step" if self._stride == 1 else f"every {self._stride} steps"
+        often = often if self._stride is not None else "when the budget allows"
+        return f"log-spaced at first, then {often}" if self._all_early else often

@@ -2,49 +2,81 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 
-from runopsy.errors import BadOption
-from runopsy.recorder.cadence import Cadence, schedule
-from runopsy.recorder.probes import PROBES, Gauge, Loop, Probe, Reading
-
-if TYPE_CHECKING:
-    from torch import nn
-    from torch.optim import Optimizer
+from runopsy.errors import BadOption, Unavailable
+from runopsy.recorder.budget import Account, Budget
+from runopsy.recorder.cadence import Cadence, Schedule, schedule
+from runopsy.recorder.probes import DEAR, EACH_RANK, ON_REQUEST, PROBES, Gauge, Loop, Probe, Reading
+from runopsy.recorder.stopwatch import Stopwatch, device_of
+from runopsy.shares import whole_name
 
 SETS = ("scalars", "default", "full")
+GUESSES = (  # training steps that a reading costs, by what its probe needs; only until it has been timed
+    ("loss_fn", 20.0),  # gradients example by example, or a dozen products with the Hessian
+    ("probe", 1.0),  # a forward pass, of a batch that may be larger than a training one
+    ("model", 0.05),  # a pass over the parameters
+)
 
 
 @dataclass(slots=True, eq=False)
 class _Running:
-    """A gauge and when it is due."""
+    """A gauge, when it is due, and what it costs."""
 
     probe: Probe
     gauge: Gauge
-    cadence: Cadence
-    owed: tuple[float, float] | None = None  # when the last reading was made and its cost so far, settling it excluded
+    account: Account
+    bill: float = 0.0  # s, of the last reading so far
+    open: bool = False  # whether the last reading still owes something: readings, or its price
+
+    def charge(self, cost: float) -> None:
+        self.bill += cost
 
 
-@dataclass(slots=True)
 class Instruments:
     """What ``run.step`` measures on its own."""
 
-    loop: Loop
-    running: list[_Running]
-    refused: dict[str, str]  # signal → why it cannot be had in this run
-    troubles: list[str] = field(default_factory=list)  # probes that failed in the middle of it
-    _call: int = 0
+    def __init__(
+        self,
+        loop: Loop,
+        probes: Iterable[Probe],
+        every: Schedule,
+        budget: float | None,
+        wanted: Callable[[str], bool] = lambda name: True,
+    ) -> None:
+        self.loop = loop
+        self._wanted = wanted  # of the signals that the probes read, those to be written
+        self.refused: dict[str, str] = {}  # signal → why it cannot be had in this run
+        self.troubles: list[str] = []  # probes that failed in the middle of it
+        self._running: list[_Running] = []
+        self._stopwatch = Stopwatch(device_of(loop.model))
+        self._call = 0
+        for probe in probes:
+            missing = loop.missing(probe.needs)
+            if missing:
+                self.refused |= dict.fromkeys(probe.units, f"needs {', '.join(f'{name}=' for name in missing)}")
+            else:
+                self._start(probe, Account(Cadence(every), _guess(probe)))
+        self._budget = Budget(budget, [running.account for running in self._running])
+
+    def _start(self, probe: Probe, account: Account) -> None:
+        try:
+            self._running.append(_Running(probe, probe.start(self.loop), account))
+        except Unavailable as why:
+            self.refused |= dict.fromkeys(probe.units, str(why))
+        except Exception as cause:  # a model of somebody else's may raise anything
+            self.refused |= dict.fromkeys(probe.units, f"{type(cause).__name__}: {cause}")
 
     @classmethod
     def choose(
         cls,
-        model: nn.Module | None,
-        optimizer: Optimizer | None,
+        loop: Loop,
         signals: str | Iterable[str],
         every: int | Iterable[int] | None,
         budget: float | None,
@@ -52,77 +84,99 @@ class Instruments:
         """Start the probes that were asked for and whose needs were given.
 
         Raises:
-            BadOption: a name that is no signal and no set, a schedule that is none.
+            BadOption: a name that is no signal and no set, a signal named whose needs were not given, a
+                schedule that is none.
         """
         calls = schedule(every)
-        loop = Loop(model, optimizer)
-        wanted = _wanted(signals)
-        chosen = [probe for probe in PROBES if wanted & set(probe.units)]
-        refused = {
-            name: f"needs {', '.join(missing)}="
-            for probe in chosen
-            if (missing := loop.missing(probe.needs))
-            for name in probe.units
-        }
-        ready = [probe for probe in chosen if not loop.missing(probe.needs)]
-        share = budget / len(ready) if budget and ready else None
-        running = [_Running(probe, probe.start(loop), Cadence(calls, share)) for probe in ready]
-        return cls(loop, running, refused)
+        chosen, wanted = _choice(signals)
+        _check_needs(loop, signals, chosen)
+        if loop.rank > 0:  # the first rank measures what is the same on all
+            chosen = [probe for probe in chosen if probe in EACH_RANK]
+        return cls(loop, chosen, calls, budget, wanted)
 
-    def describe(self) -> dict[str, dict[str, str]]:
-        """For run.json: each signal with its unit and how often it is read."""
-        about = {
-            name: {"unit": unit, "cadence": running.cadence.describe()}
-            for running in self.running
+    def describe(self) -> dict[str, dict[str, Any]]:
+        """For run.json: each signal with its unit, how it is taken, how often, and what a reading has cost so far."""
+        about: dict[str, dict[str, Any]] = {
+            name: {"unit": unit, "cadence": running.account.cadence.describe(), "takes": running.probe.cost}
+            | self.loop.notes.get(name, {})
+            | _price(running.account)
+            for running in self._running
             for name, unit in running.probe.units.items()
+            if self._wanted(name)
         }
         rates = {name: {"unit": "", "cadence": "every step"} for name in self._rate_names()}
-        return {**about, **rates, "recorder/overhead": {"unit": "share of wall time", "cadence": "every 5 s"}}
+        return about | rates
+
+    def not_recorded(self) -> dict[str, str]:
+        """Signal → why this run does not have it, as far as is known by now."""
+        dear = {
+            name: why
+            for running in self._running
+            if (why := self._budget.why_never(running.account))
+            for name in running.probe.units
+        }
+        return {name: why for name, why in (self.refused | dear).items() if self._wanted(name)}
 
     @torch.no_grad()
-    def read(self, step: int, now: float) -> list[Reading]:
-        """Everything due at this call."""
-        readings: list[Reading] = list(self._learning_rates(step))
-        for running in tuple(self.running):
-            try:
-                readings.extend(self._read(running, step, now))
-            except Exception as cause:  # one probe that fails must not cost the others
-                self._retire(running, cause)
+    def read(self, step: int, now: float, spent: float = 0.0) -> list[Reading]:
+        """Everything due at this call, made at ``now`` s; ``spent`` s the recorder has used until then."""
+        readings = [*self._learning_rates(step), *self._settled()]
+        self._budget.arrive(now, spent)
+        for running in tuple(self._running):
+            if running.account.cadence.due(self._call):
+                readings.extend(self._guarded(running, partial(self._measure, running, step)))
+        self.loop.sight.forget()
         self._call += 1
         return readings
 
-    def _read(self, running: _Running, step: int, now: float) -> Iterable[Reading]:
-        started = time.perf_counter()
-        readings = list(running.gauge.settle())
-        if running.owed is not None:
-            at, cost = running.owed
-            running.cadence.measured(cost + time.perf_counter() - started, at)
-            running.owed = None
-        if running.cadence.due(self._call, now):
-            started = time.perf_counter()
-            readings.extend(running.gauge.measure(step))
-            running.owed = now, time.perf_counter() - started
-        return readings
-
-    def _retire(self, running: _Running, cause: Exception) -> None:
-        self.running.remove(running)
-        why = f"{type(cause).__name__}: {cause}"
-        self.refused.update(dict.fromkeys(running.probe.units, why))
-        self.troubles.append(f"{', '.join(running.probe.units)} cannot be measured any more: {why}")
-
     @torch.no_grad()
     def settle(self) -> list[Reading]:
-        """What the last readings still owe, after the last update."""
+        """What the last readings still owe, after the last update; every hook is gone then."""
+        return self._settled()
+
+    def _settled(self) -> list[Reading]:
+        self._stopwatch.collect()
         readings: list[Reading] = []
-        for running in tuple(self.running):
-            try:
-                readings.extend(running.gauge.settle())
-            except Exception as cause:  # as above
-                self._retire(running, cause)
+        for running in tuple(self._running):
+            if running.open:
+                readings.extend(self._guarded(running, partial(self._settle, running)))
         return readings
 
+    def _measure(self, running: _Running, step: int) -> Iterable[Reading]:
+        with self._stopwatch.timed(running.charge):
+            readings = list(running.gauge.measure(step))
+        running.open = True
+        return readings
+
+    def _settle(self, running: _Running) -> Iterable[Reading]:
+        with self._stopwatch.timed(running.charge):
+            readings = list(running.gauge.settle())
+        if running.bill:  # else its events have not fired yet
+            self._budget.paid(running.account, running.bill)
+            running.bill, running.open = 0.0, False
+        return readings
+
+    def _guarded(self, running: _Running, action: Callable[[], Iterable[Reading]]) -> list[Reading]:
+        """One probe that fails must not cost the others; what it had read before stays."""
+        readings: list[Reading] = []
+        try:
+            readings.extend(action())
+        except Unavailable as cause:  # this run cannot have it, and nothing is wrong
+            self._retire(running, str(cause))
+        except Exception as cause:  # a model of somebody else's may raise anything
+            why = f"{type(cause).__name__}: {cause}"
+            self._retire(running, why)
+            self.troubles.append(f"{', '.join(running.probe.units)} cannot be measured any more: {why}")
+        return [reading for reading in readings if self._wanted(whole_name(reading[1]))]
+
+    def _retire(self, running: _Running, why: str) -> None:
+        self._running.remove(running)
+        self._budget.close(running.account, running.bill)
+        self.refused.update(dict.fromkeys(running.probe.units, why))
+
     def _groups(self) -> list[dict[str, Any]]:
-        return getattr(self.loop.optimizer, "param_groups", [])
+        """Of the optimizer; the first rank's, for they are the same on all."""
+        return getattr(self.loop.optimizer, "param_groups", []) if self.loop.rank == 0 else []
 
     def _rate_names(self) -> list[str]:
         """``lr`` is the first group's; with several groups each also has ``lr/<its name or number>``."""
@@ -140,18 +194,73 @@ class Instruments:
                 yield step, f"lr/{group.get('name', i)}", group.get("lr")
 
 
-def _wanted(signals: str | Iterable[str]) -> set[str]:
-    known = {name for probe in PROBES for name in probe.units}
+def _choice(signals: str | Iterable[str]) -> tuple[list[Probe], Callable[[str], bool]]:
+    """The probes that are asked for, and which of their signals are.
+
+    A name may be one that the model completes: ``grad/norm/<module>`` for all, ``grad/norm/encoder`` for one.
+
+    Raises:
+        BadOption: a name that is no signal and no set.
+    """
     if isinstance(signals, str):
         if signals not in SETS:
             raise BadOption(
                 f"signals={signals!r} is no set of signals", hint=f"choose {', '.join(SETS)}, or list names"
             )
-        return set() if signals == "scalars" else known
-    wanted = set(signals)
-    unknown = wanted - known - {"lr"}
+        left_out = {"scalars": PROBES, "default": (*DEAR, *ON_REQUEST), "full": ON_REQUEST}[signals]
+        return [probe for probe in PROBES if probe not in left_out], lambda name: True
+    names = set(signals)
+    known = {name: _pattern(name) for probe in PROBES for name in probe.units}
+    unknown = {name for name in names if name != "lr" and not any(p.fullmatch(name) for p in known.values())}
     if unknown:
         raise BadOption(
             f"no such signal: {', '.join(sorted(unknown))}", hint=f"there are lr, {', '.join(sorted(known))}"
         )
-    return wanted
+
+    def wanted(name: str) -> bool:
+        return name in names or any(pattern.fullmatch(name) for whole, pattern in known.items() if whole in names)
+
+    asked = {name for name, pattern in known.items() if any(pattern.fullmatch(one) for one in names)}
+    return [probe for probe in PROBES if asked & set(probe.units)], lambda name: wanted(name) or name in asked
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    """What a signal's name matches: itself, and whatever the model puts for ``<…>``."""
+    return re.compile(
+        "".join(".+" if part.startswith("<") else re.escape(part) for part in re.split("(<[^>]*>)", name))
+    )
+
+
+def _guess(probe: Probe) -> float:
+    return next((steps for need, steps in GUESSES if need in probe.needs), 0.0)
+
+
+def _check_needs(loop: Loop, signals: str | Iterable[str], chosen: Iterable[Probe]) -> None:
+    """Whether what was asked for by name can be had at all; the default takes what there is.
+
+    Raises:
+        BadOption: it needs something that was not handed to ``record``.
+    """
+    if signals in ("scalars", "default"):
+        return
+    if signals == "full":  # the rest may lack a probe batch or labels, and is noted in run.json
+        missing = dict.fromkeys(loop.missing(("model",)), "most signals")
+    else:
+        asked = set(signals)
+        missing = {}
+        for probe in chosen:
+            names = ", ".join(name for name in asked if any(_pattern(own).fullmatch(name) for own in probe.units))
+            missing |= dict.fromkeys(loop.missing(probe.needs), names)
+        if "lr" in asked:
+            missing |= dict.fromkeys(loop.missing(("optimizer",)), "lr")
+    if missing:
+        what = "; ".join(f"{signal} need {name}=" for name, signal in missing.items())
+        hint = f'hand {" and ".join(f"{name}=…" for name in missing)} to record(), or ask for signals="default"'
+        raise BadOption(f"signals={signals!r}: {what}", hint=hint)
+
+
+def _price(account: Account) -> dict[str, Any]:
+    """Readings so far and the mean seconds of one, where there were any."""
+    if not account.readings:
+        return {}
+    return {"readings": account.readings, "seconds": round(account.spent / account.readings, 9)}

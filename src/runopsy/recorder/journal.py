@@ -32,8 +32,9 @@ class Journal:
     another run has begun in its place, ``taken`` is set, and nothing is written any more.
     """
 
-    def __init__(self, folder: Path, session: int, rank: int = 0, rows_per_part: int = ROWS_PER_PART) -> None:
-        self.session = session  # the next free one from here on, until ``claim`` has succeeded
+    def __init__(self, folder: Path, session: int | None, rank: int = 0, rows_per_part: int = ROWS_PER_PART) -> None:
+        # the next free one from here on, until ``claim`` has succeeded; None: rank 0 has not said yet, rows are held
+        self.session = session
         self.dropped = 0
         self.trouble: str | None = None
         self.taken = self._closed = False
@@ -52,6 +53,16 @@ class Journal:
         self._next_try = 0.0
         self._next_check = 0.0
         self._worker: ThreadPoolExecutor | None = None
+
+    @property
+    def stuck(self) -> bool:
+        """Whether what is written now would have to be held, or is lost."""
+        return bool(self._held) or self.taken or self._closed
+
+    @property
+    def _number(self) -> int:
+        assert self.session is not None  # or nothing is written at all
+        return self.session
 
     def number(self, name: str) -> int:
         """The number that stands for a signal's name in this session's records, from 1."""
@@ -87,7 +98,7 @@ class Journal:
         self._close()
         if self._worker is not None:
             self._worker.shutdown(wait=True)
-        if not self.taken:
+        if not self.taken and self.session is not None:
             self._compact_all()
         self._drop_names_file()
         self._closed = True
@@ -100,7 +111,7 @@ class Journal:
             self.dropped += len(records) // RECORD.size
             return
         self._held += records
-        if now < self._next_try:
+        if now < self._next_try or self.session is None:
             self._bound()
             return
         try:
@@ -122,7 +133,7 @@ class Journal:
             self.trouble = self.trouble or f"{self._path} was deleted"
             self._close()
         self.claim()
-        self._path = self._folder / JOURNAL / f"{part_name(self.session, self._rank, self._part)}.wal"
+        self._path = self._folder / JOURNAL / f"{part_name(self._number, self._rank, self._part)}.wal"
         self._part += 1
         self._handle = os.open(self._path, FRESH, 0o644)
         self._links = os.fstat(self._handle).st_nlink  # 1, but for file systems that do not count
@@ -131,6 +142,8 @@ class Journal:
     def claim(self) -> None:
         """Make the folder and own a session in it: whoever creates its names file does.
 
+        Rank 0 takes the next one where it is taken; the others have to write into rank 0's.
+
         Raises:
             OSError: as the file system says, or another run has taken the place of a deleted one.
         """
@@ -138,13 +151,13 @@ class Journal:
             (self._folder / room).mkdir(parents=True, exist_ok=True)
         while not self._owns_session():
             try:
-                handle = os.open(names_path(self._folder, self.session, self._rank), FRESH, 0o644)
+                handle = os.open(names_path(self._folder, self._number, self._rank), FRESH, 0o644)
             except FileExistsError:
-                if self._claimed:
+                if self._claimed or self._rank:
                     self.taken = True
                     self.trouble = f"{self._folder} was deleted, and now holds another run"
                     raise OSError(self.trouble) from None
-                self.session += 1
+                self.session = self._number + 1
                 continue
             self._drop_names_file()
             self._names_handle, self._named, self._names_size = handle, 0, 0
@@ -157,7 +170,7 @@ class Journal:
         if self._names_handle is None:
             return False
         try:
-            there = os.stat(names_path(self._folder, self.session, self._rank))
+            there = os.stat(names_path(self._folder, self._number, self._rank))
         except FileNotFoundError:
             return False
         return not self._can_tell or os.path.samestat(there, os.fstat(self._names_handle))
@@ -218,7 +231,7 @@ class Journal:
             return  # the interpreter is shutting down: no new work is taken, close() does it
 
     def _compact_all(self) -> None:
-        for wal in journals(self._folder, f"{self.session:04d}-{self._rank:05d}-"):
+        for wal in journals(self._folder, f"{self._number:04d}-{self._rank:05d}-"):
             try:
                 compact(wal)
             except Exception as cause:  # the journal stays, and is read as it is

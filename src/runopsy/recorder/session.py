@@ -17,8 +17,9 @@ from runopsy.recorder.compaction import compact, journals
 from runopsy.recorder.complaints import Complaints, say
 from runopsy.recorder.journal import ROWS_PER_PART, Journal
 from runopsy.recorder.manifest import append_event, begin, check_free, end, next_session
+from runopsy.recorder.place import ALONE, Agreement, Place, place
 from runopsy.recorder.scalars import Packer
-from runopsy.store import read_manifest, write_manifest
+from runopsy.store import is_run_folder, read_manifest, write_manifest
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
 
     from runopsy.recorder.instruments import Instruments
 
-OVERHEAD_EVERY = 5.0  # s between readings of recorder/overhead; one row, so that it costs nothing itself
+OVERHEAD_EVERY = 5.0  # s between readings of what recording costs; two rows, so that it costs nothing itself
+OWN = {
+    "recorder/overhead": {"unit": "share of wall time", "cadence": "every 5 s, and at the end"},
+    "recorder/dropped": {"unit": "values", "cadence": "every 5 s, and at the end"},
+}
 
 
 def record(
@@ -43,38 +48,61 @@ def record(
     config: Mapping[str, Any] | None = None,
     resume: bool = False,
     head: Any = None,
+    canaries: Any = None,
+    scaler: Any = None,
+    clipped: bool = False,
 ) -> Recording:
     """Start recording a training run into a new folder.
 
+    Of several processes (DDP, FSDP) each calls this with the same path: the first one writes what is the
+    same on all, every one its own share of the rest. None ever waits for another.
+
     Args:
         path: the run folder; it must not exist, unless ``resume``.
-        model: for gradient and weight norms; never changed, moved or called.
+        model: what is measured. It is given back as it was: weights, buffers, modes, gradients, random states.
         optimizer: for the learning rate of every parameter group.
-        loss_fn, probe, heldout, head: for signals of later versions; kept in run.json as given or not.
+        loss_fn: ``(output, targets) → 0-d tensor``; for gradients and curvature on the probe batch.
+        probe: ``(inputs, targets)`` of some training examples, 100 to 2 000, always the same; inputs may be a
+            tensor, a tuple of arguments or a dict of keywords. A single dict with ``labels`` serves a model
+            that computes its own loss.
+        heldout: the same of examples that are not trained on.
+        head: the module, or its name, whose input is the last hidden features; default: the last linear layer.
+        canaries: a ``runopsy.Canaries``, or ``(inputs, false labels)``.
         signals: ``"scalars"`` (what you pass, and ``lr``), ``"default"``, ``"full"``, or a list of names.
         every: measure at every n-th ``step`` call or at the given ones; default: log-spaced, then as often
             as the budget allows.
-        budget: the share of wall time that measuring may cost, 0 to 1; None for no limit.
+        budget: the share of wall time that recording may cost, 0 to 1; None for no limit. Signals are read
+            less often to keep it, the dear ones first. A run is taken to have at least 1000 steps.
         config: whatever describes the run; anything JSON cannot hold is stored as text.
         resume: continue an existing run, in a new session; a missing path is then simply started.
+        scaler: the ``torch.amp.GradScaler``, if there is one: gradients that are still scaled when ``step``
+            is called are then measured as if they were not.
+        clipped: gradients have been clipped when ``step`` is called: their norms are then not measured.
 
     Raises:
         RunExists: the path exists and ``resume`` is false, or it is something else than a run folder.
-        BadOption: an unknown signal, a budget outside 0 to 1.
+        BadOption: an unknown signal, one that was asked for by name without what it needs, a budget
+            outside 0 to 1.
 
     A folder that cannot be written is no error: training goes on, one warning says so.
     """
     folder = Path(path).absolute()  # the script may change its working directory
-    check_free(folder, resume)
+    where = place()
+    if where.rank == 0:
+        check_free(folder, resume)
     if budget is not None and not 0 < budget <= 1:
         raise BadOption(f"budget={budget!r} is not a share of wall time", hint="give 0 < budget <= 1, or None")
     if config is not None and not isinstance(config, Mapping):
         raise BadOption(f"config is a {type(config).__name__}", hint="give a dict; of argparse arguments, vars(args)")
     instruments = None
-    if model is not None or optimizer is not None:  # else scalars only: for any framework, and without torch
-        from runopsy.recorder.instruments import Instruments  # imports torch, which the caller has by now
+    if model is not None or optimizer is not None or signals not in ("scalars", "default"):
+        from runopsy.recorder.instruments import Instruments  # imports torch, which such a caller has by now
+        from runopsy.recorder.probes import Loop
 
-        instruments = Instruments.choose(model, optimizer, signals, every, budget)
+        batches = _batches(probe=probe, heldout=heldout, canaries=canaries)
+        resumed = resume and is_run_folder(folder)
+        further = {"head": head, "resumed": resumed, "scaler": scaler, "clipped": clipped} | where._asdict()
+        instruments = Instruments.choose(Loop(model, optimizer, loss_fn, **batches, **further), signals, every, budget)
     given = {
         "model": model,
         "optimizer": optimizer,
@@ -82,9 +110,22 @@ def record(
         "probe": probe,
         "heldout": heldout,
         "head": head,
+        "canaries": canaries,
     }
-    about = {"config": dict(config or {}), "given": sorted(k for k, v in given.items() if v is not None)}
-    return Recording(folder, instruments, about)
+    handed = sorted(name for name, value in given.items() if value is not None)
+    about: dict[str, Any] = {"config": dict(config or {}), "given": handed}
+    if where.world > 1:
+        about["world"] = where.world
+    return Recording(folder, instruments, about, where=where)
+
+
+def _batches(**given: Any) -> dict[str, Any]:
+    """What was given to measure on, in one form."""
+    from runopsy.recorder.batches import Batch
+    from runopsy.recorder.canary import Canaries
+
+    plainly = {name: what.batch() if isinstance(what, Canaries) else what for name, what in given.items()}
+    return {name: Batch.of(what, name) for name, what in plainly.items() if what is not None}
 
 
 class Recording:
@@ -102,6 +143,7 @@ class Recording:
         about: dict[str, Any],
         *,
         rows_per_part: int = ROWS_PER_PART,
+        where: Place = ALONE,
     ) -> None:
         self.path = folder
         self._instruments = instruments
@@ -111,17 +153,27 @@ class Recording:
         self._complain = Complaints(folder)
         self._lost = 0  # values of calls that failed
         self._spent = 0.0
+        self._last_step: int | None = None
+        self._where, self._agreement = where, Agreement(folder, where)
         self._began = self._last_overhead = time.perf_counter()
         self._offset = time.time() - self._began  # wall clock and stopwatch in one reading
-        earlier = read_manifest(folder)
-        self._journal = Journal(folder, next_session(folder, earlier), rows_per_part=rows_per_part)
+        earlier = read_manifest(folder) if where.rank == 0 else {}
+        session = next_session(folder, earlier) if where.rank == 0 else None
+        self._journal = Journal(folder, session, where.rank, rows_per_part)
         self._packer = Packer(self._journal.number, self._complain)
-        self._guarded(self._journal.claim)
-        self._manifest = begin(folder, earlier, self._journal.session, about | self._signals())
-        self._guarded(lambda: write_manifest(folder, self._manifest))
-        for left in journals(folder):  # of a session that was killed
-            self._guarded(partial(compact, left))
+        self._manifest: dict[str, Any] = {}
+        if where.rank == 0:
+            self._guarded(partial(self._begin, earlier, about))
         atexit.register(self.finish, "unclosed")
+
+    def _begin(self, earlier: dict[str, Any], about: dict[str, Any]) -> None:
+        """What the first rank does for all: the manifest, and order among what a killed session has left."""
+        self._guarded(self._journal.claim)
+        self._manifest = begin(self.path, earlier, self._journal.session or 0, about | self._signals())
+        self._guarded(lambda: write_manifest(self.path, self._manifest))
+        for left in journals(self.path):
+            self._guarded(partial(compact, left))
+        self._guarded(self._agree)  # only now: from here on other ranks have journals there
 
     # --- what the loop calls ---------------------------------------------------------------------
 
@@ -135,12 +187,16 @@ class Recording:
         self._record(step, values, self._instruments)
 
     def log(self, step: int, values: Mapping[str, float | Tensor]) -> None:
-        """Record values at a step, without measuring anything: validation, or whatever has its own cadence."""
-        self._record(step, values, None)
+        """Record values at a step, without measuring anything: validation, or whatever has its own cadence.
+
+        Of several processes the first one's are kept, here and in ``step``.
+        """
+        if self._where.rank == 0:
+            self._record(step, values, None)
 
     def event(self, step: int, kind: str, **detail: Any) -> None:
         """Note that something happened that no curve shows: a change of data, of batch size, a manual restart."""
-        if self._mine():
+        if self._where.rank == 0 and self._mine():
             self._guarded(lambda: self._write_event(int(step), str(kind), detail))
 
     def finish(self, status: str = "finished") -> None:
@@ -151,6 +207,7 @@ class Recording:
             if not self._open:
                 return
             self._guarded(self._drain)
+            self._guarded(self._write_tables)
             self._open = False
             try:
                 self._guarded(self._journal.close)
@@ -188,19 +245,22 @@ class Recording:
             return
         try:
             with self._lock:
-                step = int(step)
-                rows = self._packer.rows(step, values.items(), started + self._offset) if values else []
+                self._last_step = step = int(step)
+                rows = []
+                if values and self._where.rank == 0:
+                    rows = self._packer.rows(step, values.items(), started + self._offset)
                 if instruments is not None:
+                    instruments.loop.said.update(values or {})
                     rows += self._measured(instruments, step, started)
                 self._write(rows + self._packer.arrived(), started)
-                self._tick(step, started)
+                self._tick(started)
         except Exception as cause:  # whatever happened, it must not reach the training loop
             self._lost += len(values) if isinstance(values, Mapping) else 1
             self._complain(f"{type(cause).__name__}: {cause}")
 
     def _measured(self, instruments: Instruments, step: int, started: float) -> list[bytes]:
         rows = []
-        for at, name, value in instruments.read(step, started):
+        for at, name, value in instruments.read(step, started, self._spent):
             rows += self._packer.rows(at, ((name, value),), started + self._offset)
         if instruments.troubles:
             self._complain(instruments.troubles[0])
@@ -209,6 +269,8 @@ class Recording:
     def _write(self, rows: list[bytes], started: float) -> None:
         if not rows:
             return
+        if self._where.world > 1:
+            self._agree()
         self._journal.append(b"".join(rows), started)
         if self._journal.trouble:
             self._complain(f"{self._journal.trouble}; values are held back, and counted if lost")
@@ -227,18 +289,37 @@ class Recording:
             for at, name, value in self._instruments.settle():
                 rows += self._packer.rows(at, ((name, value),), now + self._offset)
         self._write(rows + self._packer.arrived(wait=True), now)
+        self._write_own(now)
+
+    def _write_tables(self) -> None:
+        """What the probes know example by example."""
+        if self._instruments is None or self._journal.taken or not self._instruments.loop.tables:
+            return
+        from runopsy.recorder.tables import write_table  # imports pyarrow's table side, which only the end needs
+
+        for name, table in self._instruments.loop.tables.items():
+            write_table(self.path, name, table(), self._journal.session or 0)
 
     # --- keeping out of the loop's way -----------------------------------------------------------
 
-    def _tick(self, step: int, started: float) -> None:
+    def _tick(self, started: float) -> None:
         """Account for the call's own cost; now and then write it down."""
         ended = time.perf_counter()
         self._spent += ended - started
         if ended - self._last_overhead >= OVERHEAD_EVERY:
             self._last_overhead = ended
             self._offset = time.time() - ended  # a stopwatch may stand still while the machine sleeps
-            reading = ("recorder/overhead", self._overhead())
-            self._write(self._packer.rows(step, (reading,), ended + self._offset), ended)
+            self._write_own(ended)
+
+    def _write_own(self, now: float) -> None:
+        """What recording has cost and lost so far; where nothing can be written, run.json alone says it."""
+        if self._last_step is None or self._journal.stuck:
+            return
+        own = (("recorder/overhead", self._overhead()), ("recorder/dropped", self._counts()["dropped"]))
+        self._write(self._packer.rows(self._last_step, own, now + self._offset), now)
+
+    def _agree(self) -> None:
+        self._journal.session = self._agreement.settle(self._journal.session, time.perf_counter())
 
     def _overhead(self) -> float:
         return self._spent / max(time.perf_counter() - self._began, 1e-9)
@@ -261,12 +342,12 @@ class Recording:
 
     def _signals(self) -> dict[str, Any]:
         """What is measured in this run, and what cannot be, for run.json."""
-        if self._instruments is None:
-            return {"signals": {}, "not_recorded": {}}
-        return {"signals": self._instruments.describe(), "not_recorded": dict(self._instruments.refused)}
+        tools = self._instruments
+        measured, missing = (tools.describe(), tools.not_recorded()) if tools is not None else ({}, {})
+        return {"signals": measured | OWN, "not_recorded": missing}
 
     def _write_summary(self, status: str) -> None:
-        if self._journal.taken:
+        if self._journal.taken or self._where.rank:
             return
         self._manifest["sessions"][-1]["session"] = self._journal.session
         about = {"status": status, "overhead": round(self._overhead(), 6), "trouble": self._journal.trouble}

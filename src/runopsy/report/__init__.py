@@ -1,4 +1,4 @@
-"""Autopsy → text. Findings become words once, in ``compose``; the renderers know blocks, not training."""
+"""Autopsy or Comparison → text. Findings become words once, in ``compose``; the renderers know blocks, not training."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runopsy.model import Autopsy
+from runopsy.model import Autopsy, Comparison
 from runopsy.report.publish import FORMATS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from runopsy.report.document import Document
+
 __all__ = ["FORMATS", "plot", "render", "save"]
 
 
 def render(
-    autopsy: Autopsy,
+    subject: Autopsy | Comparison,
     format: str = "text",
     *,
     width: int | None = None,
@@ -25,10 +27,10 @@ def render(
     gpus: float | None = None,
     price: float | None = None,
 ) -> str:
-    """An autopsy in words, or as data.
+    """An autopsy or a comparison in words, or as data.
 
     Args:
-        autopsy: what ``runopsy.analyze`` returned.
+        subject: what ``runopsy.analyze`` or ``runopsy.diff`` returned.
         format: ``"text"``, ``"markdown"``, ``"html"`` (a whole page), ``"json"`` or ``"notebook"`` (a fragment).
         width: columns of the text; default 96.
         color: whether the text carries terminal colours.
@@ -41,17 +43,14 @@ def render(
         BadOption: no such format.
     """
     if format == "json":
-        from runopsy.report import data  # each format loads only what it needs
+        return _dumped(subject)
+    from runopsy.report import publish  # each format loads only what it needs
 
-        return data.dump(autopsy)
-    from runopsy.report import compose, publish
-
-    document = compose.compose(autopsy, compose.Bill(gpus, price))
-    return publish.text(document, format, width=width, color=color, verbose=verbose)
+    return publish.text(_composed(subject, gpus, price), format, width=width, color=color, verbose=verbose)
 
 
 def save(
-    autopsy: Autopsy,
+    subject: Autopsy | Comparison,
     path: str | os.PathLike[str],
     format: str | None = None,
     *,
@@ -59,20 +58,34 @@ def save(
     gpus: float | None = None,
     price: float | None = None,
 ) -> tuple[Path, ...]:
-    """Write an autopsy to a file; its format is what the name ends in, unless said. The files written.
+    """Write an autopsy or a comparison to a file; its format is what the name ends in, unless said. The files written.
 
     ``embed`` puts the pictures of a Markdown page into it instead of beside it; the rest is as in ``render``.
 
     Raises:
         BadOption: no such format, or a file that cannot be written.
     """
-    from runopsy.report import compose, data, publish
+    from runopsy.report import publish
 
     path = Path(path)
     chosen = format or publish.guess(path)
     if chosen == "json":
-        return (publish.put(path, data.dump(autopsy)),)
-    return publish.write(compose.compose(autopsy, compose.Bill(gpus, price)), path, chosen, embed=embed)
+        return (publish.put(path, _dumped(subject)),)
+    return publish.write(_composed(subject, gpus, price), path, chosen, embed=embed)
+
+
+def _composed(subject: Autopsy | Comparison, gpus: float | None, price: float | None) -> Document:
+    from runopsy.report import compare, compose
+
+    if isinstance(subject, Comparison):
+        return compare.compose(subject)
+    return compose.compose(subject, compose.Bill(gpus, price))
+
+
+def _dumped(subject: Autopsy | Comparison) -> str:
+    from runopsy.report import data, deltas
+
+    return deltas.dump(subject) if isinstance(subject, Comparison) else data.dump(subject)
 
 
 def plot(autopsy: Autopsy) -> Figure:

@@ -35,6 +35,7 @@ MEANS: Mapping[str, str] = {
     "loss_spike": "the training loss leaps and comes back",
     "transition": "the training loss falls abruptly",
     "lr_change": "the learning rate was changed; what moves with it is not a phase of its own",
+    "suspect": "hardly right; look at logging, leakage and evaluation before anything else",
     "batch_size_change": "the batch size was changed",
     "epoch_steps": "the training loss steps down as each epoch begins: examples are met again, and are known",
     "resume": "the run was continued from an earlier step",
@@ -48,7 +49,8 @@ MEANS: Mapping[str, str] = {
 }
 SAID = ("loss_spike", "lr_change", "not_finite", "transition", "batch_size_change", "epoch_steps", "genuine_grokking",
         "apparent_grokking")  # fmt: skip  # the evidence says more
-NAMED = ("data_change", "unconfirmed_change", "departure")  # and which signal it was
+FEW = 3  # signals that a sentence names; the evidence lists them all
+NAMED = ("suspect", "data_change", "unconfirmed_change", "departure")  # and which signal it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +135,9 @@ def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) 
     if event.kind in SAID:
         text += f": {event.evidence[0].says}"
     if event.kind in NAMED:
-        text += f": {'; '.join(f'{e.signal} {e.says}' for e in event.evidence)}"
+        text += f": {'; '.join(f'{e.signal} {e.says}' for e in event.evidence[:FEW])}"
     if event.kind == "first_mover":  # how far before is in the evidence
-        text = f"{', '.join(e.signal for e in event.evidence)} {text}"
+        text = f"{', '.join(e.signal for e in event.evidence[:FEW])} {text}"
     if event.kind == "grokking":
         text += _grokking(autopsy, event)
     if event.interval is None:

@@ -42,10 +42,7 @@ def facts(autopsy: Autopsy) -> dict[str, Any]:
         "thresholds": {code: dict(values) for code, values in autopsy.thresholds.items()},
         "notes": list(autopsy.notes),
     }
-    lost: list[str] = []
-    clean: dict[str, Any] = _finite(found, "", lost)
-    clean["notes"] += [f"{where} is not finite and is given as null" for where in lost]
-    return clean
+    return finite(found)
 
 
 def position(value: Position) -> int | float:
@@ -126,6 +123,14 @@ def _stop(autopsy: Autopsy) -> dict[str, Any] | None:
         if stop.other is None
         else {"signal": stop.other[0], "step": stop.other[1], "value": stop.other[2]},
     }
+
+
+def finite(found: dict[str, Any]) -> dict[str, Any]:
+    """The same object with null for what is not finite; its ``notes`` say where."""
+    lost: list[str] = []
+    clean: dict[str, Any] = _finite(found, "", lost)
+    clean["notes"] += [f"{where} is not finite and is given as null" for where in lost]
+    return clean
 
 
 def _finite(value: Any, where: str, lost: list[str]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Protocol
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def listing(run: Run, roles: Sequence[Role], *, width: int | None = None, color:
     blocks: list[Block] = [
         Prose(f"{len(run.tracks)} columns, {played} with a role; positions count by {run.axis}."),
         Heading("Columns"),
-        Table(("column", "role", "values", "from", "to", "least", "most", "why"), rows),
+        Table(("column", "role", "better", "values", "from", "to", "least", "most", "why"), rows),
         *more,
         *([Heading("Notes on the log")] if run.notes else []),
         *(Prose(note) for note in run.notes),
@@ -40,7 +41,51 @@ def _row(track: Track, role: Role) -> tuple[str, ...]:
     ends = (number(float(f"{v:.4g}")) for v in (finite.min(), finite.max())) if len(finite) else ("", "")
     why = role.why if role.role or role.why != "no role" else ""
     first, last = place(float(np.nanmin(track.step))), place(float(np.nanmax(track.step)))
-    return track.name, role.role, f"{len(track):,}", first, last, *ends, why
+    return track.name, role.role, role.better, f"{len(track):,}", first, last, *ends, why
+
+
+class Line(Protocol):
+    """What is known of one of several runs without examining it."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def rows(self) -> int | None: ...
+
+    @property
+    def last(self) -> float | None: ...
+
+    @property
+    def axis(self) -> str: ...
+
+    @property
+    def curve(self) -> str: ...
+
+    @property
+    def value(self) -> float | None: ...
+
+    @property
+    def trouble(self) -> str: ...
+
+
+def runs_table(path: str, lines: Sequence[Line], *, width: int | None = None) -> str:
+    """The runs in one file or folder, to choose from."""
+    rows = tuple(_run_row(line) for line in lines[:MOST])
+    more = [Prose(f"… and {len(lines) - MOST:,} more")] if len(lines) > MOST else []
+    table = Table(("run", "name", "rows", "last", "last value", ""), rows)
+    return terminal.render(Document(f"{path}: {len(lines)} runs", (table, *more)), width=width)
+
+
+def _run_row(line: Line) -> tuple[str, ...]:
+    if line.rows is None:
+        return str(line.number), line.name, "", "", "", line.trouble or "not looked at"
+    last = "" if line.last is None else f"{line.axis} {place(line.last)}"
+    value = "" if line.value is None else f"{line.curve} {number(float(f'{line.value:.4g}'))}"
+    return str(line.number), line.name, f"{line.rows:,}", last, value, ""
 
 
 def rules_table(rules: Sequence[Thresholds], *, width: int | None = None, color: bool = False) -> str:

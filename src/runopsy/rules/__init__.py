@@ -10,6 +10,7 @@ from runopsy.rules.representation import FirstMovers, Readout
 from runopsy.rules.schedule import BatchSizeChange, EpochSteps, LearningRateChange, Resumed
 from runopsy.rules.stability import Divergence, LossSpike, NotFinite
 from runopsy.rules.stages import Stage
+from runopsy.rules.suspects import OffScale, PrintedZero, SameValues, TooGood
 from runopsy.rules.thresholds import Departure, SuddenChange
 
 RULES: tuple[Rule, ...] = (
@@ -27,6 +28,10 @@ RULES: tuple[Rule, ...] = (
     MemorizationOnset(),
     Stage(),
     SuddenChange(),
+    PrintedZero(),
+    OffScale(),
+    TooGood(),
+    SameValues(),
 )
 
 # The founding threshold rule in the place of the calibrated one, for those who look for it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -135,6 +135,7 @@ class DoubleDescent:
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
 
     prominence: float = 0.07  # of the peak, above the lowest point on either side: DEFINITIONS of the labelled runs
+    of_accuracy: float = 0.05  # by which an error must rise as well: from 2 % to 3 % is nothing that a reader sees
     flank: float = 0.35  # in log elapsed steps on either side of the peak (a factor of 1.4): narrower is a wobble
     points: int = 3  # fitted points on either flank: fewer evaluations are no descent
 
@@ -143,38 +144,38 @@ class DoubleDescent:
             raise NotChecked("the log has no val/loss and no val/acc")
         if any(e.kind == "grokking" for e in case.events):
             return  # the rise and fall of the loss belong to that
-        found = (self._found(case, name) for name in ("val/loss", "val/acc"))
-        yield from [event for event in found if event is not None][:1]
+        loss, acc = curve(case, "val/loss"), curve(case, "val/acc")
+        found = None if loss is None else self._event(case, "val/loss", loss, 0.0)
+        if found is None and acc is not None:  # a reader who sees both tells one story: the loss's
+            found = self._event(case, "val/acc", replace(acc, value=1 - acc.value), self.of_accuracy)
+        if found is not None:
+            yield found
 
-    def _found(self, case: Case, name: str) -> Event | None:
-        line = curve(case, name)
-        if line is None:
-            return None
-        falling = Curve(line.step, line.value if name == "val/loss" else 1 - line.value, line.spread)
-        peak = self._peak(falling)
+    def _event(self, case: Case, name: str, falling: Curve, least: float) -> Event | None:
+        """The peak of a curve that should fall; None where it has none, or one without a place, which is noise."""
+        peak = self._peak(falling, least)
         if peak is None:
             return None
+        says = {
+            "val/loss": ("lowest before the peak", "the highest between them", "lowest after it"),
+            "val/acc": ("best before the error's peak", "the worst between them", "best after it"),
+        }[name]
+        seen = falling.value if name == "val/loss" else 1 - falling.value
+        proof = tuple(
+            Evidence(name, float(falling.step[i]), float(seen[i]), None, "", word)
+            for i, word in zip(peak, says, strict=True)
+        )
         before, top, after = peak
         at, interval = vertex(case, name, top, 0.5 * min(falling.value[top] - falling.value[[before, after]]))
         if interval is None:
-            return None  # a peak that has no place is noise
-        best, worst = ("lowest", "highest") if name == "val/loss" else ("highest", "lowest")
-
-        def seen(i: int, says: str) -> Evidence:
-            return Evidence(name, float(line.step[i]), float(line.value[i]), None, "", says)
-
-        proof = (
-            seen(before, f"{best} before the peak"),
-            seen(top, f"the {worst} between them"),
-            seen(after, f"{best} after it"),
-        )
+            return None
         resolution = spacing_at(case.signals[name], at)
         return Event(
             "double_descent_peak", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution
         )
 
-    def _peak(self, loss: Curve) -> tuple[int, int, int] | None:
-        """(lowest point before, peak, lowest point after) of the most prominent peak."""
+    def _peak(self, loss: Curve, least: float) -> tuple[int, int, int] | None:
+        """(lowest point before, peak, lowest point after) of the most prominent peak, at least ``least`` high."""
         value, n = loss.value, len(loss.value)
         elapsed = loss.step - loss.step[0] + first_spacing(loss.step)
         best: tuple[float, tuple[int, int, int]] | None = None
@@ -185,7 +186,10 @@ class DoubleDescent:
             rise = min(value[top] - value[before], value[top] - value[after])
             flanks = np.log(elapsed[top] / elapsed[before]), np.log(elapsed[after] / elapsed[top])
             wide = min(flanks) >= self.flank and min(top - before, after - top) >= self.points
-            clear = rise >= self.prominence * value[top] and rise >= NOISE * loss.spread[[before, top, after]].max()
+            clear = (
+                rise >= max(self.prominence * value[top], least)
+                and rise >= NOISE * loss.spread[[before, top, after]].max()
+            )
             if wide and clear and (best is None or rise > best[0]):
                 best = rise, (before, top, after)
         return None if best is None else best[1]

@@ -13,13 +13,11 @@ from runopsy.model import Case, Position, Segments, Signal, Values
 from runopsy.stats import first_spacing
 
 STEEP = 2.0  # standard errors by which a curve must move for a crossing of it to have a place at all
-CAUTIOUS = (
-    0.9  # standard errors of a level for 90 %, measured: they count slow noise in full, which moves neighbours alike
-)
+CAUTIOUS = 0.9  # standard errors for 90 %, measured: they count slow noise in full, though it moves neighbours alike
 UNSEEN = 0.45  # of the distance of two points, for a jump between them: nine tenths of it
 NARROW = 0.006  # in log elapsed steps, of the neighbourhood whose level is asked: mostly, points lie further apart; …
 REACH = 0.1  # … and how far from where the fit passes a value the points may do so
-DEGREE = 4  # of the polynomial through a valley: measured, a parabola's intervals hold 3 in 10 of lopsided ones
+DEGREE = 5  # of the polynomial through a valley: measured, a parabola's intervals hold 3 in 10 of lopsided ones
 FEWEST = 6  # points in a valley: fewer bend any way
 DRAWS = 400  # of the polynomial's uncertainty: its 5 % and 95 % quantiles to about a percent
 
@@ -89,11 +87,11 @@ def _passes(u: Values, s: Segments, value: float, about: float) -> tuple[float, 
 
 
 def vertex(case: Case, name: str, at: int, reach: float) -> Place:
-    """Where a valley or a peak of a fitted curve lies: the extreme of a quartic through its neighbourhood.
+    """Where a valley or a peak of a fitted curve lies: the extreme of a polynomial through its neighbourhood.
 
-    The lowest of many noisy points lies anywhere in a flat valley; the quartic uses them all. A parabola
+    The lowest of many noisy points lies anywhere in a flat valley; the polynomial uses them all. A parabola
     would be surer and wrong, because valleys are lopsided. The interval holds nine in ten of the extremes
-    of quartics drawn from the fit's own uncertainty.
+    of polynomials drawn from the fit's own uncertainty.
 
     Args:
         case: gives the segments.
@@ -115,7 +113,7 @@ def vertex(case: Case, name: str, at: int, reach: float) -> Place:
 
 
 def _extreme(x: Values, y: Values, error: Values, *, valley: bool) -> Values:
-    """(low, best, high): where a polynomial through points has its extreme; misfit counts as noise.
+    """(low, middle, high): where a polynomial through points has its extreme; misfit counts as noise.
 
     Args:
         x: (m,) from 0 to 1.
@@ -134,8 +132,7 @@ def _extreme(x: Values, y: Values, error: Values, *, valley: bool) -> Values:
     fine = np.linspace(0, 1, 401)
     curves = np.vander(fine, degree + 1) @ np.concatenate([[answer], answer + drawn]).T
     found = fine[np.argmin(curves if valley else -curves, axis=0)]
-    low, high = np.quantile(found[1:], [0.05, 0.95])
-    return np.array([min(low, found[0]), found[0], max(high, found[0])])
+    return np.asarray(np.quantile(found[1:], [0.05, 0.5, 0.95]))
 
 
 def nearest(signal: Signal, step: Position) -> Position:

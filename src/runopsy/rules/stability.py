@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from runopsy.model import Case, Counts, Event, Evidence, Position, Severity, Signal, Values
+from runopsy.model import Case, Event, Evidence, Position, Severity, Signal, Values
 from runopsy.rules.places import row, spacing_at
 from runopsy.stats import MAD_TO_SD, at_start, rolling_median, trailing_max, trailing_median
 
@@ -39,7 +39,7 @@ class NotFinite:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Divergence:
-    """The training loss leaves for good: not finite, or most of what was learnt is lost."""
+    """The training loss leaves for good: not finite, most of what was learnt is lost, or far above its start."""
 
     code: ClassVar[str] = "V01"
     kinds: ClassVar[tuple[str, ...]] = ("divergence",)
@@ -47,6 +47,8 @@ class Divergence:
 
     had_learnt: float = 0.1  # of its start that the loss had lost before: a run that never learnt cannot lose it
     lost: float = 0.5  # of its drop, that it must have lost again to the end
+    # x its start: a loss that ends above it has left for good, whether or not it had learnt before
+    above: float = 3.0
     # of the run, at least, that it must stay lost: less may be a spike whose return is not logged
     lasting: float = 0.02
     # rows whose median says so (a lucky batch is no recovery), and the fewest rows that can say "to the end"
@@ -72,6 +74,13 @@ class Divergence:
             yield self._event(case, at, float(loss.value[after]), limit, says)
         elif gone is not None:
             yield self._event(case, gone, float("nan"), None, "not finite from here to the end")
+        elif start > 0:
+            limit = self.above * start
+            low = np.flatnonzero(calm <= limit)
+            after = int(low[-1]) + 1 if len(low) else 0
+            if after < len(calm) and self._lasts(loss, after, gone):
+                says = f"from here on it is far above its start; {float(loss.value[-1]):.3g} at the end"
+                yield self._event(case, float(loss.step[after]), float(loss.value[after]), limit, says)
 
     def _lasts(self, loss: Signal, after: int, gone: Position | None) -> bool:
         """Whether enough of the run follows to say "for good"."""
@@ -109,6 +118,18 @@ class Divergence:
         return float(loss.step[as_usual[-1]]) if len(as_usual) else None
 
 
+class High(NamedTuple):
+    """A row whose log loss stands out from those before it."""
+
+    at: int
+    usual: float  # median of the rows before
+    scatter: float  # of those around it
+    highest: float  # of those rows
+
+
+BLOCK = 1 << 20  # rows looked at together: more, and only memory grows
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LossSpike:
     """The training loss leaps above its neighbourhood and comes back."""
@@ -136,36 +157,44 @@ class LossSpike:
         if len(loss) <= 2 * self.window or loss.value.min() <= 0:
             return
         log = np.log(loss.value)
-        usual, highest = trailing_median(log, self.window), trailing_max(log, self.window)
-        off = np.abs(log - np.where(np.isnan(usual), log, usual))
-        scatter = np.maximum(MAD_TO_SD * trailing_median(off, self.window), 1e-3)
-        reach = self.share * (at_start(loss.value) - loss.value.min())
-        with np.errstate(invalid="ignore"):  # NaN where nothing is usual yet: no leap
-            high = (log - usual > self.scatter * scatter) & (log - highest > np.log(self.ratio))
-            high &= loss.value - np.exp(usual) > reach
-        found = list(self._leaps(loss, log, usual, scatter, highest, np.flatnonzero(high)))
+        found = list(self._leaps(loss, log, self._high(loss, log)))
         if len(found) > self.many:
             yield self._summary(found)
         else:
             yield from found
 
-    def _leaps(
-        self, loss: Signal, log: Values, usual: Values, scatter: Values, highest: Values, high: Counts
-    ) -> Iterator[Event]:
+    def _high(self, loss: Signal, log: Values) -> Iterator[High]:
+        """The rows that stand out, in order; block by block, since all the medians of a long log are several of it."""
+        reach = self.share * (at_start(loss.value) - loss.value.min())
+        for start in range(0, len(log), BLOCK):
+            before = min(start, 2 * self.window)  # rows that say what is usual, and how far rows lie from it
+            block = log[start - before : start + BLOCK]
+            if len(block) <= self.window:
+                return
+            usual, highest = trailing_median(block, self.window), trailing_max(block, self.window)
+            off = np.abs(block - np.where(np.isnan(usual), block, usual))
+            scatter = np.maximum(MAD_TO_SD * trailing_median(off, self.window), 1e-3)
+            with np.errstate(invalid="ignore"):  # NaN where nothing is usual yet: no leap
+                high = (block - usual > self.scatter * scatter) & (block - highest > np.log(self.ratio))
+                high &= loss.value[start - before : start + BLOCK] - np.exp(usual) > reach
+            for i in np.flatnonzero(high[before:]) + before:
+                yield High(int(start - before + i), float(usual[i]), float(scatter[i]), float(highest[i]))
+
+    def _leaps(self, loss: Signal, log: Values, high: Iterator[High]) -> Iterator[Event]:
         """Each leap that lasts, or leaves a trace, and comes back."""
         after, calm = 0, rolling_median(log, self.settled)
-        for at in high.tolist():
+        for at, usual, scatter, highest in high:
             if at < after:
                 continue
-            near = float(usual[at] + max(self.back * scatter[at], np.log(self.ratio)))
+            near = usual + max(self.back * scatter, float(np.log(self.ratio)))
             back = self._return(loss, calm, at, near)
             if back is None:
                 continue
-            lone = log[at] - highest[at] > np.log(self.alone)
-            traced = lone and self._trace(log, at) - usual[at] > self.trace * scatter[at]
+            lone = log[at] - highest > np.log(self.alone)
+            traced = lone and self._trace(log, at) - usual > self.trace * scatter
             if back > at + self.settled // 2 or traced:
                 after = back
-                yield self._event(loss, at, back, float(usual[at]))
+                yield self._event(loss, at, back, usual)
 
     def _summary(self, found: list[Event]) -> Event:
         """Many leaps as one event: the run was unstable, and a list of them says no more."""

@@ -21,12 +21,21 @@ def line_costs(x: Floats, y: Floats, weight: Floats) -> Floats:
     """
     x, y = x - np.average(x, weights=weight), y - np.average(y, weights=weight)
     sums = [np.concatenate([[0.0], np.cumsum(weight * part)]) for part in (np.ones_like(x), x, y, x * x, x * y, y * y)]
-    w, sx, sy, sxx, sxy, syy = (s[None, :] - s[:, None] for s in sums)
+    w, sx, sy, vx, cxy, vy = (np.subtract.outer(s, s).T for s in sums)
     with np.errstate(divide="ignore", invalid="ignore"):
-        vx, vy, cxy = sxx - sx * sx / w, syy - sy * sy / w, sxy - sx * sy / w
-        cost = vy - np.where(vx > 1e-12 * np.abs(sxx), cxy * cxy / vx, 0.0)
-    i, j = np.indices(cost.shape)
-    return np.where(j - i >= SHORTEST, np.maximum(cost, 0.0), np.inf)
+        enough = 1e-12 * np.abs(vx)
+        share = sx / w
+        vx -= share * sx  # in place: at this size, asking for memory costs as much as the sums
+        cxy -= share * sy
+        np.divide(sy, w, out=share)
+        share *= sy
+        vy -= share
+        np.multiply(cxy, cxy, out=cxy)
+        np.divide(cxy, vx, out=cxy)
+        cxy[~(vx > enough)] = 0.0
+        vy -= cxy
+    vy[np.tril_indices(len(vy), SHORTEST - 1)] = np.inf
+    return np.asarray(np.maximum(vy, 0.0, out=vy))
 
 
 def best_pieces(cost: Floats, penalty: float) -> list[int]:
@@ -65,13 +74,18 @@ def local_slope(x: Floats, y: Floats, error: Floats, width: float) -> tuple[Floa
     Weighted least squares with a Gaussian kernel of standard deviation ``width`` (in x) around each
     point; where too few points lie near, the error is infinite.
     """
-    away = x[None, :] - x[:, None]
-    weight = np.exp(-0.5 * (away / width) ** 2) / error[None, :] ** 2
-    s0, s1, s2 = weight.sum(1), (weight * away).sum(1), (weight * away**2).sum(1)
+    away = np.subtract.outer(x, x).T
+    weight = np.exp(-0.5 / width**2 * away * away)
+    weight /= error * error
+    moment = weight * away
+    s0, s1, s2 = weight.sum(1), moment.sum(1), np.einsum("ij,ij->i", moment, away)
     spread = s0 * s2 - s1**2
     known = spread > 1e-9 * s0 * s2
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = (s0[:, None] * away - s1[:, None]) * weight / spread[:, None]
+        share = s0[:, None] * moment
+        share -= s1[:, None] * weight
+        share /= spread[:, None]
         slope = np.where(known, share @ y, 0.0)
-        slope_error = np.where(known, np.sqrt((share**2 * error[None, :] ** 2).sum(1)), np.inf)
+        share *= error
+        slope_error = np.where(known, np.sqrt(np.einsum("ij,ij->i", share, share)), np.inf)
     return slope, slope_error

@@ -10,7 +10,7 @@ import numpy as np
 from runopsy.errors import BadOption
 from runopsy.model import Positions, Signal, Values
 
-AXES = ("step", "epoch", "tokens", "time")
+AXES = ("step", "epoch", "tokens", "samples", "time")
 
 
 def rebase(signals: Mapping[str, Signal], axis: str, wanted: str) -> dict[str, Signal]:
@@ -53,21 +53,22 @@ def _counter(signals: Mapping[str, Signal], axis: str, wanted: str) -> tuple[Pos
     counter = signals.get(wanted)
     if counter is None or len(counter) < 2:
         raise BadOption(
-            f"the log counts {axis}s and does not say its {wanted}", hint=f"--map {wanted}=COLUMN, or leave --x out"
+            f"the log counts {axis}s and does not say its {wanted}",
+            hint=f"--map {wanted}=COLUMN, or keep the log's own axis",
         )
     rising = np.append(True, counter.value[1:] > np.maximum.accumulate(counter.value)[:-1])
     if rising.sum() < 2:
-        raise BadOption(f"{wanted} never rises in this log", hint="leave --x out")
+        raise BadOption(f"{wanted} never rises in this log", hint="keep the log's own axis")
     return counter.step[rising], counter.value[rising]
 
 
 def _clock(signals: Mapping[str, Signal]) -> tuple[Positions, Values]:
     timed = [(s.step, s.time) for s in signals.values() if s.time is not None and len(s) > 1]
     if not timed:
-        raise BadOption("the log does not say when its values were written", hint="leave --x out")
+        raise BadOption("the log does not say when its values were written", hint="keep the log's own axis")
     step, time = max(timed, key=lambda pair: len(pair[0]))
     seconds = np.maximum.accumulate(time - time[0])
     rising = np.append(True, seconds[1:] > seconds[:-1])
     if rising.sum() < 2:
-        raise BadOption("the clock of this log stands still", hint="leave --x out")
+        raise BadOption("the clock of this log stands still", hint="keep the log's own axis")
     return step[rising], seconds[rising]

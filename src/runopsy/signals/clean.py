@@ -41,21 +41,33 @@ def measure(run: Run, roles: Sequence[Role]) -> Measured:
         empty += int((~said).sum())
         kept = said & _not_superseded(track, starts)
         superseded += int(said.sum() - kept.sum())
-        step, order = _last_of_each(track.step[kept])
-        repeated += int(kept.sum()) - len(step)
-        value = track.value[kept][order] * role.scale
-        time = None if track.time is None else track.time[kept][order]
-        signals[name] = _signal(name, role, step, 1 - value if role.complement else value, time)
+        rows = slice(None) if kept.all() else np.flatnonzero(kept)
+        step, order = _last_of_each(track.step[rows])
+        if len(step) < int(kept.sum()):
+            repeated += _changed(track.step[rows], track.value[rows])
+        value = in_unit(track.value[rows][order], role)
+        time = None if track.time is None else track.time[rows][order]
+        signals[name] = _signal(name, role, step, value, time)
     if superseded:
         where = ", ".join(f"{start:g}" for start in starts.values())
         notes.append(f"resumed at {run.axis} {where}: {superseded} values that were trained again were left out")
     if repeated:
-        notes.append(f"{repeated} values shared a {run.axis} with a later one of the same column, which counts")
+        notes.append(
+            f"{repeated} values shared a {run.axis} with a later, different one of the same column, which counts"
+        )
     if empty:
         notes.append(f"{empty} values of -1 or 0 stand where nothing was measured and were left out")
     if unread:
         notes.append(f"{unread} cells held text where a number belongs and were left out")
     return Measured(signals, tuple(starts.values()), tuple(notes))
+
+
+def in_unit(value: Values, role: Role) -> Values:
+    """Logged values in the unit of their role: a share for percent, accuracy for errors, loss for perplexity."""
+    value = value if role.scale == 1 else value * role.scale  # a copy of a million values is not made for nothing
+    if role.logarithm:
+        return np.log(np.where(value > 0, value, np.nan))
+    return 1 - value if role.complement else value
 
 
 def _own_name(name: str, played: set[str], signals: Mapping[str, Signal]) -> str:
@@ -99,17 +111,30 @@ def _not_superseded(track: Track, starts: Mapping[int, float]) -> NDArray[np.boo
     return kept
 
 
-def _last_of_each(step: Positions) -> tuple[Positions, Counts]:
-    """Steps in order, each once, and where the last row that has it stands."""
+def _last_of_each(step: Positions) -> tuple[Positions, Counts | slice]:
+    """Steps in order, each once, and where the last row that has it stands: all as they are, nearly always."""
+    if (step[1:] > step[:-1]).all():
+        return step, slice(None)
     order = np.argsort(step, kind="stable")
     ordered = step[order]
     last = np.append(ordered[1:] != ordered[:-1], True) if len(ordered) else np.zeros(0, dtype=bool)
     return ordered[last], order[last]
 
 
+def _changed(step: Positions, value: Values) -> int:
+    """How many values give way to a later and different one at their step; the same one again is no loss."""
+    order = np.argsort(step, kind="stable")
+    ordered, said = step[order], value[order]
+    again = ordered[1:] == ordered[:-1]
+    same = (said[1:] == said[:-1]) | (np.isnan(said[1:]) & np.isnan(said[:-1]))
+    return int((again & ~same).sum())
+
+
 def _signal(name: str, role: Role, step: Positions, value: Values, time: Values | None) -> Signal:
     finite = np.abs(value) < HUGE  # NaN is not below anything
-    broken = None if finite.all() or _is_padding(value) else step[~finite]
+    if finite.all():
+        return Signal(name, role.track, step, value, time)
+    broken = None if _is_padding(value) else step[~finite]
     return Signal(name, role.track, step[finite], value[finite], None if time is None else time[finite], broken)
 
 

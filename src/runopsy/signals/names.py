@@ -23,7 +23,14 @@ QUANTITIES: Mapping[str, tuple[str, ...]] = {
     "loss": ("loss", "losses", "nll", "ce", "xent", "crossentropy", "objective", "cost"),
     "acc": ("acc", "accuracy", "top1", "acc1", "prec1"),
 }
-LESSER = {"mse": "loss", "rmse": "loss", "mae": "loss"}  # a loss if nothing is called one
+# A loss if nothing is called one; bits per byte or character are cross-entropies too.
+LESSER = {"mse": "loss", "rmse": "loss", "mae": "loss", "bpb": "bits", "bpc": "bits"}
+PERPLEXITIES = ("perplexity", "ppl")  # exp of a loss: its logarithm is one, where nothing is called a loss
+REWARDS = ("reward", "rewards", "rew", "return", "returns", "score", "success", "winrate")
+# Further words of metrics by which a higher value is better, or a lower one.
+HIGHER = (*REWARDS, "map", "f1", "auc", "auroc", "bleu", "rouge", "precision", "recall", "iou", "miou", "dice", "psnr",
+          "ssim", "r2", "throughput", "top5", "acc5", "mrr", "ndcg")  # fmt: skip
+LOWER = (*PERPLEXITIES, "error", "err", "wer", "cer", "fid", "mse", "rmse", "mae", "distance")
 ERRORS = ("error", "err")  # of classification only if a rate or the top-1 error; else who knows of what
 QUALIFIERS = ("step", "epoch", "avg", "mean", "total", "overall", "running", "smooth", "smoothed", "ema", "metrics",
               "iter", "iteration", "batch", "stats", "model", "curve", "scalars", "history", "main", "meter",
@@ -33,8 +40,7 @@ SMOOTHED = ("running", "smooth", "smoothed", "ema")  # of two columns that fit, 
 NEVER = ("scale", "scaler", "scaling", "std", "stdev", "stderr", "var", "variance", "min", "max", "best", "diff",
          "delta", "gap", "ratio", "grad", "grads", "gradient", "gradients", "weight", "weights", "coef", "coeff",
          "lambda", "count", "num", "threshold", "target", "improvement", "improved", "has", "is", "slope", "norm", "lr",
-         "time", "seconds", "patience", "init", "final", "decay", "topk", "top5", "acc5", "prec5", "ci", "perplexity",
-         "ppl")  # fmt: skip
+         "time", "seconds", "patience", "init", "final", "decay", "topk", "top5", "acc5", "prec5", "ci")  # fmt: skip
 # Words of the parts that a loss is the sum of, where other words may name an evaluation set.
 PARTS = ("cls", "class", "box", "bbox", "obj", "objectness", "dfl", "seg", "mask", "rpn", "loc", "kpt", "pose", "reg",
          "regularization", "regularizer", "aux", "auxiliary", "kl", "kld", "recon", "reconstruction", "rec", "l1", "l2",
@@ -42,6 +48,7 @@ PARTS = ("cls", "class", "box", "bbox", "obj", "objectness", "dfl", "seg", "mask
          "distill", "distillation", "kd", "penalty", "entropy", "value", "vf", "policy", "pg", "actor", "critic", "q",
          "z", "moe", "balance", "balancing", "router", "semantic", "dice", "iou", "giou", "ctc", "mlm", "nsp", "sem",
          "perceptual", "style", "content", "tv", "vq", "commit", "commitment", "embedding")  # fmt: skip
+ADVERSARIAL = ("adv", "adversarial", "gan", "g", "d", "gen", "disc", "generator", "discriminator")  # of these parts
 # One name each, for whole names after joining the words with "_".
 SINGLES: Mapping[str, tuple[str, ...]] = {
     "lr": ("lr", "learning_rate", "learningrate", "current_lr", "train_lr", "train_learning_rate"),
@@ -50,6 +57,7 @@ SINGLES: Mapping[str, tuple[str, ...]] = {
     "batch_size": ("batch_size", "batchsize", "global_batch_size", "train_batch_size"),
     "tokens": ("tokens", "total_tokens", "tokens_seen", "num_tokens", "num_input_tokens_seen",
                "train_num_input_tokens_seen", "throughput_total_tokens"),
+    "samples": ("samples_seen", "samples_count", "examples_seen", "consumed_samples", "consumed_train_samples"),
     "grad/norm": ("grad_norm", "gradient_norm", "gradnorm", "train_grad_norm", "grad_l2"),
     "weights/norm": ("weights_norm", "weight_norm", "param_norm", "parameter_norm", "wn_total"),
     "weights/update_ratio": ("weights_update_ratio", "update_ratio"),
@@ -104,8 +112,21 @@ def guess(name: str) -> Guess | None:
     extra = tuple(w for w in parts if w not in plain)
     if quantity == "error" and extra:  # a word error rate, say, is none of classification
         return None
-    doubt = len(extra) + (named[0] in LESSER) + (quantity == "error")
+    doubt = len(extra) + (named[0] in LESSER) + (quantity in ("error", "ppl"))
     return Guess(name, side, quantity, extra, doubt, any(w in SMOOTHED for w in parts))
+
+
+def better(name: str) -> str:
+    """ "higher" or "lower": by which values a column is better, as its name says; "" where it does not."""
+    parts = words(name)
+    found = guess(name)
+    if found is not None:
+        return "higher" if found.quantity == "acc" else "lower"
+    if any(w in NEVER for w in parts):
+        return ""
+    if any(w in HIGHER for w in parts):
+        return "higher"
+    return "lower" if any(w in (*LOWER, *QUANTITIES["loss"]) for w in parts) else ""
 
 
 def is_learning_rate(name: str) -> bool:
@@ -141,5 +162,7 @@ def _quantity(parts: Sequence[str]) -> tuple[str, tuple[str, ...]]:
         return "loss", cross
     if said:
         return "acc", said
+    if perplexity := tuple(w for w in parts if w in PERPLEXITIES):
+        return "ppl", perplexity
     lesser = tuple(w for w in parts if w in LESSER)
     return (LESSER[lesser[0]], lesser) if lesser else ("", ())

@@ -18,6 +18,8 @@ def placeholders(value: Values) -> NDArray[np.bool_]:
     Args:
         value: in the order of the log, as logged.
     """
+    if not ((value == NEVER) | (value == 0)).any():
+        return np.zeros(len(value), dtype=bool)
     finite = value[np.isfinite(value)]
     if (finite == NEVER).any() and (finite != NEVER).any() and finite[finite != NEVER].min() >= 0:
         return np.asarray(value == NEVER)

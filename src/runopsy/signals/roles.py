@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from runopsy.errors import BadOption
 from runopsy.model import Role, Track
-from runopsy.signals.names import SINGLES, Guess, guess, is_learning_rate, says_percent, words
+from runopsy.signals.names import ADVERSARIAL, SINGLES, Guess, better, guess, is_learning_rate, says_percent, words
 from runopsy.signals.placeholders import placeholders
 
 # Every role --map accepts, beside val.<set>/loss and val.<set>/acc.
 ROLES = ("train/loss", "train/acc", "val/loss", "val/acc", *SINGLES)
+ERRORS = {"train/error": "train/acc", "val/error": "val/acc"}  # of --map alone: a column that is 1 - the role
 FURTHER = re.compile(r"val\.[^/]+/(loss|acc)")
 MOST_DOUBT = 2  # special words a main curve may have ("val_cifar10_loss"); more, and it is one task among many
 A_CURVE = 3  # values; fewer are a summary at the end of the log, and give way to a curve
@@ -28,6 +29,8 @@ A_SHARE = (
     1.02  # the most that a mean a little over 1 reaches; between the two, it may be percent at chance of 100 classes
 )
 PERCENT_TO = 100.5
+ERROR_FROM = 0.4  # an error rate starts near 1 - chance: at 0.5 for two classes, and it may have fallen a little
+FALLEN = 0.5  # of its start, at the end: an accuracy that lost so much while the loss fell by half is none
 SAME_UNIT = 10.0  # × between the first values of two accuracies: nearer, and both are in percent, where one is
 
 
@@ -43,22 +46,40 @@ def assign(tracks: Mapping[str, Track], mapping: Mapping[str, str] | None = None
     """
     mapping = dict(mapping or {})
     _check(mapping, tracks)
-    taken = {column: Role(role, column, "--map") for role, column in mapping.items()}
-    filled = set(mapping)
+    taken = {column: _mapped(role, column, tracks) for role, column in mapping.items()}
+    filled = {role.role for role in taken.values()}
     for role in _singles(tracks, filled, taken):
         taken.setdefault(role.track, role)
     free = [g for name in tracks if name not in taken and (g := guess(name)) is not None]
     for role in _curves(free, tracks, filled):
         taken.setdefault(role.track, role)
-    return _scaled([taken.get(name, Role("", name, "no role")) for name in tracks], tracks)
+    roles = _scaled([taken.get(name, Role("", name, "no role")) for name in tracks], tracks)
+    return tuple(replace(role, better=_better(role)) for role in _doubted(roles, tracks))
+
+
+def _better(role: Role) -> str:
+    """The direction of the column: what its role says, and where it has none, its name."""
+    if role.role.endswith("/acc"):
+        return "lower" if role.complement else "higher"
+    return "lower" if role.role.endswith("/loss") else better(role.track)
+
+
+def _mapped(role: str, column: str, tracks: Mapping[str, Track]) -> Role:
+    """What --map says of a column."""
+    if role in ERRORS:
+        percent = _range(tracks[column])[1] > PERCENT_FROM or says_percent(column)
+        return Role(ERRORS[role], column, "--map; 1 - error rate", 0.01 if percent else 1.0, complement=True)
+    found = guess(column)
+    if role.endswith("/loss") and found is not None and found.quantity == "ppl":
+        return Role(role, column, "--map; the logarithm of a perplexity", logarithm=True)
+    return Role(role, column, "--map")
 
 
 def _check(mapping: Mapping[str, str], tracks: Mapping[str, Track]) -> None:
     for role, column in mapping.items():
-        if role not in ROLES and not FURTHER.fullmatch(role):
-            raise BadOption(
-                f"there is no role {role!r}", hint=f"roles: {', '.join(ROLES)}, val.NAME/loss, val.NAME/acc"
-            )
+        if role not in ROLES and role not in ERRORS and not FURTHER.fullmatch(role):
+            known = ", ".join((*ROLES, *ERRORS))
+            raise BadOption(f"there is no role {role!r}", hint=f"roles: {known}, val.NAME/loss, val.NAME/acc")
         if column not in tracks:
             some = ", ".join(name[:40] for name in list(tracks)[:12])
             raise BadOption(
@@ -93,8 +114,11 @@ def _curves(guesses: list[Guess], tracks: Mapping[str, Track], filled: set[str])
     has_val = any(g.side == "val" for g in guesses) or bool({"val/loss", "val/acc"} & filled)
     unsided = _unsided(guesses)
     yield from (Role("", g.track, "may be of training or of validation: --map says which") for g in unsided)
+    yield from (
+        Role("", g.track, "of a player in an adversarial game: falling is no progress") for g in _players(guesses)
+    )
     for quantity in ("loss", "acc"):
-        kinds = ("loss",) if quantity == "loss" else ("acc", "error")
+        kinds = ("loss", "ppl", "bits") if quantity == "loss" else ("acc", "error")
         mine = [g for g in guesses if g.quantity in kinds and g not in unsided]
         parts = {g.extra for g in mine if g.side in ("train", "") and g.extra}  # of training, so no evaluation sets
         train = [g for g in mine if g.side == "train" or (g.side == "" and not g.extra)]
@@ -105,6 +129,12 @@ def _curves(guesses: list[Guess], tracks: Mapping[str, Track], filled: set[str])
         if has_val:
             test = [g for g in mine if g.side == "test" and not g.extra]
             yield from _best(test, f"val.test/{quantity}", tracks, filled, parts)
+
+
+def _players(guesses: Sequence[Guess]) -> list[Guess]:
+    """The losses of a generator and of a discriminator, which balance each other; at least two of them."""
+    found = [g for g in guesses if g.extra and all(word in ADVERSARIAL for word in g.extra)]
+    return found if len(found) > 1 else []
 
 
 def _unsided(guesses: Sequence[Guess]) -> list[Guess]:
@@ -141,7 +171,8 @@ def _further(val: list[Guess], quantity: str, filled: set[str], parts: set[tuple
     named = set(filled)
     for g in val:
         role = f"val.{'-'.join(g.extra)}/{quantity}"
-        if g.extra and g.quantity != "error" and not g.is_part and g.extra not in parts and role not in named:
+        is_set = g.extra and g.extra not in parts and not g.is_part and g.quantity == quantity
+        if is_set and role not in named:
             named.add(role)
             yield Role(role, g.track, "a further evaluation set")
 
@@ -161,6 +192,8 @@ def _role(role: str, g: Guess, tracks: Mapping[str, Track], equals: int) -> Role
     if g.quantity == "error":
         percent = _range(tracks[g.track])[1] > PERCENT_FROM or says_percent(g.track)
         return Role(role, g.track, why + "; 1 - error rate", 0.01 if percent else 1.0, complement=True)
+    if g.quantity == "ppl":
+        return Role(role, g.track, why.replace("ppl", "perplexity; its logarithm"), logarithm=True)
     return Role(role, g.track, why)
 
 
@@ -203,6 +236,46 @@ def _in_unit(role: Role, tracks: Mapping[str, Track], in_percent: Sequence[str])
     if role.why == "--map":
         return replace(role, why=f"{role.why}; taken as a share, not as percent")
     return Role("", role.track, f"reaches {high:g}: in percent or not? --map {role.role}=NAME takes it as a share")
+
+
+# --- accuracies that are none ----------------------------------------------------------------------
+
+
+def _doubted(roles: Sequence[Role], tracks: Mapping[str, Track]) -> tuple[Role, ...]:
+    """An accuracy that falls as its loss falls is an error rate that is called so: nobody but the user can tell."""
+    losses = {role.role.partition("/")[0]: role for role in roles if role.role.endswith("/loss")}
+    return tuple(
+        Role(
+            "", r.track, f"is called an accuracy, but falls as the loss does: --map {_error(r)}=NAME if it is an error"
+        )
+        if r.role in ERRORS.values() and r.why != "--map" and not r.complement and _falls_with(r, losses, tracks)
+        else r
+        for r in roles
+    )
+
+
+def _error(role: Role) -> str:
+    return next(error for error, acc in ERRORS.items() if acc == role.role)
+
+
+def _falls_with(role: Role, losses: Mapping[str, Role], tracks: Mapping[str, Track]) -> bool:
+    """From above a half to less than half of that, while the loss of its side, or of training, falls to half too."""
+    loss = losses.get(role.role.partition("/")[0], losses.get("train"))
+    if loss is None or loss.logarithm:
+        return False
+    start, end = (v * role.scale for v in _ends(tracks[role.track]))
+    loss_start, loss_end = _ends(tracks[loss.track])
+    return start > ERROR_FROM and end < FALLEN * start and 0 < loss_end < FALLEN * loss_start
+
+
+def _ends(track: Track) -> tuple[float, float]:
+    """Medians of the first and of the last tenth, by step."""
+    there = np.flatnonzero(_measured(track))
+    if len(there) < A_CURVE:
+        return 0.0, 0.0
+    value = track.value[there][np.argsort(track.step[there], kind="stable")]
+    tenth = max(1, len(value) // 10)
+    return float(np.median(value[:tenth])), float(np.median(value[-tenth:]))
 
 
 def _range(track: Track) -> tuple[float, float]:

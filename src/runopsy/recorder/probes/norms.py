@@ -1,15 +1,18 @@
-"""How large gradients, weights and updates are."""
+"""How large gradients, weights and updates are, and how far the weights have come."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from runopsy.recorder.probes.base import Gauge, Loop, Reading
+from runopsy.errors import Unavailable
+from runopsy.recorder.anatomy import blocks, plain
+from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
+from runopsy.shares import SHARD
 
 SAMPLED = 4_000_000  # weights copied for the update ratio: 16 MB in float32, and under 0.1 % error of the ratio
 
@@ -42,8 +45,55 @@ def trainable(model: nn.Module) -> list[Tensor]:
 
 def _whole(t: Tensor) -> Tensor:
     if hasattr(t, "to_local"):  # a DTensor: its norm takes all processes at once, and they are not all here
-        raise TypeError("it is sharded over several processes, and one alone cannot measure it")
+        raise Unavailable("the model is sharded over several processes, and one alone cannot measure it")
     return t
+
+
+def share_of_norm(loop: Loop, step: int, name: str, tensors: Sequence[Tensor], scale: float = 1.0) -> Iterable[Reading]:
+    """The norm of all tensors together, over ``scale``; of a sharded model this rank's share of it.
+
+    The share is the root of Σ ‖local part‖² / copies, so that the squares of all ranks add up to the whole's.
+    No process waits for another, which a norm that talks to them would.
+    """
+    if not tensors:
+        return
+    if any(hasattr(t, "to_local") for t in tensors):
+        squares = [_local_square(t, loop.world) for t in tensors]
+        yield step, f"{SHARD}{name}", torch.stack([s.to(squares[0].device) for s in squares]).sum().sqrt() / scale
+    elif loop.rank == 0:  # on the others it is the same
+        yield step, name, l2(tensors) / scale
+
+
+def _local_square(t: Any, world: int) -> Tensor:
+    """‖local part‖² / how many ranks hold the same part."""
+    if not hasattr(t, "to_local"):
+        return l2([t]).square() / world
+    copies = 1
+    for size, placement in zip(t.device_mesh.shape, t.placements, strict=True):
+        if placement.is_partial():
+            raise Unavailable("the gradients of the sharded model are not reduced yet")
+        copies *= size if placement.is_replicate() else 1
+    return l2([t.to_local()]).square() / copies
+
+
+def check_in_one_piece(model: nn.Module) -> None:
+    """Raise Unavailable where parameters are parts of others without saying which."""
+    if any(type(module).__name__ == "FullyShardedDataParallel" for module in model.modules()):
+        raise Unavailable("the model is sharded by FSDP's first version; fully_shard() can be measured")
+    if any(hasattr(weight, "ds_id") for weight in model.parameters()):
+        raise Unavailable("the model is partitioned by DeepSpeed")
+
+
+def sampled_weights(model: nn.Module, most: int) -> list[Tensor]:
+    """Every k-th weight of each trainable parameter, k such that about ``most`` remain; views where possible."""
+    weights = trainable(model)
+    stride = max(1, -(-sum(w.numel() for w in weights) // most))
+    return [w.reshape(-1)[::stride] if w.is_contiguous() else w.flatten()[::stride] for w in weights]
+
+
+def alike(one: Sequence[Tensor], two: Sequence[Tensor]) -> bool:
+    """Whether two samples are of the same parameters, as far as shapes, precisions and devices tell."""
+    return [(t.shape, t.dtype, t.device) for t in one] == [(t.shape, t.dtype, t.device) for t in two]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +101,65 @@ class GradNorm:
     """‖g‖₂ over all parameters that have a gradient: after backward, before any clipping of ours.
 
     Call ``run.step`` before ``clip_grad_norm_`` to see the norm that clipping hides, and after
-    ``GradScaler.unscale_``.
+    ``GradScaler.unscale_``; gradients that are still scaled are divided by the scale of ``scaler=``.
     """
 
     units: ClassVar[Mapping[str, str]] = {"grad/norm": ""}
     needs: ClassVar[tuple[str, ...]] = ("model",)
+    cost: ClassVar[str] = "one pass over the gradients"
 
     def start(self, loop: Loop) -> Gauge:
-        assert loop.model is not None  # stated in ``needs``
-        return _GradNorm(loop.model)
+        model = loop.model
+        assert model is not None  # stated in ``needs``
+        check_in_one_piece(model)
+        if loop.clipped:
+            raise Unavailable("gradients are clipped before run.step is called")
+
+        def read(step: int) -> Iterable[Reading]:
+            gradients = [p.grad for p in model.parameters() if p.grad is not None]
+            yield from share_of_norm(loop, step, "grad/norm", gradients, loop.gradient_scale())
+
+        return Simple(read)
 
 
-@dataclass(slots=True)
-class _GradNorm:
-    model: nn.Module
+@dataclass(frozen=True, slots=True)
+class ModuleGradNorm:
+    """‖g‖₂ of each block of the model, as ``grad/norm``; their squares add up to its square.
 
-    def settle(self) -> Iterable[Reading]:
-        return ()
+    Parameters of two blocks at once (tied weights) count for the first, those outside every block for ``own``.
+    """
 
-    def measure(self, step: int) -> Iterable[Reading]:
-        gradients = [_whole(p.grad) for p in self.model.parameters() if p.grad is not None]
-        if gradients:
-            yield step, "grad/norm", l2(gradients)
+    units: ClassVar[Mapping[str, str]] = {"grad/norm/<module>": ""}
+    needs: ClassVar[tuple[str, ...]] = ("model",)
+    cost: ClassVar[str] = "one pass over the gradients"
+
+    def start(self, loop: Loop) -> Gauge:
+        model = loop.model
+        assert model is not None  # stated in ``needs``
+        check_in_one_piece(model)
+        if loop.clipped:
+            raise Unavailable("gradients are clipped before run.step is called")
+
+        def read(step: int) -> Iterable[Reading]:
+            scale = loop.gradient_scale()
+            for name, weights in _by_block(plain(model)).items():
+                gradients = [_whole(w.grad) for w in weights if w.grad is not None]
+                if gradients:
+                    yield step, f"grad/norm/{name}", l2(gradients) / scale
+
+        return Simple(read)
+
+
+def _by_block(model: nn.Module) -> dict[str, list[nn.Parameter]]:
+    """Each parameter under the first block that holds it."""
+    placed: set[int] = set()
+    groups: dict[str, list[nn.Parameter]] = {}
+    for name, part in [*blocks(model).items(), ("own", model)]:
+        mine = [weight for weight in part.parameters() if id(weight) not in placed]
+        placed.update(id(weight) for weight in mine)
+        if mine:
+            groups[name] = mine
+    return groups if len(groups) > 1 else {}  # of a single block, grad/norm has said it
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +168,18 @@ class WeightNorm:
 
     units: ClassVar[Mapping[str, str]] = {"weights/norm": ""}
     needs: ClassVar[tuple[str, ...]] = ("model",)
+    cost: ClassVar[str] = "one pass over the weights"
 
     def start(self, loop: Loop) -> Gauge:
-        assert loop.model is not None  # stated in ``needs``
-        return _WeightNorm(loop.model)
+        model = loop.model
+        assert model is not None  # stated in ``needs``
+        check_in_one_piece(model)
 
+        def read(step: int) -> Iterable[Reading]:
+            weights = [p.detach() for p in model.parameters() if p.requires_grad]
+            yield from share_of_norm(loop, step, "weights/norm", weights)
 
-@dataclass(slots=True)
-class _WeightNorm:
-    model: nn.Module
-
-    def settle(self) -> Iterable[Reading]:
-        return ()
-
-    def measure(self, step: int) -> Iterable[Reading]:
-        weights = trainable(self.model)
-        if weights:
-            yield step, "weights/norm", l2(weights)
+        return Simple(read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +192,13 @@ class UpdateRatio:
 
     units: ClassVar[Mapping[str, str]] = {"weights/update_ratio": ""}
     needs: ClassVar[tuple[str, ...]] = ("model",)
+    cost: ClassVar[str] = "a copy of the sampled weights, and one pass over them"
 
     sampled: int = SAMPLED
 
     def start(self, loop: Loop) -> Gauge:
         assert loop.model is not None  # stated in ``needs``
+        check_in_one_piece(loop.model)
         return _UpdateRatio(loop.model, self.sampled)
 
 
@@ -125,28 +209,56 @@ class _UpdateRatio:
     _before: list[Tensor] = field(default_factory=list)
     _step: int | None = None
 
-    def _sample(self) -> list[Tensor]:
-        weights = trainable(self.model)
-        stride = max(1, -(-sum(w.numel() for w in weights) // self.sampled))
-        return [w.reshape(-1)[::stride] if w.is_contiguous() else w.flatten()[::stride] for w in weights]
-
     def settle(self) -> Iterable[Reading]:
         if self._step is None:
             return
         step, self._step = self._step, None
-        now = self._sample()
-        if [_kind(w) for w in now] != [_kind(w) for w in self._before]:
+        now = sampled_weights(self.model, self.sampled)
+        if not alike(now, self._before):
             return  # parameters were added, frozen, moved or replaced in between: there is no ratio to give
-        moved = l2(torch._foreach_sub(now, self._before))  # noqa: SLF001  # one launch for all; torch.optim uses it
-        yield step, "weights/update_ratio", moved / l2(self._before)
+        yield step, "weights/update_ratio", _distance(now, self._before) / l2(self._before)
 
     def measure(self, step: int) -> Iterable[Reading]:
-        sample = self._sample()
+        sample = sampled_weights(self.model, self.sampled)
         if sample:
             self._before = [w.clone() for w in sample]
             self._step = step
         return ()
 
 
-def _kind(t: Tensor) -> tuple[torch.Size, torch.dtype, torch.device]:
-    return t.shape, t.dtype, t.device
+@dataclass(frozen=True, slots=True)
+class DistanceInit:
+    """‖θ − θ₀‖₂ / ‖θ₀‖₂, θ₀ the weights when recording began: how lazy or rich the training is.
+
+    Of large models a sample of the weights is compared, as for the update ratio. (Lazy training:
+    Chizat, Oyallon, Bach 2019, arXiv 1812.07956.)
+    """
+
+    units: ClassVar[Mapping[str, str]] = {"weights/distance_init": "initial norms"}
+    needs: ClassVar[tuple[str, ...]] = ("model",)
+    cost: ClassVar[str] = "a copy of the sampled weights kept, and one pass over them"
+
+    sampled: int = SAMPLED
+
+    def start(self, loop: Loop) -> Gauge:
+        model = loop.model
+        assert model is not None  # stated in ``needs``
+        check_in_one_piece(model)
+        if loop.resumed:
+            raise Unavailable("the run was resumed, and its initial weights are gone")
+        if any(isinstance(w, nn.parameter.UninitializedParameter) for w in model.parameters()):
+            raise Unavailable("some parameters were not initialised when recording began")
+        first = [w.clone() for w in sampled_weights(model, self.sampled)]
+
+        def read(step: int) -> Iterable[Reading]:
+            now = sampled_weights(model, self.sampled)
+            if not alike(now, first):
+                raise Unavailable("the trainable parameters are others than when recording began")
+            if first:
+                yield step, "weights/distance_init", _distance(now, first) / l2(first)
+
+        return Simple(read)
+
+
+def _distance(one: Sequence[Tensor], two: Sequence[Tensor]) -> Tensor:
+    return l2(torch._foreach_sub(list(one), list(two)))  # noqa: SLF001  # one launch for all; torch.optim uses it

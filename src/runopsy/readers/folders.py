@@ -1,0 +1,137 @@
+"""What lies in a folder: one run, several, or the same run in several formats."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from runopsy.errors import UnreadableLog
+from runopsy.model import Run
+from runopsy.readers.candidates import Candidate, Found, named
+from runopsy.readers.cells import listed
+
+DEPTH = 5  # folders below the one given: project/runs/detect/train/exp/results.csv
+MOST = 20_000  # entries looked at: a home directory given by mistake has an end
+LOGS = re.compile(
+    r"\.(csv|tsv|jsonl|ndjson|parquet|json|log|txt|out|err|wandb|db|sqlite3?|zip)$|tfevents", re.IGNORECASE
+)
+
+
+class Log(NamedTuple):
+    """A log below a folder: a file, or a folder that is one log."""
+
+    path: Path
+    rank: int  # the place of its reader in READERS: the less, the more the format says
+    open: Callable[[], Found]
+
+
+def search(folder: Path, recogniser: Callable[[Path], tuple[int, Callable[[], Found]] | None]) -> Found:
+    """The run, or the runs, below a folder that is none itself.
+
+    In one directory, logs of different formats are taken for the same run, written by several loggers: the
+    one whose format says most is read, and a note names the others. Everything else is a run of its own.
+
+    Args:
+        folder: where to look; links are not followed, as they lead out of it or to what is found anyway.
+        recogniser: for a file or folder, the place of its reader and what reads it; None where none does.
+
+    Raises:
+        UnreadableLog: there is no log.
+    """
+    links: list[Path] = []
+    logs = _one_format_each(list(_logs(folder, recogniser, links)))
+    if not logs:
+        followed = f"; {len(links)} links were not followed" if links else ""
+        raise UnreadableLog(
+            f"{folder} holds no log that runopsy knows{followed}",
+            hint="it looks for run folders, event files, tables, JSON and text logs; name the file if its name is odd",
+        )
+    if len(logs) == 1:
+        return logs[0].open()
+    names = _names(folder, [log.path for log in logs])
+    return tuple(Candidate(name, _opener(log, name, folder)) for name, log in zip(names, logs, strict=True))
+
+
+def natural(path: Path) -> tuple[tuple[int, str], ...]:
+    """A key that sorts version_2 before version_10."""
+    parts = re.findall(r"\d+|\D+", str(path))
+    return tuple((int(part), "") if part.isascii() and part.isdigit() else (-1, part) for part in parts)
+
+
+def _logs(
+    folder: Path, recogniser: Callable[[Path], tuple[int, Callable[[], Found]] | None], links: list[Path]
+) -> Iterator[Log]:
+    seen = 0
+    waiting = [(folder, 0)]
+    while waiting:
+        place, depth = waiting.pop(0)
+        try:
+            entries = sorted(place.iterdir(), key=natural)
+        except OSError:
+            continue  # not for us to look into
+        for entry in entries:
+            seen += 1
+            if seen > MOST:
+                return
+            if entry.is_symlink():
+                links.append(entry)
+            elif entry.name.startswith("."):
+                continue
+            elif entry.is_dir():
+                found = recogniser(entry)
+                if found is not None:
+                    yield Log(entry, *found)
+                elif depth < DEPTH:
+                    waiting.append((entry, depth + 1))
+            elif entry.is_file() and LOGS.search(entry.name) and (found := recogniser(entry)) is not None:
+                yield Log(entry, *found)
+
+
+def _one_format_each(logs: list[Log]) -> list[Log]:
+    """Of the files in one directory, those of the format that says most."""
+    best: dict[Path, int] = {}
+    for log in logs:
+        if log.path.is_file():
+            best[log.path.parent] = min(best.get(log.path.parent, log.rank), log.rank)
+    passed: dict[Path, list[str]] = {}
+    kept = []
+    for log in logs:
+        if log.path.is_file() and log.rank > best[log.path.parent]:
+            passed.setdefault(log.path.parent, []).append(log.path.name)
+        else:
+            kept.append(log)
+    return [_noted(log, passed.get(log.path.parent, []) if log.path.is_file() else []) for log in kept]
+
+
+def _noted(log: Log, others: list[str]) -> Log:
+    if not others:
+        return log
+
+    def load() -> Found:
+        found = log.open()
+        if not isinstance(found, Run):
+            return found
+        note = f"read {log.path.name}; beside it, and not read, in other formats: {listed(others)}"
+        return replace(found, notes=(note, *found.notes))
+
+    return log._replace(open=load)
+
+
+def _names(folder: Path, paths: list[Path]) -> list[str]:
+    """Paths from the folder; a directory stands for the only log in it."""
+    parents = [path.parent for path in paths]
+    return [
+        str((path.parent if parents.count(path.parent) == 1 and path.parent != folder else path).relative_to(folder))
+        for path in paths
+    ]
+
+
+def _opener(log: Log, name: str, folder: Path) -> Callable[[], Found]:
+    def load() -> Found:
+        found = log.open()
+        return named(found, name, str(folder)) if isinstance(found, Run) else found
+
+    return load

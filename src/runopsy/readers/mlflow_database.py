@@ -1,0 +1,97 @@
+"""MLflow's database: every run's metrics in one table."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+
+from runopsy.errors import UnreadableLog
+from runopsy.model import Run
+from runopsy.readers.candidates import Candidate, Found, named
+from runopsy.readers.database import Database, has_tables, opened
+from runopsy.readers.scalars import MILLI, Scalars, to_run
+from runopsy.readers.source import Source
+
+TABLES = {
+    "metrics": {"key", "value", "timestamp", "run_uuid", "step", "is_nan"},
+    "runs": {"run_uuid", "name", "experiment_id", "lifecycle_stage"},
+    "experiments": {"experiment_id", "name"},
+    "params": {"key", "value", "run_uuid"},
+}
+HIGHEST = np.finfo(np.float64).max  # a database knows no infinity: MLflow writes this instead, with either sign
+
+
+class Listed(NamedTuple):
+    """A run that has metrics."""
+
+    id: str
+    name: str
+
+
+def recognises(source: Source) -> bool:
+    return has_tables(source, TABLES)
+
+
+def read(source: Source) -> Found:
+    """The run of a database, or the runs, without those that were deleted or have no metric."""
+    with opened(source) as database:
+        listed = _listed(database)
+    if not listed:
+        raise UnreadableLog(f"{source.name} holds no run with metrics", hint="the training has logged none yet")
+    if len(listed) == 1:
+        return _load(source, listed[0])
+    return tuple(_candidate(source, run) for run in listed)
+
+
+def _candidate(source: Source, run: Listed) -> Candidate:
+    return Candidate(run.name, lambda: named(_load(source, run), run.name, source.name))
+
+
+def _listed(database: Database) -> list[Listed]:
+    """The runs in the order in which they were started; named with their experiment where there are several."""
+    query = """
+        SELECT runs.run_uuid, runs.name, experiments.name FROM runs LEFT JOIN experiments USING (experiment_id)
+        WHERE lifecycle_stage_of_run <> 'deleted' AND EXISTS (SELECT 1 FROM metrics WHERE run_uuid = runs.run_uuid)
+        ORDER BY runs.rowid
+    """.replace("lifecycle_stage_of_run", "runs.lifecycle_stage")
+    found = [(str(id), str(name or ""), str(experiment)) for id, name, experiment in database.rows(query)]
+    several = len({experiment for _, _, experiment in found}) > 1
+    names = [f"{experiment}/{name or id}" if several else name or id for id, name, experiment in found]
+    count = Counter(names)
+    return [
+        Listed(id, name if count[name] == 1 else f"{name} {id[:8]}")
+        for name, (id, _, _) in zip(names, found, strict=True)
+    ]
+
+
+def _load(source: Source, run: Listed) -> Run:
+    notes: list[str] = []
+    with opened(source) as database:
+        found = _scalars(database, run.id, notes)
+        config = dict(database.rows("SELECT key, value FROM params WHERE run_uuid = ?", run.id))
+    return to_run(found, source.name, run.name, notes, config=config)
+
+
+def _scalars(database: Database, run: str, notes: list[str]) -> Scalars:
+    """The metrics of a run by their time, and among equal times as they were written."""
+    keys = [key for (key,) in database.rows("SELECT DISTINCT key FROM metrics WHERE run_uuid = ?", run)]
+    query = "SELECT rowid, timestamp, step, value, is_nan FROM metrics WHERE run_uuid = ? AND key = ?"
+    parts, lost = [], []
+    for key in keys:
+        try:
+            parts.append(database.numbers(query, 5, run, key))
+        except sqlite3.DatabaseError as cause:  # one page of the file is damaged: the others may be whole
+            parts.append(np.zeros((0, 5)))
+            lost.append(f"{key} ({cause})")
+    if lost:
+        notes.append(f"the database is damaged: metrics that cannot be read: {', '.join(lost)}")
+    which = np.repeat(np.arange(len(keys)), [len(part) for part in parts])
+    row, time, step, value, is_nan = np.concatenate([np.zeros((0, 5)), *parts]).T
+    value = np.where(np.abs(value) >= HIGHEST, np.copysign(np.inf, value), value)
+    value = np.where(is_nan != 0, np.nan, value)
+    order = np.lexsort((row, time))
+    names = [str(key) for key in keys]
+    return Scalars(names, which[order], step[order], time[order] * MILLI, value[order])

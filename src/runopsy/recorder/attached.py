@@ -1,0 +1,70 @@
+"""What the callbacks of all frameworks share: a recording that begins with their training, and their names as ours."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from runopsy.recorder.complaints import say
+from runopsy.recorder.session import Recording, record
+
+# what others put before a name, and what stands for it here
+PREFIXES: tuple[tuple[str, str], ...] = (
+    ("train_", "train/"),
+    ("training_", "train/"),
+    ("eval_", "val/"),
+    ("val_", "val/"),
+    ("valid_", "val/"),
+    ("validation_", "val/"),
+)
+QUANTITIES: Mapping[str, str] = {"accuracy": "acc"}
+
+
+def our_name(name: str, default: str = "") -> str:
+    """``eval_accuracy`` → ``val/acc``; a name without such a beginning gets ``default`` before it."""
+    for theirs, ours in PREFIXES:
+        if name.startswith(theirs):
+            return ours + QUANTITIES.get(name.removeprefix(theirs), name.removeprefix(theirs))
+    return default + QUANTITIES.get(name, name) if default else name
+
+
+def numbers_in(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What can be recorded: numbers, and whatever holds exactly one."""
+    return {
+        str(name): value
+        for name, value in values.items()
+        if isinstance(value, numbers.Real) or getattr(value, "numel", lambda: 0)() == 1
+    }
+
+
+class Attached:
+    """A recording at the disposal of a callback: begun when training begins, harmless ever after."""
+
+    def __init__(self, path: Any, options: Mapping[str, Any]) -> None:
+        self.run: Recording | None = None
+        self.path, self.options = path, dict(options)
+
+    def begin(self, **found: Any) -> None:
+        """Start recording with what the framework has; what the user gave to the callback goes first.
+
+        Raises:
+            RunExists, BadOption: as ``record``; training has not begun yet.
+        """
+        if self.run is None:
+            self.run = record(self.path, **(found | self.options))
+
+    def quietly(self, action: Callable[[Recording], object]) -> None:
+        """Let ``action`` have the recording, once there is one; what it raises does not reach the training."""
+        if self.run is None:
+            return
+        try:
+            action(self.run)
+        except Exception as cause:  # a framework of another version may hand us anything
+            say(f"runopsy: a callback failed: {type(cause).__name__}: {cause}")
+
+    def finish(self, status: str = "finished") -> None:
+        """Close the recording; the next training that uses the callback begins another."""
+        run, self.run = self.run, None
+        if run is not None:
+            run.finish(status)

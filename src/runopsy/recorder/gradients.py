@@ -1,0 +1,212 @@
+"""Gradients of a borrowed model on a fixed batch: of the whole, example by example, and Hessian products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from runopsy.errors import Unavailable
+from runopsy.recorder.anatomy import main_tensor
+from runopsy.recorder.batches import Batch
+from runopsy.recorder.borrowing import borrowed
+from runopsy.recorder.sight import Sight
+
+AT_ONCE = 32_000_000  # numbers of per-example gradients held at a time: 128 MB in float32
+SAME = 1e-3  # relative: what float32 leaves between an example alone and in its batch stays far below it
+HIDDEN = "CheckpointFunctionBackward"  # reentrant checkpointing: the graph below it is not there to be differentiated
+
+Scalar = Callable[[Any, Any], Tensor]  # (output, targets) → 0-d
+
+
+@contextmanager
+def differentiable(model: nn.Module) -> Iterator[nn.Module]:
+    """The model, borrowed and ready to be differentiated twice.
+
+    Attention runs in its plain form, because the fused ones have no second derivative, and recurrent
+    layers without the libraries that have none either.
+    """
+    with (
+        borrowed(model) as lent,
+        torch.enable_grad(),
+        sdpa_kernel(SDPBackend.MATH),
+        torch.backends.cudnn.flags(enabled=not _recurrent(lent), benchmark=False),
+    ):
+        yield lent
+
+
+def _recurrent(model: nn.Module) -> bool:
+    return any(isinstance(module, nn.RNNBase) for module in model.modules())
+
+
+def weights_of(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters with a gradient, each once.
+
+    Raises:
+        Unavailable: there is none, or not all are real numbers of one device.
+    """
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    if not weights:
+        raise Unavailable("the model has no parameter that is trained")
+    if any(weight.is_complex() for weight in weights):
+        raise Unavailable("the model has complex parameters")
+    if len({weight.device for weight in weights}) > 1:
+        raise Unavailable("the model lies on several devices")
+    return weights
+
+
+def gradient(scalar: Tensor, weights: Sequence[Tensor], again: bool = False) -> list[Tensor]:
+    """∂ scalar / ∂ weight; zero where it does not depend on it. ``again``: to be differentiated once more.
+
+    Raises:
+        Unavailable: the scalar depends on none of them, or the graph is hidden.
+    """
+    if not scalar.requires_grad:
+        raise Unavailable("the loss of the probe batch does not depend on the parameters")
+    _check_visible(scalar)
+    found = torch.autograd.grad(scalar, weights, create_graph=again, allow_unused=True)
+    return _zeros_for_none(found, weights)
+
+
+def _zeros_for_none(found: Sequence[Tensor | None], weights: Sequence[Tensor]) -> list[Tensor]:
+    return [torch.zeros_like(w) if g is None else g for g, w in zip(found, weights, strict=True)]
+
+
+def _check_visible(scalar: Tensor) -> None:
+    """Reentrant checkpoints give no gradient to ``autograd.grad``, and would silently leave it zero."""
+    seen, waiting = set(), [scalar.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if node.name() == HIDDEN:
+            raise Unavailable("gradient checkpointing hides the graph; use_reentrant=False keeps it visible")
+        waiting.extend(parent for parent, _ in node.next_functions)
+
+
+def products(slopes: Sequence[Tensor], weights: Sequence[Tensor], direction: Tensor) -> Tensor:
+    """H v (P,) for v (P,), with ``slopes`` the gradient that was made to be differentiated again."""
+    parts = [
+        part.view_as(w) for part, w in zip(torch.split(direction, [w.numel() for w in weights]), weights, strict=True)
+    ]
+    reached = [(g, v) for g, v in zip(slopes, parts, strict=True) if g.requires_grad]
+    if not reached:
+        return torch.zeros_like(direction)  # the loss is linear in every parameter
+    found = torch.autograd.grad(
+        [g for g, _ in reached], weights, [v for _, v in reached], retain_graph=True, allow_unused=True
+    )
+    return flat(_zeros_for_none(found, weights))
+
+
+def flat(tensors: Sequence[Tensor]) -> Tensor:
+    return torch.cat([t.detach().reshape(-1).float() for t in tensors])
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Of the per-example gradients g_i of n examples."""
+
+    n: int
+    mean_square: float  # mean of ‖g_i‖²
+    square_of_mean: float  # ‖mean of g_i‖²
+
+
+def example_moments(sight: Sight, most: int) -> Moments:
+    """The moments over the first ``most`` examples of the probe batch, in evaluation mode.
+
+    Raises:
+        Unavailable: examples cannot be taken one by one.
+    """
+
+    def look() -> Moments:
+        assert sight.model is not None
+        assert sight.loss_fn is not None  # the probes state both
+        batch = sight.batch("probe")[:most]
+        with differentiable(sight.model) as model:
+            sight.first_time("examples", lambda: check_independent(model, batch, sight.loss_fn))
+            total: list[Tensor] = []
+            squares = 0.0
+            for chunk in each(model, batch, sight.loss_fn):
+                squares += sum(float(g.double().square().sum()) for g in chunk)
+                sums = [g.sum(dim=0) for g in chunk]
+                total = sums if not total else [a + b for a, b in zip(total, sums, strict=True)]
+        n = len(batch)
+        return Moments(n, squares / n, sum(float((t.double() / n).square().sum()) for t in total))
+
+    found: Moments = sight.once(("moments", most), look)
+    return found
+
+
+def check_independent(model: nn.Module, batch: Batch, loss_fn: Scalar | None) -> None:
+    """Raise Unavailable unless the last example alone gives what it gives in its batch, and losses average."""
+    with torch.no_grad():
+        output = batch.run(model)
+        if not _stands_alone(model, batch, main_tensor(output)):
+            raise Unavailable("the examples of the probe batch cannot be taken one by one along its first dimension")
+        if loss_fn is None:
+            return
+        losses = torch.stack([loss_fn(one.run(model), one.y).float() for one in _singles(batch)])
+        loss = loss_fn(output, batch.y).float()
+        if loss.dim() or not (_near(losses.mean(), loss) or _near(losses.sum(), loss)):
+            raise Unavailable("the loss of a batch is not the mean of the losses of its examples")
+
+
+def _stands_alone(model: nn.Module, batch: Batch, whole: Tensor) -> bool:
+    """Whether the last example gives alone what it gave in the batch."""
+    try:
+        alone = main_tensor(batch[-1:].run(model))
+    except Exception:  # a normalisation over the batch, say, will not take a batch of one
+        return False
+    return len(batch) > 1 and len(whole) == len(batch) and len(alone) == 1 and _near(whole[-1:], alone)
+
+
+def _near(one: Tensor, two: Tensor) -> bool:
+    scale = float(torch.maximum(one.abs().max(), two.abs().max()))
+    return bool((one - two).abs().max() <= SAME * scale)
+
+
+def _singles(batch: Batch) -> Iterator[Batch]:
+    for i in range(len(batch)):
+        yield batch[i : i + 1]
+
+
+def each(model: nn.Module, batch: Batch, scalar: Scalar) -> Iterator[list[Tensor]]:
+    """Per-example gradients of ``scalar`` in chunks: for each parameter (examples, *shape).
+
+    With ``torch.func`` where the model can be vectorised, one example after the other where it cannot.
+
+    Raises:
+        Unavailable: see ``gradient``.
+    """
+    weights = weights_of(model)
+    size = max(1, AT_ONCE // sum(w.numel() for w in weights))
+    for start in range(0, len(batch), size):
+        part = batch[start : start + size]
+        try:
+            chunk = _vectorised(model, part, scalar)
+        except Exception:  # whatever a model does that torch.func cannot follow
+            chunk = _one_by_one(model, part, scalar, weights)
+        yield chunk
+
+
+def _vectorised(model: nn.Module, batch: Batch, scalar: Scalar) -> list[Tensor]:
+    weights = {name: weight.detach() for name, weight in model.named_parameters() if weight.requires_grad}
+
+    def of_one(weights: dict[str, Tensor], *tensors: Tensor) -> Tensor:
+        one = batch.made_of([t.unsqueeze(0) for t in tensors])
+        return scalar(torch.func.functional_call(model, weights, one.args, dict(one.kwargs)), one.y)
+
+    tensors = batch.per_example()
+    found = torch.func.vmap(torch.func.grad(of_one), in_dims=(None, *(0 for _ in tensors)))(weights, *tensors)
+    return list(found.values())
+
+
+def _one_by_one(model: nn.Module, batch: Batch, scalar: Scalar, weights: Sequence[Tensor]) -> list[Tensor]:
+    rows = [gradient(scalar(one.run(model), one.y), weights) for one in _singles(batch)]
+    return [torch.stack(column) for column in zip(*rows, strict=True)]

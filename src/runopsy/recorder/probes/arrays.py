@@ -1,0 +1,38 @@
+"""Rows of features, as the estimators want them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def some_rows(n: int, most: int) -> Tensor:
+    """The same ``most`` of ``n`` row numbers at every call, in order; all where there are no more.
+
+    Drawn at random with a generator of our own: every k-th row would see one position of a sequence only.
+    """
+    if n <= most:
+        return torch.arange(n)
+    return torch.randperm(n, generator=torch.Generator().manual_seed(0))[:most].sort().values
+
+
+def thinned(features: Tensor, most: int) -> Tensor:
+    """At most that many rows (n, d), always the same."""
+    return features if len(features) <= most else features[some_rows(len(features), most).to(features.device)]
+
+
+def exact(t: Tensor) -> Tensor:
+    """In float64, where the device has it: sums of squares of float32 features lose too many digits in float32."""
+    return t.detach().to(torch.float32 if t.device.type == "mps" else torch.float64)
+
+
+def centred(features: Tensor) -> Tensor:
+    """Exact, with the mean of each column (unit) taken off."""
+    features = exact(features)
+    return features - features.mean(dim=0)
+
+
+def gram(features: Tensor) -> Tensor:
+    """X Xᵀ (n, n) of the centred features (n, d)."""
+    x = centred(features)
+    return x @ x.T

@@ -1,0 +1,163 @@
+"""The empirical tangent kernel on the probe batch: how fast it turns, and how well it fits the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from runopsy.errors import Unavailable
+from runopsy.recorder.anatomy import main_tensor
+from runopsy.recorder.batches import Batch
+from runopsy.recorder.gradients import check_independent, differentiable, each
+from runopsy.recorder.probes.arrays import exact
+from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
+from runopsy.recorder.sight import Sight
+
+EXAMPLES = 32  # of the probe batch: each costs one gradient per output direction
+DIRECTIONS = 4  # of the outputs; a model with more has four fixed random ones
+SAMPLED = 1_000_000  # derivatives kept of one example: the kernel of a random million is that of all to 1 %
+GOLDEN = (5**0.5 - 1) / 2  # its multiples spread evenly over every period
+WHOLE = 10_000  # entries of a parameter that is kept whole however large the model is
+
+
+@dataclass(frozen=True, slots=True)
+class KernelVelocity:
+    """1 − ⟨Θ, Θ'⟩ / (‖Θ‖‖Θ'‖) per step, between the kernels Θ = J Jᵀ (m, m) of this reading and the one before.
+
+    J (m, P): derivatives of the output for 32 probe examples in evaluation mode, summed over up to four
+    output directions (all of them for up to four outputs, else fixed random signs), averaged over positions.
+    0: the kernel only scales, training is lazy. (Fort et al. 2020, arXiv 2010.15110.)
+    """
+
+    units: ClassVar[Mapping[str, str]] = {"ntk/velocity": "1/step"}
+    needs: ClassVar[tuple[str, ...]] = ("model", "probe")
+    cost: ClassVar[str] = "gradients of 32 single examples for up to 4 outputs"
+
+    def start(self, loop: Loop) -> Gauge:
+        return _Velocity(loop)
+
+
+@dataclass(slots=True)
+class _Velocity:
+    loop: Loop
+    _before: tuple[int, Tensor] | None = None
+
+    def settle(self) -> Iterable[Reading]:
+        return ()
+
+    def measure(self, step: int) -> Iterable[Reading]:
+        now = tangent_kernel(self.loop.sight)
+        before, self._before = self._before, (step, now)
+        if before is not None and step > before[0]:
+            cosine = _cosine(before[1], now)
+            if cosine is not None:
+                yield step, "ntk/velocity", (1 - cosine).clamp_min(0) / (step - before[0])
+
+
+@dataclass(frozen=True, slots=True)
+class KernelAlignment:
+    """⟨Θ_c, K_c⟩ / (‖Θ_c‖‖K_c‖), Θ the kernel of ``ntk/velocity`` and K = Y Yᵀ that of the targets, both centred.
+
+    Y (m, K): one-hot classes, or the targets of a regression. 1: the kernel's first directions are the
+    labels. (Cristianini et al. 2001; centred as in Cortes, Mohri, Rostamizadeh, arXiv 1203.0550.)
+    """
+
+    units: ClassVar[Mapping[str, str]] = {"ntk/alignment": ""}
+    needs: ClassVar[tuple[str, ...]] = ("model", "probe")
+    cost: ClassVar[str] = "gradients of 32 single examples for up to 4 outputs"
+
+    def start(self, loop: Loop) -> Gauge:
+        def read(step: int) -> Iterable[Reading]:
+            kernel = tangent_kernel(loop.sight)
+            targets = _targets(loop.sight, len(kernel))
+            yield step, "ntk/alignment", _cosine(_centred(kernel), _centred(targets @ targets.T))
+
+        return Simple(read)
+
+
+def tangent_kernel(sight: Sight) -> Tensor:
+    """Θ (m, m) of the first 32 probe examples, up to a factor.
+
+    Raises:
+        Unavailable: examples cannot be taken one by one.
+    """
+
+    def look() -> Tensor:
+        assert sight.model is not None  # the probes state it
+        batch = sight.batch("probe")[:EXAMPLES]
+        with differentiable(sight.model) as model:
+            sight.first_time("outputs", lambda: check_independent(model, batch, None))
+            with torch.no_grad():
+                outputs = main_tensor(batch[:1].run(model)).shape[-1:].numel()
+            return sum((_one_output(model, batch, v) for v in directions(outputs)), torch.zeros(()))
+
+    kernel: Tensor = sight.once("kernel", look)
+    return kernel
+
+
+def _one_output(model: Any, batch: Batch, direction: Tensor) -> Tensor:
+    """J Jᵀ of the output along one direction."""
+
+    def along(output: Any, _: Any) -> Tensor:
+        prediction = main_tensor(output)
+        if prediction.dim() < 2:
+            return prediction.float().mean()
+        return (prediction.float() @ direction.to(prediction.device)).mean()
+
+    rows = []
+    for chunk in each(model, batch, along):
+        share = min(1.0, SAMPLED / sum(g[0].numel() for g in chunk))
+        rows.append(torch.cat([_sample(g.flatten(1), share) for g in chunk], dim=1))
+    jacobian = exact(torch.cat(rows))
+    kernel: Tensor = jacobian @ jacobian.T
+    return kernel
+
+
+def _sample(derivatives: Tensor, share: float) -> Tensor:
+    """That share of the entries of (m, entries), enlarged so that products keep their expectation; small ones whole.
+
+    The places follow the golden ratio: every k-th entry of a matrix may be a few of its columns only.
+    """
+    entries = derivatives.shape[1]
+    if share == 1 or entries <= WHOLE:
+        return derivatives
+    count = round(share * entries)
+    places = (torch.arange(count, dtype=torch.float64) * GOLDEN % 1 * entries).long()
+    factor = (entries / count) ** 0.5
+    return derivatives[:, places.to(derivatives.device)] * float(factor)
+
+
+def directions(outputs: int) -> list[Tensor]:
+    """Each output, or four fixed random directions of signs."""
+    if outputs <= DIRECTIONS:
+        return list(torch.eye(outputs))
+    signs = torch.randint(2, (DIRECTIONS, outputs), generator=torch.Generator().manual_seed(0))
+    return list(signs.float() * 2 - 1)
+
+
+def _targets(sight: Sight, m: int) -> Tensor:
+    """Y (m, K), one row an example."""
+    y = sight.batch("probe").y
+    if not isinstance(y, Tensor) or len(y) != len(sight.batch("probe")) or y.dim() > 2:
+        raise Unavailable("there is not one target per example")
+    y = y[:m]
+    if y.is_floating_point():
+        return exact(y.reshape(len(y), -1))
+    if y.dim() > 1 and y.shape[1] > 1:
+        raise Unavailable("there is not one target per example")
+    return exact(torch.nn.functional.one_hot(y.reshape(-1).long() - int(y.min())))
+
+
+def _centred(kernel: Tensor) -> Tensor:
+    return kernel - kernel.mean(dim=0) - kernel.mean(dim=1, keepdim=True) + kernel.mean()
+
+
+def _cosine(one: Tensor, two: Tensor) -> Tensor | None:
+    """⟨A, B⟩/(‖A‖‖B‖); None where one of them is zero."""
+    size = one.norm() * two.norm()
+    cosine: Tensor = (one * two).sum() / size
+    return cosine if float(size) > 0 else None

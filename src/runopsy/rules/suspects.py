@@ -1,0 +1,130 @@
+"""Values that can hardly be right: suspects of logging, leakage or evaluation, with what was seen and no cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from runopsy.model import Case, Event, Evidence, Position, Severity
+from runopsy.stats import at_start
+
+KIND = "suspect"
+FEWEST = 3  # values in a row: two may be a coincidence
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PrintedZero:
+    """The training loss becomes exactly 0 from one row to the next, as loggers print it after a NaN."""
+
+    code: ClassVar[str] = "Q01"
+    needs: ClassVar[tuple[str, ...]] = ("train/loss",)
+    kinds: ClassVar[tuple[str, ...]] = ("suspect",)
+
+    # of its start, that it still had right before: a hinge loss comes to 0 too, but slowly
+    still: float = 0.1
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        loss = case.signals["train/loss"]
+        zero = loss.value == 0
+        first = int(np.argmax(zero)) if zero.any() else 0
+        if first < FEWEST or len(loss) - first < FEWEST or not zero[first:].all():
+            return
+        start, before = at_start(loss.value), float(np.median(loss.value[max(0, first - 5) : first]))
+        if before < self.still * start:
+            return
+        at = float(loss.step[first])
+        proof = [Evidence("train/loss", at, 0.0, before, "", "exactly 0 from here to the end, against just before")]
+        gradient = case.signals.get("grad/norm")
+        if gradient is not None and gradient.broken is not None and (gradient.broken <= at).any():
+            gone = float(gradient.broken[gradient.broken <= at][-1])
+            proof.append(Evidence("grad/norm", gone, float("nan"), None, "", "the gradient was no number by then"))
+        yield _suspect(self.code, at, *proof)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OffScale:
+    """Validation loss is never near where training began, while training fits."""
+
+    code: ClassVar[str] = "Q02"
+    needs: ClassVar[tuple[str, ...]] = ("train/loss", "val/loss")
+    kinds: ClassVar[tuple[str, ...]] = ("suspect",)
+
+    # x the start of the training loss, that even the best validation stays above, where an accuracy is logged: a
+    # cross-entropy begins at chance on either side
+    above: float = 2.0
+    apart: float = 5.0  # x the same where none is: squared errors of test points may be larger than those of training
+    fits: float = 0.5  # of its start, that training comes below
+    early: float = 0.1  # of the run, within which validation began: later, it may have been overfitted before
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        train, val = case.signals["train/loss"], case.signals["val/loss"]
+        if len(val) < FEWEST or len(train) < FEWEST or val.broken is not None:
+            return
+        start, last = at_start(train.value), float(np.median(train.value[-FEWEST:]))
+        began = (val.step[0] - case.first) / max(case.last - case.first, 1e-12)
+        lowest = int(np.argmin(val.value))
+        classes = any(name.endswith("/acc") for name in case.signals)
+        limit = (self.above if classes else self.apart) * start
+        if start <= 0 or last > self.fits * start or val.value[lowest] < limit or began > self.early:
+            return
+        yield _suspect(
+            self.code,
+            float(val.step[0]),
+            Evidence("val/loss", float(val.step[lowest]), float(val.value[lowest]), start, "",
+                     "its best, against where training began: other units, mode or data?"),
+            Evidence("train/loss", float(train.step[-1]), last, self.fits * start, "", "training fits meanwhile"),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TooGood:
+    """The loss over thousands of classes, as of a language model, comes close to 0."""
+
+    code: ClassVar[str] = "Q03"
+    needs: ClassVar[tuple[str, ...]] = ("train/loss",)
+    kinds: ClassVar[tuple[str, ...]] = ("suspect",)
+
+    classes: float = 8.0  # nats at the start: chance among 3000 classes, fewer than any vocabulary of words
+    low: float = 0.1  # nats: text itself has about 1 per token, whatever the model
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        train = case.signals["train/loss"]
+        name = "val/loss" if "val/loss" in case.signals and len(case.signals["val/loss"]) >= FEWEST else "train/loss"
+        signal = case.signals[name]
+        if len(train) < FEWEST or not (self.classes < at_start(train.value) < 2 * self.classes):
+            return
+        low = signal.value < self.low
+        if int(low.sum()) < FEWEST or (signal.value[low] == 0).all():
+            return
+        at = float(signal.step[int(np.argmax(low))])
+        says = "lower than text allows: does the model see its targets, or was a little text learnt by heart?"
+        yield _suspect(self.code, at, Evidence(name, at, float(signal.value[low][0]), self.low, "nats", says))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SameValues:
+    """Validation repeats the training metric, value by value."""
+
+    code: ClassVar[str] = "Q04"
+    needs: ClassVar[tuple[str, ...]] = ("train/loss", "val/loss")
+    kinds: ClassVar[tuple[str, ...]] = ("suspect",)
+
+    shared: float = 5  # steps at which both were logged: fewer may be equal by rounding
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        train, val = case.signals["train/loss"], case.signals["val/loss"]
+        steps, at_train, at_val = np.intersect1d(train.step, val.step, return_indices=True)
+        one, other = train.value[at_train], val.value[at_val]
+        if len(steps) < self.shared or (one != other).any() or np.ptp(one) == 0:
+            return
+        says = f"equal to train/loss at all {len(steps)} steps that both have: are they one data set?"
+        yield _suspect(
+            self.code, float(steps[0]), Evidence("val/loss", float(steps[0]), float(other[0]), float(one[0]), "", says)
+        )
+
+
+def _suspect(code: str, at: Position, *proof: Evidence) -> Event:
+    return Event(KIND, code, at, Severity.WARNING, proof, interval=(at, at))

@@ -1,0 +1,159 @@
+"""JSON documents, Hugging Face states and MLPerf lines."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from runopsy.errors import UnreadableLog
+from runopsy.readers import read, runs
+from runopsy.signals import assign
+
+CURVE = [round(2 / (i + 1), 3) for i in range(12)]
+
+
+@pytest.fixture
+def give(tmp_path):
+    def write(document, name="history.json", **how):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(document if isinstance(document, str) else json.dumps(document, **how))
+        return path
+
+    return write
+
+
+def values(run, name):
+    return run.tracks[name].value.tolist()
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_history_of_lists_is_a_table(give, indent):
+    run = read(give({"loss": CURVE, "val_loss": [c + 1 for c in CURVE]}, indent=indent))
+    assert values(run, "loss") == CURVE
+    assert {r.role for r in assign(run.tracks)} == {"train/loss", "val/loss"}
+
+
+def test_a_list_of_objects_is_a_table_wherever_it_lies(give):
+    rows = [{"epoch": i, "train_loss": c, "test": {"acc": 0.5}} for i, c in enumerate(CURVE)]
+    run = read(give({"config": {"lr": 0.1, "betas": [0.9, 0.99]}, "history": rows, "final_acc": 0.5}, indent=1))
+    assert run.axis == "epoch"
+    assert values(run, "train_loss") == CURVE
+    assert "test/acc" in run.tracks
+
+
+def test_a_shorter_list_is_spread_over_the_longer_ones_and_said(give):
+    run = read(give({"loss": CURVE, "val_loss": [5, 4, 3, 2]}))
+    assert run.tracks["val_loss"].step.tolist() == [2, 5, 8, 11]
+    assert "val_loss" in run.notes[0]
+
+
+def test_a_list_that_lacks_its_end_stays_where_it_is(give):
+    run = read(give({"loss": CURVE, "val_loss": CURVE[:11]}))
+    assert run.tracks["val_loss"].step.tolist() == list(range(11))
+
+
+def test_an_empty_list_beside_the_others_is_no_column(give):
+    assert set(read(give({"loss": CURVE, "epoch": list(range(12)), "val_loss": []})).tracks) == {"loss"}
+
+
+def test_sides_within_an_object_are_one_run(give):
+    run = read(give({"train": {"loss": CURVE}, "val": {"loss": CURVE}}))
+    assert set(run.tracks) == {"train/loss", "val/loss"}
+
+
+def test_bare_nan_is_read_as_loggers_write_it(give):
+    assert len(read(give('{"loss": [1.0, NaN, Infinity, 2.0]}')).tracks["loss"]) == 4
+
+
+def test_runs_in_a_document_are_told_apart(give):
+    path = give(
+        {"w=8": {"epoch": [1, 2, 3], "train_loss": [3, 2, 1]}, "w=16": {"epoch": [1, 2, 3], "train_loss": [2, 1, 0]}}
+    )
+    assert [run.name for run in runs(path)] == ["w=8", "w=16"]
+    assert values(read(path, "w=16"), "train_loss") == [2, 1, 0]
+
+
+def test_a_list_of_runs_is_named_by_their_settings(give):
+    path = give([{"k": k, "n_params": 10 * k, "history": {"train_loss": CURVE}} for k in (2, 3)])
+    assert [run.name for run in runs(path)] == ["1 k=2 n_params=20/history", "2 k=3 n_params=30/history"]
+
+
+def test_a_document_that_is_cut_short_says_so(give):
+    whole = json.dumps({"loss": CURVE}, indent=1)
+    with pytest.raises(UnreadableLog, match="damaged JSON"):
+        read(give(whole[:-20]))
+
+
+def test_a_document_nested_beyond_the_stack_is_refused(give):
+    with pytest.raises(UnreadableLog):
+        read(give('{"loss":' + "[" * 100_000))
+
+
+# --- Hugging Face --------------------------------------------------------------------------------
+
+
+def state(last):
+    rows = [{"step": s, "epoch": s / 10, "loss": 2 / s, "learning_rate": 1e-4} for s in range(1, last + 1)]
+    rows.insert(5, {"step": 5, "epoch": 0.5, "eval_loss": 1.5, "eval_runtime": 1.0})
+    return {"best_metric": None, "global_step": last, "log_history": rows, "max_steps": 20}
+
+
+SUMMARY = {"step": 20, "epoch": 2.0, "train_runtime": 9.0, "train_loss": 0.4, "total_flos": 1.0}
+
+
+def test_the_summary_of_a_trainer_is_no_point_of_its_curve(give):
+    whole = state(20)
+    whole["log_history"].append(SUMMARY)
+    run = read(give(whole, "run-1/trainer_state.json", indent=2))
+    assert (run.id, run.axis, run.config["max_steps"]) == ("run-1", "step", 20)
+    assert "train_loss" not in run.tracks
+    assert len(run.tracks["loss"]) == 20
+    assert "summary" in run.notes[0]
+
+
+def test_the_newest_checkpoint_holds_the_history(give, tmp_path):
+    for last in (10, 20, 9):
+        give(state(last), f"out/checkpoint-{last}/trainer_state.json")
+    give({"model": "gpt"}, "out/checkpoint-20/config.json")
+    run = read(tmp_path / "out")
+    assert len(run.tracks["loss"]) == 20
+    assert "checkpoint-20" in run.notes[0]
+    assert "checkpoint-9, checkpoint-10" in run.notes[0]
+
+
+def test_several_trainings_below_a_folder_are_told_apart(give, tmp_path):
+    for name in ("a", "b"):
+        give(state(10), f"{name}/checkpoint-10/trainer_state.json")
+    assert [run.name for run in runs(tmp_path)] == ["a", "b"]
+
+
+def test_a_state_with_nothing_logged_yet_says_so(give):
+    with pytest.raises(UnreadableLog, match="empty history"):
+        read(give({"log_history": [], "global_step": 0, "loss": 1}, "trainer_state.json"))
+
+
+# --- MLPerf --------------------------------------------------------------------------------------
+
+
+def mllog(key, value, **metadata):
+    line = {"namespace": "", "time_ms": 1_600_000_000_000, "event_type": "POINT_IN_TIME", "key": key, "value": value,
+            "metadata": {"file": "train.py", **metadata}}  # fmt: skip
+    return f":::MLLOG {json.dumps(line)}\n"
+
+
+def test_mlperf_lines_among_others_are_a_curve(give):
+    text = "NCCL INFO comm 0x5 rank 0\n" + mllog("global_batch_size", 448)
+    text += "".join(mllog("eval_accuracy", 0.1 * e, epoch_num=e) for e in range(1, 6)) + mllog("run_stop", None)
+    run = read(give(text, "result_0.txt"))
+    assert run.axis == "epoch"
+    assert run.tracks["eval_accuracy"].step.tolist() == [1, 2, 3, 4, 5]
+    assert run.config["global_batch_size"] == 448
+    assert run.notes == ()
+
+
+def test_epochs_beyond_any_number_of_epochs_are_samples(give):
+    run = read(give("".join(mllog("eval_accuracy", 0.1, epoch_num=24_640 * e) for e in range(1, 6)), "result_0.txt"))
+    assert run.axis == "samples"
+    assert any("run_stop" in note for note in run.notes)

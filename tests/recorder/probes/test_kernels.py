@@ -1,0 +1,124 @@
+"""The tangent kernel against Jacobians written out."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import Tensor, nn  # noqa: E402  # after the skip
+
+from runopsy.errors import Unavailable  # noqa: E402
+from runopsy.recorder.batches import Batch  # noqa: E402
+from runopsy.recorder.probes import Loop  # noqa: E402
+from runopsy.recorder.probes import kernels as module  # noqa: E402
+from runopsy.recorder.probes.kernels import KernelAlignment, KernelVelocity, directions, tangent_kernel  # noqa: E402
+from zoo import SPECIMENS, mlp, numbers, vectors  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
+def jacobian(model: nn.Module, x: Tensor) -> Tensor:
+    """(m, K, P), output by output with plain backward passes."""
+    rows = []
+    for output in model(x).flatten():
+        model.zero_grad()
+        output.backward(retain_graph=True)
+        rows.append(torch.cat([p.grad.flatten() for p in model.parameters()]).double())
+    return torch.stack(rows).reshape(len(x), -1, len(rows[0]))
+
+
+def kernel_of(model: nn.Module, x: Tensor) -> Tensor:
+    """Σ over outputs of J Jᵀ."""
+    j = jacobian(model, x)
+    return torch.einsum("ikp,jkp->ij", j, j)
+
+
+@pytest.mark.parametrize("outputs", [1, 4])
+def test_the_kernel_is_that_of_all_outputs_where_they_are_few(outputs: int) -> None:
+    """Relative error below 1e-5."""
+    model, (x, y) = mlp(outputs), vectors(20)
+    with torch.no_grad():
+        found = tangent_kernel(Loop(model, probe=Batch.of((x, y), "probe")).sight)
+    expected = kernel_of(model, x)
+    assert float((found - expected).norm() / expected.norm()) < 1e-5
+
+
+def test_of_many_outputs_fixed_directions_are_taken() -> None:
+    model, (x, y) = mlp(9), vectors(20)
+    with torch.no_grad():
+        found = tangent_kernel(Loop(model, probe=Batch.of((x, y), "probe")).sight)
+    j = torch.einsum("ikp,vk->ivp", jacobian(model, x), torch.stack(directions(9)).double()) / 1
+    expected = torch.einsum("ivp,jvp->ij", j, j)
+    assert float((found - expected).norm() / expected.norm()) < 1e-5
+
+
+def test_a_sample_of_the_parameters_gives_nearly_the_same_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = nn.Sequential(nn.Linear(8, 300), nn.Tanh(), nn.Linear(300, 300), nn.Tanh(), nn.Linear(300, 2))
+    batch = Batch.of(vectors(20), "probe")
+    with torch.no_grad():
+        whole = tangent_kernel(Loop(model, probe=batch).sight)
+        monkeypatch.setattr(module, "SAMPLED", 20_000)
+        sample = tangent_kernel(Loop(model, probe=batch).sight)
+    assert float((whole - sample).norm() / whole.norm()) < 0.02
+
+
+def readings(
+    model: nn.Module, batch: Batch, probe: KernelVelocity | KernelAlignment, change: object
+) -> list[dict[str, float]]:
+    loop, found = Loop(model, probe=batch), []
+    gauge = probe.start(loop)
+    for step in (0, 5):
+        with torch.no_grad():
+            found.append({name: float(value) for _, name, value in gauge.measure(step)})
+            loop.sight.forget()
+            change(model)
+    return found
+
+
+def test_the_velocity_is_the_turn_of_the_kernel_per_step() -> None:
+    model, (x, y) = mlp(3), vectors(20)
+    kernels = [kernel_of(model, x)]
+
+    def change(model: nn.Module) -> None:
+        with torch.no_grad():
+            model[0].weight.add_(torch.randn(16, 8), alpha=0.3)
+        with torch.enable_grad():
+            kernels.append(kernel_of(model, x))
+
+    found = readings(model, Batch.of((x, y), "probe"), KernelVelocity(), change)
+    cosine = (kernels[0] * kernels[1]).sum() / (kernels[0].norm() * kernels[1].norm())
+    assert found[0] == {}
+    assert found[1]["ntk/velocity"] == pytest.approx(float(1 - cosine) / 5, rel=1e-3)
+
+
+def test_a_model_whose_output_is_scaled_only_does_not_turn() -> None:
+    def scale(model: nn.Module) -> None:
+        model.weight.mul_(3)
+
+    found = readings(nn.Linear(8, 2), Batch.of(vectors(20), "probe"), KernelVelocity(), scale)
+    assert found[1]["ntk/velocity"] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["classes", "numbers"])
+def test_the_alignment_is_that_of_the_centred_kernels(kind: str) -> None:
+    x, y = vectors(20) if kind == "classes" else numbers(20)
+    model = mlp(3)
+    targets = nn.functional.one_hot(y).double() if kind == "classes" else y.double()
+    middle = torch.eye(20, dtype=torch.float64) - 1 / 20
+    kernel, ideal = middle @ kernel_of(model, x) @ middle, middle @ targets @ targets.T @ middle
+    found = readings(model, Batch.of((x, y), "probe"), KernelAlignment(), lambda model: None)
+    assert found[0]["ntk/alignment"] == pytest.approx(
+        float((kernel * ideal).sum() / (kernel.norm() * ideal.norm())), rel=1e-4
+    )
+
+
+def test_sequences_have_a_velocity_and_no_alignment() -> None:
+    specimen = SPECIMENS["tied"]
+    batch = Batch.of(specimen.batch(12), "probe")
+    assert "ntk/velocity" in readings(specimen.model(), batch, KernelVelocity(), lambda model: None)[1]
+    with pytest.raises(Unavailable, match="one target per example"):
+        readings(specimen.model(), batch, KernelAlignment(), lambda model: None)
