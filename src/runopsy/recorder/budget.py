@@ -17,7 +17,7 @@ RECENT = 0.02  # weight of the newest step: about the last fifty count
 WARMUP = 10.0  # times what it was expected to cost: more of a first reading may be what torch does only once …
 LASTING = 0.2  # … but so much of it is what every reading costs
 AT_ONCE = 1.0  # training steps; a dearer probe waits until a step has been timed
-REPLAN = 0.05  # s; a plan for thirty probes takes under 0.05 ms, so that planning costs a thousandth
+REPLAN = 0.5  # s; a plan for thirty probes takes about 0.1 ms, which is then no cost
 
 
 @dataclass(slots=True, eq=False)
