@@ -138,8 +138,8 @@ def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) 
     if event.kind in SAID:
         text += f": {event.evidence[0].says}"
     if event.kind == "noise_scale":
-        text += f" {number(float(f'{event.evidence[0].observed:.2g}'))} {event.evidence[0].says}"
-        text += f" of {number(limit)}" if (limit := event.evidence[0].limit) else ""
+        text += f" {number(float(f'{event.evidence[0].observed:.2g}'))} examples"
+        text += f", against batches of {number(limit)}" if (limit := event.evidence[0].limit) else ""
     if event.kind in NAMED:
         text += f": {'; '.join(f'{e.signal} {e.says}' for e in event.evidence[:FEW])}"
     if event.kind == "first_mover":  # how far before is in the evidence

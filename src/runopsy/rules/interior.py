@@ -52,7 +52,7 @@ class NoiseScale:
         low, high = scale - self.z * error, scale + self.z * error
         size = case.run.config.get("batch_size")
         batch = float(size) if isinstance(size, (int, float)) and not isinstance(size, bool) else None
-        says = f"examples, {low:.3g} to {high:.3g}" + (", against the batch size" if batch else "")
+        says = f"examples; its readings say {low:.3g} to {high:.3g}, the choice of examples adds to that"
         proof = (Evidence("gns", float(step[-1]), scale, batch, "examples", says),)
         first = float(step[-last])
         yield Event(

@@ -54,3 +54,7 @@ def test_isotropic_features_have_the_ranks_that_so_many_examples_allow() -> None
 @pytest.mark.parametrize("features", [torch.ones(10, 4), torch.zeros(10, 4), torch.full((10, 4), 1e8)])
 def test_features_that_do_not_vary_have_no_rank(features: torch.Tensor) -> None:
     assert ranks(features) == ()
+
+
+def test_features_that_are_not_finite_have_no_rank_and_are_no_failure():
+    assert ranks(torch.full((8, 4), float("nan"))) == ()

@@ -22,7 +22,7 @@ class FeatureRanks:
     effective rank exp(−Σ pᵢ log pᵢ), p = s/Σs (Roy and Vetterli 2007); participation ratio
     (Σ s²)²/Σ s⁴; stable rank Σ s²/s₁². All lie between 1 and min(n − 1, d), and none is unbiased: n
     isotropic examples of d units give a participation ratio of about nd/(n + d), so compare values of
-    one run only. No reading where all examples have the same features.
+    one run only. No reading where all examples have the same features, or where one is not finite.
     """
 
     units: ClassVar[Mapping[str, str]] = {
@@ -46,7 +46,9 @@ class FeatureRanks:
 
 
 def ranks(features: Tensor) -> tuple[Tensor, ...]:
-    """(effective rank, participation ratio, stable rank) of features (n, d); nothing where they do not vary."""
+    """(effective rank, participation ratio, stable rank) of features (n, d); none where they do not vary or are NaN."""
+    if not bool(features.isfinite().all()):  # a model that has diverged: other signals say so
+        return ()
     s = torch.linalg.svdvals(centred(features))
     # centring leaves dust where columns are constant; it is no direction
     s = s[s > s.max() * 1e-12] if s.numel() else s
