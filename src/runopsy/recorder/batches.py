@@ -16,6 +16,17 @@ LossFunction = Callable[[Any, Any], Tensor]
 SAME_LOSS = 1e-3  # relative; two ways to average the same float32 losses differ by far less, two alignments by far more
 
 
+def some_rows(n: int, most: int) -> Tensor:
+    """The same ``most`` of ``n`` row numbers at every call, in order; all where there are no more.
+
+    Drawn at random with a generator of our own: the first ones may be of one class, and every k-th row of
+    one position of a sequence.
+    """
+    if n <= most:
+        return torch.arange(n)
+    return torch.randperm(n, generator=torch.Generator().manual_seed(0))[:most].sort().values
+
+
 def own_loss(output: Any, y: Any) -> Tensor:
     """The loss that the model computes itself, where it is given its labels as Hugging Face models are.
 
@@ -76,6 +87,11 @@ class Batch:
             return t[rows] if t.dim() and len(t) == n else t
 
         return Batch(_map(self.args, take), _map(self.kwargs, take), _map(self.y, take))
+
+    def some(self, most: int) -> Batch:
+        """At most that many examples, always the same."""
+        n = len(self)
+        return self if n <= most else self[some_rows(n, most)]
 
     def run(self, model: nn.Module) -> Any:
         return model(*self.args, **self.kwargs)

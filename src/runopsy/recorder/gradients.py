@@ -125,7 +125,7 @@ class Moments:
 
 
 def example_moments(sight: Sight, most: int) -> Moments:
-    """The moments over the first ``most`` examples of the probe batch, in evaluation mode.
+    """The moments over at most so many examples of the probe batch, in evaluation mode.
 
     Raises:
         Unavailable: examples cannot be taken one by one.
@@ -134,7 +134,7 @@ def example_moments(sight: Sight, most: int) -> Moments:
     def look() -> Moments:
         assert sight.model is not None
         assert sight.loss_fn is not None  # the probes state both
-        batch = sight.batch("probe")[:most]
+        batch = sight.batch("probe").some(most)
         with differentiable(sight.model) as model:
             sight.first_time("examples", lambda: check_independent(model, batch, sight.loss_fn))
             size = _group_size(model, len(batch))

@@ -76,6 +76,14 @@ def test_labels_that_have_nothing_to_do_with_the_features_are_at_chance() -> Non
     assert float((ridge(x, y, 4, 1e-3).scores(x).argmax(dim=1) == y).double().mean()) > 0.3
 
 
+@pytest.mark.parametrize("order", ["round", "sorted"])
+def test_the_order_of_the_classes_in_the_batch_does_not_matter(order: str) -> None:
+    """Going round five classes, every fifth example is of one class."""
+    y = torch.arange(200) % 5 if order == "round" else torch.arange(200) // 40
+    x = 4 * nn.functional.one_hot(y, 8) + 0.5 * torch.randn(200, 8)
+    assert crossed_accuracy(x, y) > 0.98
+
+
 class Misread(nn.Module):
     """Features that part the classes under a head that mixes them up."""
 
@@ -122,6 +130,13 @@ def test_training_features_that_betray_their_labels_mislead_the_probe() -> None:
     found = measure(loop)
     assert found["probe/acc_heldout"] > 0.98
     assert found["readout/train_bias"] > 0.3
+
+
+def test_a_longer_probe_batch_that_is_sorted_by_class_is_sampled() -> None:
+    x, y = clean(400)
+    x, y = x[y.argsort()], y.sort().values
+    loop = Loop(Misread(torch.eye(4, 8)), probe=Batch.of((x, y), "probe"), heldout=Batch.of(clean(100), "heldout"))
+    assert measure(loop)["probe/acc_train"] > 0.95
 
 
 def test_too_few_examples_of_a_class_say_nothing() -> None:

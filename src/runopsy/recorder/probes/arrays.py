@@ -5,15 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-
-def some_rows(n: int, most: int) -> Tensor:
-    """The same ``most`` of ``n`` row numbers at every call, in order; all where there are no more.
-
-    Drawn at random with a generator of our own: every k-th row would see one position of a sequence only.
-    """
-    if n <= most:
-        return torch.arange(n)
-    return torch.randperm(n, generator=torch.Generator().manual_seed(0))[:most].sort().values
+from runopsy.recorder.batches import some_rows
 
 
 def thinned(features: Tensor, most: int) -> Tensor:

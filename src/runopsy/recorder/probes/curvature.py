@@ -65,8 +65,7 @@ class _Curvature:
         loop = self.loop
         assert loop.model is not None
         assert loop.loss_fn is not None  # the probe states both
-        batch = loop.sight.batch("probe")
-        batch = batch if len(batch) <= self.examples else batch[: self.examples]
+        batch = loop.sight.batch("probe").some(self.examples)
         with differentiable(loop.model) as model:
             weights = weights_of(model)
             loss = loop.loss_fn(batch.run(model), batch.y)

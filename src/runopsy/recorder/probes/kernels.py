@@ -73,14 +73,14 @@ class KernelAlignment:
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:
             kernel = tangent_kernel(loop.sight)
-            targets = _targets(loop.sight, len(kernel))
+            targets = _targets(loop.sight)
             yield step, "ntk/alignment", _cosine(_centred(kernel), _centred(targets @ targets.T))
 
         return Simple(read)
 
 
 def tangent_kernel(sight: Sight) -> Tensor:
-    """Θ (m, m) of the first 32 probe examples, up to a factor.
+    """Θ (m, m) of 32 probe examples, up to a factor.
 
     Raises:
         Unavailable: examples cannot be taken one by one.
@@ -88,7 +88,7 @@ def tangent_kernel(sight: Sight) -> Tensor:
 
     def look() -> Tensor:
         assert sight.model is not None  # the probes state it
-        batch = sight.batch("probe")[:EXAMPLES]
+        batch = sight.batch("probe").some(EXAMPLES)
         with differentiable(sight.model) as model:
             sight.first_time("outputs", lambda: check_independent(model, batch, None))
             with torch.no_grad():
@@ -139,12 +139,12 @@ def directions(outputs: int) -> list[Tensor]:
     return list(signs.float() * 2 - 1)
 
 
-def _targets(sight: Sight, m: int) -> Tensor:
-    """Y (m, K), one row an example."""
-    y = sight.batch("probe").y
-    if not isinstance(y, Tensor) or len(y) != len(sight.batch("probe")) or y.dim() > 2:
+def _targets(sight: Sight) -> Tensor:
+    """Y (m, K), one row an example of the kernel."""
+    batch = sight.batch("probe").some(EXAMPLES)
+    y = batch.y
+    if not isinstance(y, Tensor) or len(y) != len(batch) or y.dim() > 2:
         raise Unavailable("there is not one target per example")
-    y = y[:m]
     if y.is_floating_point():
         return exact(y.reshape(len(y), -1))
     if y.dim() > 1 and y.shape[1] > 1:

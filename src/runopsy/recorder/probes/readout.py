@@ -63,15 +63,14 @@ class TrainProbe:
             x, y, _ = _side(loop, "probe")
             held, labels, classes = _side(loop, "heldout")
             fitted = min(len(x), len(held) * (FOLDS - 1) // FOLDS)
-            accuracy = float(
-                (ridge(x[:fitted], y[:fitted], classes).scores(held).argmax(dim=1) == labels).double().mean()
-            )
+            probe = ridge(thinned(x, fitted), thinned(y, fitted), classes)
+            accuracy = float((probe.scores(held).argmax(dim=1) == labels).double().mean())
             yield step, "probe/acc_train", accuracy
             same = fitted * FOLDS // (FOLDS - 1) + 1
             other = (
                 loop.sight.once("probe/acc_heldout", lambda: crossed_accuracy(held, labels))
                 if same >= len(held)
-                else crossed_accuracy(held[:same], labels[:same])
+                else crossed_accuracy(thinned(held, same), thinned(labels, same))
             )
             yield step, "readout/train_bias", other - accuracy
 
@@ -142,9 +141,9 @@ def _left_out(turned: Tensor, moments: Tensor, eigenvalues: Tensor, target: Tens
 def crossed_accuracy(features: Tensor, y: Tensor) -> float:
     """Accuracy over all examples, each scored by the probe that was fitted without its fold.
 
-    Folds are interleaved, example i in fold i mod 5, so that sorted batches have all classes in each.
+    Folds are drawn at random, the same at every call: a batch may be sorted by class, or go round them.
     """
-    fold = torch.arange(len(y), device=y.device) % FOLDS
+    fold = (torch.randperm(len(y), generator=torch.Generator().manual_seed(0)) % FOLDS).to(y.device)
     classes = int(y.max()) + 1
     right = 0
     for k in range(FOLDS):
