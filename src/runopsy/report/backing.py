@@ -59,7 +59,7 @@ def not_checked(autopsy: Autopsy) -> Iterator[Block]:
     if not autopsy.segments:
         yield Prose("Phases: the log holds too few values of any loss or accuracy.")
     if left:
-        yield Prose(", ".join(f"{c.code} ({c.why})" for c in left) + ".")
+        yield Prose(", ".join(f"{c.code} ({(c.why or '').removeprefix('the log has ')})" for c in left) + ".")
         table = Table(("rule", "question", "why not"), tuple((c.code, c.title, c.why or "") for c in left))
         yield Details("Questions that were not checked", (table,))
 
