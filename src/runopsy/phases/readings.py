@@ -58,9 +58,9 @@ def read(case: Case, grid: Positions, diverged_from: Position | None, criteria: 
     if (loss := motions.get("val/loss")) is not None:
         fall = _own_drop(loss)
         improves |= _falls(loss, fall, criteria)
-        rise, lowest = loss.value - loss.value.min(), float(loss.value.min())
-        near &= rise <= criteria.near_best * fall
-        left = (rise > criteria.visible * fall) & (rise > criteria.risen * abs(lowest))
+        lowest = np.minimum.accumulate(loss.value)
+        near &= loss.value - loss.value.min() <= criteria.near_best * fall
+        left = loss.value - lowest > np.maximum(criteria.visible * fall, criteria.risen * np.abs(lowest))
         near &= ~left | _held_best(motions.get("val/acc"), criteria)
     if (acc := motions.get("val/acc")) is not None:
         improves |= _rises(acc, criteria)

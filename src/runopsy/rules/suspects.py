@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from runopsy.errors import NotChecked
 from runopsy.model import Case, Event, Evidence, Position, Severity
 from runopsy.stats import at_start
 
@@ -81,7 +82,10 @@ class OffScale:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TooGood:
-    """The loss over thousands of classes, as of a language model, comes close to 0."""
+    """The loss of a language model comes close to 0.
+
+    It is asked of a log that counts tokens or gives a perplexity: any other loss may begin high and end near 0.
+    """
 
     code: ClassVar[str] = "Q03"
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
@@ -91,6 +95,8 @@ class TooGood:
     low: float = 0.1  # nats: text itself has about 1 per token, whatever the model
 
     def __call__(self, case: Case) -> Iterator[Event]:
+        if not self._of_text(case):
+            raise NotChecked("nothing in the log says that it is of a language model: no tokens, no perplexity")
         train = case.signals["train/loss"]
         name = "val/loss" if "val/loss" in case.signals and len(case.signals["val/loss"]) >= FEWEST else "train/loss"
         signal = case.signals[name]
@@ -102,6 +108,12 @@ class TooGood:
         at = float(signal.step[int(np.argmax(low))])
         says = "lower than text allows: does the model see its targets, or was a little text learnt by heart?"
         yield _suspect(self.code, at, Evidence(name, at, float(signal.value[low][0]), self.low, "nats", says))
+
+    def _of_text(self, case: Case) -> bool:
+        names = [name.lower() for name in case.run.tracks]
+        return case.run.axis == "tokens" or any(
+            word in name for name in names for word in ("token", "perplexity", "ppl")
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
