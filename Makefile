@@ -9,7 +9,7 @@ RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pages test-callbacks golden check lint types floors samples test-readers bench bench-readers bench-segments bench-confidence bench-diff bench-signals score fuzz format clean
+.PHONY: help demo test test-pages test-callbacks golden check lint types floors samples bench bench-segments bench-speed bench-confidence bench-diff bench-signals score fuzz test-readers bench-readers format clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench-segments: $(VENV)/test ## false alarms on 600 null curves, recall and inte
 
 bench-confidence: $(VENV)/test ## what a confidence is worth: reliability tables over runs whose truth is known
 	$(BIN)/python tests/benchmarks/bench_confidence.py 200 $(SHARED)/benchmark/runs
+
+bench-speed: $(VENV)/test ## time and memory from 1e4 to 1e7 rows, beside their limits and beside ruptures
+	$(BIN)/python tests/benchmarks/bench_speed.py
 
 bench-diff: $(VENV)/test ## how often a diff cries wolf: 1400 pairs of runs that differ by noise alone
 	$(BIN)/python tests/benchmarks/bench_diff.py 1400
