@@ -317,6 +317,19 @@ def test_a_validation_logged_rarely_keeps_its_steps(log):
     assert run.notes == ()
 
 
+def test_a_batch_number_that_starts_again_in_every_epoch_is_laid_end_to_end(log):
+    written = []
+    for epoch in range(6):
+        base = START + 1000 * epoch
+        written += curve("train/loss", range(0, 100, 5), start=base)
+        written.append(event(simple("val/loss", epoch), time=base + 900, step=epoch))
+    run = read(log({"0": written}))
+    assert steps(run, "train/loss") == list(range(0, 600, 5))
+    assert steps(run, "val/loss") == list(range(95, 600, 100))
+    assert run.tracks["train/loss"].session is None
+    assert any("laid end to end" in note for note in run.notes)
+
+
 def test_values_without_steps_are_counted(log):
     run = read(log({"0": [event(simple("loss", s), time=START + s) for s in range(10)]}))
     assert (run.axis, steps(run, "loss")) == ("row", list(range(10)))

@@ -19,6 +19,7 @@ from runopsy.readers.attempts import common_sessions, restarts, sessions
 from runopsy.readers.axes import rises, since_start
 from runopsy.readers.cells import listed
 from runopsy.readers.frames import tidy_names
+from runopsy.readers.several import is_counter, laps
 from runopsy.signals.names import guess
 
 if TYPE_CHECKING:
@@ -165,15 +166,20 @@ def _axis(found: Scalars, metrics: Mapping[str, Counts], counts: str, notes: lis
     if not _counts(found.step[metrics[leader]]) and max(map(len, metrics.values())) > 1:
         return _without_steps(found, metrics, notes)
     at = found.step.copy()
+    if is_counter(at[metrics[leader]]):
+        for rows in (rows for rows in metrics.values() if is_counter(at[rows])):
+            at[rows] = _end_to_end(at[rows])
+        notes.append(f"the {counts}s of {leader} start again and again, to one end: they are laid end to end")
+    steps = at.copy()
     mine = metrics[leader]
     mine = mine[np.isfinite(at[mine])]
     own = []
     for name, rows in metrics.items():
-        if name != leader and _has_own_counter(found.step, rows, mine):
-            at[rows] = _where_then(found.step, rows, mine)
+        if name != leader and _has_own_counter(steps, rows, mine):
+            at[rows] = _where_then(steps, rows, mine)
             own.append(name)
     silent = np.flatnonzero(~np.isfinite(at))
-    at[silent] = _where_then(found.step, silent, mine)
+    at[silent] = _where_then(steps, silent, mine)
     if own:
         notes.append(
             f"{listed(own)} {'counts' if len(own) == 1 else 'count'} {counts}s apart from {leader}: "
@@ -214,6 +220,12 @@ def _has_own_counter(step: Values, rows: Counts, leader: Counts) -> bool:
 def _where_then(step: Values, rows: Counts, leader: Counts) -> Values:
     """The last step of the leader before each row; its first one before that."""
     return np.asarray(step[leader[np.maximum(np.searchsorted(leader, rows) - 1, 0)]])
+
+
+def _end_to_end(step: Values) -> Values:
+    """The steps of a counter that starts again in every epoch, one epoch after the other."""
+    epoch = np.searchsorted(laps(step)[1:], np.arange(len(step)), side="right")
+    return np.asarray(step + epoch * (_span(step) + float(np.diff(np.unique(step[np.isfinite(step)])).min())))
 
 
 def _without_steps(found: Scalars, metrics: Mapping[str, Counts], notes: list[str]) -> Axis:
