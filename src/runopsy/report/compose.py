@@ -43,12 +43,13 @@ MEANS: Mapping[str, str] = {
     "unconfirmed_change": "a signal jumps, and no validation curve moves with it: unconfirmed, a fault of the logging "
     "looks the same",
     "departure": "a signal leaves the band of its beginning (the founding rule, which noise alone often sets off)",
-    "first_mover": "these signals moved before validation accuracy did, which makes them no cause",
+    "first_mover": "moved before validation accuracy, which makes no cause",
     "genuine_grokking": "the representation learnt with the late gain",
     "apparent_grokking": "the late gain is the readout's, not the representation's",
 }
 SAID = ("loss_spike", "lr_change", "not_finite", "transition", "batch_size_change", "epoch_steps", "genuine_grokking",
         "apparent_grokking")  # fmt: skip  # the evidence says more
+FEW = 3  # signals that a sentence names; the evidence lists them all
 NAMED = ("suspect", "data_change", "unconfirmed_change", "departure", "first_mover")  # and which signal it was
 
 
@@ -134,7 +135,7 @@ def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) 
     if event.kind in SAID:
         text += f": {event.evidence[0].says}"
     if event.kind in NAMED:
-        text += f": {'; '.join(f'{e.signal} {e.says}' for e in event.evidence)}"
+        text += f": {'; '.join(f'{e.signal} {e.says}' for e in event.evidence[:FEW])}"
     if event.kind == "grokking":
         text += _grokking(autopsy, event)
     if event.interval is None:
