@@ -9,7 +9,7 @@ RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pages test-callbacks golden check lint types floors samples test-readers bench bench-readers bench-segments bench-confidence bench-diff bench-signals score fuzz format clean
+.PHONY: help demo test test-pages test-callbacks golden check lint types floors samples bench bench-segments bench-speed bench-confidence bench-diff bench-signals score fuzz test-readers bench-readers format clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,10 +49,10 @@ bench: $(VENV)/bench ## what logging costs, beside others, and what 200 kills lo
 	$(BIN)/python tests/benchmarks/bench_logging.py
 	$(BIN)/python tests/recorder/test_kills.py 200
 
-test-readers: $(READERS)/stamp ## other trackers write, runopsy reads: every value, step and time, with their real libraries
+test-readers: $(READERS)/built ## other trackers write, runopsy reads: every value, step and time, with their real libraries
 	$(READERS)/bin/python -m pytest -q tests/real
 
-bench-readers: $(READERS)/stamp ## a million scalars, by runopsy and by the reader of who wrote them (some minutes)
+bench-readers: $(READERS)/built ## a million scalars, by runopsy and by the reader of who wrote them (some minutes)
 	$(READERS)/bin/python tests/benchmarks/bench_readers.py
 
 bench-segments: $(VENV)/test ## false alarms on 600 null curves, recall and interval coverage on 600 planted runs
@@ -60,6 +60,9 @@ bench-segments: $(VENV)/test ## false alarms on 600 null curves, recall and inte
 
 bench-confidence: $(VENV)/test ## what a confidence is worth: reliability tables over runs whose truth is known
 	$(BIN)/python tests/benchmarks/bench_confidence.py 200 $(SHARED)/benchmark/runs
+
+bench-speed: $(VENV)/test ## time and memory from 1e4 to 1e7 rows, beside their limits and beside ruptures
+	$(BIN)/python tests/benchmarks/bench_speed.py
 
 bench-diff: $(VENV)/test ## how often a diff cries wolf: 1400 pairs of runs that differ by noise alone
 	$(BIN)/python tests/benchmarks/bench_diff.py 1400
@@ -105,7 +108,7 @@ $(VENV)/bench: $(VENV)/test
 	@touch $@
 
 # An environment of their own: what the trackers need would hold back what runopsy needs.
-$(READERS)/stamp: pyproject.toml .ci/readers.in .ci/readers.txt
+$(READERS)/built: pyproject.toml .ci/readers.in .ci/readers.txt
 	@echo "installing the trackers into $(READERS), some 2 GB …"
 	@test -x $(READERS)/bin/python || $(PYTHON) -m venv $(READERS)
 	@$(READERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint .ci/readers.txt \

@@ -212,6 +212,81 @@ def test_the_version_is_printed_alone(call):
     assert call("--version")[1].startswith("runopsy 0.")
 
 
+@pytest.fixture
+def later(tmp_path):
+    path = tmp_path / "later.csv"
+    path.write_text(csv(planted.grokking(half=2500.0)))
+    return path
+
+
+def test_diff_prints_what_moved_on_stdout_and_nothing_else(call, log, later):
+    code, out, err = call("diff", log, later)
+    assert (code, err) == (0, "")
+    assert out.startswith("A: metrics  ·  B: later")
+    assert "generalisation (grokking) comes" in " ".join(out.split())
+
+
+def test_diff_reads_one_of_the_two_from_standard_input(call, log, later):
+    code, out, _ = call("diff", log, "-", stdin=later.read_bytes())
+    assert code == 0
+    assert "B: standard input" in out
+    assert call("diff", "-", "-")[0] == 2
+
+
+def test_diff_takes_sets_with_vs_between_them(call, tmp_path):
+    for half in (1200, 1300, 1400, 2200, 2300, 2400):
+        (tmp_path / f"{half}.csv").write_text(csv(planted.grokking(half=float(half), seed=half)))
+    a, b = ([tmp_path / f"{h + 100 * k}.csv" for k in range(3)] for h in (1200, 2200))
+    code, out, _ = call("diff", *a, "vs", *b, "--format", "json")
+    told = json.loads(out)
+    assert code == 0
+    assert (len(told["a"]), len(told["b"]), told["outcome"]) == (3, 3, "different")
+
+
+@pytest.mark.parametrize("words", [["A"], ["A", "B", "C"], ["vs", "B"], ["A", "vs"], ["A", "vs", "B", "vs", "C"]])
+def test_diff_says_how_it_wants_its_runs(call, words):
+    code, out, err = call("diff", *words)
+    assert (code, out) == (2, "")
+    assert "runopsy diff A1 A2 A3 vs B1 B2 B3" in err
+
+
+def test_diff_writes_pages_and_json_by_the_name_of_the_file(call, log, later, tmp_path):
+    for suffix, begins in (("md", "# "), ("html", "<!"), ("json", "{")):
+        code, out, err = call("diff", log, later, "-o", tmp_path / f"d.{suffix}")
+        assert (code, out) == (0, "")
+        assert f"wrote {tmp_path / f'd.{suffix}'}" in err
+        assert (tmp_path / f"d.{suffix}").read_text().startswith(begins)
+
+
+def test_diff_lays_runs_on_the_axis_that_is_asked_for(call, log, later):
+    assert json.loads(call("diff", log, later, "--align", "loss", "--format", "json")[1])["align"] == "loss"
+    code, _, err = call("diff", log, later, "--align", "time")
+    assert code == 2
+    assert "does not say when" in err
+
+
+def test_a_gate_of_diff_exits_with_one_and_says_which(call, log, later):
+    code, out, err = call("diff", log, later, "--fail-on", "later:grokking,new:divergence")
+    assert code == 1
+    assert err.strip() == "--fail-on matched: later:grokking"
+    assert "DIFFERENT" in out
+    assert call("diff", later, log, "--fail-on", "later:grokking,new:divergence,verdict")[0] == 0
+
+
+def test_a_gate_that_means_nothing_is_refused_with_the_words_there_are(call, log, later):
+    code, out, err = call("diff", log, later, "--fail-on", "slower:grokking")
+    assert (code, out) == (2, "")
+    assert "later:KIND" in err
+
+
+def test_lab_lists_the_knobs_and_refuses_those_that_do_not_exist(call, tmp_path):
+    assert "knobs: weight_decay, lr, train_share, steps" in call("lab", "list")[1]
+    code, _, err = call("lab", "grokking", "-o", tmp_path / "r", "--set", "wd=1")
+    assert code == 2
+    assert "weight_decay" in err
+    assert call("lab", "grokking", "-o", tmp_path / "r", "--set", "weight_decay=much")[0] == 2
+
+
 def test_lab_lists_its_trainings(call):
     code, out, _ = call("lab", "list")
     assert code == 0

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 import planted
 from runopsy import analyze
-from runopsy.comparison.pairing import extra_events, extra_phases, middle, slots
+from runopsy.comparison.pairing import ONCE, extra_events, extra_phases, middle, slots
 from runopsy.model import Event, Phase, Severity
+from runopsy.rules import KINDS
 
 BASE = analyze(planted.healthy(last=400))
 
@@ -63,6 +64,10 @@ def test_swapping_the_sides_pairs_the_same_phases(a, b):
 @given(stories)
 def test_a_run_answers_to_itself_phase_by_phase(a):
     assert [s.phases for s in slots([a, a])] == [(k, k) for k in range(len(a.phases))]
+
+
+def test_only_kinds_that_exist_answer_wherever_they_lie():
+    assert {*ONCE} <= {*KINDS}
 
 
 def test_the_middle_run_is_the_one_that_the_others_resemble():

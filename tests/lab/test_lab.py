@@ -61,6 +61,15 @@ def test_a_missing_torch_is_said_with_the_way_to_get_it(tmp_path: Path, monkeypa
     assert refused.value.hint == "pip install 'runopsy[torch]'"
 
 
+def test_a_knob_that_does_not_exist_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    with pytest.raises(BadOption) as refused:
+        lab.run("grokking", tmp_path / "run", knobs={"weight_decoy": 1.0})
+    assert "weight_decay" in refused.value.hint
+    with pytest.raises(BadOption, match="healthy has no lr"):
+        lab.run("healthy", tmp_path / "run", knobs={"lr": 1.0})
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_event_outside_its_own_interval_is_refused() -> None:
     with pytest.raises(ValueError, match="outside"):
         Planted("grokking", step=10, lo=20, hi=30)

@@ -332,3 +332,19 @@ def test_tags_with_one_hash_are_told_apart(log, monkeypatch):
         "b/loss": {1},
         "c/lost": {2},
     }
+
+
+@pytest.mark.filterwarnings("ignore")  # TensorBoard's own
+def test_a_real_log_reads_as_tensorboard_reads_it(shared):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    path = next(iter(shared.glob("logs/Mormolykos*/evidence/*/events.out.tfevents*")), None)
+    if path is None:
+        pytest.skip("no event file here")
+    theirs = accumulator.EventAccumulator(str(path), size_guidance={"scalars": 0}).Reload()
+    run = read(path)
+    assert set(run.tracks) == set(theirs.Tags()["scalars"])
+    for tag, track in run.tracks.items():
+        found = theirs.Scalars(tag)
+        assert track.step.tolist() == [event.step for event in found]
+        assert track.value.tolist() == [event.value for event in found]
+        assert track.time.tolist() == [event.wall_time for event in found]

@@ -12,6 +12,8 @@ GRAIN = 1e-3  # of the run: phases that begin within it begin together
 NEAR = 0.1  # in log elapsed steps: events of a kind that comes often are the same one if they lie closer
 # Kinds of which a run has one that matters: wherever it lies, it answers to that of another run.
 MILESTONES = ("grokking", "memorization_onset", "double_descent_peak", "divergence")
+# A run has one of each, or none, and where it lies follows from the milestones or from the data.
+ONCE = (*MILESTONES, "genuine_grokking", "apparent_grokking", "first_mover", "epoch_steps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,9 @@ def extra_events(a: Sequence[Autopsy], b: Sequence[Autopsy]) -> list[Extra]:
 
 
 def _answers(x: Autopsy, event: Event, y: Autopsy, other: Event) -> bool:
-    if event.kind != other.kind:
+    if (event.kind, event.code) != (other.kind, other.code):
         return False
-    if event.kind in MILESTONES:
+    if event.kind in ONCE:
         return True
     lie, interval = event.interval or (event.step,) * 2, other.interval or (other.step,) * 2
     if lie[0] <= interval[1] and interval[0] <= lie[1]:

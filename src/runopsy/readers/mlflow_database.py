@@ -57,9 +57,9 @@ def _listed(database: Database) -> list[Listed]:
     """The runs in the order in which they were started; named with their experiment where there are several."""
     query = """
         SELECT runs.run_uuid, runs.name, experiments.name FROM runs LEFT JOIN experiments USING (experiment_id)
-        WHERE lifecycle_stage_of_run <> 'deleted' AND EXISTS (SELECT 1 FROM metrics WHERE run_uuid = runs.run_uuid)
+        WHERE runs.lifecycle_stage <> 'deleted' AND EXISTS (SELECT 1 FROM metrics WHERE run_uuid = runs.run_uuid)
         ORDER BY runs.rowid
-    """.replace("lifecycle_stage_of_run", "runs.lifecycle_stage")
+    """
     found = [(str(id), str(name or ""), str(experiment)) for id, name, experiment in database.rows(query)]
     several = len({experiment for _, _, experiment in found}) > 1
     names = [f"{experiment}/{name or id}" if several else name or id for id, name, experiment in found]

@@ -12,6 +12,10 @@ NAMES: Mapping[str, str] = {  # what moves when an event of the kind does
     "memorization_onset": "the onset of memorization",
     "double_descent_peak": "the peak of the double descent",
     "divergence": "the divergence",
+    "genuine_grokking": "genuine grokking",
+    "apparent_grokking": "apparent grokking",
+    "first_mover": "signals that moved before validation did",
+    "epoch_steps": "steps of the training loss at the beginning of epochs",
 }
 SEVERAL: Mapping[str, tuple[str, str]] = {  # kinds of which a run may have many
     "loss_spike": ("a loss spike", "loss spikes"),
@@ -19,6 +23,11 @@ SEVERAL: Mapping[str, tuple[str, str]] = {  # kinds of which a run may have many
     "transition": ("an abrupt fall of the training loss", "abrupt falls of the training loss"),
     "not_finite": ("a loss that is no number", "losses that are no number"),
     "resume": ("a resume", "resumes"),
+    "batch_size_change": ("a change of the batch size", "changes of the batch size"),
+    "data_change": ("a jump as of other training data", "jumps as of other training data"),
+    "unconfirmed_change": ("an unconfirmed change of a signal", "unconfirmed changes of signals"),
+    "departure": ("a departure of a signal from its beginning", "departures of signals from their beginnings"),
+    "suspect": ("something suspect", "suspect things"),
 }
 PHASES: Mapping[str, str] = {"converged": "convergence", "diverged": "divergence"}  # as nouns; the others are some
 WHOLE = ("step", "row", "tokens")  # counted in whole numbers, though a fitted curve passes between them

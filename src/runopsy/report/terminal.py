@@ -43,7 +43,7 @@ TONES = {"good": "bold green", "warn": "bold yellow", "bad": "bold red", "plain"
 CURVES = ("blue", "magenta", "cyan", "yellow", "green")
 # For output that cannot encode them: the same columns in ASCII.
 ASCII = str.maketrans({"│": "|", "─": "-", "┊": ":", "·": ".", "●": "o", "○": "0", "├": "|", "┤": "|", "┬": "+",
-                       "→": ">", "–": "-", "…": "~", "━": "-", "’": "'"})  # fmt: skip
+                       "→": ">", "–": "-", "…": "~", "━": "-", "’": "'", "−": "-", "×": "x"})  # fmt: skip
 
 
 def render(document: Document, *, width: int | None = None, color: bool = False, verbose: bool = False) -> str:
