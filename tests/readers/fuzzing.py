@@ -10,17 +10,17 @@ import random
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-import trackerfiles
 from runopsy.errors import RunopsyError
 from runopsy.readers import runs
 from runopsy.signals import assign
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from trackerfiles import SEEDS as TRACKERS
 
 SLOW = 2.0  # s of the processor that one small input may take
 MEMORY = 1 << 30  # bytes that the process may grow by
@@ -49,14 +49,7 @@ def _trainer_state() -> bytes:
     return json.dumps({"best_metric": None, "global_step": 30, "log_history": rows}, indent=2).encode()
 
 
-def _tracker(name: str) -> bytes:
-    """The largest file of a tracker's log; ``test_tracker_damage`` mutates whole folders."""
-    with TemporaryDirectory() as folder:
-        trackerfiles.SEEDS[name](Path(folder))
-        return max((f.read_bytes() for f in Path(folder).rglob("*") if f.is_file()), key=len)
-
-
-# A small log of every format; the tests of a format that needs files or folders mutate its files.
+# A small log of every format that is one file; the trackers write theirs into folders.
 SEEDS: Mapping[str, Callable[[], bytes]] = {
     "csv": lambda: _rows("{i},{y},{y}\n", "step,train_loss,val_loss\n"),
     "csv of several runs": lambda: _rows("{e},{b},{y}\n", "seed,step,loss\n"),
@@ -81,7 +74,6 @@ SEEDS: Mapping[str, Callable[[], bytes]] = {
     "dict lines": lambda: _rows("{{'loss': {y}, 'learning_rate': 5e-05, 'epoch': 0.{i}}}\n"),
     "bars": lambda: _rows("\rEpoch {e}:  45%|████▌ | {b}/5 [00:12<00:15, 35.2it/s, \x1b[1mloss={y}\x1b[0m]"),
     "parquet": _parquet,
-    **{name: partial(_tracker, name) for name in trackerfiles.SEEDS},
 }
 # What breaks parsers: empty, huge and special numbers, quotes, brackets, control characters, half of a code point.
 BITS = (
@@ -96,77 +88,104 @@ BITS = (
 )
 
 
-def mutated(dice: random.Random, seeds: Mapping[str, bytes]) -> tuple[str, bytes]:
-    """The name of a seed, and its bytes after one to eight changes."""
-    name = dice.choice(list(seeds))
-    data = bytearray(seeds[name])
+def mutated(dice: random.Random, data: bytes, others: Sequence[bytes]) -> bytes:
+    """Bytes after one to eight changes."""
+    changed = bytearray(data)
     for _ in range(dice.choice((1, 1, 2, 3, 8))):
-        at = dice.randrange(len(data) + 1)
-        to = min(len(data), at + dice.choice((1, 1, 4, 20, 200)))
+        at = dice.randrange(len(changed) + 1)
+        to = min(len(changed), at + dice.choice((1, 1, 4, 20, 200)))
         match dice.randrange(7):
             case 0:
-                data[at:to] = b""
+                changed[at:to] = b""
             case 1:
-                data[at:at] = dice.choice(BITS)
+                changed[at:at] = dice.choice(BITS)
             case 2:
-                data[at:to] = dice.choice(BITS)
+                changed[at:to] = dice.choice(BITS)
             case 3:
-                data[at:at] = data[at:to] * dice.choice((1, 2, 50))
-            case 4 if at < len(data):
-                data[at] ^= 1 << dice.randrange(8)
+                changed[at:at] = changed[at:to] * dice.choice((1, 2, 50))
+            case 4 if at < len(changed):
+                changed[at] ^= 1 << dice.randrange(8)
             case 5:
-                del data[at:]
+                del changed[at:]
             case _:
-                other = seeds[dice.choice(list(seeds))]
-                start = dice.randrange(len(other))
-                data[at:to] = other[start : start + dice.randrange(300)]
-    return name, bytes(data)
+                other = dice.choice(others)
+                start = dice.randrange(len(other) + 1)
+                changed[at:to] = other[start : start + dice.randrange(300)]
+    return bytes(changed)
+
+
+class Seed(NamedTuple):
+    """A log on disk: what is read, and the files that it is made of."""
+
+    name: str
+    root: Path
+    files: tuple[tuple[Path, bytes], ...]
+
+
+def planted(folder: Path) -> list[Seed]:
+    """Every seed below a folder: one of each format, those of the trackers among them."""
+    seeds = []
+    for number, (name, make) in enumerate((SEEDS | TRACKERS).items()):
+        place = folder / str(number)
+        place.mkdir()
+        if name in SEEDS:
+            (place / "log").write_bytes(SEEDS[name]())
+        root = place / "log" if name in SEEDS else make(place)
+        files = [path for path in sorted(place.rglob("*")) if path.is_file()]
+        seeds.append(Seed(name, root, tuple((path, path.read_bytes()) for path in files)))
+    return seeds
 
 
 def tried(path: Path) -> str:
-    """What comes of a file: how many runs, or which of our errors; any other exception is a fault."""
+    """What comes of a log: runs, or which of our errors; any other exception is a fault."""
     try:
-        found = runs(path)
-        for candidate in found[:5]:
+        for candidate in runs(path)[:5]:
             try:
                 assign(candidate.read().tracks)
             except RunopsyError:
                 continue
-        return f"{len(found)} runs"
+        return "runs"
     except RunopsyError as error:
         return type(error).__name__
 
 
-def main(count: int, seed: int) -> int:
-    seeds = {name: make() for name, make in SEEDS.items()}
+def damaged(dice: random.Random, seeds: Sequence[Seed]) -> tuple[str, str]:
+    """One seed with one file of it changed and put back again: (its name, what came of it)."""
+    seed = dice.choice(seeds)
+    path, data = dice.choice(seed.files)
+    path.write_bytes(mutated(dice, data, [dice.choice(dice.choice(seeds).files)[1]]))
+    try:
+        return seed.name, tried(seed.root)
+    finally:
+        path.write_bytes(data)
+
+
+def main(count: int, number: int) -> int:
     slowest, faults, began, answers = 0.0, 0, time.perf_counter(), dict[str, int]()
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "log"
-        for data in seeds.values():  # imports and caches are none of the growth
-            path.write_bytes(data)
-            tried(path)
+        seeds = planted(Path(folder))
+        for seed in seeds:  # imports and caches are none of the growth
+            tried(seed.root)
         start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for i in range(count):
-            name, data = mutated(random.Random(f"{seed}/{i}"), seeds)
-            path.write_bytes(data)
             at = time.process_time()  # on a busy machine, waiting is no hang
             try:
-                answer = tried(path)
+                name, answer = damaged(random.Random(f"{number}/{i}"), seeds)
             except BaseException as fault:  # also what polars calls a panic
                 if isinstance(fault, KeyboardInterrupt):
-                    count = i
-                    break
-                answer, faults = "fault", faults + 1
-                print(f"{seed}/{i} {name}: {type(fault).__name__}: {str(fault)[:200]}")
+                    raise
+                name, answer, faults = "?", "fault", faults + 1
+                print(f"{number}/{i}: {type(fault).__name__}: {str(fault)[:200]}", flush=True)
             took = time.process_time() - at
             answers[answer] = answers.get(answer, 0) + 1
             slowest = max(slowest, took)
             if took > SLOW:
                 faults += 1
-                print(f"{seed}/{i} {name}: {took:.1f} s")
-        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) * 1024
-    print(f"{count} inputs in {time.perf_counter() - began:.0f} s: {faults} faults, the slowest took {slowest:.2f} s, "
-          f"memory grew by {grown / 1e6:.0f} MB; answers {dict(sorted(answers.items()))}")  # fmt: skip
+                print(f"{number}/{i} {name}: {took:.1f} s", flush=True)
+            if i % 10_000 == 9_999 or i == count - 1:
+                grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start) * 1024
+                told = f"{i + 1} inputs in {time.perf_counter() - began:.0f} s: {faults} faults, {answers}"
+                print(f"{told}, the slowest took {slowest:.2f} s, memory grew by {grown / 1e6:.0f} MB", flush=True)
     return int(faults > 0 or grown > MEMORY)
 
 

@@ -98,5 +98,6 @@ def _times(timestamps: Any, kept: list[int]) -> Values | None:
 
     if not isinstance(timestamps, list) or (kept and kept[-1] >= len(timestamps)):
         return None
-    seconds = seconds_in(pl.Series([str(timestamps[i]) for i in kept], dtype=pl.String))
+    dates = [str(timestamps[i]).encode("ascii", "replace").decode() for i in kept]
+    seconds = seconds_in(pl.Series(dates, dtype=pl.String))
     return None if seconds is None or seconds.null_count() else seconds.to_numpy()
