@@ -366,6 +366,7 @@ class Extra:
     side: str  # "a" or "b"
     steps: tuple[Position, ...]
     runs: int  # of that side
+    sure: bool = True  # False: a phase of which the autopsy itself is not sure
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,11 @@ def _headline(c: Comparison) -> Iterator[Block]:
         if still:
             yield Prose(f"Not moved beyond {noise(c)}: {', '.join(subject(d) for d in still)}.")
         if open_:
-            lack = "Not judged, as no interval is known" if c.chance is None else "Not judged, as the runs are too few"
+            lack = (
+                "Not judged, as the phases or their places are not sure"
+                if c.chance is None
+                else "Not judged, as the runs are too few"
+            )
             yield Prose(f"{lack}: {'; '.join(shifted(d) for d in open_)}.")
     if c.outcome == "seed_noise" and c.chance is None:
         apart = [d for d in told_of(c) if d.by]
@@ -97,7 +101,7 @@ def _gist(c: Comparison) -> str:
     if told:
         return "; ".join([*told[:MOST], *(["and more"] if len(told) > MOST else [])])
     if c.outcome == "undecided":
-        return "the phases lie at different places, and nothing says how sure these places are"
+        return "the phases lie at different places, of which the logs are not sure"
     return _beyond_phases(c)
 
 
@@ -106,7 +110,7 @@ def _what_differs(c: Comparison) -> Iterator[str]:
     moved = _with(c, Change.REAL)
     for kind in ("event", "phase"):
         yield from (shifted(d) for d in moved if (d.kind == "event") == (kind == "event"))
-        yield from (lone(e) for e in c.extras if e.kind == kind)
+        yield from (lone(e) for e in c.extras if e.kind == kind and e.sure)
 
 
 def _verdicts(c: Comparison) -> list[str]:
