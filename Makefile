@@ -4,11 +4,12 @@ VENV   := .venv
 CALLBACKS := .venv-callbacks
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
+READERS := .venv-readers
 RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pages test-callbacks golden check lint types floors samples bench bench-segments bench-confidence bench-diff bench-signals score fuzz format clean
+.PHONY: help demo test test-pages test-callbacks golden check lint types floors samples bench bench-segments bench-speed bench-confidence bench-diff bench-signals score fuzz test-readers bench-readers format clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,11 +49,20 @@ bench: $(VENV)/bench ## what logging costs, beside others, and what 200 kills lo
 	$(BIN)/python tests/benchmarks/bench_logging.py
 	$(BIN)/python tests/recorder/test_kills.py 200
 
+test-readers: $(READERS)/built ## other trackers write, runopsy reads: every value, step and time, with their real libraries
+	$(READERS)/bin/python -m pytest -q tests/real
+
+bench-readers: $(READERS)/built ## a million scalars, by runopsy and by the reader of who wrote them (some minutes)
+	$(READERS)/bin/python tests/benchmarks/bench_readers.py
+
 bench-segments: $(VENV)/test ## false alarms on 600 null curves, recall and interval coverage on 600 planted runs
 	$(BIN)/python tests/benchmarks/bench_segments.py 600
 
 bench-confidence: $(VENV)/test ## what a confidence is worth: reliability tables over runs whose truth is known
 	$(BIN)/python tests/benchmarks/bench_confidence.py 200 $(SHARED)/benchmark/runs
+
+bench-speed: $(VENV)/test ## time and memory from 1e4 to 1e7 rows, beside their limits and beside ruptures
+	$(BIN)/python tests/benchmarks/bench_speed.py
 
 bench-diff: $(VENV)/test ## how often a diff cries wolf: 1400 pairs of runs that differ by noise alone
 	$(BIN)/python tests/benchmarks/bench_diff.py 1400
@@ -71,7 +81,7 @@ format: $(VENV)/test ## write the format that lint asks for
 	$(BIN)/ruff check --fix src tests
 
 clean: ## remove the virtual environment and what tools left behind
-	rm -rf $(VENV) $(CALLBACKS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CALLBACKS) $(READERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # Stamps: each environment is built once, and again when its inputs change.
 $(VENV)/core: pyproject.toml .ci/constraints.txt
@@ -95,4 +105,12 @@ $(CALLBACKS)/built: pyproject.toml .ci/constraints.txt .ci/constraints-callbacks
 
 $(VENV)/bench: $(VENV)/test
 	@$(PIP) --editable '.[test,bench]'
+	@touch $@
+
+# An environment of their own: what the trackers need would hold back what runopsy needs.
+$(READERS)/built: pyproject.toml .ci/readers.in .ci/readers.txt
+	@echo "installing the trackers into $(READERS), some 2 GB …"
+	@test -x $(READERS)/bin/python || $(PYTHON) -m venv $(READERS)
+	@$(READERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint .ci/readers.txt \
+		--requirement .ci/readers.in --editable .
 	@touch $@

@@ -28,7 +28,7 @@ from runopsy.model import (
 from runopsy.rules.curves import inside
 from runopsy.rules.stability import LossSpike
 from runopsy.segments import segment
-from runopsy.signals import assign, measure, mover, rebase
+from runopsy.signals import assign, derived, measure, mover, rebase
 from runopsy.standards import Standards, values
 
 STANDARDS = Standards()
@@ -64,7 +64,7 @@ def analyze(
 def _examined(run: Run, assigned: tuple[Role, ...], x: str | None, standards: Standards) -> Autopsy:
     """The examination of a run whose columns have their roles."""
     measured = measure(run, assigned)
-    signals, resumes = measured.signals, measured.resumes
+    signals, resumes = derived(measured.signals), measured.resumes
     if x:
         move = mover(signals, run.axis, x)
         signals = rebase(signals, run.axis, x)

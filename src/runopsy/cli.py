@@ -331,6 +331,9 @@ def _lab_command(task: Task) -> None:
             list[str] | None,
             typer.Option("--set", metavar="KNOB=NUMBER", help="Train otherwise; runopsy lab list names the knobs."),
         ] = None,
+        signals: Annotated[
+            str, typer.Option("--signals", help="Which are recorded: scalars, default, or full (slower).")
+        ] = "default",
         quiet: Quiet = False,
     ) -> None:
         from runopsy import lab as room
@@ -338,7 +341,7 @@ def _lab_command(task: Task) -> None:
 
         knobs = _knobs(set_)
         with bar(task.name, hidden=quiet) as progress:
-            truth = room.run(task.name, output, seed=seed, progress=progress, knobs=knobs)
+            truth = room.run(task.name, output, seed=seed, progress=progress, knobs=knobs, signals=signals)
         if not quiet:
             typer.echo(
                 f"recorded {output}: {' or '.join(truth.verdicts)} is the truth; now: runopsy analyze {output}",

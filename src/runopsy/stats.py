@@ -12,10 +12,7 @@ Floats = NDArray[np.float64]
 MOST_FIRST = 5  # values whose median says where a series begins: enough against one hard batch
 FIRST_ROWS = 8  # values whose distance says how finely a log begins
 MAD_TO_SD = 1.4826  # 1 / Φ⁻¹(3/4): makes the median absolute deviation of a Gaussian its standard deviation
-ROUGHEST = 4.0  # growth of the noise when blocks double: a random walk's, the roughest noise there is …
-UNSURE = (
-    5.4  # … x exp(this / sqrt(blocks)): 1.645 standard errors of the log of two variances' ratio, each from a median
-)
+ROUGHEST = 6.5  # 4 for a random walk, the roughest noise there is, x what medians of 100 blocks may err by
 ENOUGH_ROWS = 1 << 17  # second differences whose median is as good as that of 1e7: to 0.3 %
 ENOUGH_BLOCKS = 24  # second differences of block means that a median is trusted to
 
@@ -92,7 +89,7 @@ def long_run_factor(values: Floats) -> float:
     while len(values) // m >= ENOUGH_BLOCKS:
         blocks = values[: len(values) // m * m].reshape(-1, m).mean(axis=1)
         longer = m * white_noise(blocks) ** 2 / base
-        if longer > ROUGHEST * np.exp(UNSURE / len(blocks) ** 0.5) * factor:
+        if longer > ROUGHEST * factor:
             break
         factor = max(factor, longer)
         m *= 2

@@ -59,7 +59,11 @@ class Ending:
 Rule = tuple[str, str, Callable[[Ending], bool]]
 
 VERDICTS: tuple[Rule, ...] = (
-    ("inconclusive", "too few values of the training loss to tell a shape", lambda e: not e.enough),
+    (
+        "inconclusive",
+        "too few values of the training loss to tell a shape: log it more often (W01: fewest)",
+        lambda e: not e.enough,
+    ),
     ("diverged", "the loss left for good", lambda e: "divergence" in e.kinds),
     ("inconclusive", "a metric can hardly be right: see what is suspect below", lambda e: "suspect" in e.kinds),
     ("inconclusive", "no training loss to read", lambda e: not e.has_phases),
@@ -153,7 +157,11 @@ def _acc_learnt(acc: Segments | None, c: Criteria) -> bool:
 
 
 def _loss_learnt(loss: Segments | None, c: Criteria) -> bool:
-    return loss is not None and float(loss.curve[0] - loss.curve.min()) > c.learnt * abs(float(loss.curve[0]))
+    """By a tenth of its start, or by half of that where it is clear of the noise."""
+    if loss is None:
+        return False
+    drop, start = float(loss.curve[0] - loss.curve.min()), abs(float(loss.curve[0]))
+    return drop > c.learnt * start or drop > max(c.learnt / 2 * start, 4 * float(loss.spread[0]))
 
 
 def _fell_far(loss: Segments | None, c: Criteria) -> bool:

@@ -11,9 +11,13 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import trackerfiles
 from runopsy.errors import RunopsyError
 from runopsy.readers import runs
 from runopsy.signals import assign
@@ -45,6 +49,13 @@ def _trainer_state() -> bytes:
     return json.dumps({"best_metric": None, "global_step": 30, "log_history": rows}, indent=2).encode()
 
 
+def _tracker(name: str) -> bytes:
+    """The largest file of a tracker's log; ``test_tracker_damage`` mutates whole folders."""
+    with TemporaryDirectory() as folder:
+        trackerfiles.SEEDS[name](Path(folder))
+        return max((f.read_bytes() for f in Path(folder).rglob("*") if f.is_file()), key=len)
+
+
 # A small log of every format; the tests of a format that needs files or folders mutate its files.
 SEEDS: Mapping[str, Callable[[], bytes]] = {
     "csv": lambda: _rows("{i},{y},{y}\n", "step,train_loss,val_loss\n"),
@@ -70,6 +81,7 @@ SEEDS: Mapping[str, Callable[[], bytes]] = {
     "dict lines": lambda: _rows("{{'loss': {y}, 'learning_rate': 5e-05, 'epoch': 0.{i}}}\n"),
     "bars": lambda: _rows("\rEpoch {e}:  45%|████▌ | {b}/5 [00:12<00:15, 35.2it/s, \x1b[1mloss={y}\x1b[0m]"),
     "parquet": _parquet,
+    **{name: partial(_tracker, name) for name in trackerfiles.SEEDS},
 }
 # What breaks parsers: empty, huge and special numbers, quotes, brackets, control characters, half of a code point.
 BITS = (
@@ -77,7 +89,7 @@ BITS = (
         mark.encode()
         for mark in ("", "\0", "\n", "\r", ",", ";", "\t", '"', "'", "{", "}", "[", "]", ":", "=", "|", "#")
     ),
-    *b"nan inf -inf 1e309 -1 0 1e-320 99999999999999999999 0x10 1,234 1.2.3 step epoch loss val_loss seed null true".split(),
+    *b"nan inf -inf 1e309 -1 0 1e-320 99999999999999999999 0x10 1,234 1.2.3 step epoch loss seed null true".split(),
     *(b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xe2\x80\xa8", b"\x1b[31m", b"\x08", b"\\ud800", b"\x80\x04\x95"),
     *(b"PAR1", b"SQLite format 3\0", b"PK\x03\x04", b"\x1f\x8b"),
     *(b"#" * 300, b"[" * 3000, b'{"a":' * 500, b"9" * 400),
@@ -142,7 +154,8 @@ def main(count: int, seed: int) -> int:
                 answer = tried(path)
             except BaseException as fault:  # also what polars calls a panic
                 if isinstance(fault, KeyboardInterrupt):
-                    raise
+                    count = i
+                    break
                 answer, faults = "fault", faults + 1
                 print(f"{seed}/{i} {name}: {type(fault).__name__}: {str(fault)[:200]}")
             took = time.process_time() - at

@@ -38,10 +38,10 @@ def test_other_databases_are_named_with_their_tables(scripted):
 @pytest.mark.parametrize(
     "bomb",
     [
-        "CREATE VIEW metrics AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS id, "
-        "i AS timestamp, 'x' AS run_name, i AS step, '{}' AS metrics FROM n",
-        "CREATE TABLE metrics (id INTEGER PRIMARY KEY, timestamp, run_name, step, "
-        "metrics AS (hex(zeroblob(100000000))))",
+        """CREATE VIEW metrics AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)
+           SELECT i AS id, i AS timestamp, 'x' AS run_name, i AS step, '{}' AS metrics FROM n""",
+        """CREATE TABLE metrics (id INTEGER PRIMARY KEY, timestamp, run_name, step,
+                                 metrics AS (hex(zeroblob(100000000))))""",
     ],
 )
 def test_what_would_run_code_of_the_file_is_no_table(scripted, bomb):
@@ -103,8 +103,8 @@ import os, sqlite3
 connection = sqlite3.connect({str(path)!r})
 connection.execute("PRAGMA journal_mode = WAL")
 connection.execute("PRAGMA wal_autocheckpoint = 0")
-connection.execute("INSERT INTO metrics (run_id, run_name, timestamp, step, metrics) "
-                   "VALUES ('calm-sun-3calm-sun-3', 'calm-sun-3', '2023-11-14T22:14:00+00:00', 99, '{{\\"train/loss\\": 1}}')")
+connection.execute("INSERT INTO metrics (run_id, run_name, timestamp, step, metrics) VALUES "
+                   "('calm-sun-3calm-sun-3', 'calm-sun-3', '2023-11-14T22:14:00', 99, '{{\\"train/loss\\": 1}}')")
 connection.commit()
 os._exit(9)
 """

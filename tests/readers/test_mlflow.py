@@ -1,4 +1,4 @@
-"""MLflow: lines of every age in its file store, the ways its database writes what is not finite, and what was deleted."""
+"""MLflow: lines of every age in its files, how its database writes what is not finite, and what was deleted."""
 
 from __future__ import annotations
 

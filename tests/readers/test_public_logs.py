@@ -87,6 +87,7 @@ def test_an_export_with_eleven_evaluation_sets(shared, size):
             "step",
             {"train/loss": 30, "val/loss": 31, "val/acc": 31, "val.g3/loss": 31},
         ),
+        ("Mormolykos*/evidence/*/events.out.tfevents*", "step", {"train/loss": 41, "val/loss": 82, "lr": 164}),
         ("KellerJordan*/**/2024-10-10_Muon/*.txt", "step", {"train/loss": 6200, "val/loss": 51}),
         ("KellerJordan*/**/2024-06-06_AdamW/*.log", "step", {"train/loss": 9536, "val/loss": 76}),
         ("mlcommons*/Intel/**/result_1.txt", "epoch", {"val/acc": 9}),

@@ -321,3 +321,30 @@ def test_values_without_steps_are_counted(log):
     run = read(log({"0": [event(simple("loss", s), time=START + s) for s in range(10)]}))
     assert (run.axis, steps(run, "loss")) == ("row", list(range(10)))
     assert any("no steps were logged" in note for note in run.notes)
+
+
+def test_tags_with_one_hash_are_told_apart(log, monkeypatch):
+    monkeypatch.setattr(events, "MULTIPLIER", np.uint64(0))  # only the last letter counts
+    written = [event(simple(tag, i), step=s) for s in range(10) for i, tag in enumerate(("a/loss", "b/loss", "c/lost"))]
+    run = read(log({"0": written}))
+    assert {name: set(track.value) for name, track in run.tracks.items()} == {
+        "a/loss": {0},
+        "b/loss": {1},
+        "c/lost": {2},
+    }
+
+
+@pytest.mark.filterwarnings("ignore")  # TensorBoard's own
+def test_a_real_log_reads_as_tensorboard_reads_it(shared):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    path = next(iter(shared.glob("logs/Mormolykos*/evidence/*/events.out.tfevents*")), None)
+    if path is None:
+        pytest.skip("no event file here")
+    theirs = accumulator.EventAccumulator(str(path), size_guidance={"scalars": 0}).Reload()
+    run = read(path)
+    assert set(run.tracks) == set(theirs.Tags()["scalars"])
+    for tag, track in run.tracks.items():
+        found = theirs.Scalars(tag)
+        assert track.step.tolist() == [event.step for event in found]
+        assert track.value.tolist() == [event.value for event in found]
+        assert track.time.tolist() == [event.wall_time for event in found]

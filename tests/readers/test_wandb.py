@@ -138,16 +138,16 @@ def test_an_exported_chart_holds_its_runs(tmp_path):
 
 def test_a_run_of_an_exported_chart_has_only_its_own_rows(tmp_path):
     path = tmp_path / "chart.csv"
-    path.write_text('"Step","a - loss","a - loss__MIN","a - loss__MAX","b - loss","b - loss__MIN","b - loss__MAX"\n'
-                    '"0","2","2","2","","",""\n"1","","","","3","3","3"\n"2","1","1","1","NaN","NaN","NaN"\n')  # fmt: skip
+    header = ",".join(f'"{run} - loss{end}"' for run in "ab" for end in ("", "__MIN", "__MAX"))
+    rows = ('"0","2","2","2","","",""', '"1","","","","3","3","3"', '"2","1","1","1","NaN","NaN","NaN"')
+    path.write_text("\n".join([f'"Step",{header}', *rows, ""]))
     assert read(path, "a").tracks["loss"].step.tolist() == [0, 2]
     assert read(path, "b").tracks["loss"].step.tolist() == [1, 2]
 
 
 def test_the_history_of_old_versions_is_json_lines(tmp_path):
-    lines = [
-        {"_step": s, "_runtime": s * 2.0, "_timestamp": 1.7e9 + s, ("reward", "loss")[s % 2]: s} for s in range(20)
-    ]
+    rows = ({"_step": s, "_runtime": s * 2.0, "_timestamp": 1.7e9 + s} for s in range(20))
+    lines = [row | {("reward", "loss")[row["_step"] % 2]: row["_step"]} for row in rows]
     path = tmp_path / "wandb-history.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     run = read(path)

@@ -156,7 +156,8 @@ def test_wandb_offline(write, tmp_path):
         import wandb
         run = wandb.init(project="p", name="calm-sun-3", mode="offline", config={"lr": 0.1, "net": {"depth": 2}})
         for _, row in ROWS:
-            run.log({name.split("/")[0]: {"loss": value} for name, value in row.items()} | {"h": wandb.Histogram([1, 2])})
+            nested = {name.split("/")[0]: {"loss": value} for name, value in row.items()}
+            run.log(nested | {"h": wandb.Histogram([1, 2])})
         run.finish()
         """,
         WANDB_SILENT="true",

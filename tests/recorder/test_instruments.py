@@ -348,6 +348,26 @@ def test_the_budget_holds_with_the_cost_of_settling_counted_in(
     assert 0.4 * budget < share <= budget
 
 
+@pytest.mark.parametrize("steps", [1000, 1500, 3000, 10_000])
+def test_a_whole_set_of_probes_is_within_its_budget_from_the_thousandth_step_on(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, steps: int
+) -> None:
+    """As measured on a convnet, in training steps; one is far dearer than it is taken to be, one wakes up slowly."""
+
+    class Waking(FakeProbe):
+        def measure(self, step: int) -> Iterable[Reading]:
+            assert self.clock is not None
+            self.clock.now += 0 if self.measured else 0.05
+            return super().measure(step)
+
+    prices = [2.2, 0.68, 0.57, 0.5, 0.12, 0.1, 0.06, 0.05, 0.01, 0.01, 0.005, 0.005, 0.002]
+    probes = [FakeProbe(f"p{i}", clock, price=1e-2 * price) for i, price in enumerate(prices)]
+    tool = instruments(monkeypatch, *probes, Waking("waking", clock, price=1e-4), budget=0.02)
+    share = loop(tool, clock, steps, 1e-2, passing=2e-5)
+    assert 0.01 < share <= 0.02
+    assert early_calls() <= set(probes[-1].measured)
+
+
 def test_a_cheap_probe_is_not_thinned_for_a_dear_one(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     cheap, dear = FakeProbe("cheap", clock, price=5e-5), FakeProbe("dear", clock, price=0.3, needs=DEAR)
     share = loop(instruments(monkeypatch, cheap, dear, budget=0.02), clock, 20_000, 1e-2)

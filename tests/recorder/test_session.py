@@ -840,6 +840,16 @@ def test_the_cost_of_recording_is_recorded(tmp_path: Path, clock: Clock, monkeyp
     np.testing.assert_allclose(overhead.value, 0.1, atol=0.01)
 
 
+def test_what_was_lost_is_a_signal_too(tmp_path: Path, manifest: Manifest) -> None:
+    run = record(tmp_path / "run")
+    run.log(0, {"a": 1.0})
+    with pytest.warns(RuntimeWarning):
+        run.log("x", {"a": 1.0, "b": 2.0})  # type: ignore[arg-type]  # the mistake that loses two values
+    run.finish()
+    assert pairs(run.path, "recorder/dropped") == [(0, 2)]
+    assert manifest()["dropped"] == 2
+
+
 def test_times_are_those_of_the_wall_clock(start: Start) -> None:
     import time
 

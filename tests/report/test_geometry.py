@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from runopsy.report.document import Chart, Line, Scale
-from runopsy.report.geometry import across, decades, extent, places, thinned, ticks, up
+from runopsy.report.geometry import across, decades, extent, places, stacked, thinned, ticks, up
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -77,6 +77,10 @@ def test_across_rises_from_edge_to_edge(at, log):
 
 def test_a_run_of_one_step_lies_on_the_left_edge():
     assert across(scale(0.0), [0.0]).tolist() == [0.0]
+
+
+def test_labels_that_would_meet_stand_in_rows_and_the_rest_is_left_out():
+    assert stacked([(0, 3), (4, 6), (5, 9), (6, 8), (7, 8)], 1, 2) == [0, 0, 1, -1, 0]
 
 
 def test_a_ceiling_cuts_the_scale_and_a_flat_curve_gets_room():

@@ -6,6 +6,7 @@ import pytest
 import browser
 import planted
 import runopsy
+from odd import RUNS
 from runopsy.report import save
 
 pytestmark = pytest.mark.skipif(browser.found() is None, reason="no Chromium here")
@@ -36,6 +37,18 @@ def million():
     return planted.run(
         step, {"train/loss": train, "val/loss": planted.noisy(train, 0.0), "train/acc": acc, "val/acc": acc}
     )
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_an_odd_run_opens_without_a_complaint(chromium, name, tmp_path):
+    (path,) = save(runopsy.analyze(RUNS[name]), tmp_path / "odd.html")
+    chromium.open(path)
+    if chromium.run("document.querySelector('.plot') !== null"):
+        chromium.run("document.querySelector('[data-do=in]').click()")
+        chromium.run("document.querySelector('.plot').focus()")
+        chromium.key("ArrowRight")
+        assert "NaN" not in chromium.run("document.querySelector('figure').outerHTML")
+    assert chromium.complaints() == []
 
 
 VIEW = "[...document.querySelectorAll('.plot svg')][0].getAttribute('viewBox').split(' ').map(Number)"

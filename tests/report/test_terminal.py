@@ -47,7 +47,7 @@ def test_the_first_lines_say_what_and_the_last_what_could_not_be_said():
     assert said.splitlines()[0] == "planted  ·  step 0 to 4,000"
     assert "OVERFIT" in said
     assert "Not checked" in said
-    assert "the log has no train/acc and no val/acc" in said
+    assert "G01 (the log has no train/acc and no val/acc)" in " ".join(said.split())
 
 
 def test_it_is_the_same_byte_for_byte_each_time():

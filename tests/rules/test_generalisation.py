@@ -170,3 +170,33 @@ def test_a_descent_of_the_error_alone_is_found_by_accuracy():
     peaks = [e for e in runopsy.analyze(run).events if e.kind == "double_descent_peak"]
     assert [e.evidence[0].signal for e in peaks] == ["val/acc"]
     assert peaks[0].step == pytest.approx(2000, rel=0.1)
+
+
+def test_a_fall_that_a_learning_rate_jump_made_is_no_second_descent():
+    run = descent()
+    step = run.tracks["val/loss"].step
+    peak = float(events(run, "double_descent_peak")[0].step)
+    rate = planted.run(step, {"lr": np.where(step < 1.05 * peak, 0.1, 0.01)}).tracks
+    assert not events(replace(run, tracks={**run.tracks, **rate}), "double_descent_peak")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_error_that_peaks_while_the_loss_only_falls_is_a_double_descent_of_the_error(seed):
+    step = np.arange(0, 20_001, 20)
+    u = np.log((step + 20) / 2000)
+    error = 0.2 + 0.2 * np.exp(-(u**2) / 0.3) + 0.45 * planted.sigmoid(-u, 2.3, 0.2, 0, 1)
+    accuracy = np.clip(1 - error + 0.005 * np.random.default_rng(seed).standard_normal(len(step)), 0, 1)
+    loss = planted.decay(step, 2.5, 0.1)
+    run = planted.run(step, {"train/loss": loss, "val/loss": planted.noisy(loss + 0.05, 0.01), "val/acc": accuracy})
+    (event,) = events(run, "double_descent_peak")
+    assert event.evidence[0].signal == "val/acc"
+    assert event.step == pytest.approx(1980, rel=0.1)
+
+
+def test_a_training_that_never_moved_memorizes_nothing():
+    step = np.arange(0, 3000)
+    flat = np.full(len(step), 2.3)
+    rising = planted.noisy(flat * np.where(step > 2500, 1.2, 1.0), 0.02, 1)
+    assert not events(
+        planted.run(step, {"train/loss": planted.noisy(flat, 0.05), "val/loss": rising}), "memorization_onset"
+    )

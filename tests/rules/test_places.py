@@ -37,3 +37,25 @@ def test_a_curve_that_hardly_moves_has_no_place_where_it_crosses():
     flat = planted.noisy(np.ones(len(step)), 0.05)
     found = case(planted.run(step, {"train/loss": planted.decay(step), "val/loss": flat}))
     assert crossing(found, "val/loss", 1.0, 2000.0).interval is None
+
+
+@pytest.mark.parametrize("every", [10, 100, 500])
+def test_a_crossing_between_rare_values_has_a_place_and_lies_in_its_interval(every):
+    step = np.arange(0, 10_001, every, dtype=float)
+    curves = {"train/loss": planted.decay(step), "val/loss": planted.sigmoid(step, 4000, 400, 2.0, 1.0)}
+    place = crossing(case(planted.run(step, curves)), "val/loss", 1.5, 4000.0)
+    assert place.interval[0] <= place.step <= place.interval[1]
+    assert place.interval[0] <= 4000 <= place.interval[1]
+    assert place.interval[1] - place.interval[0] <= max(100, every)
+
+
+def test_the_vertex_of_a_lopsided_valley_is_not_drawn_to_its_flat_side():
+    step = np.arange(0, 8001, 10.0)
+    u = np.log((step + 20) / 1020)
+    held = 0
+    for seed in range(20):
+        val = planted.noisy(1 + np.where(u < 0, 0.2, 0.4) * u**2, 0.02, seed)
+        found = case(planted.run(step, {"train/loss": planted.decay(step, floor=0.01), "val/loss": val}))
+        place = vertex(found, "val/loss", int(np.argmin(found.segments["val/loss"].curve)), 0.1)
+        held += place.interval is not None and place.interval[0] <= 1000 <= place.interval[1]
+    assert held >= 15  # of 20: nine in ten, give or take what 20 trials can say

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from runopsy.errors import BadOption, RunopsyError
-from runopsy.lab.task import Planted, Progress, Task, Trainer, Truth
+from runopsy.lab.task import Destination, Planted, Progress, Task, Trainer, Truth
 from runopsy.plugins import load
 
 __all__ = ["TASKS", "Planted", "Task", "Truth", "run"]
@@ -88,6 +88,7 @@ def run(
     seed: int = 0,
     progress: Progress | None = None,
     knobs: Mapping[str, float] | None = None,
+    signals: str = "default",
 ) -> Truth:
     """Train one task into a new run folder, and write its truth.json.
 
@@ -97,6 +98,7 @@ def run(
         seed: data, initial weights and the order of the batches follow from it.
         progress: told the share that is done, 0 to 1, about a hundred times.
         knobs: what to set otherwise than the task does, e.g. ``{"weight_decay": 1.0}``; see ``Task.knobs``.
+        signals: which are recorded, as ``runopsy.record`` takes them: ``"default"``, ``"full"``, ``"scalars"``.
 
     Raises:
         BadOption: no such task, or no such knob.
@@ -109,7 +111,7 @@ def run(
     _require_knobs(task, turned)
     _require_torch()
     trainer: Trainer = load(task.trainer)
-    truth = trainer(Path(folder), seed, progress or _silent, **turned)
+    truth = trainer(Destination(Path(folder), signals), seed, progress or _silent, **turned)
     try:
         truth.write(Path(folder))
     except OSError as cause:

@@ -16,13 +16,12 @@ validation loss is (R(t) + σ²)/2.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from runopsy.lab.loop import Examples, Experiment, every, log_spaced, quiet_corner, stream, train
-from runopsy.lab.task import Planted, Progress, Truth, expect
+from runopsy.lab.task import Destination, Planted, Progress, Truth, expect
 
 ROWS = 200  # training examples; more than features, so that least squares is unique
 FAST, SLOW = 160, 10  # features of each group: FAST/ROWS of the noise goes into the fast one and makes the peak
@@ -83,7 +82,7 @@ class Problem:
         return 0.5 * ((self.scale * error.square()).sum(dim=1) + NOISE)
 
 
-def double_descent(folder: Path, seed: int, progress: Progress) -> Truth:
+def double_descent(to: Destination, seed: int, progress: Progress) -> Truth:
     """Gradient descent on the two-scale problem, for real, beside its closed form."""
     with quiet_corner(seed):
         problem = Problem.draw(seed)
@@ -110,7 +109,7 @@ def double_descent(folder: Path, seed: int, progress: Progress) -> Truth:
             config,
             loss_fn=half_mean_square,
         )
-        train(experiment, folder, progress)
+        train(experiment, to, progress)
         return _truth(seed, problem.risk(torch.arange(STEPS + 1, dtype=torch.float64)))
 
 

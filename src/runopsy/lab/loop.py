@@ -11,18 +11,18 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from runopsy.lab.task import Progress
+from runopsy.lab.task import Destination, Progress
 from runopsy.recorder import Recording, record
 
 REPORTS = 100  # calls of progress: a bar has about as many columns
 PROBED = 256  # examples of each set handed to the recorder: enough for an average, cheap enough for a CPU
+PROBED_BY_CLASS = 640  # the same where everything is recorded: linear probes want several examples of each class
 GAUGED = 100  # linearly spaced readings of the recorder's own signals, beside the early ones
 EARLY = 1.25  # growth between early steps: about ten per decade, as the recorder's own default
 
@@ -109,24 +109,26 @@ def log_spaced(until: int) -> frozenset[int]:
     return frozenset(steps)
 
 
-def train(experiment: Experiment, folder: Path, progress: Progress) -> Curves:
-    """Train, recording into ``folder``.
+def train(experiment: Experiment, to: Destination, progress: Progress) -> Curves:
+    """Train, recorded.
 
     Raises:
         RunExists: the folder exists.
     """
     curves = Curves()
     e = experiment
+    probed = PROBED_BY_CLASS if to.signals == "full" else PROBED
     with record(
-        folder,
+        to.folder,
         model=e.model,
         optimizer=e.optimizer,
         loss_fn=e.loss_fn,
-        probe=_pair(e.train[:PROBED]),
-        heldout=_pair(e.val[:PROBED]),
+        probe=_pair(e.train[:probed]),
+        heldout=_pair(e.val[:probed]),
         # fixed steps and no budget, so that a seed gives the same rows on a slow machine as on a fast one
         every=sorted(log_spaced(e.steps) | every(max(1, e.steps // GAUGED), e.steps)),
         budget=None,
+        signals=to.signals,
         config={**e.config, "batch_size": e.batch or len(e.train), "steps": e.steps, "seed": e.seed},
     ) as run:
         batches = _batches(e)

@@ -6,14 +6,13 @@ generalisation was described by Power et al., "Grokking" (arXiv 2201.02177).
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from runopsy.lab.loop import Curves, Examples, Experiment, every, quiet_corner, stream, train
-from runopsy.lab.task import Planted, Progress, Truth, expect
+from runopsy.lab.task import Destination, Planted, Progress, Truth, expect
 
 PRIME = 53  # 2 809 sums: small enough for full batches in milliseconds, large enough that chance is 2 %
 SHARE = 0.4  # of all sums in the training set; with 0.3 the rule comes more than twice as late
@@ -58,7 +57,7 @@ class Knobs(NamedTuple):
 
 
 def grokking(
-    folder: Path,
+    to: Destination,
     seed: int,
     progress: Progress,
     *,
@@ -68,7 +67,7 @@ def grokking(
     steps: int = STEPS,
 ) -> Truth:
     """Weight decay takes the network from the memorized sums to the rule."""
-    curves = _train(folder, seed, progress, Knobs(weight_decay, lr, train_share, int(steps)))
+    curves = _train(to, seed, progress, Knobs(weight_decay, lr, train_share, int(steps)))
     fit = _fitted(curves, seed)
     gain = _late_gain(curves, fit)
     expect(curves.val_acc[-1] >= RULE, "the rule is found", seed)
@@ -81,9 +80,9 @@ def grokking(
     return Truth("grokking", seed, ("grokked",), (_onset(curves), gain), why)
 
 
-def memorization(folder: Path, seed: int, progress: Progress) -> Truth:
+def memorization(to: Destination, seed: int, progress: Progress) -> Truth:
     """Nothing moves the network off the memorized sums."""
-    curves = _train(folder, seed, progress, Knobs(0.0, RATE, SHARE, STEPS))
+    curves = _train(to, seed, progress, Knobs(0.0, RATE, SHARE, STEPS))
     fit = _fitted(curves, seed)
     expect(max(curves.val_acc) <= CHANCE, "validation stays near chance", seed)
     why = (
@@ -94,7 +93,7 @@ def memorization(folder: Path, seed: int, progress: Progress) -> Truth:
     return Truth("memorization", seed, ("memorized",), (_onset(curves),), why)
 
 
-def _train(folder: Path, seed: int, progress: Progress, knobs: Knobs) -> Curves:
+def _train(to: Destination, seed: int, progress: Progress, knobs: Knobs) -> Curves:
     with quiet_corner(seed):
         known, held = _sums(seed, knobs.train_share)
         model = Quadratic(PRIME, WIDTH)
@@ -111,7 +110,7 @@ def _train(folder: Path, seed: int, progress: Progress, knobs: Knobs) -> Curves:
             "weight_decay": knobs.decay,
         }
         experiment = Experiment(model, optimizer, known, held, knobs.steps, seed, every(LOOK, knobs.steps), config)
-        return train(experiment, folder, progress)
+        return train(experiment, to, progress)
 
 
 def _sums(seed: int, share: float) -> tuple[Examples, Examples]:

@@ -14,8 +14,16 @@ from runopsy.errors import RunopsyError
 TRUTH = "truth.json"  # beside run.json; nothing in runopsy's analysis reads it
 
 Progress = Callable[[float], None]  # told the share of the training that is done, 0 to 1
-# trains into a new run folder from a seed: (folder, seed, progress, **knobs)
+# trains from a seed: (destination, seed, progress, **knobs)
 Trainer = Callable[..., "Truth"]
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a training is recorded, and how much of it."""
+
+    folder: Path  # must not exist
+    signals: str = "default"  # as runopsy.record takes them
 
 
 @dataclass(frozen=True, slots=True)

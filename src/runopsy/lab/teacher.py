@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from runopsy.lab.loop import Curves, Examples, Experiment, every, quiet_corner, stream, train
-from runopsy.lab.task import Planted, Progress, Truth, expect
+from runopsy.lab.task import Destination, Planted, Progress, Truth, expect
 
 INPUTS = 20  # dimensions: enough that a thousand examples do not fill the space
 UNITS = 8  # of the teacher: more than one student unit can imitate, few enough to be learnt within seconds
@@ -34,7 +33,7 @@ GOOD, STEADY = 0.94, 1.02  # a healthy run's final validation accuracy, and its 
 POOR, APART = 0.85, 0.05  # underfitting ends with training accuracy below, and validation this close to it
 
 
-def overfitting(folder: Path, seed: int, progress: Progress) -> Truth:
+def overfitting(to: Destination, seed: int, progress: Progress) -> Truth:
     """The clean examples are learnt first; then validation pays for the mislabelled ones."""
     steps, look = 3000, 20  # 20 steps are one epoch; all labels are fitted by the end
     with quiet_corner(seed):
@@ -51,7 +50,7 @@ def overfitting(folder: Path, seed: int, progress: Progress) -> Truth:
             {**about(WIDE, known, MISLABELLED), "optimizer": "Adam", "lr": 1e-3},
             batch=50,
         )
-        curves = train(experiment, folder, progress)
+        curves = train(experiment, to, progress)
     low = min(curves.val_loss)
     expect(curves.val_loss[-1] >= WORSE * low, "validation loss rises well above its minimum", seed)
     expect(max(curves.val_acc) - curves.val_acc[-1] >= LOST, "validation accuracy falls", seed)
@@ -64,7 +63,7 @@ def overfitting(folder: Path, seed: int, progress: Progress) -> Truth:
     return Truth("overfitting", seed, ("overfit",), (onset,), why)
 
 
-def healthy(folder: Path, seed: int, progress: Progress) -> Truth:
+def healthy(to: Destination, seed: int, progress: Progress) -> Truth:
     """Enough examples, clean labels, a student that is wide enough, and a learning rate that comes to rest."""
     steps, look, peak = 2500, 20, 2e-3
     with quiet_corner(seed):
@@ -83,7 +82,7 @@ def healthy(folder: Path, seed: int, progress: Progress) -> Truth:
             batch=128,
             rate=cosine(peak, steps),
         )
-        curves = train(experiment, folder, progress)
+        curves = train(experiment, to, progress)
     expect(curves.val_acc[-1] >= GOOD, "the task is learnt", seed)
     expect(curves.val_loss[-1] <= STEADY * min(curves.val_loss), "validation loss ends where it is lowest", seed)
     why = (
@@ -93,7 +92,7 @@ def healthy(folder: Path, seed: int, progress: Progress) -> Truth:
     return Truth("healthy", seed, ("healthy",), (), why)
 
 
-def underfitting(folder: Path, seed: int, progress: Progress) -> Truth:
+def underfitting(to: Destination, seed: int, progress: Progress) -> Truth:
     """One hidden unit sees the inputs along one direction only; the teacher uses eight."""
     steps, look, rate = 2500, 20, 5e-3
     with quiet_corner(seed):
@@ -110,7 +109,7 @@ def underfitting(folder: Path, seed: int, progress: Progress) -> Truth:
             {**about(NARROW, known), "optimizer": "Adam", "lr": rate},
             batch=128,
         )
-        curves = train(experiment, folder, progress)
+        curves = train(experiment, to, progress)
     expect(curves.train_acc[-1] <= POOR, "the student cannot fit", seed)
     expect(abs(curves.train_acc[-1] - curves.val_acc[-1]) <= APART, "training and validation stay together", seed)
     why = (

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from runopsy.lab.loop import Curves, Experiment, every, quiet_corner, train
-from runopsy.lab.task import Planted, Progress, Truth, expect
+from runopsy.lab.task import Destination, Planted, Progress, Truth, expect
 from runopsy.lab.teacher import MEDIUM, PLENTY, about, lesson, student
 
 BATCH = 128
@@ -33,11 +32,11 @@ SPOILT = 0.03  # wrong labels, in validation too: a floor under the loss, so tha
 LEAP, BACK, WITHIN = 1.5, 1.25, 80  # validation loss at least leaps by, and is down to, within so many steps
 
 
-def divergence(folder: Path, seed: int, progress: Progress) -> Truth:
+def divergence(to: Destination, seed: int, progress: Progress) -> Truth:
     """A schedule that multiplies the learning rate by fifty in the middle of a good run."""
     steps = RAISED + AFTER
     curves = _train(
-        folder,
+        to,
         seed,
         progress,
         steps,
@@ -59,13 +58,13 @@ def divergence(folder: Path, seed: int, progress: Progress) -> Truth:
     return Truth("divergence", seed, ("diverged",), events, why)
 
 
-def spike(folder: Path, seed: int, progress: Progress) -> Truth:
+def spike(to: Destination, seed: int, progress: Progress) -> Truth:
     """Two batches with their columns reversed and unscaled, in a run that is otherwise healthy."""
 
     def spoil(step: int, x: Tensor) -> Tensor:
         return UNSCALED * x.flip(1) if step in BAD else x
 
-    curves = _train(folder, seed, progress, 2500, rate=lambda _: CALM, spoil=spoil, mislabelled=SPOILT)
+    curves = _train(to, seed, progress, 2500, rate=lambda _: CALM, spoil=spoil, mislabelled=SPOILT)
     loss = dict(zip(curves.step, curves.val_loss, strict=True))
     for bad in BAD:
         later = [loss[step] for step in range(bad + LOOK, bad + WITHIN + 1, LOOK)]
@@ -81,7 +80,7 @@ def spike(folder: Path, seed: int, progress: Progress) -> Truth:
 
 
 def _train(
-    folder: Path,
+    to: Destination,
     seed: int,
     progress: Progress,
     steps: int,
@@ -117,7 +116,7 @@ def _train(
             spoil=spoil,
             watch=watch,
         )
-        return train(experiment, folder, progress)
+        return train(experiment, to, progress)
 
 
 def _lost(curves: Curves) -> int:

@@ -39,7 +39,9 @@ def read(source: Source) -> Found:
             _opened(source) as bytes_,
             pq.ParquetFile(bytes_, page_checksum_verification=True, pre_buffer=False) as file,
         ):
-            frame, names = _frame(file.read())
+            table = file.read()
+        table.validate(full=True)  # text that is none makes polars panic
+        frame, names = _frame(table)
     except (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError) as cause:
         raise UnreadableLog(
             f"{source.name} is a damaged Parquet file: {_first_line(cause)}",

@@ -10,11 +10,11 @@ that agree with it in every byte beside tag, time, step and number are read at t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from runopsy.readers.scalars import NONE, Scalars
+from runopsy.readers.scalars import NONE, Scalars, concatenated
 from runopsy.readers.tfrecords import blocks, columns, first
 from runopsy.readers.wire import BYTES, FIXED32, FIXED64, VARINT, Field, NotOnTheWire, fields, varint
 
@@ -30,6 +30,7 @@ SCALARS = "scalars"  # the plug-in that a value's metadata names; without metada
 START = 1  # SessionLog.status: what was logged before at this step or later is void
 # TensorProto.dtype → field that holds the elements one by one, and how they lie in tensor_content.
 ELEMENTS = {1: (5, "<f4"), 2: (6, "<f8"), 3: (7, "<i4"), 9: (10, "<i8"), 22: (16, "<u4"), 23: (17, "<u8")}
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, and without a pattern: of hashes modulo 2**64
 
 
 class Place(NamedTuple):
@@ -65,20 +66,21 @@ def scalars(file: BinaryIO, name: str, notes: list[str]) -> Scalars:
         notes: where it is said what is damaged.
     """
     tags: dict[bytes, int] = {}
-    parts: list[Part] = []
+    pieces: tuple[list[NDArray[Any]], ...] = ([], [], [], [])
     starts = NONE
     broken = rows = 0
     for block in blocks(file, name, notes):
         found, begun, odd = _in_block(block, tags)
-        parts.append(found)
+        for kept, piece in zip(pieces, found[1:], strict=True):
+            kept.append(piece)
         starts = np.append(starts, rows + np.searchsorted(found.event, begun))
         rows += len(found.event)
         broken += odd
     if broken:
         notes.append(f"{name}: {broken} records are no events and were left out")
-    whole = _joined(parts)
+    which, step, time, value = concatenated(pieces)
     names = [tag.decode("utf-8", errors="replace") for tag in tags]
-    return Scalars(names, whole.which, whole.step, whole.time, whole.value, starts)
+    return Scalars(names, which.astype(np.int64, copy=False), step, time, value, starts)
 
 
 class Part(NamedTuple):
@@ -266,12 +268,14 @@ def _varints(data: Bytes) -> Values:
 
 def _codes(data: Bytes, tags: dict[bytes, int]) -> Counts:
     """The numbers of the tags whose bytes are the columns of ``data``; new ones are added."""
-    import pyarrow as pa
-
     size, count = data.shape
     if count == 1 or not size:
         return np.full(count, tags.setdefault(data[:, 0].tobytes(), len(tags)))
-    kept = pa.py_buffer(np.ascontiguousarray(data.T))
-    found = pa.FixedSizeBinaryArray.from_buffers(pa.binary(size), count, [None, kept]).dictionary_encode()
-    codes = np.array([tags.setdefault(tag, len(tags)) for tag in found.dictionary.to_pylist()], np.int64)
-    return np.asarray(codes[found.indices.to_numpy()])
+    hashed = np.zeros(count, np.uint64)
+    for row in data:
+        hashed = hashed * MULTIPLIER + row
+    _, first_at, which = np.unique(hashed, return_index=True, return_inverse=True)
+    if not (data == data[:, first_at][:, which]).all():  # two tags with one hash, which nobody meets by chance
+        _, first_at, which = np.unique(data, axis=1, return_index=True, return_inverse=True)
+    codes = [tags.setdefault(data[:, at].tobytes(), len(tags)) for at in first_at.tolist()]
+    return np.asarray(np.array(codes, np.int64)[which])

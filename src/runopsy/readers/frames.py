@@ -90,13 +90,8 @@ def _each(frame: pl.DataFrame, names: Sequence[str], source: Source, notes: list
     runs: list[Candidate] = []
     for value in frame[key].drop_nulls().unique(maintain_order=True).to_list():
         part = frame.filter(pl.col(key) == value).select(frame.columns[i] for i in rest)
-        runs += _one_of_several(
-            f"{names[at].strip()}={value:.15g}" if isinstance(value, float) else f"{names[at].strip()}={value}",
-            part,
-            [names[i] for i in rest],
-            source,
-            notes,
-        )
+        said = f"{value:.15g}" if isinstance(value, float) else value  # a seed of 7 is no 7.0
+        runs += _one_of_several(f"{names[at].strip()}={said}", part, [names[i] for i in rest], source, notes)
     return tuple(runs)
 
 

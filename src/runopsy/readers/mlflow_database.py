@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,8 +12,11 @@ from runopsy.errors import UnreadableLog
 from runopsy.model import Run
 from runopsy.readers.candidates import Candidate, Found, named
 from runopsy.readers.database import Database, has_tables, opened
-from runopsy.readers.scalars import MILLI, Scalars, to_run
+from runopsy.readers.scalars import MILLI, Scalars, concatenated, to_run
 from runopsy.readers.source import Source
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 TABLES = {
     "metrics": {"key", "value", "timestamp", "run_uuid", "step", "is_nan"},
@@ -54,9 +57,9 @@ def _listed(database: Database) -> list[Listed]:
     """The runs in the order in which they were started; named with their experiment where there are several."""
     query = """
         SELECT runs.run_uuid, runs.name, experiments.name FROM runs LEFT JOIN experiments USING (experiment_id)
-        WHERE lifecycle_stage_of_run <> 'deleted' AND EXISTS (SELECT 1 FROM metrics WHERE run_uuid = runs.run_uuid)
+        WHERE runs.lifecycle_stage <> 'deleted' AND EXISTS (SELECT 1 FROM metrics WHERE run_uuid = runs.run_uuid)
         ORDER BY runs.rowid
-    """.replace("lifecycle_stage_of_run", "runs.lifecycle_stage")
+    """
     found = [(str(id), str(name or ""), str(experiment)) for id, name, experiment in database.rows(query)]
     several = len({experiment for _, _, experiment in found}) > 1
     names = [f"{experiment}/{name or id}" if several else name or id for id, name, experiment in found]
@@ -79,19 +82,22 @@ def _scalars(database: Database, run: str, notes: list[str]) -> Scalars:
     """The metrics of a run by their time, and among equal times as they were written."""
     keys = [key for (key,) in database.rows("SELECT DISTINCT key FROM metrics WHERE run_uuid = ?", run)]
     query = "SELECT rowid, timestamp, step, value, is_nan FROM metrics WHERE run_uuid = ? AND key = ?"
-    parts, lost = [], []
-    for key in keys:
+    pieces: tuple[list[NDArray[Any]], ...] = ([], [], [], [], [])
+    lost = []
+    for code, key in enumerate(keys):
         try:
-            parts.append(database.numbers(query, 5, run, key))
+            row, time, step, value, is_nan = database.numbers(query, 5, run, key).T
         except sqlite3.DatabaseError as cause:  # one page of the file is damaged: the others may be whole
-            parts.append(np.zeros((0, 5)))
             lost.append(f"{key} ({cause})")
+            continue
+        value = np.where(np.abs(value) >= HIGHEST, np.copysign(np.inf, value), value)
+        value = np.where(is_nan != 0, np.nan, value)
+        for kept, piece in zip(pieces, (np.full(len(row), code), row, time * MILLI, step, value), strict=True):
+            kept.append(np.ascontiguousarray(piece))
     if lost:
         notes.append(f"the database is damaged: metrics that cannot be read: {', '.join(lost)}")
-    which = np.repeat(np.arange(len(keys)), [len(part) for part in parts])
-    row, time, step, value, is_nan = np.concatenate([np.zeros((0, 5)), *parts]).T
-    value = np.where(np.abs(value) >= HIGHEST, np.copysign(np.inf, value), value)
-    value = np.where(is_nan != 0, np.nan, value)
+    which, row, time, step, value = concatenated(pieces)
     order = np.lexsort((row, time))
+    del row
     names = [str(key) for key in keys]
-    return Scalars(names, which[order], step[order], time[order] * MILLI, value[order])
+    return Scalars(names, which.astype(np.int64, copy=False)[order], step[order], time[order], value[order])

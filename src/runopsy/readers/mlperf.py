@@ -19,6 +19,7 @@ LINE = re.compile(r":::MLL(?:OG)? (\{.*\})\s*$", re.MULTILINE)
 PLACES = (("step", "step"), ("step_num", "step"), ("iteration", "step"), ("samples_count", "samples"),
           ("epoch_num", "epoch"), ("epoch_count", "epoch"))  # fmt: skip
 MANY = 10_000  # epochs: no benchmark has as many; "epoch_num" then counts samples, as the rules of some ask
+HUGE = 1e300  # beyond it, a number is damage
 CURVES = ("eval_accuracy", "eval_loss", "eval_error", "train_loss", "train_accuracy", "current_lr", "throughput",
           "tracked_stats")  # fmt: skip
 SETTINGS = ("submission_benchmark", "submission_org", "global_batch_size", "seed", "train_samples", "eval_samples",
@@ -72,10 +73,11 @@ def _row(line: Mapping[str, Any]) -> dict[str, Any]:
         if _is_number(metadata.get(name)):
             row[axis] = metadata[name]
             break
-    row["timestamp"] = float(line["time_ms"]) / 1000 if _is_number(line.get("time_ms")) else None
+    row["timestamp"] = line["time_ms"] if _is_number(line.get("time_ms")) else None  # ms, as clocks may count
     values = value if isinstance(value, dict) else {str(line["key"]): value}
     return row | {str(name): v for name, v in values.items() if _is_number(v)}
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Whether a value is a number that some clock or counter shows; an integer may be longer than any float."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and not abs(value) > HUGE

@@ -13,20 +13,19 @@ import numpy as np
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
 from runopsy.readers.candidates import Candidate, Found, named
-from runopsy.readers.cells import seconds_in
 from runopsy.readers.columnar import MAGIC
 from runopsy.readers.places import inside
-from runopsy.readers.scalars import Scalars, to_run
+from runopsy.readers.scalars import NONE, Scalars, to_run
 from runopsy.readers.source import Source
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from runopsy.model import Values
+    import pyarrow as pa
 
 SERIES, SUFFIX = "float_series", ".parquet"
 COLUMNS = ("run_id", "attribute_path", "attribute_type", "step", "timestamp", "float_value")
 SINGLE = {"float": "float_value", "int": "int_value", "string": "string_value", "bool": "bool_value"}  # configuration
+TEXT = ("run_id", "attribute_path", "attribute_type", "string_value")
 OWN = ("sys/", "monitoring/")  # attributes that Neptune sets itself
 
 
@@ -79,7 +78,10 @@ def _has_columns(part: Path | bytes) -> bool:
 
 
 def _table(part: Path | bytes, name: str, columns: Iterable[str]) -> pl.DataFrame:
-    """Some columns of a part, by pyarrow: what polars does with a damaged file may be a panic.
+    """Some columns of a part: numbers as float64, times as unix seconds, text as text.
+
+    By pyarrow: what polars does with a damaged file, or with text that is none, is a panic, which no one can
+    catch as an error.
 
     Raises:
         UnreadableLog: it is damaged.
@@ -92,46 +94,52 @@ def _table(part: Path | bytes, name: str, columns: Iterable[str]) -> pl.DataFram
     try:
         with pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True) as file:
             there = [column for column in columns if column in file.schema_arrow.names]
-            return pl.DataFrame(pl.from_arrow(file.read(columns=there)))
-    except (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError, pl.exceptions.PolarsError) as cause:
+            table = file.read(columns=there)
+        table.validate(full=True)
+        return pl.DataFrame({column: _plain(table[column], column in TEXT) for column in there})
+    except (pa.ArrowException, OSError, ValueError, MemoryError, OverflowError) as cause:
         raise UnreadableLog(f"{name} is a damaged Parquet file", hint="export it again") from cause
+
+
+def _plain(column: pa.ChunkedArray, is_text: bool) -> pl.Series:
+    """A column as what it is to be, null where it is something else."""
+    import polars as pl
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        micro = pl.Series(pl.from_arrow(column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())))
+        return micro.cast(pl.Float64) / 1e6
+    if pa.types.is_decimal(kind):
+        column = column.cast(pa.float64())
+    return pl.Series(pl.from_arrow(column)).cast(pl.String if is_text else pl.Float64, strict=False)
 
 
 def _load(run: str, parts: list[Path | bytes], place: str) -> Run:
     """The float series of a run, in the order of their times; its single values are its configuration."""
     import polars as pl
 
-    wanted = (*COLUMNS, *SINGLE.values())
-    tables = [
-        _table(part, place, dict.fromkeys(wanted)).filter(pl.col("run_id").cast(pl.String) == run) for part in parts
-    ]
-    table = pl.concat(tables, how="diagonal_relaxed")
+    wanted = dict.fromkeys((*COLUMNS, *SINGLE.values()))
+    table = pl.concat([_table(part, place, wanted) for part in parts], how="diagonal").filter(pl.col("run_id") == run)
     series = table.filter((pl.col("attribute_type") == SERIES) & pl.col("float_value").is_not_null())
-    seconds = _seconds(series["timestamp"])
-    step = series["step"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    names = series["attribute_path"].cast(pl.String).fill_null("").unique(maintain_order=True)
-    which = series["attribute_path"].cast(pl.String).fill_null("").replace_strict(
-        names, pl.Series(range(len(names))), return_dtype=pl.Int64
-    ).to_numpy()  # fmt: skip
-    value = series["float_value"].cast(pl.Float64).to_numpy()
+    timed = series.height > 0 and not series["timestamp"].null_count()
+    seconds = series["timestamp"].to_numpy() if timed else None
+    step = series["step"].fill_null(np.nan).to_numpy()
+    path = series["attribute_path"].fill_null("")
+    names = path.unique(maintain_order=True).to_list()
+    codes = {name: i for i, name in enumerate(names)}
+    which = path.replace_strict(codes, return_dtype=pl.Int64).to_numpy() if names else NONE
+    value = series["float_value"].to_numpy()
     order = np.arange(len(value)) if seconds is None else np.argsort(seconds, kind="stable")
     time = None if seconds is None else seconds[order]
-    found = Scalars(names.to_list(), which[order], step[order], time, value[order])
+    found = Scalars(names, which[order], step[order], time, value[order])
     return to_run(found, place, run, config=dict(_config(table)))
-
-
-def _seconds(timestamps: pl.Series) -> Values | None:
-    """Unix seconds; None where a value has none."""
-    found = seconds_in(timestamps)
-    return None if found is None or found.null_count() else found.to_numpy()
 
 
 def _config(table: pl.DataFrame) -> Iterator[tuple[str, Any]]:
     """The attributes with a single value, without those that Neptune sets itself."""
     for kind, column in SINGLE.items():
-        rows = table.filter(table["attribute_type"] == kind) if column in table.columns else table.clear()
-        for name, value in zip(
-            rows["attribute_path"].to_list(), rows[column].to_list() if rows.height else (), strict=True
-        ):
-            if name is not None and not name.startswith(OWN):
-                yield name, value
+        rows = table.filter(table["attribute_type"] == kind)
+        if column in rows.columns:
+            pairs = zip(rows["attribute_path"].to_list(), rows[column].to_list(), strict=True)
+            yield from ((name, value) for name, value in pairs if name is not None and not name.startswith(OWN))

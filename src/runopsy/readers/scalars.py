@@ -22,6 +22,8 @@ from runopsy.readers.frames import tidy_names
 from runopsy.signals.names import guess
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from runopsy.model import Counts, Values
 
 
@@ -69,8 +71,19 @@ def in_order(rows: Sequence[Row], unit: float) -> Scalars:
     return Scalars(names, which, step, time, np.array([value for _, _, _, value in rows], np.float64))
 
 
+def concatenated(columns: Sequence[list[NDArray[Any]]]) -> list[NDArray[Any]]:
+    """Each column in one piece; its pieces are let go, as there may be a hundred million values."""
+    whole = []
+    for pieces in columns:
+        whole.append(np.concatenate(pieces) if pieces else np.zeros(0))
+        pieces.clear()
+    return whole
+
+
 def joined(parts: Sequence[Scalars]) -> Scalars:
     """Values that several writers wrote, in the order of their clocks; one after the other where one has none."""
+    if len(parts) == 1 and len(set(parts[0].names)) == len(parts[0].names):
+        return parts[0]  # what one writer wrote is in its order already
     names = list(dict.fromkeys(name for part in parts for name in part.names))
     code = {name: i for i, name in enumerate(names)}
     which = np.concatenate([NONE, *(np.array([code[n] for n in p.names], np.int64)[p.which] for p in parts)])
@@ -115,7 +128,8 @@ def to_run(
         UnreadableLog: it has no values.
     """
     if not len(found.value):
-        raise UnreadableLog(f"{path} holds no scalars", hint="the training has logged none yet, or elsewhere")
+        why = "; ".join(notes) or "the training has logged none yet, or elsewhere"
+        raise UnreadableLog(f"{path} holds no scalars", hint=why)
     said = list(notes)
     rows = [mine for mine in _rows_of_each(found) if len(mine)]
     names = tidy_names([found.names[found.which[mine[0]]] for mine in rows], said)

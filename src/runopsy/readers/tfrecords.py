@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Bytes: TypeAlias = NDArray[np.uint8]
 
-BLOCK = 1 << 24  # bytes looked at in one go: some 300 000 scalars, and the memory they need stays small
+BLOCK = 1 << 22  # bytes looked at in one go: some 80 000 scalars, and the memory they need stays small
 CHECKED = 1 << 12  # bytes: longer records are images, graphs or text, hold no scalars here, and are only stepped over
 FRAME = 16  # bytes of a record beside its payload
 LENGTH = struct.Struct("<Q")

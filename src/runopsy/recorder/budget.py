@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from runopsy.recorder.cadence import Cadence
 
 HORIZON = 1000  # calls; a run is taken to be at least so long, and what its first readings cost is spread over them
+SOON = 0.25  # of the horizon, in which later debts are paid back; the first ones that much before its end
 PLANNED = 0.9  # of the budget; the rest is for costs that rise between two plans
 LEAST = 0.1  # of the budget, for probes where passing values alone uses it up, or where a first reading was dear
-EARLY = 0.5  # of what the horizon may cost, for the log-spaced readings at its start
+EARLY = 0.4  # of what the horizon may cost, for the log-spaced readings at its start
 FORGET = 0.2  # weight of the newest cost: about the last five readings count
 RECENT = 0.02  # weight of the newest step: about the last fifty count
 WARMUP = 10.0  # times what it was expected to cost: more of a first reading may be what torch does only once …
 LASTING = 0.2  # … but so much of it is what every reading costs
 AT_ONCE = 1.0  # training steps; a dearer probe waits until a step has been timed
-REPLAN = 0.05  # s; a plan for thirty probes takes under 0.05 ms, so that planning costs a thousandth
+REPLAN = 0.5  # s; a plan for thirty probes takes about 0.1 ms, which is then no cost
 
 
 @dataclass(slots=True, eq=False)
@@ -48,11 +49,13 @@ class Account:
 class Budget:
     """Keeps what probes cost within a share of wall time, by making their cadences coarser.
 
-    A plan is made for the ``HORIZON`` calls to come. Every probe starts from the cadence that was asked
-    for; while all together are too dear, the one that takes most time is read half as often. So cheap
-    probes keep their cadence as long as they can (max-min fairness), and all strides are powers of two
-    times the one asked for: readings of several probes, and of several ranks, meet at common calls.
-    What was overspent, by first readings or a guess that was wrong, is saved during the next horizon.
+    A plan is made so that what was overspent, by first readings or by a guess that was wrong, is saved
+    again well within the first ``HORIZON`` calls, and later within a quarter of it.
+
+    Every probe starts from the cadence that was asked for; while all together are too dear, the one that
+    takes most time is read half as often. So cheap probes keep their cadence as long as they can (max-min
+    fairness), and all strides are powers of two times the one asked for: readings of several probes, and of
+    several ranks, meet at common calls.
     """
 
     def __init__(self, share: float | None, accounts: Sequence[Account]) -> None:
@@ -100,19 +103,19 @@ class Budget:
         return f"one reading costs about {account.steps:g} training steps, too much for the budget of so short a run"
 
     def _plan(self, step: float, elapsed: float, spent: float) -> None:
-        """Set every stride for the next ``HORIZON`` calls."""
+        """Set every stride."""
         assert self._share is not None  # else there is nothing to plan
         costs = [account.expected(step) for account in self._accounts]
         a_call = [cost / account.cadence.every for account, cost in zip(self._accounts, costs, strict=True)]
-        horizon = HORIZON * step
+        ahead = max((1 - SOON) * HORIZON * step - elapsed, SOON * HORIZON * step, 1e-9)
         probes = self._gone + sum(account.spent for account in self._accounts)
         passing = (spent - probes) / max(elapsed, step, 1e-9)  # share of time that passing values takes
-        saved = (self._share * (elapsed + horizon) - spent) / max(horizon, 1e-9)
+        saved = (self._share * (elapsed + ahead) - spent) / ahead
         rate = max(PLANNED * min(self._share, saved) - max(passing, 0.0), LEAST * self._share)
         for account, stride in zip(self._accounts, strides(a_call, rate * step), strict=True):
             account.cadence.thin(stride)
         early = [account.cadence.early_count for account in self._accounts]
-        cap = level([c * n for c, n in zip(costs, early, strict=True)], EARLY * self._share * horizon)
+        cap = level([c * n for c, n in zip(costs, early, strict=True)], EARLY * self._share * HORIZON * step)
         for account, cost in zip(self._accounts, costs, strict=True):
             account.cadence.thin_early(cap / cost if cost else float("inf"))
 

@@ -18,6 +18,7 @@ from runopsy.recorder.borrowing import borrowed
 from runopsy.recorder.sight import Sight
 
 AT_ONCE = 32_000_000  # numbers of per-example gradients held at a time: 128 MB in float32
+LEAST_GROUPS = 8  # of a model too large for single examples: eight gradients give tr Σ to about 1/√(4 × directions)
 SAME = 1e-3  # relative: what float32 leaves between an example alone and in its batch stays far below it
 HIDDEN = "CheckpointFunctionBackward"  # reentrant checkpointing: the graph below it is not there to be differentiated
 
@@ -110,11 +111,17 @@ def flat(tensors: Sequence[Tensor]) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Of the per-example gradients g_i of n examples."""
+    """Of the gradients g of n examples, taken in groups of ``size``: 1 where the model is small enough for that."""
 
     n: int
-    mean_square: float  # mean of ‖g_i‖²
-    square_of_mean: float  # ‖mean of g_i‖²
+    size: int
+    mean_square: float  # mean of ‖g‖² of a group's mean gradient
+    square_of_mean: float  # ‖g‖² of the mean of all
+
+    @property
+    def source(self) -> str:
+        what = "single examples" if self.size == 1 else f"groups of {self.size} examples"
+        return f"gradients of {self.n // self.size} {what} of the probe batch, evaluation mode"
 
 
 def example_moments(sight: Sight, most: int) -> Moments:
@@ -130,17 +137,29 @@ def example_moments(sight: Sight, most: int) -> Moments:
         batch = sight.batch("probe")[:most]
         with differentiable(sight.model) as model:
             sight.first_time("examples", lambda: check_independent(model, batch, sight.loss_fn))
+            size = _group_size(model, len(batch))
             total: list[Tensor] = []
-            squares = 0.0
-            for chunk in each(model, batch, sight.loss_fn):
-                squares += sum(float(g.double().square().sum()) for g in chunk)
-                sums = [g.sum(dim=0) for g in chunk]
-                total = sums if not total else [a + b for a, b in zip(total, sums, strict=True)]
-        n = len(batch)
-        return Moments(n, squares / n, sum(float((t.double() / n).square().sum()) for t in total))
+            squares, groups = 0.0, len(batch) // size
+            for chunk in each(model, batch[: groups * size], sight.loss_fn, size):
+                squares += sum(_square(g) for g in chunk)
+                sums = [g[0] if len(g) == 1 else g.sum(dim=0) for g in chunk]
+                total = sums if not total else [a.add_(b) for a, b in zip(total, sums, strict=True)]
+        square_of_mean = sum(_square(t) for t in total) / groups**2
+        return Moments(groups * size, size, squares / groups, square_of_mean)
 
     found: Moments = sight.once(("moments", most), look)
     return found
+
+
+def _square(t: Tensor) -> float:
+    """‖t‖², the squares summed in float32 pairwise and the total kept in float64."""
+    return float(torch.linalg.vector_norm(t.detach().float())) ** 2
+
+
+def _group_size(model: nn.Module, n: int) -> int:
+    """How many examples share a gradient: one, unless theirs would not fit at once."""
+    groups = max(LEAST_GROUPS, AT_ONCE // sum(w.numel() for w in weights_of(model)))
+    return -(-n // groups) if groups < n else 1
 
 
 def check_independent(model: nn.Module, batch: Batch, loss_fn: Scalar | None) -> None:
@@ -176,18 +195,23 @@ def _singles(batch: Batch) -> Iterator[Batch]:
         yield batch[i : i + 1]
 
 
-def each(model: nn.Module, batch: Batch, scalar: Scalar) -> Iterator[list[Tensor]]:
-    """Per-example gradients of ``scalar`` in chunks: for each parameter (examples, *shape).
+def each(model: nn.Module, batch: Batch, scalar: Scalar, size: int = 1) -> Iterator[list[Tensor]]:
+    """Gradients of ``scalar`` of single examples, or of groups of ``size``, in chunks: per parameter (groups, *shape).
 
-    With ``torch.func`` where the model can be vectorised, one example after the other where it cannot.
+    Single examples with ``torch.func`` where the model can be vectorised, else one after the other.
 
     Raises:
         Unavailable: see ``gradient``.
     """
     weights = weights_of(model)
-    size = max(1, AT_ONCE // sum(w.numel() for w in weights))
-    for start in range(0, len(batch), size):
-        part = batch[start : start + size]
+    if size > 1:
+        for start in range(0, len(batch), size):
+            part = batch[start : start + size]
+            yield [g.unsqueeze(0) for g in gradient(scalar(part.run(model), part.y), weights)]
+        return
+    at_once = max(1, AT_ONCE // sum(w.numel() for w in weights))
+    for start in range(0, len(batch), at_once):
+        part = batch[start : start + at_once]
         try:
             chunk = _vectorised(model, part, scalar)
         except Exception:  # whatever a model does that torch.func cannot follow

@@ -250,7 +250,6 @@ class Recording:
                 if values and self._where.rank == 0:
                     rows = self._packer.rows(step, values.items(), started + self._offset)
                 if instruments is not None:
-                    instruments.loop.said.update(values or {})
                     rows += self._measured(instruments, step, started)
                 self._write(rows + self._packer.arrived(), started)
                 self._tick(started)

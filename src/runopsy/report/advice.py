@@ -14,6 +14,7 @@ from runopsy.report.words import number, percent, place
 MOST = 5  # suggestions: with more, nobody tries the first
 LATE = 0.1  # of the run after its best step, from which a shorter schedule is worth trying
 NEAR = 0.02  # of the run between a changed learning rate and a divergence, within which the change is the first suspect
+USUAL = ("train/loss", "train/acc", "val/loss", "val/acc")
 FITTED = 0.95  # training accuracy below which the model may be too small for its data
 
 
@@ -74,7 +75,7 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "not_finite",
         "Lower the learning rate or clip the gradients; in half precision, look at the loss scale too.",
-        "values not finite from {at}",
+        "values not finite from {axis} {at} on",
         lambda a: _first(a, "divergence") is None,
     ),
     Advice(
@@ -242,9 +243,9 @@ def _batch(autopsy: Autopsy) -> Iterator[Step]:
 
 
 def _logging(autopsy: Autopsy) -> Iterator[Step]:
-    """What to log next time, so that every rule can be asked."""
-    left = [c for c in autopsy.checks if c.outcome is Outcome.NOT_CHECKED and c.why]
-    if left and autopsy.verdict.name != "inconclusive":
-        missing = "; ".join(dict.fromkeys(str(c.why).removeprefix("the log has ") for c in left))
-        codes = ", ".join(c.code for c in left)
-        yield Step("Log more next time, so that every rule can be asked.", f"{codes} could not be asked: {missing}")
+    """The curves that every run should log, where a rule missed one; rarer signals stand under Not checked."""
+    left = [c for c in autopsy.checks if c.outcome is Outcome.NOT_CHECKED]
+    missing = [name for name in USUAL if any(f"no {name}" in (c.why or "") for c in left)]
+    if missing and autopsy.verdict.name != "inconclusive":
+        codes = ", ".join(c.code for c in left if any(f"no {name}" in (c.why or "") for name in missing))
+        yield Step(f"Log {' and '.join(missing)} next time.", f"without that, {codes} could not be asked")

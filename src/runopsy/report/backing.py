@@ -59,7 +59,9 @@ def not_checked(autopsy: Autopsy) -> Iterator[Block]:
     if not autopsy.segments:
         yield Prose("Phases: the log holds too few values of any loss or accuracy.")
     if left:
-        yield Table(("rule", "question", "why not"), tuple((c.code, c.title, c.why or "") for c in left))
+        yield Prose(", ".join(f"{c.code} ({c.why})" for c in left) + ".")
+        table = Table(("rule", "question", "why not"), tuple((c.code, c.title, c.why or "") for c in left))
+        yield Details("Questions that were not checked", (table,))
 
 
 def meaning() -> Iterator[Block]:
@@ -74,8 +76,10 @@ def meaning() -> Iterator[Block]:
 def quiet(autopsy: Autopsy) -> Iterator[Block]:
     """What was asked and not found: the other half of honesty."""
     rows = tuple((c.code, c.title) for c in autopsy.checks if c.outcome is Outcome.QUIET)
+    everything = all(c.outcome is not Outcome.NOT_CHECKED for c in autopsy.checks)
+    said = (Prose("Every rule could be asked."),) if everything else ()
     if rows:
-        yield Details("Rules that were asked and found nothing", (Table(("rule", "question"), rows),))
+        yield Details("Rules that were asked and found nothing", (*said, Table(("rule", "question"), rows)))
 
 
 def other_signals(autopsy: Autopsy) -> Iterator[Block]:

@@ -42,14 +42,18 @@ MEANS: Mapping[str, str] = {
     "data_change": "the training loss jumps, and validation does not move with it: as if the training data were others",
     "unconfirmed_change": "a signal jumps, and no validation curve moves with it: unconfirmed, a fault of the logging "
     "looks the same",
+    "canaries_learnt": "examples with random labels are fitted: memorization, measured directly",
+    "edge_of_stability": "sharpness reached what the learning rate allows, which gradient descent by itself does",
+    "noise_scale": "the gradient noise scale at the end, about",
     "departure": "a signal leaves the band of its beginning (the founding rule, which noise alone often sets off)",
-    "first_mover": "these signals moved before validation accuracy did, which makes them no cause",
+    "first_mover": "moved before validation accuracy did, which makes them no cause",
     "genuine_grokking": "the representation learnt with the late gain",
     "apparent_grokking": "the late gain is the readout's, not the representation's",
 }
 SAID = ("loss_spike", "lr_change", "not_finite", "transition", "batch_size_change", "epoch_steps", "genuine_grokking",
         "apparent_grokking")  # fmt: skip  # the evidence says more
-NAMED = ("suspect", "data_change", "unconfirmed_change", "departure", "first_mover")  # and which signal it was
+FEW = 3  # signals that a sentence names; the evidence lists them all
+NAMED = ("suspect", "data_change", "unconfirmed_change", "departure")  # and which signal it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +137,17 @@ def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) 
     text = MEANS.get(event.kind, "")
     if event.kind in SAID:
         text += f": {event.evidence[0].says}"
+    if event.kind == "noise_scale":
+        text += f" {number(float(f'{event.evidence[0].observed:.2g}'))} {event.evidence[0].says}"
+        text += f" of {number(limit)}" if (limit := event.evidence[0].limit) else ""
     if event.kind in NAMED:
-        text += f": {'; '.join(f'{e.signal} {e.says}' for e in event.evidence)}"
+        text += f": {'; '.join(f'{e.signal} {e.says}' for e in event.evidence[:FEW])}"
+    if event.kind == "first_mover":  # how far before is in the evidence
+        text = f"{', '.join(e.signal for e in event.evidence[:FEW])} {text}"
     if event.kind == "grokking":
         text += _grokking(autopsy, event)
     if event.interval is None:
-        text += "; where exactly is unresolved"
+        text += "" if event.kind == "first_mover" else "; where exactly is unresolved"
     elif event.interval[1] - event.interval[0] > 0.01 * max(event.step - autopsy.first, 1):
         text += f"; between {place(event.interval[0])} and {place(event.interval[1])}"
     return Finding(plain(event.kind), SEVERITY[event.severity], where, text, tuple(ref for ref, _ in proof))

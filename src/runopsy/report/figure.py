@@ -16,7 +16,7 @@ import numpy as np
 from runopsy.model import Position, Positions, Values
 from runopsy.report import looks, svg
 from runopsy.report.document import Chart, Line, Mark, Picture, Scale, Timeline
-from runopsy.report.geometry import across, extent, places, thinned
+from runopsy.report.geometry import across, extent, places, stacked, thinned
 from runopsy.report.words import place, visible
 
 WIDE, TALL = 100_000, 10_000  # units of a plot's sheet: whole numbers are fine enough to zoom into
@@ -80,15 +80,14 @@ def _badges(marks: list[Mark], scale: Scale) -> Iterator[str]:
     """A number for each mark above its line; numbers that would meet go one row down."""
     if not marks:
         return
-    ends: list[float] = []  # per row, where its last number ends
-    badges = []
-    for i, mark in enumerate(marks):
-        share = _percent(scale, mark.at) / 100
-        row = next((k for k, end in enumerate(ends) if end <= share), len(ends))
-        ends[row : row + 1] = [share + BADGE]
-        lies = f'style="left:{100 * share:.3f}%;top:{row * ROW:.2f}rem" data-from="{share:.6f}"'
-        badges.append(f'<span class="badge tone-{mark.tone}" title="{text(mark.label)}" {lies}>{i + 1}</span>')
-    yield f'<div class="axis badges" style="height:{ROW * len(ends):.2f}rem">{"".join(badges)}</div>'
+    shares = [float(across(scale, mark.at)) for mark in marks]
+    rows = stacked(((share, share + BADGE) for share in shares), 0.0, len(marks))
+    badges = [
+        f'<span class="badge tone-{mark.tone}" aria-hidden="true" title="{text(mark.label)}" '
+        f'style="left:{100 * share:.3f}%;top:{row * ROW:.2f}rem" data-from="{share:.6f}">{i}</span>'
+        for i, (mark, share, row) in enumerate(zip(marks, shares, rows, strict=True), 1)
+    ]
+    yield f'<div class="axis badges" style="height:{ROW * (1 + max(rows)):.2f}rem">{"".join(badges)}</div>'
 
 
 def _legend(marks: list[Mark], scale: Scale) -> Iterator[str]:

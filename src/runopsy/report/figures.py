@@ -9,7 +9,7 @@ from runopsy.errors import BadOption
 from runopsy.model import Autopsy
 from runopsy.report import looks
 from runopsy.report.document import Chart, Mark, Picture, Scale
-from runopsy.report.geometry import across, places, thinned
+from runopsy.report.geometry import across, extent, places, stacked, thinned
 from runopsy.report.pictures import picture
 from runopsy.report.words import place, visible
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 SUFFIXES = ("pdf", "svg", "png")
 COLUMN = 6.75  # inches: the text width of a two-column conference paper
+STRIP, TALL, SMALL, GAP = 0.26, 1.9, 1.3, 0.1  # inches: heights of a timeline and of charts, and what lies between
+LETTER, MOST_ROWS = 0.0085, 4  # of the width: a letter of 6 points; rows of names that fit above
+TOP, BOTTOM, SIDE = 0.5, 0.45, 0.65  # inches, for the names of marks, the axis, the numbers
 BUCKETS = 2000  # of the width: 300 dots per inch over it
 LIGHT = 0  # figures for paper
 # Two runs of the same command must write the same bytes: no date, no random identifiers, no version of matplotlib.
@@ -49,9 +52,13 @@ def draw(drawn: Picture) -> Figure:
     except ImportError as cause:
         raise BadOption("figures need matplotlib", hint="pip install 'runopsy[plot]'") from cause
     strips, charts = len(drawn.timelines), len(drawn.charts)
-    heights = [*([0.16] * strips), *([1.0] + [0.7] * (charts - 1))]
-    figure = Figure(figsize=(COLUMN, 0.5 + 1.9 * sum(heights)), layout="constrained")
+    heights = [*([STRIP] * strips), *([TALL] + [SMALL] * (charts - 1))]
+    tall = sum(heights) + GAP * (len(heights) - 1) + TOP + BOTTOM
+    figure = Figure(figsize=(COLUMN, tall))
     axes = figure.subplots(strips + charts, 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    gap = GAP * len(heights) / sum(heights)  # matplotlib counts it in mean heights
+    sides = {"left": SIDE / COLUMN, "right": 1 - 0.3 * SIDE / COLUMN}  # placed by hand: its solver is not repeatable
+    figure.subplots_adjust(**sides, bottom=BOTTOM / tall, top=1 - TOP / tall, hspace=gap)
     for ax, timeline in zip(axes, drawn.timelines, strict=False):
         _strip(ax, drawn, timeline.name)
         for band in timeline.bands:
@@ -61,6 +68,7 @@ def draw(drawn: Picture) -> Figure:
                 ax.text((a + b) / 2, 0.45, band.label, ha="center", va="center", fontsize=7)
     for ax, chart in zip(axes[strips:], drawn.charts, strict=True):
         _chart(ax, chart, drawn)
+    _names(axes[0], drawn)
     _axis(axes[-1], drawn.charts[0].scale)
     return figure
 
@@ -72,18 +80,26 @@ def _strip(ax: Axes, drawn: Picture, name: str) -> None:
     for side in ax.spines.values():
         side.set_visible(False)
     ax.tick_params(bottom=False)
-    for mark in drawn.marks:
-        ax.annotate(
-            _plain(mark.label), (float(across(drawn.timelines[0].scale, mark.at)), 1.0), xytext=(0, 2),
-            textcoords="offset points", fontsize=6, rotation=25, ha="left", va="bottom", annotation_clip=False,
-        )  # fmt: skip
+
+
+def _names(ax: Axes, drawn: Picture) -> None:
+    """The marks' names above the bar, in rows."""
+    scale = drawn.timelines[0].scale if drawn.timelines else drawn.charts[0].scale
+    marks = sorted(drawn.marks, key=lambda m: m.at)
+    at = [float(across(scale, mark.at)) for mark in marks]
+    wide = [LETTER * len(_plain(mark.label)) for mark in marks]
+    starts = [x if x + w <= 1 else x - w for x, w in zip(at, wide, strict=True)]
+    rows = stacked(((s, s + w) for s, w in zip(starts, wide, strict=True)), LETTER, MOST_ROWS)
+    for mark, x, start, row in zip(marks, at, starts, rows, strict=True):
+        side = "left" if start == x else "right"
+        if row >= 0:
+            ax.annotate(_plain(mark.label), (x, 1.0), xytext=(0, 2 + 7 * row), textcoords="offset points", fontsize=6,
+                        ha=side, va="bottom", annotation_clip=False, xycoords=("data", "axes fraction"))  # fmt: skip
 
 
 def _chart(ax: Axes, chart: Chart, drawn: Picture) -> None:
     if chart.log:
         ax.set_yscale("log")
-    if chart.ceiling is not None:
-        ax.set_ylim(top=chart.ceiling)
     for band in drawn.timelines[0].bands if len(drawn.timelines) == 1 else ():
         a, b = across(chart.scale, [band.start, band.end])
         ax.axvspan(a, b, color=looks.PHASES[looks.phase(band.kind)][LIGHT], alpha=0.3, linewidth=0)
@@ -96,6 +112,8 @@ def _chart(ax: Axes, chart: Chart, drawn: Picture) -> None:
             step, value = line.rows[0][kept], line.rows[1][kept]
             ax.plot(across(chart.scale, step), value, linewidth=0.5, alpha=0.35, **style)
         ax.plot(across(chart.scale, line.step), line.value, linewidth=1.2, label=_plain(line.name), **style)
+    if chart.ceiling is not None:
+        ax.set_ylim(*extent(chart, rows=True))
     ax.set_ylabel(_plain(chart.title), fontsize=8)
     ax.tick_params(labelsize=7)
     ax.legend(fontsize=7, frameon=False)

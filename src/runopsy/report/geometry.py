@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -106,3 +108,18 @@ def thinned(scale: Scale, step: Positions, value: Values, buckets: int) -> NDArr
         hits = np.flatnonzero(value == extreme[part])
         kept.append(hits[np.flatnonzero(np.diff(part[hits], prepend=-1))])  # the first in each bucket
     return np.unique(np.concatenate(kept))
+
+
+def stacked(spans: Iterable[tuple[float, float]], gap: float, most: int) -> list[int]:
+    """The row of each label, given where it starts and ends: the first in which it meets no other.
+
+    -1 where there are ``most`` rows and it meets a label in each.
+    """
+    ends: list[float] = []  # per row, where its last label ends
+    rows = []
+    for start, end in spans:
+        row = next((i for i, taken in enumerate(ends) if taken + gap <= start), len(ends))
+        if row < most:
+            ends[row : row + 1] = [end]
+        rows.append(row if row < most else -1)
+    return rows

@@ -83,8 +83,12 @@ def _spans_decades(lines: tuple[Line, ...]) -> bool:
 
 
 def further(autopsy: Autopsy) -> list[Signal]:
-    """Every signal that is neither judged nor an axis, in the order of the log."""
-    return [s for n, s in autopsy.signals.items() if n not in autopsy.segments and n not in AXES and len(s) > 1]
+    """Every signal that no chart of the run shows and that is no axis, in the order of the log."""
+    return [s for n, s in autopsy.signals.items() if not _charted(autopsy, n) and n not in AXES and len(s) > 1]
+
+
+def _charted(autopsy: Autopsy, name: str) -> bool:
+    return name in autopsy.segments and any(name.endswith(f"/{kind}") for kind, _, _ in KINDS)
 
 
 def _further(autopsy: Autopsy, axis: Scale) -> Iterator[Chart]:

@@ -8,7 +8,7 @@ from html import escape
 from runopsy.model import Position
 from runopsy.report import looks
 from runopsy.report.document import Band, Chart, Line, Mark, Picture, Scale, Timeline
-from runopsy.report.geometry import across, decades, drawn, extent, places, thinned, ticks, up
+from runopsy.report.geometry import across, decades, drawn, extent, places, stacked, thinned, ticks, up
 from runopsy.report.words import number, place, visible
 
 WIDTH = 920  # GitHub shows a page's images at most about 900 wide
@@ -152,18 +152,8 @@ def _legend(chart: Chart, y: float) -> Iterator[str]:
 
 
 def _rows(marks: tuple[Mark, ...], scale: Scale) -> list[int]:
-    """The row of each mark's label: the first in which it meets no other; -1 where there is none."""
-    taken: list[float] = []  # per row, where its last label ends
-    rows = []
-    for mark in sorted(marks, key=lambda m: m.at):
-        start, width = _label(mark, scale)
-        free = next((i for i, end in enumerate(taken) if end + 8 <= start), len(taken))
-        if free == MOST_ROWS:
-            rows.append(-1)
-            continue
-        taken[free : free + 1] = [start + width]
-        rows.append(free)
-    return rows
+    spans = [_label(mark, scale) for mark in sorted(marks, key=lambda m: m.at)]
+    return stacked(((start, start + width) for start, width in spans), 8, MOST_ROWS)
 
 
 def _label(mark: Mark, scale: Scale) -> tuple[float, float]:

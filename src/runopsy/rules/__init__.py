@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from runopsy.model import Rule
 from runopsy.rules.generalisation import DoubleDescent, Grokking, MemorizationOnset
+from runopsy.rules.interior import CanariesLearnt, EdgeOfStability, NoiseScale
 from runopsy.rules.representation import FirstMovers, Readout
 from runopsy.rules.schedule import BatchSizeChange, EpochSteps, LearningRateChange, Resumed
 from runopsy.rules.stability import Divergence, LossSpike, NotFinite
@@ -28,6 +29,9 @@ RULES: tuple[Rule, ...] = (
     MemorizationOnset(),
     Stage(),
     SuddenChange(),
+    CanariesLearnt(),
+    EdgeOfStability(),
+    NoiseScale(),
     PrintedZero(),
     OffScale(),
     TooGood(),

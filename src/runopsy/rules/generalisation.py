@@ -138,6 +138,7 @@ class DoubleDescent:
     of_accuracy: float = 0.05  # by which an error must rise as well: from 2 % to 3 % is nothing that a reader sees
     flank: float = 0.35  # in log elapsed steps on either side of the peak (a factor of 1.4): narrower is a wobble
     points: int = 3  # fitted points on either flank: fewer evaluations are no descent
+    beside: float = 0.12  # of the elapsed steps: nearer to a jump of the learning rate, that is what it is
 
     def __call__(self, case: Case) -> Iterator[Event]:
         if "val/loss" not in case.signals and "val/acc" not in case.signals:
@@ -167,32 +168,37 @@ class DoubleDescent:
         )
         before, top, after = peak
         at, interval = vertex(case, name, top, 0.5 * min(falling.value[top] - falling.value[[before, after]]))
-        if interval is None:
+        if interval is None or self._by_hand(case, at):
             return None
         resolution = spacing_at(case.signals[name], at)
         return Event(
             "double_descent_peak", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution
         )
 
+    def _by_hand(self, case: Case, at: Position) -> bool:
+        """Whether the second descent begins with a jump of the learning rate: then that is what made it."""
+        near = self.beside * max(at - case.first, 1.0)
+        return any(e.kind == "lr_change" and abs(e.step - at) <= near for e in case.events)
+
     def _peak(self, loss: Curve, least: float) -> tuple[int, int, int] | None:
         """(lowest point before, peak, lowest point after) of the most prominent peak, at least ``least`` high."""
-        value, n = loss.value, len(loss.value)
+        value, spread = loss.value, loss.spread
+        if len(value) < 3:
+            return None
         elapsed = loss.step - loss.step[0] + first_spacing(loss.step)
-        best: tuple[float, tuple[int, int, int]] | None = None
-        for top in range(1, n - 1):
+        lowest_yet = np.minimum.accumulate(value)
+        lowest_from = np.minimum.accumulate(value[::-1])[::-1]
+        rise = value - np.maximum(np.append(np.inf, lowest_yet[:-1]), lowest_from)
+        high = np.flatnonzero(rise >= np.maximum(self.prominence * value, least))
+        for top in high[np.argsort(-rise[high], kind="stable")].tolist():
             before, after = int(np.argmin(value[:top])), top + int(np.argmin(value[top:]))
             if before == 0 or value[top] < value[before:after].max():
                 continue  # no first descent, or a higher peak stands between the two low points
-            rise = min(value[top] - value[before], value[top] - value[after])
             flanks = np.log(elapsed[top] / elapsed[before]), np.log(elapsed[after] / elapsed[top])
             wide = min(flanks) >= self.flank and min(top - before, after - top) >= self.points
-            clear = (
-                rise >= max(self.prominence * value[top], least)
-                and rise >= NOISE * loss.spread[[before, top, after]].max()
-            )
-            if wide and clear and (best is None or rise > best[0]):
-                best = rise, (before, top, after)
-        return None if best is None else best[1]
+            if wide and rise[top] >= NOISE * spread[[before, top, after]].max():
+                return before, top, after
+        return None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -216,6 +222,8 @@ class MemorizationOnset:
         train, val = curve(case, "train/loss"), curve(case, "val/loss")
         if train is None or val is None:
             return
+        if train.value[0] - train.value.min() <= NOISE * np.median(train.spread):
+            return  # training itself never moved: nothing was memorized
         yield from self._never_follows(case, train, val) or self._turns(case, train, val)
 
     def _never_follows(self, case: Case, train: Curve, val: Curve) -> list[Event]:
@@ -246,6 +254,7 @@ class MemorizationOnset:
         )
         ends = [train.first(made >= share) for share in (self.share - self.about, self.share + self.about)]
         low, high = (at if end is None else end for end in ends)
+        low = max([case.first, *train.step[train.step < low]])  # it was passed after the point before
         return [self._event(case, Place(at, (low, high)), proof)]
 
     def _turns(self, case: Case, train: Curve, val: Curve) -> list[Event]:

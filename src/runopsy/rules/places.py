@@ -56,24 +56,21 @@ def crossing(case: Case, name: str, value: float, step: Position) -> Place:
     shift = case.first - first_spacing(s.step)
     u = np.log(s.step - shift)
     at, error = _passes(u, s, value, float(np.log(step - shift)))
-    if not np.isfinite(at + error):
-        return Place(step, None)  # no point lies near enough to say
     middle = float(np.exp(at)) + shift
     noise, unseen = CAUTIOUS * error, UNSEEN * _unseen(s, middle)
     low = middle - float(np.hypot((middle - shift) * -np.expm1(-noise), unseen))
     high = middle + float(np.hypot((middle - shift) * np.expm1(noise), unseen))
-    interval = _whole(s, case, low, high)
-    row = nearest(case.signals[name], middle)
-    return Place(row if interval[0] <= row <= interval[1] else float(np.clip(round(middle), *interval)), interval)
+    return _placed(case.signals[name], middle, _whole(s, case, low, high))
 
 
 def _passes(u: Values, s: Segments, value: float, about: float) -> tuple[float, float]:
     """Where lines through the points near a place pass a value, and one standard error of it, in log elapsed steps."""
-    x = about + np.linspace(-REACH, REACH, 61)
+    gap = int(np.clip(np.searchsorted(u, about), 1, len(u) - 1))
+    width = max(NARROW, (u[gap] - u[gap - 1]) / 4)  # so that the points on either side are always heard
+    x = about + max(REACH, 4 * width) * np.linspace(-1, 1, 61)
     away = u[None, :] - x[:, None]
-    weight = (
-        np.gradient(u) * np.exp(-0.5 * (away / NARROW) ** 2) + 1e-300
-    )  # not by error: it falls with a loss, and would lean to one side
+    # by distance alone: by errors, which fall with a loss, it would lean to one side
+    weight = np.gradient(u) * np.exp(-0.5 * (away / width) ** 2) + 1e-30
     s0, s1, s2 = weight.sum(1), (weight * away).sum(1), (weight * away**2).sum(1)
     share = (s2[:, None] - s1[:, None] * away) * weight / (s0 * s2 - s1**2)[:, None]
     level = share @ s.level
@@ -108,8 +105,9 @@ def vertex(case: Case, name: str, at: int, reach: float) -> Place:
     valley = bool(s.curve[at] <= s.curve[left:right].mean())
     share = _extreme((u - u[0]) / (u[-1] - u[0]), s.level[left:right], s.error[left:right], valley=valley)
     low, top, high = (np.exp(u[0] + (u[-1] - u[0]) * share) + shift).tolist()
-    nowhere = share[0] <= 0 and share[2] >= 1  # it may be anywhere among these points
-    return Place(nearest(signal, top), None if nowhere else _whole(s, case, low, high))
+    if share[0] <= 0 and share[2] >= 1:  # it may be anywhere among these points
+        return Place(nearest(signal, top), None)
+    return _placed(signal, top, _whole(s, case, low, high))
 
 
 def _extreme(x: Values, y: Values, error: Values, *, valley: bool) -> Values:
@@ -133,6 +131,13 @@ def _extreme(x: Values, y: Values, error: Values, *, valley: bool) -> Values:
     curves = np.vander(fine, degree + 1) @ np.concatenate([[answer], answer + drawn]).T
     found = fine[np.argmin(curves if valley else -curves, axis=0)]
     return np.asarray(np.quantile(found[1:], [0.05, 0.5, 0.95]))
+
+
+def _placed(signal: Signal, step: Position, interval: tuple[Position, Position]) -> Place:
+    """At the nearest logged row, if the interval holds it; else at the step itself, as whole steps are."""
+    logged = nearest(signal, step)
+    within = interval[0] <= logged <= interval[1]
+    return Place(logged if within else float(np.clip(round(step), *interval)), interval)
 
 
 def nearest(signal: Signal, step: Position) -> Position:

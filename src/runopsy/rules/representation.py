@@ -12,12 +12,17 @@ from runopsy.errors import NotChecked
 from runopsy.model import Case, Event, Evidence, Position, Severity
 from runopsy.rules.curves import NOISE, Curve, curve, inside
 from runopsy.rules.generalisation import LateGain
-from runopsy.rules.places import crossing, spacing_at
+from runopsy.rules.places import crossing, nearest, spacing_at
+
+# What the model has made of its data. Gradients, curvature and weights are left out: once training is fitted they
+# fade with the training loss, and would come first in every run.
+WITNESSES = ("pred/", "probe/", "features/effective_rank", "features/participation_ratio", "features/stable_rank",
+             "features/entropy", "ntk/alignment", "collapse/", "canary/")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FirstMovers:
-    """Which recorded signals moved before validation accuracy, and by how many steps.
+    """Which signals of what the model makes of its data moved before validation accuracy.
 
     Asked of a run that grokked: over the stretch from fitting to 95 % of the late gain, each signal is dated by
     where it had made a part of its own change, as validation accuracy is. To come first is no cause.
@@ -27,14 +32,14 @@ class FirstMovers:
     kinds: ClassVar[tuple[str, ...]] = ("first_mover",)
     needs: ClassVar[tuple[str, ...]] = ("val/acc",)
 
-    share: float = 0.2  # of its change over the stretch, at which a signal has moved: a tenth is drift, a half is late
+    share: float = 0.2  # of its change over the stretch, at which it has moved: a tenth is drift, a half is late
     monotone: float = 0.8  # of the ground it covers, that must be net change: a signal that goes to and fro has no date
     ahead: float = 0.05  # of the elapsed steps, by which it must come before: nearer is the same time
 
     def __call__(self, case: Case) -> Iterator[Event]:
-        recorded = inside(case)
+        recorded = [name for name in inside(case) if name.startswith(WITNESSES)]
         if not recorded:
-            raise NotChecked("no signal of the model's inside was recorded")
+            raise NotChecked("no signal of what the model makes of its data was recorded")
         late = LateGain.of(case) if any(e.kind == "grokking" for e in case.events) else None
         if late is None:
             return
@@ -49,6 +54,7 @@ class FirstMovers:
         at, name = first[0]
         interval = crossing(case, name, proof[0].observed, at).interval
         resolution = spacing_at(case.signals[name], at)
+        at = nearest(case.signals[name], at)
         yield Event("first_mover", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
 
     def _moved(self, case: Case, name: str, late: LateGain) -> Position | None:
@@ -70,8 +76,8 @@ class FirstMovers:
     def _proof(self, case: Case, name: str, at: Position, moved: Position) -> Evidence:
         line = curve(case, name)
         assert line is not None  # as it has a date
-        says = f"{self.share:.0%} of its change, {moved - at:,.0f} steps before validation accuracy"
-        return Evidence(name, at, line.at(at), line.at(moved), "", says)
+        says = f"{moved - at:,.0f} {case.run.axis}s before it, by {self.share:.0%} of its own change"
+        return Evidence(name, nearest(case.signals[name], at), line.at(at), line.at(moved), "", says)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,4 +117,5 @@ class Readout:
         proof = (Evidence("probe/acc_heldout", late.complete, after, before, "", f"probe of the features: {says}"),)
         resolution = spacing_at(case.signals["probe/acc_heldout"], late.half)
         span = (late.onset, late.complete)  # over which it is judged
-        return Event(kind, self.code, late.half, Severity.INFO, proof, interval=span, resolution=resolution)
+        at = nearest(case.signals["val/acc"], late.half)
+        return Event(kind, self.code, at, Severity.INFO, proof, interval=span, resolution=resolution)

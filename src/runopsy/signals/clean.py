@@ -43,7 +43,7 @@ def measure(run: Run, roles: Sequence[Role]) -> Measured:
         superseded += int(said.sum() - kept.sum())
         rows = slice(None) if kept.all() else np.flatnonzero(kept)
         step, order = _last_of_each(track.step[rows])
-        if len(step) < int(kept.sum()):
+        if role.role and len(step) < int(kept.sum()):
             repeated += _changed(track.step[rows], track.value[rows])
         value = in_unit(track.value[rows][order], role)
         time = None if track.time is None else track.time[rows][order]
@@ -52,9 +52,7 @@ def measure(run: Run, roles: Sequence[Role]) -> Measured:
         where = ", ".join(f"{start:g}" for start in starts.values())
         notes.append(f"resumed at {run.axis} {where}: {superseded} values that were trained again were left out")
     if repeated:
-        notes.append(
-            f"{repeated} values shared a {run.axis} with a later, different one of the same column, which counts"
-        )
+        notes.append(f"{repeated} values shared their {run.axis} with a later, different one, which counts")
     if empty:
         notes.append(f"{empty} values of -1 or 0 stand where nothing was measured and were left out")
     if unread:

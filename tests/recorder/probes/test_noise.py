@@ -12,7 +12,9 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402  # after the skip
 
 from runopsy.errors import Unavailable  # noqa: E402
+from runopsy.recorder import gradients as gradient_module  # noqa: E402
 from runopsy.recorder.batches import Batch  # noqa: E402
+from runopsy.recorder.gradients import example_moments  # noqa: E402
 from runopsy.recorder.probes import Loop  # noqa: E402
 from runopsy.recorder.probes.noise import GradVariance, NoiseScale, noise_pieces  # noqa: E402
 from zoo import SPECIMENS  # noqa: E402
@@ -153,6 +155,23 @@ def test_the_variance_is_that_of_gradients_taken_one_by_one(name: str) -> None:
         specimen.loss_fn(inner(x[i : i + 1]), y[i : i + 1]).backward()
         rows.append(torch.cat([p.grad.flatten() for p in inner.parameters() if p.grad is not None]).double())
     assert float(found) == pytest.approx(float(torch.stack(rows).var(dim=0).sum()), rel=1e-4)
+
+
+@pytest.mark.parametrize("n", [64, 61])
+def test_of_a_large_model_gradients_are_taken_in_groups(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+    """Unbiased as well: over 400 probe batches both pieces within 5 % of the truth."""
+    monkeypatch.setattr(gradient_module, "AT_ONCE", 1)
+    found = []
+    for _ in range(400):
+        sight = Loop(Drift(), loss_fn=mean, probe=Batch.of((gradients(n), torch.zeros(n)), "probe")).sight
+        with torch.no_grad():
+            moments = example_moments(sight, 64)
+        assert (moments.size, moments.n) == (8, n // 8 * 8)
+        found.append(noise_pieces(moments.square_of_mean, moments.mean_square, moments.n, moments.size))
+    g2, s = (statistics.fmean(column) for column in zip(*found, strict=True))
+    assert s == pytest.approx(TRUE_S, rel=0.05)
+    assert g2 == pytest.approx(TRUE_G2, rel=0.05)
+    assert "groups of 8 examples" in moments.source
 
 
 def refusal(model: nn.Module, x: Tensor, y: Tensor, loss_fn: Callable[[Tensor, Tensor], Tensor]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from runopsy.recorder.probes.base import Gauge, Loop, Probe, Reading
 from runopsy.recorder.probes.collapse import Collapse
-from runopsy.recorder.probes.curvature import HessianTop, HessianTrace
+from runopsy.recorder.probes.curvature import Curvature
 from runopsy.recorder.probes.entropy import FeatureEntropy, LogitScale, PredictionEntropy
 from runopsy.recorder.probes.examples import CanaryAccuracy, ExampleDynamics
 from runopsy.recorder.probes.kernels import KernelAlignment, KernelVelocity
@@ -43,8 +43,7 @@ DEAR: tuple[Probe, ...] = (
     CkaLayers(),
     Collapse("probe", "collapse/nc1_train"),
     Collapse("heldout", "collapse/nc1_heldout"),
-    HessianTop(),
-    HessianTrace(),
+    Curvature(),
     KernelVelocity(),
     KernelAlignment(),
     MaskOverlap(),

@@ -40,7 +40,6 @@ class Loop:
     clipped: bool = False  # gradients are, when ``run.step`` is called
     rank: int = 0  # of the ``world`` processes that train together
     world: int = 1
-    said: dict[str, Any] = field(init=False, default_factory=dict)  # the newest value of each name given to run.step
     sight: Sight = field(init=False, repr=False)
     notes: dict[str, dict[str, str]] = field(init=False, default_factory=dict)
     tables: dict[str, Callable[[], Table]] = field(init=False, default_factory=dict)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import ClassVar, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -14,36 +15,46 @@ from runopsy.recorder.gradients import differentiable, flat, gradient, products,
 from runopsy.recorder.probes.base import Gauge, Loop, Reading
 
 RESIDUAL = 0.03  # ‖Hv − λv‖/|λ| at which v counts as found; the error of λ itself is of second order in it
-PATIENCE = 40  # Hessian products of one reading at most; a cold start takes 10 to 30, a warm one 1 to 8
+PATIENCE = 40  # Hessian products of one reading at most; a cold start takes 10 to 30, a warm one 3 to 8
+LEAST = 3  # products of one reading: a warm start must have the chance to leave a direction that is no longer the top
 FRESH = 0.05  # random share of a warm start: a direction that was flat until now can only be found from outside
-VECTORS = 4  # Rademacher vectors of one trace; each costs a Hessian product, and readings average over time
+EXAMPLES = (
+    256  # of the probe batch at most: the Hessian is that of a fixed sample in any case, and the cost goes with it
+)
 
-T = TypeVar("T")
 Product = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class HessianTop:
-    """λmax of the Hessian H (P, P) of the probe batch's loss, and cos² of its gradient with the eigenvector.
+class Curvature:
+    """Of the Hessian H (P, P) of the loss on up to 256 probe examples, in evaluation mode and float32:
 
-    Algebraically largest, so negative curvature cannot pass for it. Locally optimal conjugate gradients
-    (Knyazev 2001) on the Rayleigh quotient, from the last reading's vector: each step is one Hessian
-    product, and five vectors of P numbers are held. A step at which the residual stays large gives no reading, and the
-    next goes on from there. Chance for the cosine is 1/P. Evaluation mode, float32; under cross-entropy λmax
-    falls at the end of training just because probabilities saturate.
+    ``hessian/top``: the algebraically largest eigenvalue, so negative curvature cannot pass for it. Locally
+    optimal conjugate gradients (Knyazev 2001) on the Rayleigh quotient, from the last reading's vector; each
+    step is one Hessian product. A Rayleigh quotient is never above λmax; a step at which the residual stays
+    large gives no reading, and the next goes on from there. Under cross-entropy λmax falls at the end of
+    training just because probabilities saturate.
+
+    ``hessian/grad_alignment``: cos² of the gradient with that eigenvector; chance is 1/P.
+
+    ``hessian/trace``: vᵀHv for Rademacher v, a new one at each reading (Hutchinson 1989). Unbiased, with
+    variance 2(‖H‖²_F − Σ H²ᵢᵢ), so average over readings.
     """
 
-    units: ClassVar[Mapping[str, str]] = {"hessian/top": "", "hessian/grad_alignment": "cos²"}
+    units: ClassVar[Mapping[str, str]] = {"hessian/top": "", "hessian/grad_alignment": "cos²", "hessian/trace": ""}
     needs: ClassVar[tuple[str, ...]] = ("model", "probe", "loss_fn")
-    cost: ClassVar[str] = "1 to 40 Hessian products on the probe batch, each about two gradients"
+    cost: ClassVar[str] = "3 to 41 Hessian products on the probe batch, each about two gradients; memory of nine"
+
+    examples: int = EXAMPLES
 
     def start(self, loop: Loop) -> Gauge:
-        return _Top(loop)
+        return _Curvature(loop, self.examples)
 
 
 @dataclass(slots=True)
-class _Top:
+class _Curvature:
     loop: Loop
+    examples: int
     _vector: Tensor | None = None
     _random: torch.Generator | None = None
 
@@ -51,10 +62,22 @@ class _Top:
         return ()
 
     def measure(self, step: int) -> Iterable[Reading]:
-        def ask(slope: Tensor, product: Product) -> tuple[float, float, Tensor]:
-            return top_eigenpair(product, self._start(slope))
-
-        slope, (value, residual, self._vector) = _with_hessian(self.loop, ask)
+        loop = self.loop
+        assert loop.model is not None
+        assert loop.loss_fn is not None  # the probe states both
+        batch = loop.sight.batch("probe")
+        batch = batch if len(batch) <= self.examples else batch[: self.examples]
+        with differentiable(loop.model) as model:
+            weights = weights_of(model)
+            loss = loop.loss_fn(batch.run(model), batch.y)
+            if loss.dim():
+                raise Unavailable("the loss function gives more than one number")
+            slopes = gradient(loss, weights, again=True)
+            slope = flat(slopes)
+            product = partial(products, slopes, weights)
+            value, residual, self._vector = top_eigenpair(product, self._start(slope))
+            whole = trace(product, slope, self._generator(slope))
+        yield step, "hessian/trace", whole
         if residual > RESIDUAL * abs(value):
             return
         yield step, "hessian/top", value
@@ -62,74 +85,25 @@ class _Top:
         if square > 0:
             yield step, "hessian/grad_alignment", float(slope @ self._vector) ** 2 / square
 
+    def _generator(self, like: Tensor) -> torch.Generator:
+        """Random numbers of our own, on the device."""
+        if self._random is None:
+            self._random = torch.Generator(like.device).manual_seed(0)
+        return self._random
+
     def _start(self, slope: Tensor) -> Tensor:
         """The last vector with a little noise; at first the gradient with as much noise."""
-        if self._random is None:
-            self._random = torch.Generator(slope.device).manual_seed(0)
-        noise = torch.randn(slope.shape, generator=self._random, device=slope.device)
+        noise = torch.randn(slope.shape, generator=self._generator(slope), device=slope.device)
         warm = self._vector is not None and self._vector.shape == slope.shape
         base, share = (self._vector, FRESH) if warm and self._vector is not None else (slope, 1.0)
         size = base.norm()
         return noise if float(size) == 0 else base / size + share * noise / noise.norm()
 
 
-@dataclass(frozen=True, slots=True)
-class HessianTrace:
-    """tr H of the probe batch's loss: mean of vᵀHv over Rademacher v, new ones at each reading (Hutchinson 1989).
-
-    Unbiased; with 4 vectors the variance is ½(‖H‖²_F − Σ H²ᵢᵢ), so average over readings.
-    """
-
-    units: ClassVar[Mapping[str, str]] = {"hessian/trace": ""}
-    needs: ClassVar[tuple[str, ...]] = ("model", "probe", "loss_fn")
-    cost: ClassVar[str] = "4 Hessian products on the probe batch"
-
-    vectors: int = VECTORS
-
-    def start(self, loop: Loop) -> Gauge:
-        return _Trace(loop, self.vectors)
-
-
-@dataclass(slots=True)
-class _Trace:
-    loop: Loop
-    vectors: int
-    _random: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
-
-    def settle(self) -> Iterable[Reading]:
-        return ()
-
-    def measure(self, step: int) -> Iterable[Reading]:
-        def ask(slope: Tensor, product: Product) -> float:
-            signs = torch.Generator(slope.device).manual_seed(int(torch.randint(2**62, (), generator=self._random)))
-            return trace(product, slope, self.vectors, signs)
-
-        yield step, "hessian/trace", _with_hessian(self.loop, ask)[1]
-
-
-def trace(product: Product, like: Tensor, vectors: int, random: torch.Generator) -> float:
-    """Hutchinson's estimate of tr H from so many Rademacher vectors shaped as ``like`` (P,)."""
-    total = 0.0
-    for _ in range(vectors):
-        v = torch.randint(2, like.shape, generator=random, device=like.device).to(like.dtype) * 2 - 1
-        total += float(v.double() @ product(v).double())
-    return total / vectors
-
-
-def _with_hessian(loop: Loop, ask: Callable[[Tensor, Product], T]) -> tuple[Tensor, T]:
-    """(gradient (P,), what ``ask(gradient, v ↦ Hv)`` answers) on the probe batch."""
-    sight = loop.sight
-    assert loop.model is not None
-    assert loop.loss_fn is not None  # the probes state both
-    batch = sight.batch("probe")
-    with differentiable(loop.model) as model:
-        weights = weights_of(model)
-        loss = loop.loss_fn(batch.run(model), batch.y)
-        if loss.dim():
-            raise Unavailable("the loss function gives more than one number")
-        slopes = gradient(loss, weights, again=True)
-        slope = flat(slopes)
-        return slope, ask(slope, lambda v: products(slopes, weights, v))
+def trace(product: Product, like: Tensor, random: torch.Generator) -> float:
+    """Hutchinson's estimate of tr H from one Rademacher vector shaped as ``like`` (P,)."""
+    v = torch.randint(2, like.shape, generator=random, device=like.device).to(like.dtype) * 2 - 1
+    return float(v.double() @ product(v).double())
 
 
 def top_eigenpair(product: Product, start: Tensor) -> tuple[float, float, Tensor]:
@@ -141,11 +115,11 @@ def top_eigenpair(product: Product, start: Tensor) -> tuple[float, float, Tensor
     x = start / start.norm()
     hx = product(x)
     p = hp = None
-    for _ in range(PATIENCE - 1):
+    for done in range(1, PATIENCE):
         value = float(x @ hx)
         r = hx - value * x
         size = float(r.norm())
-        if size <= RESIDUAL * abs(value) / 3:  # well inside, so that λ has settled
+        if size == 0 or (done >= LEAST and size <= RESIDUAL * abs(value) / 2):  # well inside, so that λ has settled
             break
         r = _orthogonal(r / size, [x, *([] if p is None else [p])])
         if float(r.norm()) == 0:

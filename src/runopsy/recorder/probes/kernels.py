@@ -18,7 +18,7 @@ from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
 from runopsy.recorder.sight import Sight
 
 EXAMPLES = 32  # of the probe batch: each costs one gradient per output direction
-DIRECTIONS = 4  # of the outputs; a model with more has four fixed random ones
+DIRECTIONS = 4  # outputs at most that are taken one by one; of more, one fixed random combination
 SAMPLED = 1_000_000  # derivatives kept of one example: the kernel of a random million is that of all to 1 %
 GOLDEN = (5**0.5 - 1) / 2  # its multiples spread evenly over every period
 WHOLE = 10_000  # entries of a parameter that is kept whole however large the model is
@@ -28,8 +28,8 @@ WHOLE = 10_000  # entries of a parameter that is kept whole however large the mo
 class KernelVelocity:
     """1 − ⟨Θ, Θ'⟩ / (‖Θ‖‖Θ'‖) per step, between the kernels Θ = J Jᵀ (m, m) of this reading and the one before.
 
-    J (m, P): derivatives of the output for 32 probe examples in evaluation mode, summed over up to four
-    output directions (all of them for up to four outputs, else fixed random signs), averaged over positions.
+    J (m, P): derivatives of the output for 32 probe examples in evaluation mode, summed over
+    up to four outputs (of more, one fixed combination with random signs), averaged over positions.
     0: the kernel only scales, training is lazy. (Fort et al. 2020, arXiv 2010.15110.)
     """
 
@@ -132,10 +132,10 @@ def _sample(derivatives: Tensor, share: float) -> Tensor:
 
 
 def directions(outputs: int) -> list[Tensor]:
-    """Each output, or four fixed random directions of signs."""
+    """Each output, or one fixed random combination of signs."""
     if outputs <= DIRECTIONS:
         return list(torch.eye(outputs))
-    signs = torch.randint(2, (DIRECTIONS, outputs), generator=torch.Generator().manual_seed(0))
+    signs = torch.randint(2, (1, outputs), generator=torch.Generator().manual_seed(0))
     return list(signs.float() * 2 - 1)
 
 

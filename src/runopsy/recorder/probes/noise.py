@@ -42,18 +42,20 @@ class GradVariance:
     """tr Σ, the trace of the covariance of per-example gradients, unbiased, over 64 examples of the probe batch.
 
     n/(n − 1) · (mean ‖gᵢ‖² − ‖mean gᵢ‖²), in evaluation mode: dropout and batch statistics add nothing to it.
+    Of a model too large for single gradients, from the gradients of at least eight groups, times their size.
     """
 
     units: ClassVar[Mapping[str, str]] = {"grad/variance": ""}
     needs: ClassVar[tuple[str, ...]] = ("model", "probe", "loss_fn")
-    cost: ClassVar[str] = "gradients of 64 single examples"
+    cost: ClassVar[str] = "gradients of 64 examples, one by one or in groups"
 
     examples: int = EXAMPLES
 
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:
             moments = example_moments(loop.sight, self.examples)
-            _, s = noise_pieces(moments.square_of_mean, moments.mean_square, moments.n, 1)
+            _, s = noise_pieces(moments.square_of_mean, moments.mean_square, moments.n, moments.size)
+            loop.note("grad/variance", source=moments.source)
             yield step, "grad/variance", s
 
         return Simple(read)
@@ -72,7 +74,7 @@ class NoiseScale:
 
     units: ClassVar[Mapping[str, str]] = {"gns/g2": "", "gns/s": ""}
     needs: ClassVar[tuple[str, ...]] = ("model",)
-    cost: ClassVar[str] = "a norm of each micro-gradient, or gradients of 64 single examples"
+    cost: ClassVar[str] = "a norm of each micro-gradient, or gradients of 64 examples"
 
     examples: int = EXAMPLES
 
@@ -124,8 +126,8 @@ class _NoiseScale:
         if not self._can_take_examples():
             raise Unavailable("needs several backward passes a step, or probe= and loss_fn=")
         moments = example_moments(self.loop.sight, self.examples)
-        pieces = noise_pieces(moments.square_of_mean, moments.mean_square, moments.n, 1)
-        self._note(f"gradients of {moments.n} single examples of the probe batch, evaluation mode")
+        pieces = noise_pieces(moments.square_of_mean, moments.mean_square, moments.n, moments.size)
+        self._note(moments.source)
         yield from zip((step, step), ("gns/g2", "gns/s"), pieces, strict=True)
 
     def _can_take_examples(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
@@ -129,7 +129,7 @@ def hsic(k: Tensor, m: Tensor) -> Tensor:
     return unbiased
 
 
-def cka(k: Tensor, m: Tensor, alike: Callable[[Tensor, Tensor], Tensor] = hsic) -> Tensor | None:
+def cka(k: Tensor, m: Tensor) -> Tensor | None:
     """Debiased CKA of two Gram matrices; None where either holds no more than noise.
 
     Raises:
@@ -137,10 +137,10 @@ def cka(k: Tensor, m: Tensor, alike: Callable[[Tensor, Tensor], Tensor] = hsic) 
     """
     if len(k) < 4:
         raise Unavailable("needs at least four rows of features")
-    own = alike(k, k), alike(m, m)
+    own = hsic(k, k), hsic(m, m)
     if min(float(o) for o in own) <= 0:
         return None
-    return alike(k, m) / (own[0] * own[1]).sqrt()
+    return hsic(k, m) / (own[0] * own[1]).sqrt()
 
 
 def cca(x: Tensor, y: Tensor) -> Tensor | None:

@@ -1,0 +1,136 @@
+"""What single signals of the inside can honestly claim: noise scale, sharpness, canaries.
+
+Effective rank, gradient alignment, CKA and weight norms have no rule of their own: their direction depends on the
+architecture, and measured runs went both ways. They are named where they turn with a transition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from runopsy.errors import NotChecked
+from runopsy.model import Case, Event, Evidence, Severity
+from runopsy.rules.places import spacing_at
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoiseScale:
+    """The gradient noise scale at the end of the run, against the batch size.
+
+    Batches much smaller than it waste steps, much larger ones examples. It is a proxy of the critical batch size,
+    which takes several runs to measure. (McCandlish et al. 2018, arXiv 1812.06162.)
+    """
+
+    code: ClassVar[str] = "B03"
+    kinds: ClassVar[tuple[str, ...]] = ("noise_scale",)
+    needs: ClassVar[tuple[str, ...]] = ("gns/g2", "gns/s")
+
+    share: float = 0.2  # of the readings, the last: the scale changes along a run
+    blocks: float = 10  # of them, each left out once (jackknife): fewer say little of the error
+    readings: float = 20  # at least: the ratio of the means of fewer is off by a third nine times in ten
+    z: float = 1.645  # standard errors on either side that hold 90 % of a Gaussian
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        g2, s = case.signals["gns/g2"], case.signals["gns/s"]
+        step, at, of = np.intersect1d(g2.step, s.step, return_indices=True)
+        last = max(int(self.share * len(step)), int(self.readings))
+        if len(step) < last:
+            return
+        square, trace = g2.value[at][-last:], s.value[of][-last:]
+        parts = [(np.delete(square, b).mean(), np.delete(trace, b).mean()) for b in self._blocks(last)]
+        if min(mean for mean, _ in parts) <= 0:
+            return  # |G|² is not told from 0: the scale has no upper end
+        scale = float(trace.mean() / square.mean())
+        left_out = np.array([t / q for q, t in parts])
+        error = float(np.sqrt((len(parts) - 1) * left_out.var()))
+        if not 0 < self.z * error < scale:
+            return
+        low, high = scale - self.z * error, scale + self.z * error
+        size = case.run.config.get("batch_size")
+        batch = float(size) if isinstance(size, (int, float)) and not isinstance(size, bool) else None
+        says = f"examples, {low:.3g} to {high:.3g}" + (", against the batch size" if batch else "")
+        proof = (Evidence("gns", float(step[-1]), scale, batch, "examples", says),)
+        first = float(step[-last])
+        yield Event(
+            "noise_scale", self.code, first, Severity.INFO, proof, until=float(step[-1]), interval=(first, first)
+        )
+
+    def _blocks(self, count: int) -> list[np.ndarray]:
+        return np.array_split(np.arange(count), int(self.blocks))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EdgeOfStability:
+    """Sharpness reached what the learning rate allows: from there on, gradient descent itself keeps it there.
+
+    The largest Hessian eigenvalue meets (2 + 2β)/η under gradient descent with momentum β (Cohen et al. 2021,
+    arXiv 2103.00065). Adam has a threshold of its own, for a preconditioned Hessian that is not recorded.
+    """
+
+    code: ClassVar[str] = "H01"
+    kinds: ClassVar[tuple[str, ...]] = ("edge_of_stability",)
+    needs: ClassVar[tuple[str, ...]] = ("hessian/top", "lr")
+
+    share: float = 0.95  # of the threshold: the eigenvalue hovers around it, and its estimate comes from below
+    readings: float = 3  # in a row: one may be chance
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        momentum = self._momentum(case)
+        top, lr = case.signals["hessian/top"], case.signals["lr"]
+        rate = np.interp(top.step, lr.step, lr.value)
+        limit = (2 + 2 * momentum) / np.maximum(rate, 1e-300)
+        over = (top.value >= self.share * limit) & (rate > 0)
+        run = int(self.readings)
+        held = np.flatnonzero(np.convolve(over, np.ones(run), mode="valid") == run) if len(over) >= run else np.zeros(0)
+        if not len(held):
+            return
+        i = int(held[0])
+        at = float(top.step[i])
+        proof = (Evidence("hessian/top", at, float(top.value[i]), float(limit[i]), "", "against (2 + 2β)/η"),)
+        interval = (float(top.step[max(i - 1, 0)]), at)
+        resolution = spacing_at(top, at)
+        yield Event("edge_of_stability", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
+
+    def _momentum(self, case: Case) -> float:
+        name = str(case.run.config.get("optimizer", "")).lower()
+        if name not in ("sgd", "gd", "momentum"):
+            raise NotChecked(
+                f"its threshold is known for SGD, and the configuration says {name!r}"
+                if name
+                else "its threshold depends on the optimizer: config={'optimizer': 'SGD', 'momentum': 0.9} says which"
+            )
+        momentum = case.run.config.get("momentum", 0.0)
+        return float(momentum) if isinstance(momentum, (int, float)) else 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CanariesLearnt:
+    """Examples with random labels are fitted: memorization, measured directly."""
+
+    code: ClassVar[str] = "C01"
+    kinds: ClassVar[tuple[str, ...]] = ("canaries_learnt",)
+    needs: ClassVar[tuple[str, ...]] = ("canary/acc",)
+
+    half: float = 0.5  # of the way from where it began to 1: random labels can be known by heart only
+    rows: float = 3  # in a row: one may be chance
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        acc = case.signals["canary/acc"]
+        if len(acc) < self.rows:
+            return
+        began, run = float(acc.value[0]), int(self.rows)
+        limit = began + self.half * (1 - began)
+        held = np.flatnonzero(np.convolve(acc.value >= limit, np.ones(run), mode="valid") == run)
+        if not len(held):
+            return
+        i = int(held[0])
+        at = float(acc.step[i])
+        proof = (Evidence("canary/acc", at, float(acc.value[i]), limit, "", "accuracy on random labels"),)
+        interval = (float(acc.step[max(i - 1, 0)]), at)
+        yield Event(
+            "canaries_learnt", self.code, at, Severity.WARNING, proof, interval=interval, resolution=spacing_at(acc, at)
+        )
