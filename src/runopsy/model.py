@@ -392,6 +392,11 @@ class ConfigDiff:
     seeds: tuple[str, ...]  # keys among the differing ones that only choose random numbers
     known: bool  # whether both sides logged any setting
 
+    @property
+    def only_seeds(self) -> bool:
+        """Whether both sides wrote down what was set, and nothing of it differs but seeds."""
+        return self.known and bool(self.seeds) and len(self.seeds) == len(self.differing)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Laid:

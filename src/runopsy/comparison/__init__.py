@@ -12,11 +12,11 @@ import numpy as np
 from runopsy.autopsy import STANDARDS, analyze
 from runopsy.comparison import judging, separation
 from runopsy.comparison.alignment import ALIGNMENTS, Alignment, align, seconds_at
-from runopsy.comparison.configs import compare_configs, only_seeds
+from runopsy.comparison.configs import compare_configs
 from runopsy.comparison.gates import gates, hits
 from runopsy.comparison.judging import Row
 from runopsy.comparison.levels import cost, values
-from runopsy.comparison.pairing import MILESTONES, Slot, extra_events, extra_phases, middle, slots, sure
+from runopsy.comparison.pairing import MILESTONES, SURE, Slot, extra_events, extra_phases, middle, slots, sure
 from runopsy.comparison.seeds import ALPHA, Splits, Spot, chance
 from runopsy.comparison.separation import BY_FACTORS, Parting, separations
 from runopsy.errors import BadOption
@@ -79,10 +79,10 @@ def _compared(a: Sequence[Autopsy], b: Sequence[Autopsy], wanted: str | None) ->
     ]
     parted = separations(both, splits, axis)
     odds = _odds(splits, both, parts, parted)
-    seeds_alone = odds is not None and odds > ALPHA and splits.least_p <= ALPHA
-    if seeds_alone:
+    seeds_alone = config.only_seeds or (odds is not None and odds > ALPHA and splits.least_p <= ALPHA)
+    if seeds_alone and odds is not None:
         parted = [separation.by_seeds(p) for p in parted]
-    if seeds_alone or (odds is None and only_seeds(config)):
+    if seeds_alone:
         parts = [[judging.by_seeds(row) for row in part] for part in parts]
     phases, events, levels, costs = (tuple(row.difference for row in part) for part in parts)
     found = Comparison(
@@ -239,19 +239,18 @@ def _outcome(c: Comparison) -> str:
     if _identical(c.a, c.b):
         return "identical"
     rows = (*c.phases, *c.events, *c.values)
+    if c.config.only_seeds:
+        return "seed_noise"
     if c.chance is not None and c.least_p is not None:
         if c.least_p > ALPHA:
             return "undecided"
         return "different" if c.chance <= ALPHA else "seed_noise"
-    if only_seeds(c.config):
-        return "seed_noise"
-    if (
-        any(d.change is Change.REAL for d in rows)
-        or any(e.sure for e in c.extras)
-        or len({*c.verdicts[0], *c.verdicts[1]}) > 1
-    ):
+    verdicts = [x.verdict for x in (*c.a, *c.b)]
+    words_differ = len({v.name for v in verdicts}) > 1
+    words_sure = all(v.confidence is None or v.confidence >= SURE for v in verdicts)
+    if any(d.change is Change.REAL for d in rows) or any(e.sure for e in c.extras) or (words_differ and words_sure):
         return "different"
-    if any(d.change is Change.OPEN for d in (*c.phases, *c.events)):
+    if words_differ or any(d.change is Change.OPEN for d in (*c.phases, *c.events)):
         return "undecided"
     return "different" if any(s.outcome is Outcome.FOUND for s in c.separations) else "same"
 

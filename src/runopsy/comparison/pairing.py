@@ -14,7 +14,8 @@ SURE = 0.9  # confidence: phases that noise alone adds to a run have 0.80 to 0.8
 # Kinds of which a run has one that matters: wherever it lies, it answers to that of another run.
 MILESTONES = ("grokking", "memorization_onset", "double_descent_peak", "divergence")
 # A run has one of each, or none, and where it lies follows from the milestones or from the data.
-ONCE = (*MILESTONES, "genuine_grokking", "apparent_grokking", "first_mover", "epoch_steps")
+FOLLOWING = ("genuine_grokking", "apparent_grokking", "first_mover", "epoch_steps", "noise_scale")
+ONCE = (*MILESTONES, *FOLLOWING, "edge_of_stability", "canaries_learnt")
 
 
 @dataclass(frozen=True, slots=True)

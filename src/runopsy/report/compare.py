@@ -79,9 +79,9 @@ def _headline(c: Comparison) -> Iterator[Block]:
                 else "Not judged, as the runs are too few"
             )
             yield Prose(f"{lack}: {'; '.join(shifted(d) for d in open_)}.")
-    if c.outcome == "seed_noise" and c.chance is None:
+    if c.outcome == "seed_noise" and c.config.only_seeds:
         apart = [d for d in told_of(c) if d.by]
-        yield Prose(f"Between these two: {'; '.join(shifted(d) for d in apart)}." if apart else "No phase moves.")
+        yield Prose(f"Between the two: {'; '.join(shifted(d) for d in apart)}." if apart else "No phase moves.")
     yield from (Prose(text) for text in _caveats(c))
 
 
@@ -91,7 +91,7 @@ def _gist(c: Comparison) -> str:
     if c.outcome == "same":
         return "the phases, events and values agree within their intervals, and no curve parts beyond noise"
     if c.outcome == "seed_noise":
-        if c.chance is None:
+        if c.config.only_seeds or c.chance is None:
             return "the runs are set alike but for the seed: what differs between them is what a seed does"
         return f"seeds alone tell two such sets as far apart in {_odds(c.chance)}"
     if c.outcome == "undecided" and c.least_p is not None:

@@ -15,6 +15,9 @@ NAMES: Mapping[str, str] = {  # what moves when an event of the kind does
     "genuine_grokking": "genuine grokking",
     "apparent_grokking": "apparent grokking",
     "first_mover": "signals that moved before validation did",
+    "noise_scale": "a noise scale to compare the batch with",
+    "edge_of_stability": "the edge of stability",
+    "canaries_learnt": "learnt canaries",
     "epoch_steps": "steps of the training loss at the beginning of epochs",
 }
 SEVERAL: Mapping[str, tuple[str, str]] = {  # kinds of which a run may have many
