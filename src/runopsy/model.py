@@ -366,6 +366,7 @@ class Extra:
     side: str  # "a" or "b"
     steps: tuple[Position, ...]
     runs: int  # of that side
+    sure: bool = True  # False: a phase of which the autopsy itself is not sure
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,6 +391,11 @@ class ConfigDiff:
     left_out: tuple[str, ...]  # keys that differ and only name a run, a place or a time
     seeds: tuple[str, ...]  # keys among the differing ones that only choose random numbers
     known: bool  # whether both sides logged any setting
+
+    @property
+    def only_seeds(self) -> bool:
+        """Whether both sides wrote down what was set, and nothing of it differs but seeds."""
+        return self.known and bool(self.seeds) and len(self.seeds) == len(self.differing)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ import pytest
 
 import planted
 from runopsy import analyze
-from runopsy.comparison.configs import compare_configs, only_seeds
+from runopsy.comparison.configs import compare_configs
 
 HEALTHY = analyze(planted.healthy(last=400))
 
@@ -53,11 +53,11 @@ def test_keys_that_may_change_the_training_stay(key):
 
 
 def test_runs_that_differ_in_nothing_but_the_seed_are_known_as_such():
-    assert only_seeds(compare_configs(told({"lr": 1, "seed": 0}), told({"lr": 1, "seed": 1})))
-    assert only_seeds(compare_configs(told({"data_seed": 0, "seed": 0}), told({"data_seed": 3, "seed": 1})))
-    assert not only_seeds(compare_configs(told({"lr": 1, "seed": 0}), told({"lr": 2, "seed": 1})))
-    assert not only_seeds(compare_configs(told({"lr": 1}), told({"lr": 1})))
-    assert not only_seeds(compare_configs(told({}), told({"seed": 1})))
+    assert compare_configs(told({"lr": 1, "seed": 0}), told({"lr": 1, "seed": 1})).only_seeds
+    assert compare_configs(told({"data_seed": 0, "seed": 0}), told({"data_seed": 3, "seed": 1})).only_seeds
+    assert not compare_configs(told({"lr": 1, "seed": 0}), told({"lr": 2, "seed": 1})).only_seeds
+    assert not compare_configs(told({"lr": 1}), told({"lr": 1})).only_seeds
+    assert not compare_configs(told({}), told({"seed": 1})).only_seeds
 
 
 def test_sets_with_the_same_values_on_both_sides_are_equal():

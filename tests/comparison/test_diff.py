@@ -119,6 +119,15 @@ def test_values_are_taken_at_the_last_place_that_both_reach():
     assert end.middle_a == pytest.approx(end.middle_b, rel=0.05)
 
 
+def test_a_phase_that_is_not_sure_is_no_difference_that_is():
+    learnt = next(p for p in EARLY.phases if p.label == "converged")
+    doubtful = replace(EARLY, phases=tuple(replace(p, confidence=0.8) if p is learnt else p for p in EARLY.phases))
+    without = replace(EARLY, phases=EARLY.phases[:-1], transitions=EARLY.transitions[:-1])
+    surely, perhaps = (diff(x, without).extras[0] for x in (EARLY, doubtful))
+    assert (surely.what, surely.sure, perhaps.what, perhaps.sure) == ("converged", True, "converged", False)
+    assert row(diff(doubtful, LATE), "begins", "converged").change is Change.OPEN
+
+
 # --- alignments ----------------------------------------------------------------------------------
 
 
@@ -184,6 +193,14 @@ def test_a_difference_within_the_scatter_of_the_seeds_is_seed_noise():
     c = diff(seeds(1500, 0), seeds(1530, 100))
     assert c.outcome == "seed_noise"
     assert c.chance > 0.1
+    assert row(c, "event", "grokking").change is Change.NONE
+
+
+def test_sets_that_differ_in_their_seeds_alone_are_seed_noise_however_far_apart():
+    a, b = ([replace(x.run, config={"lr": 0.1, "seed": 10 * side + k}) for k, x in enumerate(s)]
+            for side, s in enumerate((seeds(1200, 0), seeds(2000, 100))))  # fmt: skip
+    c = diff(a, b)
+    assert c.outcome == "seed_noise"
     assert row(c, "event", "grokking").change is Change.NONE
 
 

@@ -84,7 +84,7 @@ def test_a_pair_that_differs_in_its_seed_alone_is_seed_noise_with_what_the_seed_
     a, b = (replace(x.run, config={"lr": 0.1, "seed": k}) for k, x in enumerate((EARLY, LATE)))
     text = flat(render(diff(a, b)))
     assert "WITHIN SEED NOISE the runs are set alike but for the seed" in text
-    assert "Between these two: generalisation (grokking) comes" in text
+    assert "Between the two: generalisation (grokking) comes" in text
     assert "as a seed does" in text
     assert "1 other setting is equal." in text
 

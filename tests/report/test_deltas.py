@@ -66,7 +66,7 @@ def test_separations_extras_and_settings_have_their_keys(told):
     assert {s["outcome"] for s in told["separations"]} <= {"found", "quiet", "not_checked"}
     assert told["config"] == {"known": False, "differing": {}, "equal": 0, "left_out": [], "seeds": []}
     extras = diff(A, analyze(planted.healthy())).to_dict()["extras"]
-    assert all(set(e) == {"kind", "what", "side", "steps", "runs"} and e["side"] in ("a", "b") for e in extras)
+    assert all(set(e) == {"kind", "what", "side", "steps", "runs", "sure"} and e["side"] in ("a", "b") for e in extras)
 
 
 def test_sets_tell_every_run_and_the_odds():

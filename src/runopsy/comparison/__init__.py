@@ -12,11 +12,11 @@ import numpy as np
 from runopsy.autopsy import STANDARDS, analyze
 from runopsy.comparison import judging, separation
 from runopsy.comparison.alignment import ALIGNMENTS, Alignment, align, seconds_at
-from runopsy.comparison.configs import compare_configs, only_seeds
+from runopsy.comparison.configs import compare_configs
 from runopsy.comparison.gates import gates, hits
 from runopsy.comparison.judging import Row
 from runopsy.comparison.levels import cost, values
-from runopsy.comparison.pairing import MILESTONES, Slot, extra_events, extra_phases, middle, slots
+from runopsy.comparison.pairing import MILESTONES, SURE, Slot, extra_events, extra_phases, middle, slots, sure
 from runopsy.comparison.seeds import ALPHA, Splits, Spot, chance
 from runopsy.comparison.separation import BY_FACTORS, Parting, separations
 from runopsy.errors import BadOption
@@ -25,7 +25,7 @@ from runopsy.standards import Standards
 
 __all__ = ["ALIGNMENTS", "ALPHA", "diff", "gates", "hits"]
 
-ONE_COLUMN = 0.005  # of a run: what a terminal of 200 columns draws in one
+NOTICE = 0.01  # of a run: boundaries of phases that lie closer are one; the first few rows decide which comes first
 
 Subject: TypeAlias = "Autopsy | Run | str | os.PathLike[str]"
 
@@ -79,10 +79,10 @@ def _compared(a: Sequence[Autopsy], b: Sequence[Autopsy], wanted: str | None) ->
     ]
     parted = separations(both, splits, axis)
     odds = _odds(splits, both, parts, parted)
-    seeds_alone = odds is not None and odds > ALPHA and splits.least_p <= ALPHA
-    if seeds_alone:
+    seeds_alone = config.only_seeds or (odds is not None and odds > ALPHA and splits.least_p <= ALPHA)
+    if seeds_alone and odds is not None:
         parted = [separation.by_seeds(p) for p in parted]
-    if seeds_alone or (odds is None and only_seeds(config)):
+    if seeds_alone:
         parts = [[judging.by_seeds(row) for row in part] for part in parts]
     phases, events, levels, costs = (tuple(row.difference for row in part) for part in parts)
     found = Comparison(
@@ -134,28 +134,23 @@ def _phase_rows(
     both: Sequence[Autopsy], split: int, splits: Splits, axis: Alignment, story: Sequence[Slot]
 ) -> list[Row]:
     """Where each phase of the story begins, and how long it lasts, where both sides have it."""
-    rows = []
-    one_count = len({x.axis for x in both}) == 1
+    rows: list[Row] = []
     for slot in story:
         if not _shared(slot.phases, split):
             continue
-        begins = [_begins(x, k, axis, i) for i, (x, k) in enumerate(zip(both, slot.phases, strict=True))]
-        lasts = [_lasts(x, k) for x, k in zip(both, slot.phases, strict=True)]
-        if axis.name != "phase" and any(
-            k for k in slot.phases
-        ):  # with all at the start of the run there is no question
-            scale = _elapsed(
-                axis,
-                [None if k is None else x.phases[k].start for x, k in zip(both[:split], slot.phases, strict=False)],
-                both,
-            )
-            least = _least(both, axis)
-            rows.append(
-                _row(splits, split, begins, scale=scale, least=least, kind="begins", what=slot.label, unit=axis.name)
-            )
-        if one_count and any(s.at is not None for s in lasts[:split]) and any(s.at is not None for s in lasts[split:]):
-            least = ONE_COLUMN * min(x.last - x.first for x in both)
-            rows.append(_row(splits, split, lasts, least=least, kind="lasts", what=slot.label, unit=both[0].axis))
+        told = list(zip(both, slot.phases, strict=True))
+        found = []
+        if axis.name != "phase" and any(slot.phases):  # with all at the start of the run there is no question
+            begins = [_begins(x, k, axis, i) for i, (x, k) in enumerate(told)]
+            scale = _elapsed(axis, [None if k is None else x.phases[k].start for x, k in told[:split]], both)
+            named = {"kind": "begins", "what": slot.label, "unit": axis.name}
+            found.append(_row(splits, split, begins, scale=scale, least=_least(both, axis), **named))
+        lasts = [_lasts(x, k) for x, k in told]
+        if len({x.axis for x in both}) == 1 and _shared([s.at for s in lasts], split):
+            least = NOTICE * min(x.last - x.first for x in both)
+            found.append(_row(splits, split, lasts, least=least, kind="lasts", what=slot.label, unit=both[0].axis))
+        pair_is_sure = len(both) > 2 or all(sure(x.phases[k]) for x, k in told if k is not None)
+        rows += found if pair_is_sure else [judging.doubted(row) for row in found]
     return rows
 
 
@@ -187,10 +182,10 @@ def _row(
 
 
 def _least(both: Sequence[Autopsy], axis: Alignment) -> float:
-    """Boundaries that would be drawn as one are one; on the axis of the loss, 2 % of it."""
+    """Boundaries that lie very close are one; on the axis of the loss, those within 2 % of it."""
     if not axis.counts:
         return float(BY_FACTORS / np.log(10))
-    return ONE_COLUMN * min(axis.place(i, x.last) - axis.place(i, x.first) for i, x in enumerate(both))
+    return NOTICE * min(axis.place(i, x.last) - axis.place(i, x.first) for i, x in enumerate(both))
 
 
 def _shared(found: Sequence[object], split: int) -> bool:
@@ -244,15 +239,18 @@ def _outcome(c: Comparison) -> str:
     if _identical(c.a, c.b):
         return "identical"
     rows = (*c.phases, *c.events, *c.values)
+    if c.config.only_seeds:
+        return "seed_noise"
     if c.chance is not None and c.least_p is not None:
         if c.least_p > ALPHA:
             return "undecided"
         return "different" if c.chance <= ALPHA else "seed_noise"
-    if only_seeds(c.config):
-        return "seed_noise"
-    if any(d.change is Change.REAL for d in rows) or c.extras or len({*c.verdicts[0], *c.verdicts[1]}) > 1:
+    verdicts = [x.verdict for x in (*c.a, *c.b)]
+    words_differ = len({v.name for v in verdicts}) > 1
+    words_sure = all(v.confidence is None or v.confidence >= SURE for v in verdicts)
+    if any(d.change is Change.REAL for d in rows) or any(e.sure for e in c.extras) or (words_differ and words_sure):
         return "different"
-    if any(d.change is Change.OPEN for d in (*c.phases, *c.events)):
+    if words_differ or any(d.change is Change.OPEN for d in (*c.phases, *c.events)):
         return "undecided"
     return "different" if any(s.outcome is Outcome.FOUND for s in c.separations) else "same"
 

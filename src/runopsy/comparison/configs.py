@@ -37,11 +37,6 @@ def compare_configs(a: Sequence[Autopsy], b: Sequence[Autopsy]) -> ConfigDiff:
     )
 
 
-def only_seeds(config: ConfigDiff) -> bool:
-    """Whether both sides wrote down what was set, and nothing of it differs but seeds."""
-    return config.known and bool(config.seeds) and len(config.seeds) == len(config.differing)
-
-
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings as dotted keys; an empty table is a value."""
     flat: dict[str, Any] = {}

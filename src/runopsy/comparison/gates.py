@@ -61,7 +61,7 @@ def _met(c: Comparison, gate: Gate) -> bool:
         return set(c.verdicts[0]) != set(c.verdicts[1])
     if gate.word in PRESENCE:
         side = "b" if gate.word == "new" else "a"
-        return any(e.what == gate.kind and e.side == side for e in c.extras)
+        return any(e.what == gate.kind and e.side == side and e.sure for e in c.extras)
     sign = 1 if gate.word == "later" else -1
     real = [d for d in (*c.events, *c.phases) if d.kind != "lasts" and d.change is Change.REAL]
     return any(d.what == gate.kind and d.by is not None and sign * d.by > 0 for d in real)

@@ -38,7 +38,7 @@ def weigh(
         a: one spot per run.
         b: likewise.
         scale: what the difference is a share of; default: A's own middle value; 0 where a share means nothing.
-        least: where an interval is not known, a difference up to this is beneath notice.
+        least: a difference up to this is beneath notice, whatever the intervals say.
         named: ``kind``, ``what``, ``unit`` and ``at`` of the difference.
     """
     score = scores([*a, *b])
@@ -71,6 +71,12 @@ def unjudged(row: Row) -> Row:
     return Row(replace(row.difference, change=Change.OPEN, p=None), np.zeros_like(row.score))
 
 
+def doubted(row: Row) -> Row:
+    """The same difference of something that may not be there: it is not claimed to be real."""
+    settled = Change.OPEN if row.difference.change is Change.REAL else row.difference.change
+    return replace(row, difference=replace(row.difference, change=settled))
+
+
 def by_seeds(row: Row) -> Row:
     """The same difference, known to be one that seeds make."""
     if row.difference.kind in CLOCKED:
@@ -88,12 +94,10 @@ def _beyond(known: bool, p: float | None, least_p: float) -> Change:
 
 
 def _equal(by: float | None, least: float, a: tuple[float, float] | None, b: tuple[float, float] | None) -> bool:
-    """A difference within the intervals is none."""
-    if by == 0:
+    """A difference within the intervals is none, and neither is one beneath notice."""
+    if by is not None and abs(by) <= least:
         return True
-    if a is None or b is None:
-        return by is not None and abs(by) <= least
-    return a[0] <= b[1] and b[0] <= a[1]
+    return a is not None and b is not None and a[0] <= b[1] and b[0] <= a[1]
 
 
 def _middle(values: Sequence[float | None]) -> float | None:

@@ -9,7 +9,7 @@ import numpy as np
 from runopsy.comparison.alignment import Alignment, seconds_at
 from runopsy.comparison.judging import Row, unjudged, weigh
 from runopsy.comparison.seeds import Splits, Spot
-from runopsy.model import Autopsy, Position, Positions, Segments
+from runopsy.model import Autopsy, Position, Positions, Segments, Values
 
 JUDGED = ("train/loss", "train/acc", "val/loss", "val/acc")
 Z = 1.645  # standard errors on either side that hold 90 % of a Gaussian
@@ -66,14 +66,19 @@ def cost(autopsies: Sequence[Autopsy], split: int, splits: Splits) -> list[Row]:
 
 
 def _at(s: Segments, place: Positions, where: Position) -> Spot:
-    return _give_or_take(s, float(np.interp(where, place, s.curve)), float(np.interp(where, place, s.spread)))
+    return _give_or_take(s, float(np.interp(where, place, s.curve)), float(np.interp(where, place, _error(s))))
 
 
 def _best(s: Segments, place: Positions, until: Position) -> Spot:
     last = max(int(np.searchsorted(place, until, side="right")), 1)
     sign = _sign(s)
     i = int(np.argmax(sign * s.curve[:last]))
-    return _give_or_take(s, float(s.curve[i]), float(s.spread[i]))
+    return _give_or_take(s, float(s.curve[i]), float(_error(s)[i]))
+
+
+def _error(s: Segments) -> Values:
+    """Of the fit over its whole stretch or of the rows nearby, whichever is larger: at its end a fit is least sure."""
+    return np.maximum(s.spread, np.nan_to_num(s.natural_error, posinf=0.0))
 
 
 def _give_or_take(s: Segments, value: float, error: float) -> Spot:
@@ -98,7 +103,7 @@ def _target(curves: Sequence[Segments], split: int) -> float:
 
 def _reaches(x: Autopsy, s: Segments, target: float) -> Spot:
     """The logged place by which a fitted curve first is as good, and by which give or take its error."""
-    sign, error = _sign(s), np.maximum(s.spread, np.nan_to_num(s.natural_error, posinf=0.0))
+    sign, error = _sign(s), _error(s)
 
     def first(shift: float) -> Position | None:
         there = np.flatnonzero(sign * (s.curve - target) + shift * error >= 0)

@@ -118,7 +118,7 @@ def _curves(name: str, autopsies: Sequence[Autopsy], axis: Alignment) -> _Curves
     rows = min(shared, key=len)
     if len(rows) < FEWEST:
         return None
-    values = np.array([np.interp(rows, place, value) for place, value in told])
+    values = np.array([_at(rows, place, value) for place, value in told])
     everything = np.concatenate([value for _, value in told])
     if name.endswith(("loss", "norm")) and float(everything.min()) > 0:
         return _Curves(rows, np.log(values), BY_FACTORS)
@@ -127,9 +127,17 @@ def _curves(name: str, autopsies: Sequence[Autopsy], axis: Alignment) -> _Curves
     return _Curves(rows, values, OF_RANGE * float(np.ptp(everything)))
 
 
+def _at(rows: Positions, place: Positions, value: Values) -> Values:
+    """A curve's values there, which it may have without reading between its rows."""
+    return value if np.array_equal(rows, place) else np.interp(rows, place, value)
+
+
 def _on(axis: Alignment, run: int, step: Positions, value: Values) -> tuple[Positions, Values]:
     """The rows on the common axis; those that fall on one place are averaged."""
-    place, where = np.unique(axis.maps[run](step), return_inverse=True)
+    place = axis.maps[run](step)
+    if np.all(place[1:] > place[:-1]):
+        return place, value
+    place, where = np.unique(place, return_inverse=True)
     return place, np.bincount(where, value) / np.bincount(where)
 
 

@@ -73,11 +73,15 @@ def _headline(c: Comparison) -> Iterator[Block]:
         if still:
             yield Prose(f"Not moved beyond {noise(c)}: {', '.join(subject(d) for d in still)}.")
         if open_:
-            lack = "Not judged, as no interval is known" if c.chance is None else "Not judged, as the runs are too few"
+            lack = (
+                "Not judged, as the phases or their places are not sure"
+                if c.chance is None
+                else "Not judged, as the runs are too few"
+            )
             yield Prose(f"{lack}: {'; '.join(shifted(d) for d in open_)}.")
-    if c.outcome == "seed_noise" and c.chance is None:
+    if c.outcome == "seed_noise" and c.config.only_seeds:
         apart = [d for d in told_of(c) if d.by]
-        yield Prose(f"Between these two: {'; '.join(shifted(d) for d in apart)}." if apart else "No phase moves.")
+        yield Prose(f"Between the two: {'; '.join(shifted(d) for d in apart)}." if apart else "No phase moves.")
     yield from (Prose(text) for text in _caveats(c))
 
 
@@ -87,7 +91,7 @@ def _gist(c: Comparison) -> str:
     if c.outcome == "same":
         return "the phases, events and values agree within their intervals, and no curve parts beyond noise"
     if c.outcome == "seed_noise":
-        if c.chance is None:
+        if c.config.only_seeds or c.chance is None:
             return "the runs are set alike but for the seed: what differs between them is what a seed does"
         return f"seeds alone tell two such sets as far apart in {_odds(c.chance)}"
     if c.outcome == "undecided" and c.least_p is not None:
@@ -97,7 +101,7 @@ def _gist(c: Comparison) -> str:
     if told:
         return "; ".join([*told[:MOST], *(["and more"] if len(told) > MOST else [])])
     if c.outcome == "undecided":
-        return "the phases lie at different places, and nothing says how sure these places are"
+        return "the phases lie at different places, of which the logs are not sure"
     return _beyond_phases(c)
 
 
@@ -106,7 +110,7 @@ def _what_differs(c: Comparison) -> Iterator[str]:
     moved = _with(c, Change.REAL)
     for kind in ("event", "phase"):
         yield from (shifted(d) for d in moved if (d.kind == "event") == (kind == "event"))
-        yield from (lone(e) for e in c.extras if e.kind == kind)
+        yield from (lone(e) for e in c.extras if e.kind == kind and e.sure)
 
 
 def _verdicts(c: Comparison) -> list[str]:

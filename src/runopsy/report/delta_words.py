@@ -15,6 +15,9 @@ NAMES: Mapping[str, str] = {  # what moves when an event of the kind does
     "genuine_grokking": "genuine grokking",
     "apparent_grokking": "apparent grokking",
     "first_mover": "signals that moved before validation did",
+    "noise_scale": "a noise scale to compare the batch with",
+    "edge_of_stability": "the edge of stability",
+    "canaries_learnt": "learnt canaries",
     "epoch_steps": "steps of the training loss at the beginning of epochs",
 }
 SEVERAL: Mapping[str, tuple[str, str]] = {  # kinds of which a run may have many
@@ -66,7 +69,8 @@ def lone(e: Extra) -> str:
     first = place(round(e.steps[0]) if e.steps[0] >= 1 else e.steps[0])
     runs = f" ({e.runs} runs)" if e.runs > 1 else ""
     if e.kind == "phase":
-        return f"only {side} has a {plain(e.what)} phase, from {first} on{runs}"
+        perhaps = "" if e.sure else ", which is not sure"
+        return f"only {side} has a {plain(e.what)} phase, from {first} on{runs}{perhaps}"
     if e.what in SEVERAL:
         one, many = SEVERAL[e.what]
         told = f"{one} at {first}" if n == 1 else f"{n} {many}, the first at {first}"
@@ -110,7 +114,7 @@ def judged(c: Comparison, d: Difference) -> str:
     if d.kind in ("wall", "pace"):
         return ""  # what else a machine did no log can say
     if d.change is Change.OPEN:
-        return "no interval" if c.chance is None else "too few runs"
+        return "not sure" if c.chance is None else "too few runs"
     inside = d.interval_a is not None and d.interval_b is not None and _meet(d.interval_a, d.interval_b)
     if inside:
         return "within the intervals"

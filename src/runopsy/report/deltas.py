@@ -73,7 +73,14 @@ def _difference(d: Difference) -> dict[str, Any]:
 
 
 def _extra(e: Extra) -> dict[str, Any]:
-    return {"kind": e.kind, "what": e.what, "side": e.side, "steps": [position(s) for s in e.steps], "runs": e.runs}
+    return {
+        "kind": e.kind,
+        "what": e.what,
+        "side": e.side,
+        "steps": [position(s) for s in e.steps],
+        "runs": e.runs,
+        "sure": e.sure,
+    }
 
 
 def _separation(s: Separation) -> dict[str, Any]:
