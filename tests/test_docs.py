@@ -74,7 +74,7 @@ def test_every_python_block_runs(code, here):
 
 
 def test_every_command_is_in_the_readme():
-    for command in [c.callback.__name__ for c in cli.app.registered_commands if c.callback] + ["lab"]:
+    for command in [c.name or c.callback.__name__ for c in cli.app.registered_commands if c.callback] + ["lab"]:
         assert f"runopsy {command}" in README
 
 

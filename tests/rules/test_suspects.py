@@ -49,7 +49,13 @@ def test_validation_that_only_began_late_may_be_overfitted():
 @pytest.mark.parametrize(("start", "found"), [(10.8, ["Q03"]), (4.2, [])])
 def test_a_language_model_without_loss_is_named_and_a_small_vocabulary_is_not(start, found):
     loss = planted.noisy(0.02 + start * np.exp(-STEP / 200), 0.02)
-    assert [code for code, _ in suspects(train__loss=loss, val__loss=loss * 1.01)[0]] == found
+    counted = {"train__loss": loss, "val__loss": loss * 1.01, "tokens": 1024.0 * STEP}
+    assert [code for code, _ in suspects(**counted)[0]] == found
+
+
+def test_a_loss_near_zero_is_no_suspect_where_nothing_speaks_of_text():
+    loss = planted.noisy(0.02 + 10.8 * np.exp(-STEP / 200), 0.02)
+    assert suspects(train__loss=loss, val__loss=loss * 1.01)[0] == []
 
 
 def test_validation_that_repeats_training_is_named():

@@ -46,14 +46,14 @@ MEANS: Mapping[str, str] = {
     "edge_of_stability": "sharpness reached what the learning rate allows, which gradient descent by itself does",
     "noise_scale": "the gradient noise scale at the end, about",
     "departure": "a signal leaves the band of its beginning (the founding rule, which noise alone often sets off)",
-    "first_mover": "moved before validation accuracy did, which makes them no cause",
+    "first_mover": "what came before validation accuracy, which makes it no cause",
     "genuine_grokking": "the representation learnt with the late gain",
     "apparent_grokking": "the late gain is the readout's, not the representation's",
 }
 SAID = ("loss_spike", "lr_change", "not_finite", "transition", "batch_size_change", "epoch_steps", "genuine_grokking",
         "apparent_grokking")  # fmt: skip  # the evidence says more
 FEW = 3  # signals that a sentence names; the evidence lists them all
-NAMED = ("suspect", "data_change", "unconfirmed_change", "departure")  # and which signal it was
+NAMED = ("suspect", "data_change", "unconfirmed_change", "departure", "first_mover")  # and which signal it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +142,10 @@ def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) 
         text += f", against batches of {number(limit)}" if (limit := event.evidence[0].limit) else ""
     if event.kind in NAMED:
         text += f": {'; '.join(f'{e.signal} {e.says}' for e in event.evidence[:FEW])}"
-    if event.kind == "first_mover":  # how far before is in the evidence
-        text = f"{', '.join(e.signal for e in event.evidence[:FEW])} {text}"
     if event.kind == "grokking":
         text += _grokking(autopsy, event)
     if event.interval is None:
-        text += "" if event.kind == "first_mover" else "; where exactly is unresolved"
+        text += "; where exactly is unresolved"
     elif event.interval[1] - event.interval[0] > 0.01 * max(event.step - autopsy.first, 1):
         text += f"; between {place(event.interval[0])} and {place(event.interval[1])}"
     return Finding(plain(event.kind), SEVERITY[event.severity], where, text, tuple(ref for ref, _ in proof))

@@ -254,7 +254,7 @@ class MemorizationOnset:
         )
         ends = [train.first(made >= share) for share in (self.share - self.about, self.share + self.about)]
         low, high = (at if end is None else end for end in ends)
-        low = max([case.first, *train.step[train.step < low]])  # it was passed after the point before
+        low = float(max([case.first, *train.step[train.step < low]]))  # it was passed after the point before
         return [self._event(case, Place(at, (low, high)), proof)]
 
     def _turns(self, case: Case, train: Curve, val: Curve) -> list[Event]:

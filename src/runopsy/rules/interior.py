@@ -38,8 +38,8 @@ class NoiseScale:
         g2, s = case.signals["gns/g2"], case.signals["gns/s"]
         step, at, of = np.intersect1d(g2.step, s.step, return_indices=True)
         last = max(int(self.share * len(step)), int(self.readings))
-        if len(step) < last:
-            return
+        if len(step) < last or any(e.kind == "divergence" for e in case.events):
+            return  # of a run that has left, the end says nothing
         square, trace = g2.value[at][-last:], s.value[of][-last:]
         parts = [(np.delete(square, b).mean(), np.delete(trace, b).mean()) for b in self._blocks(last)]
         if min(mean for mean, _ in parts) <= 0:

@@ -78,7 +78,7 @@ class FirstMovers:
     def _proof(self, case: Case, name: str, at: Position, moved: Position) -> Evidence:
         line = curve(case, name)
         assert line is not None  # as it has a date
-        says = f"{moved - at:,.0f} {case.run.axis}s before it, by {self.share:.0%} of its own change"
+        says = f"made {self.share:.0%} of its change {moved - at:,.0f} {case.run.axis}s before it"
         return Evidence(name, nearest(case.signals[name], at), line.at(at), line.at(moved), "", says)
 
 

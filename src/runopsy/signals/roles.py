@@ -30,6 +30,7 @@ A_SHARE = (
 )
 PERCENT_TO = 100.5
 ERROR_FROM = 0.4  # an error rate starts near 1 - chance: at 0.5 for two classes, and it may have fallen a little
+ROSE = 1.5  # x where it began: an error rate seldom rises above that, an accuracy that learns does
 FALLEN = 0.5  # of its start, at the end: an accuracy that lost so much while the loss fell by half is none
 SAME_UNIT = 10.0  # × between the first values of two accuracies: nearer, and both are in percent, where one is
 
@@ -259,11 +260,16 @@ def _error(role: Role) -> str:
 
 
 def _falls_with(role: Role, losses: Mapping[str, Role], tracks: Mapping[str, Track]) -> bool:
-    """From above a half to less than half of that, while the loss of its side, or of training, falls to half too."""
+    """From above a half to less than half of that, while the loss of its side, or of training, falls to half too.
+
+    And it was never higher than at the start: an accuracy that rose before has collapsed.
+    """
     loss = losses.get(role.role.partition("/")[0], losses.get("train"))
     if loss is None or loss.logarithm:
         return False
     start, end = (v * role.scale for v in _ends(tracks[role.track]))
+    if _range(tracks[role.track])[1] * role.scale > ROSE * _first(tracks[role.track]) * role.scale:
+        return False
     loss_start, loss_end = _ends(tracks[loss.track])
     return start > ERROR_FROM and end < FALLEN * start and 0 < loss_end < FALLEN * loss_start
 
