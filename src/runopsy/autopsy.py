@@ -103,10 +103,12 @@ def _concluded(
     """Phases, transitions and verdict, each with how sure it is; without a training loss, a verdict alone."""
     if "train/loss" not in case.segments:
         return (), (), verdicts.judge(case, None, events, standards.verdict)
-    committee = doubt.ask(case, events, standards)
-    named = phases.name(case, committee.grid, committee.own)
+    gone = phases.divergence(events)
+    grid = phases.grid(case, gone)
+    named = phases.name(case, grid, phases.spells(case, grid, gone, standards.phases))
     turns = phases.transitions(case, named, events, standards.phases)
     verdict = verdicts.judge(case, named[-1].label, events, standards.verdict)
+    committee = doubt.ask(case, events, standards)
     return doubt.weigh(committee, named, turns, verdict, standards.phases.window)
 
 

@@ -39,6 +39,7 @@ T = TypeVar("T", bound=Thresholds)
 
 MEMBERS = 16  # a share of sixteen is known to a tenth, which is as fine as anybody reads it
 FACTOR = 0.35  # standard deviation of a threshold's logarithm: two readers seldom differ by more than a factor of 2
+EVERY = 2  # points of the grid that members read: twice as fine moves no interval
 KNOTS = 12  # of the smooth error, even in log elapsed steps: about as many stretches as a long run has
 TAIL = 0.1  # of the members' answers beyond either end of a 90 % interval: they differ more than the noise makes them
 # What agreement was worth where the truth is known (make bench-confidence: the labelled runs as they are, thinned and
@@ -46,7 +47,7 @@ TAIL = 0.1  # of the members' answers beyond either end of a 90 % interval: they
 # are right. Of verdicts every one was, but 25 runs cannot show more than 26 in 27.
 PHASE_AGREED, PHASE_RIGHT = (0.0, 0.5, 0.8, 1.0), (0.8, 0.85, 0.92, 0.95)
 VERDICT_AGREED, VERDICT_RIGHT = (0.0, 0.5, 0.9, 1.0), (0.6, 0.85, 0.95, 0.96)
-FIRST_ROWS = 2  # the start of a curve is the median of five rows, so that two of them may already have learnt
+FIRST_ROWS = 1  # points of the members' grid, two rows of the log: the start of a curve is the median of five
 HEARD = 0.5  # of the members that must know a transition for it to have a place
 
 
@@ -55,7 +56,6 @@ class Committee:
     """What its members said."""
 
     grid: Positions  # (g,)
-    own: list[phases.Spell]  # what is said with our own thresholds
     labels: NDArray[np.str_]  # (members, g)
     words: tuple[str, ...]  # (members,) verdicts
 
@@ -69,7 +69,7 @@ def ask(case: Case, events: Sequence[Event], standards: Standards) -> Committee:
     late = [r for r in standards.rules if isinstance(r, (Grokking, DoubleDescent)) and {*r.needs} <= {*case.segments}]
     others = [e for e in events if e.code not in {rule.code for rule in late}]
     gone = phases.divergence(events)
-    grid = phases.grid(case, gone)
+    grid = phases.grid(case, gone)[::EVERY]
     labels, words = [], []
     for draw in np.random.default_rng(0).spawn(MEMBERS):
         own = replace(case, segments=_shaken(case.segments, draw), events=tuple(others))
@@ -79,7 +79,7 @@ def ask(case: Case, events: Sequence[Event], standards: Standards) -> Committee:
         told = phases.spells(own, grid, gone, other(standards.phases, draw))
         labels.append([said for a, b, said in told for _ in range(b - a)])
         words.append(verdicts.word(own, told[-1][2], own.events, other(standards.verdict, draw)))
-    return Committee(grid, phases.spells(case, grid, gone, standards.phases), np.array(labels), tuple(words))
+    return Committee(grid, np.array(labels), tuple(words))
 
 
 def other(one: T, draw: np.random.Generator) -> T:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from runopsy import phases, verdicts
@@ -28,7 +28,7 @@ class Standards:
 
 def values(thresholds: Thresholds) -> dict[str, Any]:
     """Name → value of one rule's or one set of criteria's thresholds; those of a single signal as ``name [signal]``."""
-    named: dict[str, Any] = asdict(thresholds)  # type: ignore[call-overload]  # every one of them is a dataclass
+    named = {field.name: getattr(thresholds, field.name) for field in fields(thresholds)}  # type: ignore[arg-type]  # every one of them is a dataclass
     own = named.pop("own", {})
     return named | {f"{name} [{signal}]": value for signal, said in own.items() for name, value in said.items()}
 

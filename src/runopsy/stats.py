@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,8 @@ ENOUGH_BLOCKS = 24  # second differences of block means that a median is trusted
 
 def first_spacing(steps: Floats) -> float:
     """The distance between the first values: what is told apart at the start, also where logging thins out later."""
-    return float(np.median(np.diff(steps[:FIRST_ROWS]))) if len(steps) > 1 else 1.0
+    few = steps[:FIRST_ROWS].tolist()  # plain Python: ten times faster than NumPy on so few, and asked very often
+    return median(b - a for a, b in pairwise(few)) if len(few) > 1 else 1.0
 
 
 def at_start(values: Floats) -> float:

@@ -14,6 +14,7 @@ from runopsy.stats import at_start, first_spacing
 
 Bools = NDArray[np.bool_]
 
+GROUND = ("train/loss", "train/acc")  # these count where they are better than ever before
 WATCHED = ("train/loss", "train/acc", "val/loss", "val/acc")
 
 
@@ -47,7 +48,8 @@ class Motion:
 def read(case: Case, grid: Positions, diverged_from: Position | None, criteria: Criteria) -> Readings:
     """One reading for each point of the grid."""
     raw = {n: _motion(s, grid, case.first, criteria) for n, s in case.segments.items() if n in WATCHED}
-    motions = {n: _motion(_new_ground(case.segments[n]), grid, case.first, criteria) for n in raw}
+    ground = {n: _motion(_new_ground(case.segments[n]), grid, case.first, criteria) for n in raw if n in GROUND}
+    motions = raw | ground
     train, train_acc = motions["train/loss"], motions.get("train/acc")
     start = at_start(case.signals["train/loss"].value)  # as logged: a fitted line overshoots at its end
     drop = float(start - train.value.min())
@@ -108,12 +110,9 @@ def _way(loss: Motion | None, acc: Motion | None, n: int, criteria: Criteria) ->
 
 
 def _new_ground(segments: Segments) -> Segments:
-    """Training counts where it is better than ever before: climbing out of a spike is no learning."""
-    if segments.signal == "train/loss":
-        return replace(segments, curve=np.minimum.accumulate(segments.curve))
-    if segments.signal == "train/acc":
-        return replace(segments, curve=np.maximum.accumulate(segments.curve))
-    return segments
+    """The best that training had reached: climbing out of a spike is no learning."""
+    best = np.minimum if segments.signal == "train/loss" else np.maximum
+    return replace(segments, curve=best.accumulate(segments.curve))
 
 
 def _gap(motions: Mapping[str, Motion], drop: float, criteria: Criteria) -> Bools:
