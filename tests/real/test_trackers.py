@@ -92,7 +92,7 @@ with SummaryWriter("log") as writer:
 @pytest.mark.parametrize("options", ["", ", new_style=True", ", new_style=True, double_precision=True"])
 def test_tensorboard_by_torch(write, tmp_path, options):
     began = time.time()
-    write("torch", "import tensorboard\n" + TORCH.format(options=options))
+    write("tensorboard", TORCH.format(options=options))
     run = read(tmp_path / "log")
     is_what_was_told(run, exact=0 if "double" in options else 1e-7)
     is_timed(run, began)
