@@ -52,3 +52,9 @@ def test_the_interval_of_a_transition_holds_the_noise_free_place():
 def test_without_training_loss_a_verdict_has_no_confidence():
     step = np.arange(0, 2000, 20)
     assert runopsy.analyze(planted.run(step, {"val/loss": planted.decay(step)})).verdict.confidence is None
+
+
+def test_a_verdict_that_claims_nothing_has_no_confidence():
+    step = np.arange(3000)
+    verdict = runopsy.analyze(planted.run(step, {"loss": planted.noisy(planted.decay(step), 0.05)})).verdict
+    assert (verdict.name, verdict.confidence) == ("inconclusive", None)

@@ -124,6 +124,8 @@ def weigh(
     sure = tuple(replace(p, confidence=_worth(agreement(committee, p), PHASE_AGREED, PHASE_RIGHT)) for p in named)
     spans = list(zip(transitions, pairwise(named), strict=True))
     placed = tuple(replace(t, interval=_interval(committee, t, before, after, window)) for t, (before, after) in spans)
+    if verdict.name == "inconclusive":
+        return sure, placed, verdict  # it claims nothing of which one could be sure
     agreed = float(np.mean([word == verdict.name for word in committee.words]))
     return sure, placed, replace(verdict, confidence=_worth(agreed, VERDICT_AGREED, VERDICT_RIGHT))
 
