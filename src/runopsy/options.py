@@ -1,0 +1,83 @@
+"""What can be said on the command line: the options that verbs share, and the words they take."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    text = "text"
+    markdown = "markdown"
+    html = "html"
+    json = "json"
+
+
+class Preset(StrEnum):
+    default = "default"
+    classic = "classic"
+
+
+class Alignment(StrEnum):
+    step = "step"
+    epoch = "epoch"
+    time = "time"
+    tokens = "tokens"
+    loss = "loss"
+    phase = "phase"
+
+
+class Suffix(StrEnum):
+    pdf = "pdf"
+    svg = "svg"
+    png = "png"
+
+
+class Axis(StrEnum):
+    step = "step"
+    epoch = "epoch"
+    time = "time"
+    tokens = "tokens"
+    samples = "samples"
+
+
+VERSUS = "vs"  # a word, as an option could not take the many paths that a shell makes of one pattern
+
+RunPath = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run folder, a log file, a folder that holds one, or - (CSV or JSON lines on stdin)."
+    ),
+]
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map", metavar="ROLE=COLUMN", help="Say which column plays a role, e.g. val/loss=eval_nll. Repeatable."
+    ),
+]
+Which = Annotated[
+    str | None,
+    typer.Option(
+        "--run", metavar="N|NAME|all", help="Where there are several runs: which; 1+2 joins, all takes each in turn."
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Settings (TOML). Default: [tool.runopsy] of ./pyproject.toml."),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write here instead of to the screen; - is the screen."),
+]
+Rules = Annotated[
+    Preset | None,
+    typer.Option("--rules", help="classic asks the founding threshold rule as well: see runopsy explain B01."),
+]
+Formats = Annotated[Format | None, typer.Option("--format", "-f", help="Default: what --output ends in.")]
+Axes = Annotated[Axis | None, typer.Option("--x", help="Count by this instead of the log's own axis.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="What it rests on and other signals too.")]
+NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text also on a terminal (NO_COLOR does the same).")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks on stderr.")]
