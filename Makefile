@@ -9,7 +9,7 @@ RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pages test-callbacks golden check lint types floors samples bench bench-segments bench-speed bench-confidence bench-diff bench-signals score fuzz test-readers bench-readers format clean
+.PHONY: help demo test test-pages test-callbacks golden check lint types floors samples bench bench-segments bench-speed bench-confidence bench-diff bench-signals bench-memory score fuzz test-readers bench-readers format clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ bench-diff: $(VENV)/test ## how often a diff cries wolf: 1400 pairs of runs that
 
 bench-signals: $(VENV)/bench ## what each signal costs, beside TensorBoard, on a transformer and a convnet (about five minutes)
 	$(BIN)/python tests/benchmarks/bench_signals.py
+
+bench-memory: $(VENV)/test ## whether recording everything for 20 000 steps grows
+	$(BIN)/python tests/benchmarks/bench_memory.py
 
 score: $(VENV)/core ## the labelled runs, where $(SHARED) is there
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $(SHARED)/benchmark/score.py $(SHARED)/benchmark/runs

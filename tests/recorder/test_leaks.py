@@ -18,7 +18,7 @@ from torch import nn  # noqa: E402  # after the skip
 from runopsy.recorder import record  # noqa: E402
 from runopsy.recorder.session import Recording  # noqa: E402
 
-STEPS = 1_000  # of the test of memory, after as many to warm up; bench_signals.py takes 20 000
+STEPS = 1_000  # of the test of memory, after as many to warm up; make bench-memory takes 20 000
 GROWTH = 1.02
 SIGNALS = "full"
 
