@@ -46,16 +46,17 @@ class PrintedZero:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OffScale:
-    """Validation loss is never near where training began, while training fits."""
+    """Validation loss is never near where training began, while training fits.
+
+    It is asked of classifiers and language models, whose cross-entropy begins at chance on either side. A squared
+    error of test points may lie far above that of training from the first step on, and nothing is wrong.
+    """
 
     code: ClassVar[str] = "Q02"
     needs: ClassVar[tuple[str, ...]] = ("train/loss", "val/loss")
     kinds: ClassVar[tuple[str, ...]] = ("suspect",)
 
-    # x the start of the training loss, that even the best validation stays above, where an accuracy is logged: a
-    # cross-entropy begins at chance on either side
-    above: float = 2.0
-    apart: float = 5.0  # x the same where none is: squared errors of test points may be larger than those of training
+    above: float = 2.0  # x the start of the training loss, that even the best validation stays above
     fits: float = 0.5  # of its start, that training comes below
     early: float = 0.1  # of the run, within which validation began: later, it may have been overfitted before
 
@@ -66,8 +67,9 @@ class OffScale:
         start, last = at_start(train.value), float(np.median(train.value[-FEWEST:]))
         began = (val.step[0] - case.first) / max(case.last - case.first, 1e-12)
         lowest = int(np.argmin(val.value))
-        classes = any(name.endswith("/acc") for name in case.signals)
-        limit = (self.above if classes else self.apart) * start
+        limit = self.above * start
+        if not (any(name.endswith("/acc") for name in case.signals) or _of_text(case)):
+            return
         if start <= 0 or last > self.fits * start or val.value[lowest] < limit or began > self.early:
             return
         yield _suspect(
@@ -94,7 +96,7 @@ class TooGood:
     low: float = 0.1  # nats: text itself has about 1 per token, whatever the model
 
     def __call__(self, case: Case) -> Iterator[Event]:
-        if not self._of_text(case):
+        if not _of_text(case):
             return
         train = case.signals["train/loss"]
         name = "val/loss" if "val/loss" in case.signals and len(case.signals["val/loss"]) >= FEWEST else "train/loss"
@@ -107,12 +109,6 @@ class TooGood:
         at = float(signal.step[int(np.argmax(low))])
         says = "lower than text allows: does the model see its targets, or was a little text learnt by heart?"
         yield _suspect(self.code, at, Evidence(name, at, float(signal.value[low][0]), self.low, "nats", says))
-
-    def _of_text(self, case: Case) -> bool:
-        names = [name.lower() for name in case.run.tracks]
-        return case.run.axis == "tokens" or any(
-            word in name for name in names for word in ("token", "perplexity", "ppl")
-        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,6 +134,13 @@ class SameValues:
         yield _suspect(
             self.code, float(steps[0]), Evidence("val/loss", float(steps[0]), float(other[0]), float(one[0]), "", says)
         )
+
+
+def _of_text(case: Case) -> bool:
+    """Whether the log says that it is of a language model: it counts tokens, or gives a perplexity."""
+    names = [name.lower() for name in case.run.tracks]
+    spoken = any(word in name for name in names for word in ("token", "perplexity", "ppl"))
+    return spoken or case.run.axis == "tokens"
 
 
 def _suspect(code: str, at: Position, *proof: Evidence) -> Event:
