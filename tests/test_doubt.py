@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import planted
 import runopsy
@@ -58,3 +60,16 @@ def test_a_verdict_that_claims_nothing_has_no_confidence():
     step = np.arange(3000)
     verdict = runopsy.analyze(planted.run(step, {"loss": planted.noisy(planted.decay(step), 0.05)})).verdict
     assert (verdict.name, verdict.confidence) == ("inconclusive", None)
+
+
+@settings(max_examples=150)
+@given(st.integers(0, 10_000), st.integers(1, 40), st.booleans())
+def test_runs_of_a_few_rows_are_answered_and_places_lie_inside(seed, rows, leaps):
+    rng = np.random.default_rng(seed)
+    step = np.sort(rng.choice(1000, rows, replace=False)).astype(float)
+    train = np.exp(rng.normal(0, 1, rows)) * (np.where(step > 600, 1e3, 1.0) if leaps else np.exp(-step / 200))
+    run = planted.run(step, {"loss": train, "val_loss": np.exp(rng.normal(0, 1, rows)), "val_acc": rng.random(rows)})
+    autopsy = runopsy.analyze(run)
+    for t in autopsy.transitions:
+        assert t.interval is None or autopsy.first <= t.interval[0] <= t.step <= t.interval[1] <= autopsy.last
+    assert all(0 < p.confidence < 1 for p in autopsy.phases)

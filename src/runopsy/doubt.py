@@ -114,6 +114,8 @@ def agreement(committee: Committee, phase: Phase) -> float:
 def _weights(grid: Positions) -> Values:
     """(2, g) what each point of the grid stands for, in steps and in log elapsed steps."""
     elapsed = grid - grid[0] + first_spacing(grid)
+    if len(grid) < 2:
+        return np.ones((2, len(grid)))
     return np.array([np.diff(of, append=2 * of[-1] - of[-2]) for of in (elapsed, np.log(elapsed))])
 
 
@@ -153,10 +155,10 @@ def _interval(
     elapsed, row = t.step - grid[0], _row(grid, t.step)
     low = min(float(low), grid[0] + elapsed / (1 + window), t.step - FIRST_ROWS * row)
     high = max(float(high), grid[0] + elapsed * (1 + window), t.step + row)
-    return float(max(low, grid[0])), float(min(high, grid[-1]))
+    return float(max(low, before.start)), float(min(high, after.end))
 
 
 def _row(grid: Positions, step: Position) -> float:
     """The distance of the grid's points before a step: nothing finer is known."""
-    at = max(int(np.searchsorted(grid, step)), 1)
+    at = int(np.clip(np.searchsorted(grid, step), 1, len(grid) - 1))
     return float(grid[at] - grid[at - 1])
