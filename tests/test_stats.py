@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from runopsy.stats import long_run_factor, rolling_median, trailing_max, trailing_median, white_noise
+from runopsy.stats import first_run, long_run_factor, rolling_median, trailing_max, trailing_median, white_noise
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -77,3 +77,9 @@ def test_the_long_run_factor_grows_with_autocorrelation():
 def test_a_bending_curve_without_noise_is_not_taken_for_autocorrelation():
     curve = np.log(0.1 + 1 / (1 + np.arange(5000) / 100))
     assert long_run_factor(curve) < 4
+
+
+@given(st.lists(st.booleans(), max_size=30), st.integers(1, 5))
+def test_the_first_run_is_that_of_the_definition(true, length):
+    found = [i for i in range(len(true) - length + 1) if all(true[i : i + length])]
+    assert first_run(np.array(true, dtype=bool), length) == (found[0] if found else None)

@@ -33,6 +33,15 @@ def at_start(values: Floats) -> float:
     return float(np.median(values[: max(1, min(MOST_FIRST, len(values) // 100))]))
 
 
+def first_run(true: NDArray[np.bool_], length: int) -> int | None:
+    """Where the first run of ``length`` (at least 1) True begins; None where there is none."""
+    if len(true) < length:
+        return None
+    summed = np.cumsum(np.concatenate([[0], true.astype(int)]))
+    full = np.flatnonzero(summed[length:] - summed[:-length] == length)
+    return int(full[0]) if len(full) else None
+
+
 def white_noise(values: Floats) -> float:
     """Standard deviation of the noise of one row around a locally straight line, from second differences.
 

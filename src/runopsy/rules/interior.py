@@ -15,6 +15,7 @@ import numpy as np
 from runopsy.errors import NotChecked
 from runopsy.model import Case, Event, Evidence, Severity
 from runopsy.rules.places import spacing_at
+from runopsy.stats import first_run
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,11 +85,9 @@ class EdgeOfStability:
         rate = np.interp(top.step, lr.step, lr.value)
         limit = (2 + 2 * momentum) / np.maximum(rate, 1e-300)
         over = (top.value >= self.share * limit) & (rate > 0)
-        run = int(self.readings)
-        held = np.flatnonzero(np.convolve(over, np.ones(run), mode="valid") == run) if len(over) >= run else np.zeros(0)
-        if not len(held):
+        i = first_run(over, int(self.readings))
+        if i is None:
             return
-        i = int(held[0])
         at = float(top.step[i])
         proof = (Evidence("hessian/top", at, float(top.value[i]), float(limit[i]), "", "against (2 + 2β)/η"),)
         interval = (float(top.step[max(i - 1, 0)]), at)
@@ -120,14 +119,13 @@ class CanariesLearnt:
 
     def __call__(self, case: Case) -> Iterator[Event]:
         acc = case.signals["canary/acc"]
-        if len(acc) < self.rows:
+        if not len(acc):
             return
-        began, run = float(acc.value[0]), int(self.rows)
+        began = float(acc.value[0])
         limit = began + self.half * (1 - began)
-        held = np.flatnonzero(np.convolve(acc.value >= limit, np.ones(run), mode="valid") == run)
-        if not len(held):
+        i = first_run(acc.value >= limit, int(self.rows))
+        if i is None:
             return
-        i = int(held[0])
         at = float(acc.step[i])
         proof = (Evidence("canary/acc", at, float(acc.value[i]), limit, "", "accuracy on random labels"),)
         interval = (float(acc.step[max(i - 1, 0)]), at)

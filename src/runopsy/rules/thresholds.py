@@ -19,7 +19,7 @@ from runopsy.errors import NotChecked
 from runopsy.model import Case, Event, Evidence, Position, Severity, Signal
 from runopsy.rules.curves import inside
 from runopsy.rules.places import spacing_at
-from runopsy.stats import Floats, long_run_factor, white_noise
+from runopsy.stats import Floats, first_run, long_run_factor, white_noise
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +62,7 @@ class Departure:
         usual, after = moving[: start - average + 1], moving[start - average + 1 :]
         mean, sd = float(usual.mean()), float(usual.std(ddof=1))
         for side in (1, -1):
-            at = _first_of_run(side * (after - mean) > self.sigmas * sd, run)
+            at = first_run(side * (after - mean) > self.sigmas * sd, run)
             if at is not None:
                 yield self._event(signal, start + at, float(after[at]), mean + side * self.sigmas * sd)
 
@@ -71,15 +71,6 @@ class Departure:
         says = f"mean of {self.average:g} rows, against baseline mean and {self.sigmas:g} standard deviations"
         proof = (Evidence(signal.name, at, seen, limit, "", says),)
         return Event("departure", self.code, at, Severity.INFO, proof, resolution=spacing_at(signal, at))
-
-
-def _first_of_run(outside: np.ndarray, run: int) -> int | None:
-    """Where the first run of so many True begins."""
-    if len(outside) < run:
-        return None
-    summed = np.cumsum(np.concatenate([[0], outside.astype(int)]))
-    full = np.flatnonzero(summed[run:] - summed[:-run] == run)
-    return int(full[0]) if len(full) else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

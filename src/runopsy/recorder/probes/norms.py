@@ -96,6 +96,19 @@ def alike(one: Sequence[Tensor], two: Sequence[Tensor]) -> bool:
     return [(t.shape, t.dtype, t.device) for t in one] == [(t.shape, t.dtype, t.device) for t in two]
 
 
+def _with_whole_gradients(loop: Loop) -> nn.Module:
+    """The model, of which every gradient can be seen as backward left it.
+
+    Raises:
+        Unavailable: it is spread in a way that is not known, or the loop clips before ``run.step``.
+    """
+    assert loop.model is not None  # stated in ``needs`` of the probes that ask
+    check_in_one_piece(loop.model)
+    if loop.clipped:
+        raise Unavailable("gradients are clipped before run.step is called")
+    return loop.model
+
+
 @dataclass(frozen=True, slots=True)
 class GradNorm:
     """‖g‖₂ over all parameters that have a gradient: after backward, before any clipping of ours.
@@ -109,11 +122,7 @@ class GradNorm:
     cost: ClassVar[str] = "one pass over the gradients"
 
     def start(self, loop: Loop) -> Gauge:
-        model = loop.model
-        assert model is not None  # stated in ``needs``
-        check_in_one_piece(model)
-        if loop.clipped:
-            raise Unavailable("gradients are clipped before run.step is called")
+        model = _with_whole_gradients(loop)
 
         def read(step: int) -> Iterable[Reading]:
             gradients = [p.grad for p in model.parameters() if p.grad is not None]
@@ -134,11 +143,7 @@ class ModuleGradNorm:
     cost: ClassVar[str] = "one pass over the gradients"
 
     def start(self, loop: Loop) -> Gauge:
-        model = loop.model
-        assert model is not None  # stated in ``needs``
-        check_in_one_piece(model)
-        if loop.clipped:
-            raise Unavailable("gradients are clipped before run.step is called")
+        model = _with_whole_gradients(loop)
 
         def read(step: int) -> Iterable[Reading]:
             scale = loop.gradient_scale()
