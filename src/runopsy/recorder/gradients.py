@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -91,22 +91,15 @@ def _check_visible(scalar: Tensor) -> None:
         waiting.extend(parent for parent, _ in node.next_functions)
 
 
-def products(slopes: Sequence[Tensor], weights: Sequence[Tensor], direction: Tensor) -> Tensor:
-    """H v (P,) for v (P,), with ``slopes`` the gradient that was made to be differentiated again."""
-    parts = [
-        part.view_as(w) for part, w in zip(torch.split(direction, [w.numel() for w in weights]), weights, strict=True)
-    ]
-    reached = [(g, v) for g, v in zip(slopes, parts, strict=True) if g.requires_grad]
+def products(slopes: Sequence[Tensor], weights: Sequence[Tensor], direction: Sequence[Tensor]) -> list[Tensor]:
+    """H v for v, each a tensor per weight, with ``slopes`` the gradient that was made to be differentiated again."""
+    reached = [(g, v.to(g.dtype)) for g, v in zip(slopes, direction, strict=True) if g.requires_grad]
     if not reached:
-        return torch.zeros_like(direction)  # the loss is linear in every parameter
+        return [torch.zeros_like(v) for v in direction]  # the loss is linear in every parameter
     found = torch.autograd.grad(
         [g for g, _ in reached], weights, [v for _, v in reached], retain_graph=True, allow_unused=True
     )
-    return flat(_zeros_for_none(found, weights))
-
-
-def flat(tensors: Sequence[Tensor]) -> Tensor:
-    return torch.cat([t.detach().reshape(-1).float() for t in tensors])
+    return [part.detach().float() for part in _zeros_for_none(found, weights)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,15 +188,22 @@ def _singles(batch: Batch) -> Iterator[Batch]:
         yield batch[i : i + 1]
 
 
-def each(model: nn.Module, batch: Batch, scalar: Scalar, size: int = 1) -> Iterator[list[Tensor]]:
+def each(
+    model: nn.Module, batch: Batch, scalar: Scalar, size: int = 1, names: Collection[str] | None = None
+) -> Iterator[list[Tensor]]:
     """Gradients of ``scalar`` of single examples, or of groups of ``size``, in chunks: per parameter (groups, *shape).
 
     Single examples with ``torch.func`` where the model can be vectorised, else one after the other.
 
+    Args:
+        names: of the parameters; default: all that are trained.
+
     Raises:
         Unavailable: see ``gradient``.
     """
-    weights = weights_of(model)
+    trained = weights_of(model)
+    chosen = {name: w for name, w in model.named_parameters() if w.requires_grad and (names is None or name in names)}
+    weights = trained if names is None else list(chosen.values())
     if size > 1:
         for start in range(0, len(batch), size):
             part = batch[start : start + size]
@@ -213,18 +213,19 @@ def each(model: nn.Module, batch: Batch, scalar: Scalar, size: int = 1) -> Itera
     for start in range(0, len(batch), at_once):
         part = batch[start : start + at_once]
         try:
-            chunk = _vectorised(model, part, scalar)
+            chunk = _vectorised(model, part, scalar, chosen)
         except Exception:  # whatever a model does that torch.func cannot follow
             chunk = _one_by_one(model, part, scalar, weights)
         yield chunk
 
 
-def _vectorised(model: nn.Module, batch: Batch, scalar: Scalar) -> list[Tensor]:
-    weights = {name: weight.detach() for name, weight in model.named_parameters() if weight.requires_grad}
+def _vectorised(model: nn.Module, batch: Batch, scalar: Scalar, chosen: Mapping[str, Tensor]) -> list[Tensor]:
+    still = {name: weight.detach() for name, weight in model.named_parameters() if name not in chosen}
+    weights = {name: weight.detach() for name, weight in chosen.items()}
 
     def of_one(weights: dict[str, Tensor], *tensors: Tensor) -> Tensor:
         one = batch.made_of([t.unsqueeze(0) for t in tensors])
-        return scalar(torch.func.functional_call(model, weights, one.args, dict(one.kwargs)), one.y)
+        return scalar(torch.func.functional_call(model, {**still, **weights}, one.args, dict(one.kwargs)), one.y)
 
     tensors = batch.per_example()
     found = torch.func.vmap(torch.func.grad(of_one), in_dims=(None, *(0 for _ in tensors)))(weights, *tensors)

@@ -15,6 +15,7 @@ from runopsy.recorder.budget import Account, Budget
 from runopsy.recorder.cadence import Cadence, Schedule, schedule
 from runopsy.recorder.probes import DEAR, EACH_RANK, ON_REQUEST, PROBES, Gauge, Loop, Probe, Reading
 from runopsy.recorder.stopwatch import Stopwatch, device_of
+from runopsy.recorder.training_batch import TrainingBatch
 from runopsy.shares import whole_name
 
 SETS = ("scalars", "default", "full")
@@ -64,6 +65,8 @@ class Instruments:
             else:
                 self._start(probe, Account(Cadence(every), _guess(probe)))
         self._budget = Budget(budget, [running.account for running in self._running])
+        taking = any("loss_fn" in running.probe.needs for running in self._running)  # examples, as many as training
+        self._training = TrainingBatch(loop.model) if taking and loop.model is not None else None
 
     def _start(self, probe: Probe, account: Account) -> None:
         try:
@@ -120,6 +123,7 @@ class Instruments:
     @torch.no_grad()
     def read(self, step: int, now: float, spent: float = 0.0) -> list[Reading]:
         """Everything due at this call, made at ``now`` s; ``spent`` s the recorder has used until then."""
+        self._look_at_training()
         readings = [*self._learning_rates(step), *self._settled()]
         self._budget.arrive(now, spent)
         for running in tuple(self._running):
@@ -132,7 +136,14 @@ class Instruments:
     @torch.no_grad()
     def settle(self) -> list[Reading]:
         """What the last readings still owe, after the last update; every hook is gone then."""
+        self._look_at_training()
         return self._settled()
+
+    def _look_at_training(self) -> None:
+        """At the first call: how many examples the loop has just trained on."""
+        if self._training is not None:
+            self._training.close()
+            self.loop.sight.trained_on, self._training = self._training.examples, None
 
     def _settled(self) -> list[Reading]:
         self._stopwatch.collect()

@@ -50,6 +50,7 @@ class Sight:
     batches: Mapping[str, Batch]
     loss_fn: LossFunction | None = None
     given_head: Any = None
+    trained_on: int | None = None  # examples of a training batch, once one was seen
     _head: Head | Unavailable | None = None
     _moved: dict[str, Batch] = field(default_factory=dict)
     _seen: dict[Any, Any] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from runopsy.errors import Unavailable  # noqa: E402
 from runopsy.recorder.batches import Batch  # noqa: E402
 from runopsy.recorder.probes import Loop  # noqa: E402
 from runopsy.recorder.probes import kernels as module  # noqa: E402
-from runopsy.recorder.probes.kernels import KernelAlignment, KernelVelocity, directions, tangent_kernel  # noqa: E402
+from runopsy.recorder.probes.kernels import KernelAlignment, KernelVelocity, directions, taken, tangent_kernel  # noqa: E402
 from zoo import SPECIMENS, mlp, numbers, vectors  # noqa: E402
 
 
@@ -61,9 +61,58 @@ def test_a_sample_of_the_parameters_gives_nearly_the_same_kernel(monkeypatch: py
     batch = Batch.of(vectors(20), "probe")
     with torch.no_grad():
         whole = tangent_kernel(Loop(model, probe=batch).sight)
-        monkeypatch.setattr(module, "SAMPLED", 20_000)
+        monkeypatch.setattr(module, "TAKEN", 20_000)
         sample = tangent_kernel(Loop(model, probe=batch).sight)
     assert float((whole - sample).norm() / whole.norm()) < 0.02
+
+
+class Deep(nn.Sequential):
+    """Twelve equal layers; every matrix is a tenth of all parameters or less."""
+
+    def __init__(self) -> None:
+        layers = [layer for _ in range(12) for layer in (nn.Linear(110, 110), nn.Tanh())]
+        super().__init__(nn.Linear(8, 110), *layers, nn.Linear(110, 2))
+
+
+def test_of_a_large_model_the_kernel_is_that_of_some_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exactly theirs; they are spread over the depth, and never more than the room there is."""
+    model, (x, y) = Deep(), vectors(20)
+    monkeypatch.setattr(module, "TAKEN", 40_000)
+    sizes = {name: w.numel() for name, w in model.named_parameters()}
+    names = taken(sizes)
+    assert sum(sizes[name] for name in names) <= 40_000
+    layers = [int(name.split(".")[0]) for name in names if sizes[name] > 10_000]
+    assert len(layers) >= 2
+    assert max(layers) - min(layers) > len(model) / 3
+    loop = Loop(model, probe=Batch.of((x, y), "probe"))
+    with torch.no_grad():
+        found = tangent_kernel(loop.sight)
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(name in names)
+    rows = []
+    for output in model(x).flatten():
+        slopes = torch.autograd.grad(output, [w for w in model.parameters() if w.requires_grad], retain_graph=True)
+        rows.append(torch.cat([g.flatten() for g in slopes]).double())
+    j = torch.stack(rows).reshape(len(x), 2, -1)
+    expected = torch.einsum("ikp,jkp->ij", j, j)
+    assert float((found - expected).norm() / expected.norm()) < 1e-5
+
+
+def test_what_the_kernel_is_of_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, batch = Deep(), Batch.of(vectors(20), "probe")
+    for room, said in ((1_000_000, "derivatives to all parameters"), (40_000, "in 19 of 28 tensors")):
+        monkeypatch.setattr(module, "TAKEN", room)
+        loop = Loop(model, probe=batch)
+        with torch.no_grad():
+            list(KernelVelocity().start(loop).measure(0))
+        assert said in loop.notes["ntk/velocity"]["source"]
+
+
+def test_tensors_are_taken_however_large_they_are() -> None:
+    assert taken({"a": 3_000_000, "b": 2_000_000, "c": 10}) == ["b", "c"]
+    assert taken({"a": 10, "b": 20}) == ["a", "b"]
+    many = {str(i): 300_000 for i in range(100)}
+    assert len(taken(many)) == 3
 
 
 def readings(

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from runopsy.errors import Unavailable
-from runopsy.recorder.anatomy import main_tensor
+from runopsy.recorder.anatomy import main_tensor, plain
 from runopsy.recorder.batches import Batch
 from runopsy.recorder.gradients import check_independent, differentiable, each
 from runopsy.recorder.probes.arrays import exact
@@ -19,9 +19,9 @@ from runopsy.recorder.sight import Sight
 
 EXAMPLES = 32  # of the probe batch: each costs one gradient per output direction
 DIRECTIONS = 4  # outputs at most that are taken one by one; of more, one fixed random combination
-SAMPLED = 1_000_000  # derivatives kept of one example: the kernel of a random million is that of all to 1 %
+TAKEN = 1_000_000  # derivatives of one example: of more, all 32 at once would be dearer than many training steps
 GOLDEN = (5**0.5 - 1) / 2  # its multiples spread evenly over every period
-WHOLE = 10_000  # entries of a parameter that is kept whole however large the model is
+WHOLE = 10_000  # entries of a parameter that is taken whole however large the model is
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,9 @@ class KernelVelocity:
     J (m, P): derivatives of the output for 32 probe examples in evaluation mode, summed over
     up to four outputs (of more, one fixed combination with random signs), averaged over positions.
     0: the kernel only scales, training is lazy. (Fort et al. 2020, arXiv 2010.15110.)
+
+    Of a model with more than a million parameters, the derivatives to those of some of its tensors, spread
+    over the depth: the kernel of the model that trains these alone. run.json says how many.
     """
 
     units: ClassVar[Mapping[str, str]] = {"ntk/velocity": "1/step"}
@@ -51,6 +54,7 @@ class _Velocity:
 
     def measure(self, step: int) -> Iterable[Reading]:
         now = tangent_kernel(self.loop.sight)
+        _note(self.loop, "ntk/velocity")
         before, self._before = self._before, (step, now)
         if before is not None and step > before[0]:
             cosine = _cosine(before[1], now)
@@ -73,6 +77,7 @@ class KernelAlignment:
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:
             kernel = tangent_kernel(loop.sight)
+            _note(loop, "ntk/alignment")
             targets = _targets(loop.sight)
             yield step, "ntk/alignment", _cosine(_centred(kernel), _centred(targets @ targets.T))
 
@@ -93,13 +98,45 @@ def tangent_kernel(sight: Sight) -> Tensor:
             sight.first_time("outputs", lambda: check_independent(model, batch, None))
             with torch.no_grad():
                 outputs = main_tensor(batch[:1].run(model)).shape[-1:].numel()
-            return sum((_one_output(model, batch, v) for v in directions(outputs)), torch.zeros(()))
+            names = taken(_sizes(model))
+            return sum((_one_output(model, batch, v, names) for v in directions(outputs)), torch.zeros(()))
 
     kernel: Tensor = sight.once("kernel", look)
     return kernel
 
 
-def _one_output(model: Any, batch: Batch, direction: Tensor) -> Tensor:
+def _sizes(model: nn.Module) -> dict[str, int]:
+    return {name: weight.numel() for name, weight in plain(model).named_parameters() if weight.requires_grad}
+
+
+def _note(loop: Loop, signal: str) -> None:
+    """Say of which parameters the kernel is."""
+    assert loop.model is not None  # the probes state it
+    sizes = _sizes(loop.model)
+    names = taken(sizes)
+    part = f"{sum(sizes[name] for name in names):,} of {sum(sizes.values()):,} parameters"
+    what = "all parameters" if len(names) == len(sizes) else f"{part}, in {len(names)} of {len(sizes)} tensors"
+    loop.note(signal, source=f"derivatives to {what}")
+
+
+def taken(sizes: Mapping[str, int]) -> list[str]:
+    """Whose derivatives the kernel is made of: all, or the small ones and as many large ones as fit, over the depth."""
+    small = [name for name, size in sizes.items() if size <= WHOLE]
+    large = [name for name, size in sizes.items() if size > WHOLE]
+    if sum(sizes.values()) <= TAKEN or not large:
+        return list(sizes)
+    room, chosen = TAKEN - sum(sizes[name] for name in small), set(small)
+    for k in range(1, len(large) + 1):
+        name = large[int(k * GOLDEN % 1 * len(large))]
+        if sizes[name] <= room and name not in chosen:
+            chosen.add(name)
+            room -= sizes[name]
+    if len(chosen) == len(small):
+        chosen.add(min(large, key=lambda name: sizes[name]))
+    return [name for name in sizes if name in chosen]
+
+
+def _one_output(model: Any, batch: Batch, direction: Tensor, names: list[str]) -> Tensor:
     """J Jᵀ of the output along one direction."""
 
     def along(output: Any, _: Any) -> Tensor:
@@ -108,12 +145,14 @@ def _one_output(model: Any, batch: Batch, direction: Tensor) -> Tensor:
             return prediction.float().mean()
         return (prediction.float() @ direction.to(prediction.device)).mean()
 
-    rows = []
-    for chunk in each(model, batch, along):
-        share = min(1.0, SAMPLED / sum(g[0].numel() for g in chunk))
-        rows.append(torch.cat([_sample(g.flatten(1), share) for g in chunk], dim=1))
-    jacobian = exact(torch.cat(rows))
-    kernel: Tensor = jacobian @ jacobian.T
+    chunks = []
+    for chunk in each(model, batch, along, names=names):
+        share = min(1.0, TAKEN / sum(g[0].numel() for g in chunk))
+        chunks.append([_sample(g.flatten(1).float(), share) for g in chunk])
+    kernel = torch.zeros(())
+    for pieces in zip(*chunks, strict=True):  # of one parameter: all of them in float64 would be much memory
+        jacobian = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+        kernel = exact(jacobian @ jacobian.T) + kernel.to(jacobian.device)
     return kernel
 
 

@@ -15,6 +15,7 @@ from runopsy.recorder.anatomy import plain
 from runopsy.recorder.gradients import example_moments
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
 from runopsy.recorder.probes.norms import l2
+from runopsy.recorder.training_batch import examples_in
 
 EXAMPLES = 64  # of the probe batch; the standard error of tr Σ falls as 1/√n, the cost grows as n
 WINDOWS = 3  # windows without a second backward after which a loop is taken to accumulate none
@@ -220,9 +221,9 @@ class Window:
             self._witness = gradient.detach().clone() if self._witness is None else self._witness + gradient.detach()
 
     def _count(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor) and a.dim()]
-        if module.training and torch.is_grad_enabled() and tensors:
-            self._sizes.append(len(tensors[0]))
+        examples = examples_in(args, kwargs)
+        if module.training and torch.is_grad_enabled() and examples is not None:
+            self._sizes.append(examples)
 
     def _factor(self) -> float | None:
         """What the gradients were multiplied with since (a GradScaler's 1/scale, say); None: they are others.
