@@ -66,6 +66,7 @@ class Run:
     config: Mapping[str, Any] = field(default_factory=dict)
     status: str | None = None  # of our own run folders: running, finished, failed, interrupted
     notes: tuple[str, ...] = ()  # what the reader had to skip or assume
+    taken: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of our own run folders: signal → how it was
 
     def to_polars(self) -> pl.DataFrame:
         """Long form: one row per logged value, columns ``signal, step, value`` in the order of the log."""

@@ -167,7 +167,7 @@ def read_run(folder: Path) -> Run:
         known = f"this runopsy reads up to {FORMAT}"
         raise UnreadableLog(f"{folder} has format version {version}; {known}", hint="update runopsy")
     notes = _manifest_notes(manifest)
-    config, status = manifest.get("config"), manifest.get("status")
+    config, status, taken = manifest.get("config"), manifest.get("status"), manifest.get("signals")
     return Run(
         path=str(folder),
         id=str(manifest.get("id") or folder.name),
@@ -177,6 +177,7 @@ def read_run(folder: Path) -> Run:
         config=config if isinstance(config, dict) else {},
         status=str(status) if status else None,
         notes=tuple(notes),
+        taken={name: how for name, how in (taken if isinstance(taken, dict) else {}).items() if isinstance(how, dict)},
     )
 
 

@@ -8,11 +8,11 @@ import runopsy
 from runopsy.model import Track
 
 
-def examined(config=None, last=4000, **inside):
+def examined(config=None, last=4000, taken=None, **inside):
     run = planted.healthy(last)
     step = run.tracks["train/loss"].step
     more = {name: Track(name, step, np.asarray(of(step), dtype=float)) for name, of in inside.items()}
-    return runopsy.analyze(replace(run, tracks={**run.tracks, **more}, config=config or {}))
+    return runopsy.analyze(replace(run, tracks={**run.tracks, **more}, config=config or {}, taken=taken or {}))
 
 
 def found(autopsy, kind):
@@ -55,6 +55,18 @@ def test_sharpness_at_the_threshold_of_its_optimizer_is_the_edge_of_stability():
     assert event.step == pytest.approx((0.95 * 40 - 5) * 50, abs=20)
     assert event.evidence[0].limit == pytest.approx(40)
     assert not found(examined({"optimizer": "SGD", "momentum": 0.9}, **inside), "edge_of_stability")  # 76 it is then
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [({"targets": 256}, None), ({"targets": 255}, "is of 255 examples"), ({"unit": ""}, "does not say of how many")],
+)
+def test_of_a_small_sample_no_edge_is_claimed(how, says):
+    inside = {"hessian/top": lambda step: np.minimum(5 + step / 50, 40), "lr": lambda step: np.full(len(step), 0.05)}
+    autopsy = examined({"optimizer": "SGD"}, taken={"hessian/top": how}, **inside)
+    check = next(c for c in autopsy.checks if c.code == "H01")
+    assert (says is None) == bool(found(autopsy, "edge_of_stability"))
+    assert says is None or says in check.why
 
 
 @pytest.mark.parametrize(("config", "says"), [({"optimizer": "AdamW"}, "adamw"), ({}, "depends on the optimizer")])

@@ -18,6 +18,7 @@ from runopsy.recorder.borrowing import borrowed
 from runopsy.recorder.sight import Sight
 
 AT_ONCE = 32_000_000  # numbers of per-example gradients held at a time: 128 MB in float32
+CHECKED = 16  # examples run one by one, once: whether losses average shows on any of them
 LEAST_GROUPS = 8  # of a model too large for single examples: eight gradients give tr Σ to about 1/√(4 × directions)
 SAME = 1e-3  # relative: what float32 leaves between an example alone and in its batch stays far below it
 HIDDEN = "CheckpointFunctionBackward"  # reentrant checkpointing: the graph below it is not there to be differentiated
@@ -118,7 +119,7 @@ class Moments:
 
 
 def example_moments(sight: Sight, most: int) -> Moments:
-    """The moments over at most so many examples of the probe batch, in evaluation mode.
+    """The moments over as many probe examples as a training batch has, ``most`` at most, in evaluation mode.
 
     Raises:
         Unavailable: examples cannot be taken one by one.
@@ -127,9 +128,9 @@ def example_moments(sight: Sight, most: int) -> Moments:
     def look() -> Moments:
         assert sight.model is not None
         assert sight.loss_fn is not None  # the probes state both
-        batch = sight.batch("probe").some(most)
+        batch = sight.batch("probe").some(sight.affordable(most, share=1.0))
         with differentiable(sight.model) as model:
-            sight.first_time("examples", lambda: check_independent(model, batch, sight.loss_fn))
+            sight.first_time("examples", lambda: check_independent(model, batch[:CHECKED], sight.loss_fn))
             size = _group_size(model, len(batch))
             total: list[Tensor] = []
             squares, groups = 0.0, len(batch) // size

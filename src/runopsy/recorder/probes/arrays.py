@@ -15,7 +15,11 @@ def thinned(features: Tensor, most: int) -> Tensor:
 
 def exact(t: Tensor) -> Tensor:
     """In float64, where the device has it: sums of squares of float32 features lose too many digits in float32."""
-    return t.detach().to(torch.float32 if t.device.type == "mps" else torch.float64)
+    return t.detach().to(_widest(t))
+
+
+def _widest(t: Tensor) -> torch.dtype:
+    return torch.float32 if t.device.type == "mps" else torch.float64
 
 
 def centred(features: Tensor) -> Tensor:
@@ -25,6 +29,10 @@ def centred(features: Tensor) -> Tensor:
 
 
 def gram(features: Tensor) -> Tensor:
-    """X Xᵀ (n, n) of the centred features (n, d)."""
-    x = centred(features)
-    return x @ x.T
+    """X Xᵀ (n, n) of the centred features (n, d).
+
+    In float32, as features are: what rounding leaves of the mean, and adds to the products, is theirs as well.
+    """
+    x = features.detach().to(torch.promote_types(features.dtype, torch.float32))
+    x = x - x.mean(dim=0, dtype=_widest(x)).to(x.dtype)
+    return exact(x @ x.T)

@@ -41,7 +41,7 @@ class Loop:
     rank: int = 0  # of the ``world`` processes that train together
     world: int = 1
     sight: Sight = field(init=False, repr=False)
-    notes: dict[str, dict[str, str]] = field(init=False, default_factory=dict)
+    notes: dict[str, dict[str, str | int]] = field(init=False, default_factory=dict)
     tables: dict[str, Callable[[], Table]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -70,7 +70,7 @@ class Loop:
         known = stages if self.optimizer is None else {id(self.optimizer): stages.get(id(self.optimizer))}
         return 1.0 if "UNSCALED" in known.values() else float(self.scaler.get_scale())
 
-    def note(self, signal: str, **said: str) -> None:
+    def note(self, signal: str, **said: str | int) -> None:
         """Say in run.json how a signal is taken."""
         self.notes.setdefault(signal, {}).update(said)
 

@@ -19,10 +19,10 @@ from runopsy.recorder.probes.eigen import Allowance, Product, Vector, dot, norm,
 RESIDUAL = 0.03  # ‖Hv − λv‖/|λ| at which v counts as found; the error of λ itself is of second order in it
 SETTLED = 0.02  # at which a reading ends: well inside, or half of the readings would be just outside
 EARNED = 6  # products a reading may take: of those that come 100 steps apart, three to five suffice for most …
-SAVED = 18  # … and what they leave serves where the Hessian has turned further; a first reading begins with these
-NUDGE = 0.1  # of H·(random) in a warm start: an eigenvector that has risen to the top is found from outside only
+SAVED = 12  # … and what they leave serves where the Hessian has turned further; a first reading begins with these
+NUDGE = 0.05  # of H·(random) in a warm start: an eigenvector that has risen to the top is found from outside only
 UNSEEN = 64  # examples where no training batch was seen
-MOST, LEAST = 256, 32  # examples at most, and targets at least: λmax of fewer lies far above that of all
+MOST, LEAST = 256, 24  # examples at most, and targets at least: λmax of fewer lies far above that of all
 UNEQUAL = 0.05  # relative: parts of a batch may hold unlike numbers of targets; a sum or a contrast is further off
 TRACED = 4  # the trace takes every so many-th of them, others each time: it is a mean over examples, λmax is none
 
@@ -31,15 +31,15 @@ TRACED = 4  # the trace takes every so many-th of them, others each time: it is 
 class Curvature:
     """Of the Hessian H (P, P) of the loss on a fixed sample of the probe batch, in evaluation mode and float32.
 
-    The sample is half as large as the training batch, so that the price of a reading is a number of
-    training steps; but at least 32 targets and at most 256 examples. λmax of a small sample lies above that
-    of all: by 3 % to 10 % with 256 examples, by up to two thirds with 32, most once they are fitted
+    The sample is a third of the size of the training batch, so that the price of a reading is a number of
+    training steps; but at least 24 targets and at most 256 examples. λmax of a small sample lies above that
+    of all, the more the better they are fitted: 1.0 to 1.1 times with 256 examples, 1.0 to 4.6 times with 32
     (``make bench-curvature``). run.json says how many were taken.
 
     ``hessian/top``: the algebraically largest eigenvalue, so negative curvature cannot pass for it. Locally
     optimal conjugate gradients (Knyazev 2001) on the Rayleigh quotient, from the last reading's vector. A
     Rayleigh quotient is never above λmax; where the products that a reading has earned leave the residual
-    large there is no reading, and the next goes on from there. Of 200 readings three were more than 2 % low,
+    large there is no reading, and the next goes on from there. Of 200 readings two were more than 2 % low,
     where a second eigenvalue had just risen above the first; the others were within 1 %. Under cross-entropy
     λmax falls at the end of training just because probabilities saturate.
 
@@ -96,19 +96,20 @@ class _Curvature:
     def _chosen(self) -> Batch:
         """The fixed sample: see the class."""
         whole = self.loop.sight.batch("probe")
-        seen = self.loop.sight.trained_on
         targets = whole.y.numel() / len(whole) if isinstance(whole.y, Tensor) and whole.y.dim() else 1
         enough = -(-LEAST // max(1, int(targets)))
-        sample = whole.some(min(MOST, UNSEEN if seen is None else max(seen // 2, enough)))
+        seen = self.loop.sight.trained_on is not None
+        sample = whole.some(self.loop.sight.affordable(MOST, least=enough) if seen else UNSEEN)
         for name in Curvature.units:
-            self.loop.note(name, source=f"{len(sample)} of the {len(whole)} examples of the probe batch")
+            source = f"{len(sample)} of the {len(whole)} examples of the probe batch"
+            self.loop.note(name, source=source, targets=int(len(sample) * targets))
         return sample
 
     def _drawn(self, model: nn.Module, sample: Batch) -> Batch:
         """Examples for the trace, others each time; the sample itself where fewer of them are another loss."""
         few = len(sample) // TRACED
         if self._averages is None:
-            self._averages = few >= 2 and self._is_mean(model, sample, few)
+            self._averages = few > 0 and self._is_mean(model, sample, few)
         if not self._averages:
             return sample
         whole = self.loop.sight.batch("probe")
@@ -118,7 +119,10 @@ class _Curvature:
     def _is_mean(self, model: nn.Module, sample: Batch, few: int) -> bool:
         """Whether the loss of a batch is the mean of those of its parts: it is no sum, and compares no examples."""
         parts = [sample[i * few : (i + 1) * few] for i in range(TRACED)]
-        losses = [float(self._loss(model, part)) for part in (sample[: few * TRACED], *parts)]
+        try:
+            losses = [float(self._loss(model, part)) for part in (sample[: few * TRACED], *parts)]
+        except Exception:  # a model may want more than one example, and is somebody else's
+            return False
         return abs(losses[0] - sum(losses[1:]) / TRACED) <= UNEQUAL * abs(losses[0])
 
     def _hessian(self, model: nn.Module, weights: list[nn.Parameter], batch: Batch) -> tuple[Vector, Product]:
@@ -143,11 +147,14 @@ class _Curvature:
 
 
 def _start(last: Vector | None, slopes: Vector, image: Vector, signs: Vector) -> Vector:
-    """The last vector, or at first the gradient, and a share of H·(random), where the top eigenvectors are foremost."""
+    """The last vector, or at first the gradient, and a share of H·(random), where the top eigenvectors are foremost.
+
+    Its memory is its own.
+    """
     base, share = (slopes, 1.0) if last is None else (last, NUDGE)
     size, other = norm(base), norm(image)
     if other == 0:
-        return base if size > 0 else signs
+        return [t.clone() for t in (base if size > 0 else signs)]
     if size == 0:
-        return image
-    return [b / size + (share / other) * i for b, i in zip(base, image, strict=True)]
+        return [t.clone() for t in image]
+    return [torch.add(b / size, i, alpha=share / other) for b, i in zip(base, image, strict=True)]

@@ -44,13 +44,13 @@ def top_eigenpair(
     its inner products, of which a step adds four, say what combinations of it multiply to.
 
     Args:
-        start: not zero; the nearer to the eigenvector, the fewer products.
+        start: (P,), not zero, and used up; the nearer to the eigenvector, the fewer products.
         residual: ‖Hv − λv‖ / |λ| at which to stop.
         allowance: how many products may be taken.
     """
     products = allowance.open()
     size = norm(start)
-    x = [t / size for t in start]
+    x = [t.div_(size) for t in start]
     hx, taken = product(x), 1
     value = dot(x, hx)
     p: Vector | None = None

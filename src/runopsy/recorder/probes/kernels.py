@@ -17,7 +17,7 @@ from runopsy.recorder.probes.arrays import exact
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
 from runopsy.recorder.sight import Sight
 
-EXAMPLES = 32  # of the probe batch: each costs one gradient per output direction
+EXAMPLES = 32  # of the probe batch at most: each costs one gradient per output direction
 DIRECTIONS = 4  # outputs at most that are taken one by one; of more, one fixed random combination
 TAKEN = 1_000_000  # derivatives of one example: of more, all 32 at once would be dearer than many training steps
 GOLDEN = (5**0.5 - 1) / 2  # its multiples spread evenly over every period
@@ -28,7 +28,8 @@ WHOLE = 10_000  # entries of a parameter that is taken whole however large the m
 class KernelVelocity:
     """1 − ⟨Θ, Θ'⟩ / (‖Θ‖‖Θ'‖) per step, between the kernels Θ = J Jᵀ (m, m) of this reading and the one before.
 
-    J (m, P): derivatives of the output for 32 probe examples in evaluation mode, summed over
+    J (m, P): derivatives of the output for a third as many probe examples as a training batch has, 16
+    to 32, in evaluation mode, summed over
     up to four outputs (of more, one fixed combination with random signs), averaged over positions.
     0: the kernel only scales, training is lazy. (Fort et al. 2020, arXiv 2010.15110.)
 
@@ -38,7 +39,7 @@ class KernelVelocity:
 
     units: ClassVar[Mapping[str, str]] = {"ntk/velocity": "1/step"}
     needs: ClassVar[tuple[str, ...]] = ("model", "probe")
-    cost: ClassVar[str] = "gradients of 32 single examples for up to 4 outputs"
+    cost: ClassVar[str] = "gradients of 16 to 32 single examples for up to 4 outputs"
 
     def start(self, loop: Loop) -> Gauge:
         return _Velocity(loop)
@@ -72,7 +73,7 @@ class KernelAlignment:
 
     units: ClassVar[Mapping[str, str]] = {"ntk/alignment": ""}
     needs: ClassVar[tuple[str, ...]] = ("model", "probe")
-    cost: ClassVar[str] = "gradients of 32 single examples for up to 4 outputs"
+    cost: ClassVar[str] = "gradients of 16 to 32 single examples for up to 4 outputs"
 
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:
@@ -85,7 +86,7 @@ class KernelAlignment:
 
 
 def tangent_kernel(sight: Sight) -> Tensor:
-    """Θ (m, m) of 32 probe examples, up to a factor.
+    """Θ (m, m) of up to 32 probe examples, up to a factor.
 
     Raises:
         Unavailable: examples cannot be taken one by one.
@@ -93,7 +94,7 @@ def tangent_kernel(sight: Sight) -> Tensor:
 
     def look() -> Tensor:
         assert sight.model is not None  # the probes state it
-        batch = sight.batch("probe").some(EXAMPLES)
+        batch = sight.batch("probe").some(sight.affordable(EXAMPLES))
         with differentiable(sight.model) as model:
             sight.first_time("outputs", lambda: check_independent(model, batch, None))
             with torch.no_grad():
@@ -180,7 +181,7 @@ def directions(outputs: int) -> list[Tensor]:
 
 def _targets(sight: Sight) -> Tensor:
     """Y (m, K), one row an example of the kernel."""
-    batch = sight.batch("probe").some(EXAMPLES)
+    batch = sight.batch("probe").some(sight.affordable(EXAMPLES))
     y = batch.y
     if not isinstance(y, Tensor) or len(y) != len(batch) or y.dim() > 2:
         raise Unavailable("there is not one target per example")

@@ -17,7 +17,7 @@ from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
 from runopsy.recorder.probes.norms import l2
 from runopsy.recorder.training_batch import examples_in
 
-EXAMPLES = 64  # of the probe batch; the standard error of tr Σ falls as 1/√n, the cost grows as n
+EXAMPLES = 64  # of the probe batch at most; the standard error of tr Σ falls as 1/√n, the cost grows as n
 WINDOWS = 3  # windows without a second backward after which a loop is taken to accumulate none
 PROPORTIONAL = 1e-3  # relative distance of the summed micro-gradients from .grad; rounding leaves far less
 
@@ -40,15 +40,16 @@ def noise_pieces(big_square: float, small_square: float, big: float, small: floa
 
 @dataclass(frozen=True, slots=True)
 class GradVariance:
-    """tr Σ, the trace of the covariance of per-example gradients, unbiased, over 64 examples of the probe batch.
+    """tr Σ, the trace of the covariance of per-example gradients, unbiased, over up to 64 examples of the probe batch.
 
+    As many as a training batch has, 16 at least.
     n/(n − 1) · (mean ‖gᵢ‖² − ‖mean gᵢ‖²), in evaluation mode: dropout and batch statistics add nothing to it.
     Of a model too large for single gradients, from the gradients of at least eight groups, times their size.
     """
 
     units: ClassVar[Mapping[str, str]] = {"grad/variance": ""}
     needs: ClassVar[tuple[str, ...]] = ("model", "probe", "loss_fn")
-    cost: ClassVar[str] = "gradients of 64 examples, one by one or in groups"
+    cost: ClassVar[str] = "gradients of as many examples as a training batch has, 16 to 64, one by one or in groups"
 
     examples: int = EXAMPLES
 
@@ -75,7 +76,9 @@ class NoiseScale:
 
     units: ClassVar[Mapping[str, str]] = {"gns/g2": "", "gns/s": ""}
     needs: ClassVar[tuple[str, ...]] = ("model",)
-    cost: ClassVar[str] = "a norm of each micro-gradient, or gradients of 64 examples"
+    cost: ClassVar[str] = (
+        "a norm of each micro-gradient, or gradients of as many examples as a training batch has, 16 to 64"
+    )
 
     examples: int = EXAMPLES
 
