@@ -23,8 +23,8 @@ def some_rows(n: int, most: int) -> Tensor:
     one position of a sequence.
     """
     if n <= most:
-        return torch.arange(n)
-    return torch.randperm(n, generator=torch.Generator().manual_seed(0))[:most].sort().values
+        return torch.arange(n, device="cpu")
+    return torch.randperm(n, generator=torch.Generator("cpu").manual_seed(0), device="cpu")[:most].sort().values
 
 
 def own_loss(output: Any, y: Any) -> Tensor:

@@ -65,7 +65,7 @@ class _Curvature:
     _sample: Batch | None = None
     _vector: Vector | None = None
     _random: torch.Generator | None = None
-    _rows: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
+    _rows: torch.Generator = field(default_factory=lambda: torch.Generator("cpu").manual_seed(0))
     _averages: bool | None = None  # None: not known yet
 
     def settle(self) -> Iterable[Reading]:
@@ -113,7 +113,7 @@ class _Curvature:
         if not self._averages:
             return sample
         whole = self.loop.sight.batch("probe")
-        return whole[torch.randperm(len(whole), generator=self._rows)[:few]]
+        return whole[torch.randperm(len(whole), generator=self._rows, device="cpu")[:few]]
 
     @torch.no_grad()
     def _is_mean(self, model: nn.Module, sample: Batch, few: int) -> bool:

@@ -113,7 +113,7 @@ def _ritz(gram: list[list[float]], image: list[list[float]]) -> Found | None:
         λ; c, of the Ritz vector of length one; and, p′ being its part outside x, (x′ᵀp′, p′ᵀp′) and
         (x′ᵀHp′, p′ᵀHp′). None where the basis is none, to rounding, or holds what is no number.
     """
-    g, m = torch.tensor(gram, dtype=torch.float64), torch.tensor(image, dtype=torch.float64)
+    g, m = (torch.tensor(t, dtype=torch.float64, device="cpu") for t in (gram, image))
     scale = g.diag().rsqrt()
     unit = scale[:, None] * g * scale
     if not bool(torch.isfinite(m).all() and torch.isfinite(unit).all()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -48,7 +49,7 @@ def activity_entropy(features: Tensor) -> Tensor:
     p = counts / n
     entropy = -torch.special.xlogy(p, p).sum(dim=0) + ((counts > 0).sum(dim=0) - 1) / (2 * n)
     entropy = torch.where(high > low, entropy, torch.zeros_like(entropy))
-    return entropy.clamp_max(torch.tensor(BINS).log().item()).mean()
+    return entropy.clamp_max(math.log(BINS)).mean()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,9 @@ class ExampleDynamics:
 @dataclass(slots=True)
 class _Dynamics:
     loop: Loop
-    _first: Tensor = field(default_factory=lambda: torch.empty(0))  # (N,) first step right; −1: never
-    _last_wrong: Tensor = field(default_factory=lambda: torch.empty(0))  # (N,) last step wrong; −1: never
-    _events: Tensor = field(default_factory=lambda: torch.empty(0))  # (N,) times forgotten
+    _first: Tensor = field(default_factory=lambda: torch.empty(0, device="cpu"))  # (N,) first step right; −1: never
+    _last_wrong: Tensor = field(default_factory=lambda: torch.empty(0, device="cpu"))  # (N,) last step wrong; −1: never
+    _events: Tensor = field(default_factory=lambda: torch.empty(0, device="cpu"))  # (N,) times forgotten
     _right: Tensor | None = None  # (N,) at the last reading
 
     def settle(self) -> Iterable[Reading]:
@@ -47,8 +47,8 @@ class _Dynamics:
     def measure(self, step: int) -> Iterable[Reading]:
         right = self.loop.sight.labelled("probe").right.cpu()
         if self._right is None:
-            self._first = torch.full((len(right),), -1)
-            self._last_wrong, self._events = self._first.clone(), torch.zeros(len(right), dtype=torch.long)
+            never = torch.full((len(right),), -1, device="cpu")
+            self._first, self._last_wrong, self._events = never, never.clone(), torch.zeros_like(never)
             self._right = torch.zeros_like(right)
         self._events += self._right & ~right
         self._first[right & (self._first < 0)] = step

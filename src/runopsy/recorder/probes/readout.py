@@ -143,7 +143,8 @@ def crossed_accuracy(features: Tensor, y: Tensor) -> float:
 
     Folds are drawn at random, the same at every call: a batch may be sorted by class, or go round them.
     """
-    fold = (torch.randperm(len(y), generator=torch.Generator().manual_seed(0)) % FOLDS).to(y.device)
+    order = torch.randperm(len(y), generator=torch.Generator("cpu").manual_seed(0), device="cpu")
+    fold = (order % FOLDS).to(y.device)
     classes = int(y.max()) + 1
     right = 0
     for k in range(FOLDS):
