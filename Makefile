@@ -9,7 +9,7 @@ RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pages test-callbacks golden check lint types floors samples bench bench-segments bench-speed bench-confidence bench-diff bench-signals bench-memory score fuzz test-readers bench-readers format clean
+.PHONY: help demo test test-pages test-callbacks test-gpu golden check lint types floors samples bench bench-segments bench-speed bench-confidence bench-diff bench-signals bench-curvature bench-memory score fuzz test-readers bench-readers format clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ types: $(VENV)/test ## mypy --strict
 
 floors: $(VENV)/test ## which room may import which
 	$(BIN)/lint-imports
+
+test-gpu: $(VENV)/test ## the recorder beside a training on a CUDA device, where there is one
+	RUNOPSY_GPU=1 $(BIN)/python -m pytest -q -rs tests/recorder/test_accelerator.py
 
 golden: $(VENV)/test ## write the golden reports again and show what moved
 	$(BIN)/python tests/golden.py
@@ -67,8 +70,11 @@ bench-speed: $(VENV)/test ## time and memory from 1e4 to 1e7 rows, beside their 
 bench-diff: $(VENV)/test ## how often a diff cries wolf: 1400 pairs of runs that differ by noise alone
 	$(BIN)/python tests/benchmarks/bench_diff.py 1400
 
-bench-signals: $(VENV)/bench ## what each signal costs, beside TensorBoard, on a transformer and a convnet (about five minutes)
+bench-signals: $(VENV)/bench ## what each signal costs, beside TensorBoard, on a transformer and a convnet (a quarter of an hour)
 	$(BIN)/python tests/benchmarks/bench_signals.py
+
+bench-curvature: $(VENV)/test ## whether the eigenvalue that is followed is the largest, and how far a sample's lies above that of all (ten minutes)
+	$(BIN)/python tests/benchmarks/bench_curvature.py
 
 bench-memory: $(VENV)/test ## whether recording everything for 20 000 steps grows
 	$(BIN)/python tests/benchmarks/bench_memory.py

@@ -95,7 +95,7 @@ def test_cheap_signals_need_no_count(tmp_path: Path) -> None:
         assert hooks(model) == 0
 
 
-def test_the_hessian_is_that_of_a_third_of_a_training_batch(tmp_path: Path) -> None:
+def test_the_hessian_is_that_of_a_quarter_of_a_training_batch(tmp_path: Path) -> None:
     model = nn.Linear(3, 2)
     x, y = torch.randn(400, 3), torch.arange(400) % 2
     loss_fn = nn.functional.cross_entropy
@@ -103,4 +103,4 @@ def test_the_hessian_is_that_of_a_third_of_a_training_batch(tmp_path: Path) -> N
     with record(tmp_path / "run", model=model, loss_fn=loss_fn, probe=(x, y), **asked) as run:
         loss_fn(model(x[:120]), y[:120]).backward()
         run.step(0)
-    assert "40 of the 400" in (tmp_path / "run" / "run.json").read_text()
+    assert "30 of the 400" in (tmp_path / "run" / "run.json").read_text()

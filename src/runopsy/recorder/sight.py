@@ -26,7 +26,7 @@ from runopsy.recorder.anatomy import (
 from runopsy.recorder.batches import Batch, Labelled, LossFunction, labelled
 from runopsy.recorder.borrowing import borrowed
 
-SHARE = 1 / 3  # of the training batch, that a dear probe takes: what it does with each example costs many gradients
+SHARE = 1 / 4  # of the training batch, that a dear probe takes: what it does with each example costs many gradients
 AT_LEAST = 16  # but so many examples: of fewer, a variance says little
 LAYERS = 4  # whose activations are compared, evenly spaced over the depth: six pairs at most, of which four are told
 

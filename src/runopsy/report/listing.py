@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from runopsy.model import Role, Run, Thresholds, Track
+from runopsy.model import Role, Run, Thresholds
 from runopsy.report import terminal
 from runopsy.report.document import Block, Document, Heading, Prose, Table
 from runopsy.report.words import number, place, plain
@@ -20,13 +20,13 @@ MOST = 200  # columns that are listed: those with a role come first, and nobody 
 def listing(run: Run, roles: Sequence[Role], *, width: int | None = None, color: bool = False) -> str:
     """Every column of a log with its role and why."""
     ranked = sorted(roles, key=lambda r: (not r.role, r.role))
-    rows = tuple(_row(run.tracks[r.track], r) for r in ranked[:MOST])
+    rows = tuple(_row(run, r) for r in ranked[:MOST])
     played = sum(bool(r.role) for r in roles)
     more = [Prose(f"… and {len(ranked) - MOST:,} more columns without a role")] if len(ranked) > MOST else []
     blocks: list[Block] = [
         Prose(f"{len(run.tracks)} columns, {played} with a role; positions count by {run.axis}."),
         Heading("Columns"),
-        Table(("column", "role", "better", "values", "from", "to", "least", "most", "why"), rows),
+        Table(("column", "role", "better", "values", "from", "to", "least", "most", "why, or how taken"), rows),
         *more,
         *([Heading("Notes on the log")] if run.notes else []),
         *(Prose(note) for note in run.notes),
@@ -36,10 +36,12 @@ def listing(run: Run, roles: Sequence[Role], *, width: int | None = None, color:
     return terminal.render(Document(run.path, tuple(blocks)), width=width, color=color)
 
 
-def _row(track: Track, role: Role) -> tuple[str, ...]:
+def _row(run: Run, role: Role) -> tuple[str, ...]:
+    track = run.tracks[role.track]
     finite = track.value[np.isfinite(track.value)]
     ends = (number(float(f"{v:.4g}")) for v in (finite.min(), finite.max())) if len(finite) else ("", "")
-    why = role.why if role.role or role.why != "no role" else ""
+    says_nothing = role.why == "no role" or (role.role == track.name and role.why.startswith("is called"))
+    why = str(run.taken.get(track.name, {}).get("source") or "") if says_nothing else role.why
     first, last = place(float(np.nanmin(track.step))), place(float(np.nanmax(track.step)))
     return track.name, role.role, role.better, f"{len(track):,}", first, last, *ends, why
 

@@ -106,9 +106,11 @@ def test_a_loss_that_is_no_mean_over_examples_has_the_trace_of_the_whole_sample(
 
 
 @pytest.mark.parametrize(
-    ("trained_on", "examples"), [(None, 64), (8, 24), (150, 50), (1000, 256)], ids=["unseen", "small", "third", "large"]
+    ("trained_on", "examples"),
+    [(None, 64), (8, 24), (200, 50), (2000, 256)],
+    ids=["unseen", "small", "quarter", "large"],
 )
-def test_the_sample_is_a_third_of_a_training_batch(trained_on: int | None, examples: int) -> None:
+def test_the_sample_is_a_quarter_of_a_training_batch(trained_on: int | None, examples: int) -> None:
     x, y = torch.randn(300, 4), torch.arange(300) % 3
     loop = Loop(nn.Linear(4, 3), loss_fn=nn.functional.cross_entropy, probe=Batch.of((x, y), "probe"))
     loop.sight.trained_on = trained_on
@@ -124,7 +126,16 @@ def test_of_sequences_fewer_examples_hold_enough_targets() -> None:
     )
     loop.sight.trained_on = 8
     list(measure(loop, Curvature()))
-    assert loop.notes["hessian/top"]["source"].startswith("3 of the 64")
+    assert loop.notes["hessian/top"]["source"].startswith("2 of the 64")
+
+
+def test_the_columns_of_a_regression_are_no_more_targets_than_its_rows() -> None:
+    """One-hot rows under a squared error, say."""
+    x, y = torch.randn(64, 4), torch.eye(3)[torch.arange(64) % 3]
+    loop = Loop(nn.Linear(4, 3), loss_fn=nn.functional.mse_loss, probe=Batch.of((x, y), "probe"))
+    loop.sight.trained_on = 8
+    list(measure(loop, Curvature()))
+    assert loop.notes["hessian/top"]["targets"] == 24
 
 
 def test_a_flat_loss_has_no_curvature() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +20,7 @@ from runopsy.recorder.probes.eigen import Allowance, Product, Vector, dot, norm,
 RESIDUAL = 0.03  # ‖Hv − λv‖/|λ| at which v counts as found; the error of λ itself is of second order in it
 SETTLED = 0.02  # at which a reading ends: well inside, or half of the readings would be just outside
 EARNED = 6  # products a reading may take: of those that come 100 steps apart, three to five suffice for most …
-SAVED = 12  # … and what they leave serves where the Hessian has turned further; a first reading begins with these
+SAVED = 9  # … and what they leave serves where the Hessian has turned further; a first reading begins with these
 NUDGE = 0.05  # of H·(random) in a warm start: an eigenvector that has risen to the top is found from outside only
 UNSEEN = 64  # examples where no training batch was seen
 MOST, LEAST = 256, 24  # examples at most, and targets at least: λmax of fewer lies far above that of all
@@ -31,7 +32,7 @@ TRACED = 4  # the trace takes every so many-th of them, others each time: it is 
 class Curvature:
     """Of the Hessian H (P, P) of the loss on a fixed sample of the probe batch, in evaluation mode and float32.
 
-    The sample is a third of the size of the training batch, so that the price of a reading is a number of
+    The sample is a quarter of the size of the training batch, so that the price of a reading is a number of
     training steps; but at least 24 targets and at most 256 examples. λmax of a small sample lies above that
     of all, the more the better they are fitted: 1.0 to 1.1 times with 256 examples, 1.0 to 4.6 times with 32
     (``make bench-curvature``). run.json says how many were taken.
@@ -96,8 +97,8 @@ class _Curvature:
     def _chosen(self) -> Batch:
         """The fixed sample: see the class."""
         whole = self.loop.sight.batch("probe")
-        targets = whole.y.numel() / len(whole) if isinstance(whole.y, Tensor) and whole.y.dim() else 1
-        enough = -(-LEAST // max(1, int(targets)))
+        targets = _targets(whole)
+        enough = math.ceil(LEAST / targets)
         seen = self.loop.sight.trained_on is not None
         sample = whole.some(self.loop.sight.affordable(MOST, least=enough) if seen else UNSEEN)
         for name in Curvature.units:
@@ -144,6 +145,14 @@ class _Curvature:
             self._random = torch.Generator(device).manual_seed(0)
         bits = (torch.empty(w.shape, device=device).random_(0, 2, generator=self._random) for w in weights)
         return [bit.mul_(2).sub_(1) for bit in bits]
+
+
+def _targets(batch: Batch) -> float:
+    """Classes to be told of each example: one, or as many as a sequence has labels."""
+    y = batch.y
+    if not isinstance(y, Tensor) or y.is_floating_point() or not y.dim() or len(y) != len(batch):
+        return 1.0
+    return max(1.0, float((y >= 0).sum()) / len(y))
 
 
 def _start(last: Vector | None, slopes: Vector, image: Vector, signs: Vector) -> Vector:

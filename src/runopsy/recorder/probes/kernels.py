@@ -28,7 +28,7 @@ WHOLE = 10_000  # entries of a parameter that is taken whole however large the m
 class KernelVelocity:
     """1 − ⟨Θ, Θ'⟩ / (‖Θ‖‖Θ'‖) per step, between the kernels Θ = J Jᵀ (m, m) of this reading and the one before.
 
-    J (m, P): derivatives of the output for a third as many probe examples as a training batch has, 16
+    J (m, P): derivatives of the output for a quarter as many probe examples as a training batch has, 16
     to 32, in evaluation mode, summed over
     up to four outputs (of more, one fixed combination with random signs), averaged over positions.
     0: the kernel only scales, training is lazy. (Fort et al. 2020, arXiv 2010.15110.)
