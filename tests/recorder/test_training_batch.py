@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ torch = pytest.importorskip("torch")
 from torch import Tensor, nn  # noqa: E402  # after the skip
 
 from runopsy.recorder import record  # noqa: E402
+from runopsy.recorder.session import Recording  # noqa: E402
 from runopsy.recorder.training_batch import TrainingBatch  # noqa: E402
+from runopsy.store import read_run  # noqa: E402
 
 
 def hooks(model: nn.Module) -> int:
@@ -75,32 +78,75 @@ def test_a_model_compiled_in_place_is_left_alone() -> None:
     assert hooks(model) == 0
 
 
-@pytest.mark.parametrize("steps", [0, 1])
-def test_the_hook_is_gone_when_the_run_ends_before_it_has_seen_anything(tmp_path: Path, steps: int) -> None:
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+def test_a_scripted_model_takes_no_hook() -> None:
+    assert TrainingBatch(torch.jit.script(nn.Linear(3, 2))).examples is None
+
+
+@pytest.mark.parametrize("model", [nn.Linear(3, 2), nn.Sequential(nn.Linear(3, 2))], ids=["layer", "container"])
+def test_a_step_that_is_compiled_as_a_whole_is_not_entered(model: nn.Module) -> None:
+    batch = TrainingBatch(model)
+    step = torch.compile(lambda x: model(x).sum(), backend="eager", fullgraph=True)
+    step(torch.randn(5, 3)).backward()
+    batch.close()
+    assert hooks(model) == 0
+
+
+CLASSES = torch.arange(400) % 2
+
+
+def begun(folder: Path, model: nn.Module, **options: object) -> Recording:
+    given = {"loss_fn": nn.functional.cross_entropy, "probe": (torch.randn(400, 3), CLASSES)}
+    return record(folder, model=model, **given, **({"signals": "full", "every": 1, "budget": None} | options))
+
+
+def test_there_is_no_hook_before_training_runs(tmp_path: Path) -> None:
+    """A model may be compiled, scripted, copied or captured after the recording began."""
     model = nn.Linear(3, 2)
-    x, y = torch.randn(40, 3), torch.arange(40) % 2
-    run = record(tmp_path / "run", model=model, loss_fn=nn.functional.cross_entropy, probe=(x, y), signals="full")
-    assert hooks(model) == 1
-    for step in range(steps):
-        run.step(step)
-        assert hooks(model) <= 1  # the window of the noise scale
+    run = begun(tmp_path / "run", model)
+    assert hooks(model) == 0
+    run.step(0)
+    assert hooks(model) == 2  # and the window of the noise scale
+    run.step(1)
+    assert hooks(model) <= 1
     run.finish()
     assert hooks(model) == 0
 
 
-def test_cheap_signals_need_no_count(tmp_path: Path) -> None:
+@pytest.mark.parametrize("steps", [0, 1])
+def test_the_hook_is_gone_when_the_run_ends_before_it_has_seen_anything(tmp_path: Path, steps: int) -> None:
     model = nn.Linear(3, 2)
-    x, y = torch.randn(40, 3), torch.arange(40) % 2
-    with record(tmp_path / "run", model=model, loss_fn=nn.functional.cross_entropy, probe=(x, y)):
-        assert hooks(model) == 0
+    run = begun(tmp_path / "run", model)
+    for step in range(steps):
+        run.step(step)
+    run.finish()
+    assert hooks(model) == 0
 
 
-def test_the_hessian_is_that_of_a_quarter_of_a_training_batch(tmp_path: Path) -> None:
+def test_what_depends_on_it_is_read_one_step_late(tmp_path: Path) -> None:
     model = nn.Linear(3, 2)
-    x, y = torch.randn(400, 3), torch.arange(400) % 2
-    loss_fn = nn.functional.cross_entropy
-    asked = {"signals": ["hessian/top"], "every": 1, "budget": None}
-    with record(tmp_path / "run", model=model, loss_fn=loss_fn, probe=(x, y), **asked) as run:
-        loss_fn(model(x[:120]), y[:120]).backward()
-        run.step(0)
-    assert "30 of the 400" in (tmp_path / "run" / "run.json").read_text()
+    asked = ["hessian/top", "ntk/velocity", "grad/variance", "weights/norm"]
+    with begun(tmp_path / "run", model, signals=asked, every=3) as run:
+        for step in range(5):
+            nn.functional.cross_entropy(model(torch.randn(120, 3)), CLASSES[:120]).backward()
+            run.step(step)
+    tracks = read_run(tmp_path / "run").tracks
+    assert tracks["weights/norm"].step.tolist() == [0, 3]
+    assert tracks["hessian/top"].step.tolist() == tracks["grad/variance"].step.tolist() == [1, 3]
+    assert tracks["ntk/velocity"].step.tolist() == [3]
+    said = json.loads((tmp_path / "run" / "run.json").read_text())["signals"]
+    assert said["hessian/top"]["source"] == "30 of the 400 examples of the probe batch"
+    assert said["hessian/top"]["targets"] == 30
+    assert "of 30 examples" in said["ntk/velocity"]["source"]
+    assert "64 single examples" in said["grad/variance"]["source"]
+
+
+@pytest.mark.parametrize("signals", [["ntk/velocity"], ["ntk/velocity", "hessian/top"]])
+def test_how_many_examples_are_taken_does_not_depend_on_what_else_is_read(tmp_path: Path, signals: list[str]) -> None:
+    model = nn.Linear(3, 2)
+    with begun(tmp_path / "run", model, signals=signals) as run:
+        for step in range(3):
+            model(torch.randn(64, 3)).sum().backward()
+            run.step(step)
+    said = json.loads((tmp_path / "run" / "run.json").read_text())["signals"]
+    assert "of 16 examples" in said["ntk/velocity"]["source"]

@@ -119,7 +119,7 @@ class Moments:
 
 
 def example_moments(sight: Sight, most: int) -> Moments:
-    """The moments over as many probe examples as a training batch has, ``most`` at most, in evaluation mode.
+    """The moments over as many probe examples as a training batch has, 16 to ``most``, in evaluation mode.
 
     Raises:
         Unavailable: examples cannot be taken one by one.
@@ -202,9 +202,9 @@ def each(
     Raises:
         Unavailable: see ``gradient``.
     """
-    trained = weights_of(model)
+    weights_of(model)  # raises where they are not to be had
     chosen = {name: w for name, w in model.named_parameters() if w.requires_grad and (names is None or name in names)}
-    weights = trained if names is None else list(chosen.values())
+    weights = list(chosen.values())
     if size > 1:
         for start in range(0, len(batch), size):
             part = batch[start : start + size]

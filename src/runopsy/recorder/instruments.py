@@ -13,14 +13,14 @@ import torch
 from runopsy.errors import BadOption, Unavailable
 from runopsy.recorder.budget import Account, Budget
 from runopsy.recorder.cadence import Cadence, Schedule, schedule
-from runopsy.recorder.probes import DEAR, EACH_RANK, ON_REQUEST, PROBES, Gauge, Loop, Probe, Reading
+from runopsy.recorder.probes import COUNTING, DEAR, EACH_RANK, ON_REQUEST, PROBES, SIZED, Gauge, Loop, Probe, Reading
 from runopsy.recorder.stopwatch import Stopwatch, device_of
 from runopsy.recorder.training_batch import TrainingBatch
 from runopsy.shares import whole_name
 
 SETS = ("scalars", "default", "full")
 GUESSES = (  # training steps that a reading costs, by what its probe needs; only until it has been timed
-    ("loss_fn", 20.0),  # gradients example by example, or a dozen products with the Hessian
+    ("loss_fn", 20.0),  # gradients example by example, or some products with the Hessian
     ("probe", 1.0),  # a forward pass, of a batch that may be larger than a training one
     ("model", 0.05),  # a pass over the parameters
 )
@@ -35,6 +35,7 @@ class _Running:
     account: Account
     bill: float = 0.0  # s, of the last reading so far
     open: bool = False  # whether the last reading still owes something: readings, or its price
+    late: bool = False  # whether a reading that was due has been put off to the next call
 
     def charge(self, cost: float) -> None:
         self.bill += cost
@@ -65,8 +66,7 @@ class Instruments:
             else:
                 self._start(probe, Account(Cadence(every), _guess(probe)))
         self._budget = Budget(budget, [running.account for running in self._running])
-        taking = any("loss_fn" in running.probe.needs for running in self._running)  # examples, as many as training
-        self._training = TrainingBatch(loop.model) if taking and loop.model is not None else None
+        self._training: TrainingBatch | None = None
 
     def _start(self, probe: Probe, account: Account) -> None:
         try:
@@ -127,7 +127,9 @@ class Instruments:
         readings = [*self._learning_rates(step), *self._settled()]
         self._budget.arrive(now, spent)
         for running in tuple(self._running):
-            if running.account.cadence.due(self._call):
+            due = running.account.cadence.due(self._call) or running.late
+            running.late = due and self._training is not None and running.probe in SIZED
+            if due and not running.late:
                 readings.extend(self._guarded(running, partial(self._measure, running, step)))
         self.loop.sight.forget()
         self._call += 1
@@ -136,11 +138,17 @@ class Instruments:
     @torch.no_grad()
     def settle(self) -> list[Reading]:
         """What the last readings still owe, after the last update; every hook is gone then."""
-        self._look_at_training()
+        self._stop_looking()
         return self._settled()
 
     def _look_at_training(self) -> None:
-        """At the first call: how many examples the loop has just trained on."""
+        """From the first call to the second: how many examples the loop trains on. What depends on it waits so long."""
+        if self._call == 0 and self.loop.model is not None and any(r.probe in COUNTING for r in self._running):
+            self._training = TrainingBatch(self.loop.model)
+        elif self._call == 1:
+            self._stop_looking()
+
+    def _stop_looking(self) -> None:
         if self._training is not None:
             self._training.close()
             self.loop.sight.trained_on, self._training = self._training.examples, None

@@ -27,7 +27,7 @@ from runopsy.recorder.batches import Batch, Labelled, LossFunction, labelled
 from runopsy.recorder.borrowing import borrowed
 
 SHARE = 1 / 4  # of the training batch, that a dear probe takes: what it does with each example costs many gradients
-AT_LEAST = 16  # but so many examples: of fewer, a variance says little
+FEWEST = 16  # but so many examples: of fewer, a variance says little
 LAYERS = 4  # whose activations are compared, evenly spaced over the depth: six pairs at most, of which four are told
 
 
@@ -87,7 +87,7 @@ class Sight:
             self._moved[side] = given if device is None else given.to(device)
         return self._moved[side]
 
-    def affordable(self, most: int, share: float = SHARE, least: int = AT_LEAST) -> int:
+    def affordable(self, most: int, share: float = SHARE, least: int = FEWEST) -> int:
         """How many probe examples a dear probe takes: a share of the training batch, so that its price is in steps.
 
         ``most`` where no training batch was seen.

@@ -93,7 +93,8 @@ class EdgeOfStability:
         if i is None:
             return
         at = float(top.step[i])
-        says = "against (2 + 2β)/η; of a sample, and so rather above that of all examples"
+        sampled = "; of a sample, and so rather above that of all examples" if case.run.taken.get("hessian/top") else ""
+        says = f"against (2 + 2β)/η{sampled}"
         proof = (Evidence("hessian/top", at, float(top.value[i]), float(limit[i]), "", says),)
         interval = (float(top.step[max(i - 1, 0)]), at)
         resolution = spacing_at(top, at)
@@ -105,7 +106,8 @@ class EdgeOfStability:
             return  # somebody else's, who knows what it is of
         targets = how.get("targets")
         if not isinstance(targets, int):
-            raise NotChecked("run.json does not say of how many examples hessian/top is: the recorder was not closed")
+            why = "the run was killed, or recorded before that was noted"
+            raise NotChecked(f"run.json does not say of how many examples hessian/top is: {why}")
         if targets < self.targets:
             why = f"hessian/top is of {targets} examples, and λmax of fewer than {self.targets:.0f} may be far above"
             raise NotChecked(f"{why} that of all; the sample grows with the training batch and the probe batch")

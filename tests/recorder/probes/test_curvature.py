@@ -138,6 +138,70 @@ def test_the_columns_of_a_regression_are_no_more_targets_than_its_rows() -> None
     assert loop.notes["hessian/top"]["targets"] == 24
 
 
+def hardest(output: Tensor, y: Tensor) -> Tensor:
+    """A triplet loss of the hardest pairs in the batch: near its margin for any number of examples at first."""
+    far = torch.cdist(output, output)
+    same = y[:, None] == y
+    return (0.2 + (far * same).amax(dim=1) - far.masked_fill(same, 1e9).amin(dim=1)).clamp_min(0).mean()
+
+
+def test_a_loss_of_the_hardest_examples_is_no_mean_over_examples() -> None:
+    x, y = torch.randn(64, 4), torch.arange(64) % 2
+    loop = Loop(
+        nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2)), loss_fn=hardest, probe=Batch.of((x, y), "probe")
+    )
+    list(measure(loop, Curvature()))
+    assert loop.notes["hessian/trace"]["source"] == "64 of the 64 examples of the probe batch, the same"
+
+
+def test_the_default_precision_of_the_script_does_not_matter() -> None:
+    loop, *_ = loop_of("mlp")
+    torch.set_default_dtype(torch.float64)
+    try:
+        (found,) = measure(loop, Curvature())
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert set(found) == set(Curvature.units)
+
+
+def test_layers_that_are_trained_later_begin_a_new_search() -> None:
+    loop, model, x, y = loop_of("mlp")
+    first = next(model.parameters()).requires_grad_(False)
+    gauge = Curvature().start(loop)
+    with torch.no_grad():
+        list(gauge.measure(0))
+        first.requires_grad_(True)
+        *_, found = ({name: float(value) for _, name, value in gauge.measure(step)} for step in range(1, 4))
+    top = float(torch.linalg.eigvalsh(whole_hessian("mlp", model, x, y)[0])[-1])
+    assert found["hessian/top"] == pytest.approx(top, rel=0.01)
+
+
+def test_a_reading_of_weights_that_are_no_numbers_is_forgotten() -> None:
+    loop, model, x, y = loop_of("mlp")
+    weight = next(model.parameters())
+    kept = weight.detach().clone()
+    gauge, found = Curvature().start(loop), []
+    for step in range(4):
+        with torch.no_grad():
+            weight.copy_(kept * (float("nan") if step == 1 else 1))
+            found.append({name: float(value) for _, name, value in gauge.measure(step)})
+    assert "hessian/top" not in found[1]
+    top = float(torch.linalg.eigvalsh(whole_hessian("mlp", model, x, y)[0])[-1])
+    assert found[3]["hessian/top"] == pytest.approx(top, rel=0.01)
+
+
+@pytest.mark.parametrize("weight", [2.0, -2.0])
+def test_a_model_of_one_parameter_has_a_curvature(weight: float) -> None:
+    """Gradient and H·(random) lie on one line there, and may be opposite."""
+    model = nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        model.weight.fill_(weight)
+    x = torch.ones(8, 1)
+    loop = Loop(model, loss_fn=lambda output, y: (output**2).mean() / 2, probe=Batch.of((x, x), "probe"))
+    for found in measure(loop, Curvature(), times=3):
+        assert found == pytest.approx({"hessian/top": 1, "hessian/trace": 1, "hessian/grad_alignment": 1})
+
+
 def test_a_flat_loss_has_no_curvature() -> None:
     model = nn.Linear(4, 1)
     x = torch.randn(8, 4)

@@ -74,6 +74,26 @@ def test_a_start_that_is_an_eigenvector_is_confirmed() -> None:
     assert operator.calls <= 2
 
 
+def test_of_equal_eigenvalues_the_vector_still_has_length_one() -> None:
+    """The residual is pure rounding there, and no direction."""
+    for seed in range(20):
+        torch.manual_seed(seed)
+        *_, vector, _ = found(torch.eye(12) * 0.37)
+        assert norm(vector) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_product_in_half_precision_is_given_vectors_of_length_one() -> None:
+    h = spectrum(1e-3 * torch.linspace(-1, 1, 40) ** 3)
+
+    class Half(Operator):
+        def __call__(self, v: list[Tensor]) -> list[Tensor]:
+            return [t.float() for t in super().__call__([t.half() for t in v])]
+
+    operator = Half(h.half())
+    value, *_ = top_eigenpair(operator, operator.split(torch.randn(40)), RESIDUAL, Allowance(40, 40))
+    assert value == pytest.approx(1e-3, rel=0.02)
+
+
 def test_products_that_were_not_needed_are_kept_up_to_a_limit() -> None:
     h = spectrum(10 / torch.arange(1, 301).float())
     operator, allowance = Operator(h), Allowance(4, 12)

@@ -12,7 +12,7 @@ from runopsy.errors import Unavailable  # noqa: E402
 from runopsy.recorder.batches import Batch  # noqa: E402
 from runopsy.recorder.probes import Loop  # noqa: E402
 from runopsy.recorder.probes import kernels as module  # noqa: E402
-from runopsy.recorder.probes.kernels import KernelAlignment, KernelVelocity, directions, taken, tangent_kernel  # noqa: E402
+from runopsy.recorder.probes.kernels import KernelAlignment, KernelVelocity, differentiated, directions, tangent_kernel  # noqa: E402
 from zoo import SPECIMENS, mlp, numbers, vectors  # noqa: E402
 
 
@@ -79,7 +79,7 @@ def test_of_a_large_model_the_kernel_is_that_of_some_tensors(monkeypatch: pytest
     model, (x, y) = Deep(), vectors(20)
     monkeypatch.setattr(module, "TAKEN", 40_000)
     sizes = {name: w.numel() for name, w in model.named_parameters()}
-    names = taken(sizes)
+    names = differentiated(sizes)
     assert sum(sizes[name] for name in names) <= 40_000
     layers = [int(name.split(".")[0]) for name in names if sizes[name] > 10_000]
     assert len(layers) >= 2
@@ -109,10 +109,11 @@ def test_what_the_kernel_is_of_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_tensors_are_taken_however_large_they_are() -> None:
-    assert taken({"a": 3_000_000, "b": 2_000_000, "c": 10}) == ["b", "c"]
-    assert taken({"a": 10, "b": 20}) == ["a", "b"]
-    many = {str(i): 300_000 for i in range(100)}
-    assert len(taken(many)) == 3
+    assert differentiated({"a": 3_000_000, "b": 2_000_000, "c": 10}) == ["b", "c"]
+    assert differentiated({"a": 10, "b": 20}) == ["a", "b"]
+    for count in (7, 20, 100):
+        many = {str(i): 300_000 for i in range(count)} | {"fits": 90_000}
+        assert len(differentiated(many)) == 4, "all that fit are found, wherever they stand"
 
 
 def readings(

@@ -52,7 +52,23 @@ DEAR: tuple[Probe, ...] = (
 ON_REQUEST: tuple[Probe, ...] = (CcaLayers(),)
 
 PROBES: tuple[Probe, ...] = (*CHEAP, *DEAR, *ON_REQUEST)
+# What they take of the probe batch depends on how many examples the loop trains on: a first reading waits for that.
+SIZED: tuple[Probe, ...] = (GradVariance(), Curvature(), KernelVelocity(), KernelAlignment())
+# With what looks at micro-batches first, and at the probe batch where there are none.
+COUNTING: tuple[Probe, ...] = (NoiseScale(), *SIZED)
 # Of several processes that train together each reads its own share of these; the first one reads the others.
 EACH_RANK: tuple[Probe, ...] = (GradNorm(), WeightNorm(), NoiseScale())
 
-__all__ = ["CHEAP", "DEAR", "EACH_RANK", "ON_REQUEST", "PROBES", "Gauge", "Loop", "Probe", "Reading"]
+__all__ = [
+    "CHEAP",
+    "COUNTING",
+    "DEAR",
+    "EACH_RANK",
+    "ON_REQUEST",
+    "PROBES",
+    "SIZED",
+    "Gauge",
+    "Loop",
+    "Probe",
+    "Reading",
+]

@@ -24,18 +24,19 @@ SAVED = 9  # … and what they leave serves where the Hessian has turned further
 NUDGE = 0.05  # of H·(random) in a warm start: an eigenvector that has risen to the top is found from outside only
 UNSEEN = 64  # examples where no training batch was seen
 MOST, LEAST = 256, 24  # examples at most, and targets at least: λmax of fewer lies far above that of all
-UNEQUAL = 0.05  # relative: parts of a batch may hold unlike numbers of targets; a sum or a contrast is further off
+UNEQUAL = 0.1  # relative, of gradients: parts of a batch may hold unlike numbers of targets; a sum or a contrast is
+# further off, and so is a loss that is made of the hardest examples
 TRACED = 4  # the trace takes every so many-th of them, others each time: it is a mean over examples, λmax is none
 
 
 @dataclass(frozen=True, slots=True)
 class Curvature:
-    """Of the Hessian H (P, P) of the loss on a fixed sample of the probe batch, in evaluation mode and float32.
+    """Of the Hessian H (P, P) of the loss on a fixed sample of the probe batch, in evaluation mode.
 
     The sample is a quarter of the size of the training batch, so that the price of a reading is a number of
-    training steps; but at least 24 targets and at most 256 examples. λmax of a small sample lies above that
-    of all, the more the better they are fitted: 1.0 to 1.1 times with 256 examples, 1.0 to 4.6 times with 32
-    (``make bench-curvature``). run.json says how many were taken.
+    training steps; but at least 24 targets and at most 256 examples, and 64 where no training batch was seen.
+    λmax of a small sample lies above that of all, the more the better they are fitted: 1.0 to 1.1 times with
+    256 examples, 1.0 to 4.6 times with 32 (``make bench-curvature``). run.json says how many were taken.
 
     ``hessian/top``: the algebraically largest eigenvalue, so negative curvature cannot pass for it. Locally
     optimal conjugate gradients (Knyazev 2001) on the Rayleigh quotient, from the last reading's vector. A
@@ -47,13 +48,14 @@ class Curvature:
     ``hessian/grad_alignment``: cos² of the sample's gradient with that eigenvector; chance is 1/P.
 
     ``hessian/trace``: vᵀHv for Rademacher v (Hutchinson 1989) on a quarter as many examples, v and examples
-    drawn anew at each reading. Unbiased for the probe batch, so average over readings: on k examples the
-    variance is 2(‖H‖²_F − Σ H²ᵢᵢ) and what the choice of k adds.
+    drawn anew at each reading. Its mean is the trace for the probe batch (where examples have unlike numbers of
+    targets, nearly), so average over readings: on k examples the variance is 2(‖H‖²_F − Σ H²ᵢᵢ) and what the
+    choice of k adds. Of a loss that is no mean over examples, the sample itself is taken.
     """
 
     units: ClassVar[Mapping[str, str]] = {"hessian/top": "", "hessian/grad_alignment": "cos²", "hessian/trace": ""}
     needs: ClassVar[tuple[str, ...]] = ("model", "probe", "loss_fn")
-    cost: ClassVar[str] = "three to six Hessian products, each two to three gradients of the sample; memory of nine"
+    cost: ClassVar[str] = "two to nine Hessian products, each two to three gradients of the sample; memory of twelve"
 
     def start(self, loop: Loop) -> Gauge:
         return _Curvature(loop)
@@ -77,54 +79,60 @@ class _Curvature:
         sample = self._sample = self._sample or self._chosen()
         with differentiable(self.loop.model) as model:
             weights = weights_of(model)
-            signs = self._signs(weights)
-            drawn = self._drawn(model, sample)
-            slopes, product = self._hessian(model, weights, drawn)
-            image = product(signs)
-            whole = dot(signs, image)
-            if drawn is not sample:
-                slopes, product = self._hessian(model, weights, sample)
-            start = _start(self._vector, slopes, image, signs)
-            value, residual, self._vector = top_eigenpair(product, start, SETTLED, self._allowance)
+            whole, image = self._trace(model, weights, sample)
+            slopes, product = self._hessian(model, weights, sample)
+            value, residual, vector = top_eigenpair(product, self._start(slopes, image), SETTLED, self._allowance)
         yield step, "hessian/trace", whole
-        if residual > RESIDUAL * abs(value):
+        self._vector = vector if math.isfinite(value) else None  # of weights that are no numbers, say
+        if not residual <= RESIDUAL * abs(value):
             return
         yield step, "hessian/top", value
         square = dot(slopes, slopes)
         if square > 0:
-            yield step, "hessian/grad_alignment", dot(slopes, self._vector) ** 2 / square
+            yield step, "hessian/grad_alignment", dot(slopes, vector) ** 2 / square
 
     def _chosen(self) -> Batch:
         """The fixed sample: see the class."""
-        whole = self.loop.sight.batch("probe")
-        targets = _targets(whole)
-        enough = math.ceil(LEAST / targets)
-        seen = self.loop.sight.trained_on is not None
-        sample = whole.some(self.loop.sight.affordable(MOST, least=enough) if seen else UNSEEN)
-        for name in Curvature.units:
+        whole, sight = self.loop.sight.batch("probe"), self.loop.sight
+        enough = math.ceil(LEAST / _targets(whole))
+        sample = whole.some(sight.affordable(UNSEEN if sight.trained_on is None else MOST, least=enough))
+        for name in ("hessian/top", "hessian/grad_alignment"):
             source = f"{len(sample)} of the {len(whole)} examples of the probe batch"
-            self.loop.note(name, source=source, targets=int(len(sample) * targets))
+            self.loop.note(name, source=source, targets=round(len(sample) * _targets(sample)))
         return sample
 
-    def _drawn(self, model: nn.Module, sample: Batch) -> Batch:
+    def _trace(self, model: nn.Module, weights: list[nn.Parameter], sample: Batch) -> tuple[float, Vector]:
+        """vᵀHv and Hv of random v."""
+        signs, drawn = self._signs(weights), self._drawn(model, weights, sample)
+        _, product = self._hessian(model, weights, drawn)
+        image = product(signs)
+        whole = self.loop.sight.batch("probe")
+        which = "the same" if drawn is sample else "others each time"
+        source = f"{len(drawn)} of the {len(whole)} examples of the probe batch, {which}"
+        self.loop.note("hessian/trace", source=source)
+        return dot(signs, image), image
+
+    def _drawn(self, model: nn.Module, weights: list[nn.Parameter], sample: Batch) -> Batch:
         """Examples for the trace, others each time; the sample itself where fewer of them are another loss."""
         few = len(sample) // TRACED
         if self._averages is None:
-            self._averages = few > 0 and self._is_mean(model, sample, few)
+            self._averages = self._is_mean(model, weights, sample, few) if few else False
         if not self._averages:
             return sample
         whole = self.loop.sight.batch("probe")
         return whole[torch.randperm(len(whole), generator=self._rows, device="cpu")[:few]]
 
-    @torch.no_grad()
-    def _is_mean(self, model: nn.Module, sample: Batch, few: int) -> bool:
-        """Whether the loss of a batch is the mean of those of its parts: it is no sum, and compares no examples."""
+    def _is_mean(self, model: nn.Module, weights: list[nn.Parameter], sample: Batch, few: int) -> bool | None:
+        """Whether the loss of a batch is the mean of those of its parts; None where that cannot be told now."""
         parts = [sample[i * few : (i + 1) * few] for i in range(TRACED)]
         try:
-            losses = [float(self._loss(model, part)) for part in (sample[: few * TRACED], *parts)]
+            whole, *others = (gradient(self._loss(model, part), weights) for part in (sample[: few * TRACED], *parts))
         except Exception:  # a model may want more than one example, and is somebody else's
             return False
-        return abs(losses[0] - sum(losses[1:]) / TRACED) <= UNEQUAL * abs(losses[0])
+        means = [torch.stack(pieces).mean(dim=0) for pieces in zip(*others, strict=True)]
+        apart = norm([(w - m).float() for w, m in zip(whole, means, strict=True)])
+        size = norm([w.float() for w in whole])
+        return apart <= UNEQUAL * size if math.isfinite(apart) and math.isfinite(size) else None
 
     def _hessian(self, model: nn.Module, weights: list[nn.Parameter], batch: Batch) -> tuple[Vector, Product]:
         """The gradient, and v ↦ Hv."""
@@ -140,11 +148,24 @@ class _Curvature:
 
     def _signs(self, weights: list[nn.Parameter]) -> Vector:
         """A Rademacher vector from a generator of our own, on the device."""
-        device = weights[0].device
         if self._random is None:
-            self._random = torch.Generator(device).manual_seed(0)
-        bits = (torch.empty(w.shape, device=device).random_(0, 2, generator=self._random) for w in weights)
-        return [bit.mul_(2).sub_(1) for bit in bits]
+            self._random = torch.Generator(weights[0].device).manual_seed(0)
+        bits = (torch.empty_like(w, dtype=torch.float32).random_(0, 2, generator=self._random) for w in weights)
+        return [bit.contiguous().mul_(2).sub_(1) for bit in bits]
+
+    def _start(self, slopes: Vector, image: Vector) -> Vector:
+        """The last vector, or at first the gradient, and a share of H·(random), where top eigenvectors are foremost.
+
+        A model whose trained parameters have changed begins anew. The memory is the vector's own.
+        """
+        warm = self._vector is not None and [t.shape for t in self._vector] == [t.shape for t in slopes]
+        base, share = (self._vector, NUDGE) if warm and self._vector is not None else (slopes, 1.0)
+        size, other = norm(base), norm(image)
+        if size == 0 or other == 0:
+            known = image if other > 0 else base if size > 0 else [torch.ones_like(t) for t in base]
+            return [t.clone() for t in known]
+        sign = -1.0 if dot(base, image) < 0 else 1.0  # or the two could cancel
+        return [torch.add(b / size, i, alpha=sign * share / other) for b, i in zip(base, image, strict=True)]
 
 
 def _targets(batch: Batch) -> float:
@@ -153,17 +174,3 @@ def _targets(batch: Batch) -> float:
     if not isinstance(y, Tensor) or y.is_floating_point() or not y.dim() or len(y) != len(batch):
         return 1.0
     return max(1.0, float((y >= 0).sum()) / len(y))
-
-
-def _start(last: Vector | None, slopes: Vector, image: Vector, signs: Vector) -> Vector:
-    """The last vector, or at first the gradient, and a share of H·(random), where the top eigenvectors are foremost.
-
-    Its memory is its own.
-    """
-    base, share = (slopes, 1.0) if last is None else (last, NUDGE)
-    size, other = norm(base), norm(image)
-    if other == 0:
-        return [t.clone() for t in (base if size > 0 else signs)]
-    if size == 0:
-        return [t.clone() for t in image]
-    return [torch.add(b / size, i, alpha=share / other) for b, i in zip(base, image, strict=True)]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-AT_LEAST = 2  # products of one call: one says how far off the start is, and one can mend it
-SETTLED = 1e-6  # smallest eigenvalue of unit vectors' inner products: below that they are one, to float32
+ONE_STEP = 2  # products of one call at least: one says how far off the start is, and one can mend it
+ROUNDING = 1e-6  # relative, of float32: vectors nearer to each other than this are one, a smaller residual is none
 
 # A vector of length P as the parameters hold it, tensor by tensor: one tensor of P numbers would be fresh memory
 # at every operation, and fetching that takes longer than the operation.
@@ -44,7 +45,7 @@ def top_eigenpair(
     its inner products, of which a step adds four, say what combinations of it multiply to.
 
     Args:
-        start: (P,), not zero, and used up; the nearer to the eigenvector, the fewer products.
+        start: not zero, and used up; the nearer to the eigenvector, the fewer products.
         residual: ‖Hv − λv‖ / |λ| at which to stop.
         allowance: how many products may be taken.
     """
@@ -58,23 +59,22 @@ def top_eigenpair(
     xp = pp = php = hxp = 0.0  # inner products with p
     while True:
         r = [torch.sub(h, t, alpha=value) for h, t in zip(hx, x, strict=True)]
-        rr = dot(r, r)
-        far = rr**0.5
-        if rr == 0 or taken >= products or (taken >= AT_LEAST and far <= residual * abs(value)):
+        far = norm(r)
+        if far <= ROUNDING * abs(value) or taken >= products or (taken >= ONE_STEP and far <= residual * abs(value)):
             break
+        r = [t.div_(far) for t in r]  # of length one: a product in half precision would lose a short one
         hr, taken = product(r), taken + 1
         rhr = dot(r, hr)
-        if p is None:
-            found = _ritz([[1.0, 0.0], [0.0, rr]], [[value, rr], [rr, rhr]])  # xᵀr = 0, and so rᵀHx = rᵀr
-        else:
+        found = None
+        if p is not None:
             rp, phr = dot(r, p), dot(p, hr)
-            gram = [[1.0, 0.0, xp], [0.0, rr, rp], [xp, rp, pp]]
-            found = _ritz(gram, [[value, rr, hxp], [rr, rhr, phr], [hxp, phr, php]])
-        if found is None:  # r and p say the same: begin again from x
-            if p is None:
-                break
+            gram = [[1.0, 0.0, xp], [0.0, 1.0, rp], [xp, rp, pp]]
+            found = _ritz(gram, [[value, far, hxp], [far, rhr, phr], [hxp, phr, php]])
+        if found is None:  # there is no last change yet, or it says the same as the residual
             p = None
-            continue
+            found = _ritz([[1.0, 0.0], [0.0, 1.0]], [[value, far], [far, rhr]])  # xᵀr = 0, and so rᵀHx = far
+        if found is None:
+            break  # what was multiplied is no number
         value, (c, *d), (xp, pp), (hxp, php) = found
         if p is None:
             p, hp = [d[0] * t for t in r], [d[0] * t for t in hr]
@@ -91,7 +91,7 @@ def top_eigenpair(
 def dot(a: Vector, b: Vector) -> float:
     """aᵀb: each tensor in its own precision, their sum in float64."""
     pieces = [torch.dot(s.reshape(-1), t.reshape(-1)) for s, t in zip(a, b, strict=True)]
-    return float(torch.stack(pieces).double().sum())
+    return math.fsum(torch.stack(pieces).tolist())
 
 
 def norm(a: Vector) -> float:
@@ -119,7 +119,7 @@ def _ritz(gram: list[list[float]], image: list[list[float]]) -> Found | None:
     if not bool(torch.isfinite(m).all() and torch.isfinite(unit).all()):
         return None
     spread, axes = torch.linalg.eigh(unit)
-    if float(spread[0]) <= SETTLED:
+    if float(spread[0]) <= ROUNDING:
         return None
     whiten = scale[:, None] * axes * spread.rsqrt()
     values, vectors = torch.linalg.eigh(whiten.T @ m @ whiten)

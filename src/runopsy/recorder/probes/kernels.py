@@ -28,9 +28,9 @@ WHOLE = 10_000  # entries of a parameter that is taken whole however large the m
 class KernelVelocity:
     """1 − ⟨Θ, Θ'⟩ / (‖Θ‖‖Θ'‖) per step, between the kernels Θ = J Jᵀ (m, m) of this reading and the one before.
 
-    J (m, P): derivatives of the output for a quarter as many probe examples as a training batch has, 16
-    to 32, in evaluation mode, summed over
-    up to four outputs (of more, one fixed combination with random signs), averaged over positions.
+    J (m, P): derivatives of the output for a quarter as many probe examples as a training batch has, 16 to 32,
+    in evaluation mode, summed over up to four outputs (of more, one fixed combination with random signs) and
+    averaged over positions.
     0: the kernel only scales, training is lazy. (Fort et al. 2020, arXiv 2010.15110.)
 
     Of a model with more than a million parameters, the derivatives to those of some of its tensors, spread
@@ -100,7 +100,7 @@ def tangent_kernel(sight: Sight) -> Tensor:
             sight.first_time("outputs", lambda: check_independent(model, batch, None))
             with torch.no_grad():
                 outputs = main_tensor(batch[:1].run(model)).shape[-1:].numel()
-            names = taken(_sizes(model))
+            names = differentiated(_sizes(model))
             return sum(
                 (_one_output(model, batch, v, names) for v in directions(outputs)), torch.zeros((), device="cpu")
             )
@@ -117,22 +117,22 @@ def _note(loop: Loop, signal: str) -> None:
     """Say of which parameters the kernel is."""
     assert loop.model is not None  # the probes state it
     sizes = _sizes(loop.model)
-    names = taken(sizes)
+    names = differentiated(sizes)
     part = f"{sum(sizes[name] for name in names):,} of {sum(sizes.values()):,} parameters"
     what = "all parameters" if len(names) == len(sizes) else f"{part}, in {len(names)} of {len(sizes)} tensors"
-    loop.note(signal, source=f"derivatives to {what}")
+    examples = len(loop.sight.batch("probe").some(loop.sight.affordable(EXAMPLES)))
+    loop.note(signal, source=f"derivatives to {what}, of {examples} examples of the probe batch")
 
 
-def taken(sizes: Mapping[str, int]) -> list[str]:
+def differentiated(sizes: Mapping[str, int]) -> list[str]:
     """Whose derivatives the kernel is made of: all, or the small ones and as many large ones as fit, over the depth."""
     small = [name for name, size in sizes.items() if size <= WHOLE]
     large = [name for name, size in sizes.items() if size > WHOLE]
     if sum(sizes.values()) <= TAKEN or not large:
         return list(sizes)
     room, chosen = TAKEN - sum(sizes[name] for name in small), set(small)
-    for k in range(1, len(large) + 1):
-        name = large[int(k * GOLDEN % 1 * len(large))]
-        if sizes[name] <= room and name not in chosen:
+    for _, name in sorted((i * GOLDEN % 1, name) for i, name in enumerate(large)):
+        if sizes[name] <= room:
             chosen.add(name)
             room -= sizes[name]
     if len(chosen) == len(small):

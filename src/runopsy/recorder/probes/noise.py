@@ -224,9 +224,14 @@ class Window:
             self._witness = gradient.detach().clone() if self._witness is None else self._witness + gradient.detach()
 
     def _count(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        examples = examples_in(args, kwargs)
-        if module.training and torch.is_grad_enabled() and examples is not None:
-            self._sizes.append(examples)
+        if torch.compiler.is_compiling():
+            return
+        try:
+            examples = examples_in(args, kwargs)
+            if module.training and torch.is_grad_enabled() and examples is not None:
+                self._sizes.append(examples)
+        except Exception:  # a tensor of somebody else's may do anything, and this is the loop's own forward pass
+            self._broken = True
 
     def _factor(self) -> float | None:
         """What the gradients were multiplied with since (a GradScaler's 1/scale, say); None: they are others.

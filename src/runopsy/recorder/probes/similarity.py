@@ -15,9 +15,8 @@ from runopsy.recorder.probes.arrays import centred, gram, thinned
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
 
 ROWS = 512  # of features at most: a Gram matrix of 2 MB; unrelated features then give 0 ± 0.003
-LAYER_ROWS = (
-    128  # of several blocks: the map of a convolution has thousands of units, and a product costs n²d; 0 ± 0.012
-)
+# Of several blocks: the map of a convolution has thousands of units, and a product costs n²d. Then 0 ± 0.012.
+LAYER_ROWS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class CkaPrev:
     """Debiased linear CKA of the last hidden features (n, d) of the probe batch, now and at the reading before.
 
     HSIC₁(K, L) / √(HSIC₁(K, K) · HSIC₁(L, L)), K and L the Gram matrices: see ``hsic``. 1 says that only
-    scale and rotation changed; unrelated features give 0 ± 1/n. It depends on how far apart the readings are.
+    scale and rotation changed; unrelated features give 0 ± 1.5/n. It depends on how far apart the readings are.
     (Kornblith et al. 2019, arXiv 1905.00414; debiased as in Nguyen, Raghu, Kornblith, arXiv 2010.15327.)
     """
 
@@ -56,7 +55,7 @@ class _Cka:
 class CkaLayers:
     """Debiased linear CKA between up to four blocks of the model, each with the next and the first with the last.
 
-    Sequences (n, T, d) are compared position by position, anything else example by example.
+    Sequences (n, T, d) are compared position by position, anything else example by example; 128 of them at most.
     """
 
     units: ClassVar[Mapping[str, str]] = {"features/cka/<a>~<b>": ""}
