@@ -62,8 +62,9 @@ def record(
         model: what is measured. It is given back as it was: weights, buffers, modes, gradients, random states.
         optimizer: for the learning rate of every parameter group.
         loss_fn: ``(output, targets) → 0-d tensor``; for gradients and curvature on the probe batch.
-        probe: ``(inputs, targets)`` of some training examples, 100 to 2 000, always the same; inputs may be a
-            tensor, a tuple of arguments or a dict of keywords. A single dict with ``labels`` serves a model
+        probe: ``(inputs, targets)`` of some training examples, 100 to 2 000, always the same; what costs many
+            gradients takes a part of them, measured by the training batch. Inputs may be a tensor, a tuple
+            of arguments or a dict of keywords. A single dict with ``labels`` serves a model
             that computes its own loss.
         heldout: the same of examples that are not trained on.
         head: the module, or its name, whose input is the last hidden features; default: the last linear layer.
