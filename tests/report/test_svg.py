@@ -7,9 +7,10 @@ import pytest
 import hostile
 import planted
 import runopsy
+from runopsy.model import Signal
 from runopsy.report import svg
 from runopsy.report.document import Band, Chart, Line, Mark, Picture, Scale, Timeline
-from runopsy.report.pictures import picture
+from runopsy.report.pictures import picture, spark
 
 NS = "{http://www.w3.org/2000/svg}"
 
@@ -64,3 +65,11 @@ def test_several_timelines_share_one_axis():
     assert len(re.findall(r'class="p-converged"', said)) == 2
     assert ">A<" in said
     assert ">B<" in said
+
+
+def test_a_constant_has_no_course() -> None:
+    """Means of equal numbers differ by rounding, and that is nothing to draw."""
+    step = np.arange(200.0)
+    still, moving = (Signal("lr", "lr", step, value) for value in (np.full(200, 0.05), 0.05 + 1e-5 * step))
+    assert set(spark(still)) == {"▁"}
+    assert spark(moving)[-1] == "█"
