@@ -70,7 +70,7 @@ bench-speed: $(VENV)/test ## time and memory from 1e4 to 1e7 rows, beside their 
 bench-diff: $(VENV)/test ## how often a diff cries wolf: 1400 pairs of runs that differ by noise alone
 	$(BIN)/python tests/benchmarks/bench_diff.py 1400
 
-bench-signals: $(VENV)/bench ## what each signal costs, beside TensorBoard, on a transformer and a convnet (a quarter of an hour)
+bench-signals: $(VENV)/bench ## what each signal costs, beside TensorBoard, on a transformer and a convnet (twenty minutes)
 	$(BIN)/python tests/benchmarks/bench_signals.py
 
 bench-curvature: $(VENV)/test ## whether the eigenvalue that is followed is the largest, and how far a sample's lies above that of all (ten minutes)

@@ -96,7 +96,7 @@ def follow(case: Case, every: int, steps: int) -> tuple[int, int]:
             found, true = reading(ours, step, curvature.SETTLED), reading(theirs, step, RESIDUAL)
             if found is not None and true is not None:
                 below.append(1 - found / max(found, true))
-        train(case, model, optimizer)
+        train(model, optimizer, *case.draw(case.batch))
     low = sum(b > LOW for b in below)
     products = ours._allowance.total / count  # type: ignore[attr-defined]  # it is a Counted
     print(
@@ -107,8 +107,7 @@ def follow(case: Case, every: int, steps: int) -> tuple[int, int]:
     return len(below), low
 
 
-def train(case: Case, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    x, y = case.draw(case.batch)
+def train(model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor) -> None:
     optimizer.zero_grad()
     nn.functional.cross_entropy(model(x), y).backward()
     optimizer.step()
@@ -126,14 +125,12 @@ def samples(case: Case) -> None:
             ratios = [np.mean([top(model, x[i * n :][:n], y[i * n :][:n]) / whole for i in range(4)]) for n in SIZES]
             print(f"  {case.name:<20}{step:>7}" + "".join(f"{ratio:>8.2f}" for ratio in ratios), flush=True)
         rows = torch.randint(0, WHOLE, (case.batch,))
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()
-        optimizer.step()
+        train(model, optimizer, x[rows], y[rows])
 
 
 def top(model: nn.Module, x: Tensor, y: Tensor) -> float:
     """λmax of all examples given."""
-    whole = gauge(model, Batch.of((x, y), "probe"), 2 * len(x), PRODUCTS, PRODUCTS)
+    whole = gauge(model, Batch.of((x, y), "probe"), len(x), PRODUCTS, PRODUCTS)
     whole._sample = whole.loop.sight.batch("probe")
     return reading(whole, 0, curvature.SETTLED) or float("nan")
 

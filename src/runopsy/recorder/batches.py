@@ -22,9 +22,12 @@ def some_rows(n: int, most: int) -> Tensor:
     Drawn at random with a generator of our own: the first ones may be of one class, and every k-th row of
     one position of a sequence.
     """
-    if n <= most:
-        return torch.arange(n, device="cpu")
-    return torch.randperm(n, generator=torch.Generator("cpu").manual_seed(0), device="cpu")[:most].sort().values
+    return torch.arange(n, device="cpu") if n <= most else shuffled(n)[:most].sort().values
+
+
+def shuffled(n: int) -> Tensor:
+    """The numbers below n in a random order, the same at every call."""
+    return torch.randperm(n, generator=torch.Generator("cpu").manual_seed(0), device="cpu")
 
 
 def own_loss(output: Any, y: Any) -> Tensor:

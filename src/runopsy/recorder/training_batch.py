@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 
-class TrainingBatch:
-    """A hook that counts the examples of a forward pass in training mode, and takes itself off.
+def compiled_in_place(model: nn.Module) -> bool:
+    """Whether ``model.compile()`` was called: a hook would compile it anew."""
+    return getattr(model, "_compiled_call_impl", None) is not None
 
-    It is put on once training runs, at the first ``run.step``, and not before: a model may yet have to be
+
+def on_training_pass(model: nn.Module, seen: Callable[[int | None], object]) -> Any:
+    """Before each forward pass in training mode, call ``seen`` with its number of examples: None if that is not known.
+
+    Nothing of this gets into a compiled step function that calls the model, and nothing that it raises into
+    the loop's own forward pass.
+
+    Returns:
+        a handle with ``remove()``.
+    """
+
+    def count(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if torch.compiler.is_compiling() or not module.training or not torch.is_grad_enabled():
+            return
+        try:
+            examples = _examples_in(args, kwargs)
+        except Exception:  # a tensor of somebody else's may do anything
+            examples = None
+        seen(examples)
+
+    return model.register_forward_pre_hook(count, with_kwargs=True)
+
+
+class TrainingBatch:
+    """The number of examples of one forward pass in training mode.
+
+    It is looked for once training runs, at the first ``run.step``, and not before: a model may yet have to be
     compiled, scripted or captured, and a hook would be in the way. ``examples`` stays None for a model that is
-    compiled in place, which a hook would compile anew, and for one that takes no hooks.
+    compiled in place, and for one that takes no hooks.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self.examples: int | None = None
         self._hook: Any = None
-        if getattr(model, "_compiled_call_impl", None) is None:
+        if not compiled_in_place(model):
             try:
-                self._hook = model.register_forward_pre_hook(self._count, with_kwargs=True)
+                self._hook = on_training_pass(model, self._see)
             except Exception:  # TorchScript takes none
                 self._hook = None
 
@@ -31,18 +59,12 @@ class TrainingBatch:
             self._hook.remove()
             self._hook = None
 
-    def _count(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if torch.compiler.is_compiling():
-            return  # a compiled step function that calls the model: nothing of this may get into it
-        try:
-            if module.training and torch.is_grad_enabled():
-                self.examples = examples_in(args, kwargs)
-                self.close()
-        except Exception:  # a tensor of somebody else's may do anything, and this is the loop's own forward pass
-            self.close()
+    def _see(self, examples: int | None) -> None:
+        self.examples = examples
+        self.close()
 
 
-def examples_in(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:
+def _examples_in(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int | None:
     """The length of the first tensor that a model is called with; None where there is none."""
     tensors = (a for a in (*args, *kwargs.values()) if isinstance(a, Tensor) and a.dim())
     return next((len(tensor) for tensor in tensors), None)

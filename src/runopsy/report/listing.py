@@ -40,8 +40,7 @@ def _row(run: Run, role: Role) -> tuple[str, ...]:
     track = run.tracks[role.track]
     finite = track.value[np.isfinite(track.value)]
     ends = (number(float(f"{v:.4g}")) for v in (finite.min(), finite.max())) if len(finite) else ("", "")
-    says_nothing = role.why == "no role" or (role.role == track.name and role.why.startswith("is called"))
-    why = str(run.taken.get(track.name, {}).get("source") or "") if says_nothing else role.why
+    why = role.why if role.role or role.why != "no role" else str(run.taken.get(track.name, {}).get("source", ""))
     first, last = place(float(np.nanmin(track.step))), place(float(np.nanmax(track.step)))
     return track.name, role.role, role.better, f"{len(track):,}", first, last, *ends, why
 

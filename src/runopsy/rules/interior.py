@@ -6,9 +6,9 @@ architecture, and measured runs went both ways. They are named where they turn w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -83,7 +83,9 @@ class EdgeOfStability:
     targets: float = 256  # of the recorder's sample: their λmax was up to 1.1 times that of 2048, of 128 1.4, of 32 4.6
 
     def __call__(self, case: Case) -> Iterator[Event]:
-        self._check_sample(case)
+        how = case.run.taken.get("hessian/top")
+        if how is not None:  # else it is somebody else's, who knows what it is of
+            self._check_sample(how)
         momentum = self._momentum(case)
         top, lr = case.signals["hessian/top"], case.signals["lr"]
         rate = np.interp(top.step, lr.step, lr.value)
@@ -93,17 +95,14 @@ class EdgeOfStability:
         if i is None:
             return
         at = float(top.step[i])
-        sampled = "; of a sample, and so rather above that of all examples" if case.run.taken.get("hessian/top") else ""
+        sampled = "" if how is None else "; of a sample, and so rather above that of all examples"
         says = f"against (2 + 2β)/η{sampled}"
         proof = (Evidence("hessian/top", at, float(top.value[i]), float(limit[i]), "", says),)
         interval = (float(top.step[max(i - 1, 0)]), at)
         resolution = spacing_at(top, at)
         yield Event("edge_of_stability", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
 
-    def _check_sample(self, case: Case) -> None:
-        how = case.run.taken.get("hessian/top")
-        if how is None:
-            return  # somebody else's, who knows what it is of
+    def _check_sample(self, how: Mapping[str, Any]) -> None:
         targets = how.get("targets")
         if not isinstance(targets, int):
             why = "the run was killed, or recorded before that was noted"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -14,6 +14,8 @@ from runopsy.recorder.batches import Batch  # noqa: E402
 from runopsy.recorder.probes import Loop, curvature  # noqa: E402
 from runopsy.recorder.probes.curvature import Curvature  # noqa: E402
 from zoo import SPECIMENS  # noqa: E402
+
+Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +30,9 @@ def loop_of(name: str) -> tuple[Loop, nn.Module, Tensor, Tensor]:
     return Loop(model, loss_fn=specimen.loss_fn, probe=Batch.of((x, y), "probe")), model, x, y
 
 
-def whole_hessian(name: str, model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def whole_hessian(
+    name: str, model: nn.Module, x: Tensor, y: Tensor, loss_fn: Loss | None = None
+) -> tuple[Tensor, Tensor]:
     """(H (P, P), gradient (P,)) in evaluation mode, row by row, in float64."""
     model = getattr(model, "_orig_mod", model).eval().double()
     x = x.double() if x.is_floating_point() else x
@@ -36,7 +40,11 @@ def whole_hessian(name: str, model: nn.Module, x: Tensor, y: Tensor) -> tuple[Te
     weights = [w for w in model.parameters() if w.requires_grad]
     with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
         slopes = torch.autograd.grad(
-            SPECIMENS[name].loss_fn(model(x), y), weights, create_graph=True, allow_unused=True, materialize_grads=True
+            (loss_fn or SPECIMENS[name].loss_fn)(model(x), y),
+            weights,
+            create_graph=True,
+            allow_unused=True,
+            materialize_grads=True,
         )
         slope = torch.cat([g.flatten() for g in slopes])
         each = torch.eye(len(slope), dtype=slope.dtype)
@@ -88,20 +96,14 @@ def contrasted(output: Tensor, y: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("loss_fn", [summed, contrasted])
-def test_a_loss_that_is_no_mean_over_examples_has_the_trace_of_the_whole_sample(loss_fn: object) -> None:
-    """A diagonal would do for one reading; the average of many is that of the sample, not of its parts."""
+def test_a_loss_that_is_no_mean_over_examples_has_the_trace_of_the_whole_sample(loss_fn: Loss) -> None:
+    """The average of many readings is that of the sample, not of its parts."""
     specimen = SPECIMENS["mlp"]
     model = specimen.model()
     x, y = specimen.batch(40)
     loop = Loop(model, loss_fn=loss_fn, probe=Batch.of((x, y), "probe"))
     found = torch.tensor([reading["hessian/trace"] for reading in measure(loop, Curvature(), times=400)])
-    slopes = torch.autograd.grad(loss_fn(model.double()(x.double()), y), list(model.parameters()), create_graph=True)
-    slope = torch.cat([g.flatten() for g in slopes])
-    weights = list(model.parameters())
-    whole = sum(
-        float(torch.cat([h.flatten() for h in torch.autograd.grad(g, weights, retain_graph=True)])[i])
-        for i, g in enumerate(slope)
-    )
+    whole = float(whole_hessian("mlp", model, x, y, loss_fn)[0].trace())
     assert float(found.mean()) == pytest.approx(whole, abs=4 * float(found.std()) / 400**0.5)
 
 

@@ -79,8 +79,13 @@ class _Curvature:
         sample = self._sample = self._sample or self._chosen()
         with differentiable(self.loop.model) as model:
             weights = weights_of(model)
-            whole, image = self._trace(model, weights, sample)
-            slopes, product = self._hessian(model, weights, sample)
+            signs, drawn = self._signs(weights), self._drawn(model, weights, sample)
+            slopes, product = self._hessian(model, weights, drawn)
+            image = product(signs)
+            whole = dot(signs, image)
+            if drawn is not sample:
+                del slopes, product  # two graphs at once would be the memory of both
+                slopes, product = self._hessian(model, weights, sample)
             value, residual, vector = top_eigenpair(product, self._start(slopes, image), SETTLED, self._allowance)
         yield step, "hessian/trace", whole
         self._vector = vector if math.isfinite(value) else None  # of weights that are no numbers, say
@@ -94,33 +99,25 @@ class _Curvature:
     def _chosen(self) -> Batch:
         """The fixed sample: see the class."""
         whole, sight = self.loop.sight.batch("probe"), self.loop.sight
-        enough = math.ceil(LEAST / _targets(whole))
+        enough = math.ceil(LEAST / _targets_each(whole))
         sample = whole.some(sight.affordable(UNSEEN if sight.trained_on is None else MOST, least=enough))
         for name in ("hessian/top", "hessian/grad_alignment"):
             source = f"{len(sample)} of the {len(whole)} examples of the probe batch"
-            self.loop.note(name, source=source, targets=round(len(sample) * _targets(sample)))
+            self.loop.note(name, source=source, targets=round(len(sample) * _targets_each(sample)))
         return sample
-
-    def _trace(self, model: nn.Module, weights: list[nn.Parameter], sample: Batch) -> tuple[float, Vector]:
-        """vᵀHv and Hv of random v."""
-        signs, drawn = self._signs(weights), self._drawn(model, weights, sample)
-        _, product = self._hessian(model, weights, drawn)
-        image = product(signs)
-        whole = self.loop.sight.batch("probe")
-        which = "the same" if drawn is sample else "others each time"
-        source = f"{len(drawn)} of the {len(whole)} examples of the probe batch, {which}"
-        self.loop.note("hessian/trace", source=source)
-        return dot(signs, image), image
 
     def _drawn(self, model: nn.Module, weights: list[nn.Parameter], sample: Batch) -> Batch:
         """Examples for the trace, others each time; the sample itself where fewer of them are another loss."""
         few = len(sample) // TRACED
         if self._averages is None:
             self._averages = self._is_mean(model, weights, sample, few) if few else False
-        if not self._averages:
-            return sample
-        whole = self.loop.sight.batch("probe")
-        return whole[torch.randperm(len(whole), generator=self._rows, device="cpu")[:few]]
+        whole, drawn, which = self.loop.sight.batch("probe"), sample, "the same"
+        if self._averages:
+            drawn = whole[torch.randperm(len(whole), generator=self._rows, device="cpu")[:few]]
+            which = "others each time"
+        source = f"{len(drawn)} of the {len(whole)} examples of the probe batch, {which}"
+        self.loop.note("hessian/trace", source=source)
+        return drawn
 
     def _is_mean(self, model: nn.Module, weights: list[nn.Parameter], sample: Batch, few: int) -> bool | None:
         """Whether the loss of a batch is the mean of those of its parts; None where that cannot be told now."""
@@ -158,8 +155,9 @@ class _Curvature:
 
         A model whose trained parameters have changed begins anew. The memory is the vector's own.
         """
-        warm = self._vector is not None and [t.shape for t in self._vector] == [t.shape for t in slopes]
-        base, share = (self._vector, NUDGE) if warm and self._vector is not None else (slopes, 1.0)
+        last = self._vector or []
+        warm = [t.shape for t in last] == [t.shape for t in slopes]
+        base, share = (last, NUDGE) if warm else (slopes, 1.0)
         size, other = norm(base), norm(image)
         if size == 0 or other == 0:
             known = image if other > 0 else base if size > 0 else [torch.ones_like(t) for t in base]
@@ -168,7 +166,7 @@ class _Curvature:
         return [torch.add(b / size, i, alpha=sign * share / other) for b, i in zip(base, image, strict=True)]
 
 
-def _targets(batch: Batch) -> float:
+def _targets_each(batch: Batch) -> float:
     """Classes to be told of each example: one, or as many as a sequence has labels."""
     y = batch.y
     if not isinstance(y, Tensor) or y.is_floating_point() or not y.dim() or len(y) != len(batch):

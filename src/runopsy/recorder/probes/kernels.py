@@ -120,7 +120,7 @@ def _note(loop: Loop, signal: str) -> None:
     names = differentiated(sizes)
     part = f"{sum(sizes[name] for name in names):,} of {sum(sizes.values()):,} parameters"
     what = "all parameters" if len(names) == len(sizes) else f"{part}, in {len(names)} of {len(sizes)} tensors"
-    examples = len(loop.sight.batch("probe").some(loop.sight.affordable(EXAMPLES)))
+    examples = min(len(loop.sight.batch("probe")), loop.sight.affordable(EXAMPLES))
     loop.note(signal, source=f"derivatives to {what}, of {examples} examples of the probe batch")
 
 

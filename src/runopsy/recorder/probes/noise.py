@@ -15,7 +15,7 @@ from runopsy.recorder.anatomy import plain
 from runopsy.recorder.gradients import example_moments
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
 from runopsy.recorder.probes.norms import l2
-from runopsy.recorder.training_batch import examples_in
+from runopsy.recorder.training_batch import compiled_in_place, on_training_pass
 
 EXAMPLES = 64  # of the probe batch at most; the standard error of tr Σ falls as 1/√n, the cost grows as n
 WINDOWS = 3  # windows without a second backward after which a loop is taken to accumulate none
@@ -168,7 +168,7 @@ class Window:
     @classmethod
     def of(cls, model: nn.Module) -> Window | None:
         """A window on the model; None for one that is compiled (hooks would compile it anew) or distributed."""
-        if plain(model) is not model or getattr(model, "_compiled_call_impl", None) is not None:
+        if plain(model) is not model or compiled_in_place(model):
             return None
         return cls(model)
 
@@ -181,7 +181,7 @@ class Window:
         note: Callable[[int, bool, Tensor], None] = self._note
         hooks = ((w, partial(note, i, i == smallest)) for i, w in enumerate(self._weights))
         self.handles = [w.register_hook(hook) for w, hook in hooks]  # type: ignore[no-untyped-call]  # torch's own gap
-        self.handles.append(self.model.register_forward_pre_hook(self._count, with_kwargs=True))
+        self.handles.append(on_training_pass(self.model, self._count))
 
     def close(self, as_seen: bool = False) -> tuple[float, float] | None:
         """Take the hooks off; (|G|², tr Σ) where the window held several equal micro-batches.
@@ -223,15 +223,9 @@ class Window:
         if is_witness:
             self._witness = gradient.detach().clone() if self._witness is None else self._witness + gradient.detach()
 
-    def _count(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if torch.compiler.is_compiling():
-            return
-        try:
-            examples = examples_in(args, kwargs)
-            if module.training and torch.is_grad_enabled() and examples is not None:
-                self._sizes.append(examples)
-        except Exception:  # a tensor of somebody else's may do anything, and this is the loop's own forward pass
-            self._broken = True
+    def _count(self, examples: int | None) -> None:
+        if examples is not None:  # else there are fewer of them than backwards, and the window holds nothing
+            self._sizes.append(examples)
 
     def _factor(self) -> float | None:
         """What the gradients were multiplied with since (a GradScaler's 1/scale, say); None: they are others.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from runopsy.errors import Unavailable
+from runopsy.recorder.batches import shuffled
 from runopsy.recorder.probes.arrays import exact, thinned
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
 
@@ -143,8 +144,7 @@ def crossed_accuracy(features: Tensor, y: Tensor) -> float:
 
     Folds are drawn at random, the same at every call: a batch may be sorted by class, or go round them.
     """
-    order = torch.randperm(len(y), generator=torch.Generator("cpu").manual_seed(0), device="cpu")
-    fold = (order % FOLDS).to(y.device)
+    fold = (shuffled(len(y)) % FOLDS).to(y.device)
     classes = int(y.max()) + 1
     right = 0
     for k in range(FOLDS):
