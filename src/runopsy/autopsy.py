@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from runopsy import doubt, phases, readers, verdicts
+from runopsy import confidence, phases, readers, verdicts
 from runopsy.errors import CannotJudge, NotChecked
+from runopsy.facts import Case, facts_of
+from runopsy.facts.case import Rule
+from runopsy.facts.spikes import spikes_of
 from runopsy.model import (
+    JUDGED,
     Autopsy,
-    Case,
     Check,
     Event,
     Outcome,
     Phase,
     Role,
-    Rule,
     Run,
     Segments,
     Signal,
@@ -26,13 +28,11 @@ from runopsy.model import (
     Verdict,
 )
 from runopsy.rules.curves import inside
-from runopsy.rules.stability import LossSpike
 from runopsy.segments import segment
 from runopsy.signals import assign, derived, measure, mover, rebase
 from runopsy.standards import Standards, values
 
 STANDARDS = Standards()
-JUDGED = ("train/loss", "train/acc", "val/loss", "val/acc")  # the curves that phases and verdicts are made from
 
 
 def analyze(
@@ -70,20 +70,14 @@ def _examined(run: Run, assigned: tuple[Role, ...], x: str | None, standards: St
         signals = rebase(signals, run.axis, x)
         resumes = tuple(move(np.array(resumes)).tolist())
         run = replace(run, marks=tuple(replace(m, step=float(move(np.array([m.step]))[0])) for m in run.marks))
-    judged = {n: signals[n] for n in JUDGED if n in signals}
-    _require_something(run, judged)
-    first, last = _extent(judged)
-    case = Case(run, signals, {}, first, last, resumes)
-    leaps = {rule.code: _ask(rule, case) for rule in standards.rules if isinstance(rule, LossSpike)}
-    watched = {**judged, **{name: signals[name] for name in inside(case)}}
-    case = replace(case, segments=_cut(watched, first, _spans(leaps.values()), signals.get("lr")))
-    checks, events = _ask_all(standards.rules, case, leaps)
+    case = _case(run, signals, resumes, standards)
+    checks, events = _ask_all(standards.rules, case)
     named, turns, verdict = _concluded(case, events, standards)
     return Autopsy(
         run=run,
         axis=x or run.axis,
-        first=first,
-        last=last,
+        first=case.first,
+        last=case.last,
         roles=assigned,
         signals=signals,
         segments=case.segments,
@@ -97,24 +91,26 @@ def _examined(run: Run, assigned: tuple[Role, ...], x: str | None, standards: St
     )
 
 
+def _case(run: Run, signals: Mapping[str, Signal], resumes: tuple[float, ...], standards: Standards) -> Case:
+    """All that is known of a run before it is judged: spikes, segments, facts."""
+    judged = {n: signals[n] for n in JUDGED if n in signals}
+    _require_something(run, judged)
+    loss, limits = judged.get("train/loss"), standards.limits
+    spikes = () if loss is None else spikes_of(loss, limits)
+    facts = facts_of(judged, spikes, limits)
+    watched = {**judged, **{name: signals[name] for name in inside(signals)}}
+    spans = [(s.start, s.end) for s in spikes]
+    segments = _cut(watched, facts.first, spans, signals.get("lr"))
+    return Case(run, signals, segments, facts, spikes, facts.first, facts.last, resumes, limits=limits)
+
+
 def _concluded(
     case: Case, events: tuple[Event, ...], standards: Standards
 ) -> tuple[tuple[Phase, ...], tuple[Transition, ...], Verdict]:
-    """Phases, transitions and verdict, each with how sure it is; without a training loss, a verdict alone."""
-    if "train/loss" not in case.segments:
-        return (), (), verdicts.judge(case, None, events, standards.verdict)
-    gone = phases.divergence(events)
-    grid = phases.grid(case, gone)
-    named = phases.name(case, grid, phases.spells(case, grid, gone, standards.phases))
-    turns = phases.transitions(case, named, events, standards.phases)
-    verdict = verdicts.judge(case, named[-1].label, events, standards.verdict)
-    committee = doubt.ask(case, events, standards)
-    return doubt.weigh(committee, named, turns, verdict, standards.phases.window)
-
-
-def _spans(leaps: Iterable[Check]) -> list[tuple[float, float]]:
-    """Where the loss leapt and came back: no stretch of a curve should be fitted to that."""
-    return [(e.step, e.until or e.step) for check in leaps for e in check.events]
+    """Phases, transitions and verdict, each with how sure it is."""
+    named, turns = phases.phases_of(case, events, standards.phases)
+    verdict = verdicts.judge(case)
+    return confidence.weigh(case, events, standards, named, turns, verdict)
 
 
 def _cut(
@@ -135,25 +131,23 @@ def _first_after(signal: Signal, step: float) -> float:
     return float(after[0]) if len(after) and rare else step
 
 
-def _ask_all(
-    rules: tuple[Rule, ...], case: Case, answered: Mapping[str, Check]
-) -> tuple[tuple[Check, ...], tuple[Event, ...]]:
+def _ask_all(rules: tuple[Rule, ...], case: Case) -> tuple[tuple[Check, ...], tuple[Event, ...]]:
     """Every rule's answer, and what was found; each rule sees what those before it have found."""
     checks: list[Check] = []
     for rule in rules:
-        checks.append(answered[rule.code] if rule.code in answered else _ask(rule, case))
+        checks.append(_ask(rule, case))
         case = replace(case, events=(*case.events, *checks[-1].events))
     return tuple(checks), case.events
 
 
 def _ask(rule: Rule, case: Case) -> Check:
-    """One rule's answer; it sees only the signals it says it needs, those of ``JUDGED``, and the model's inside."""
+    """One rule's answer."""
     title = (type(rule).__doc__ or rule.code).splitlines()[0].rstrip(".")
     missing = [name for name in rule.needs if name not in case.signals or not _has_values(case.signals[name])]
     if missing:
         return Check(rule.code, title, Outcome.NOT_CHECKED, why=f"the log has no {' and no '.join(missing)}")
     try:
-        events = tuple(rule(case.only({*rule.needs, *JUDGED, *inside(case)})))
+        events = tuple(rule(case))
     except NotChecked as cannot:
         return Check(rule.code, title, Outcome.NOT_CHECKED, why=cannot.message)
     return Check(rule.code, title, Outcome.FOUND if events else Outcome.QUIET, events)
@@ -171,10 +165,3 @@ def _require_something(run: Run, judged: Mapping[str, Signal]) -> None:
         f"{run.path} has no column that is a loss or an accuracy (columns: {columns})",
         hint="say which is which: --map train/loss=NAME --map val/loss=NAME",
     )
-
-
-def _extent(judged: Mapping[str, Signal]) -> tuple[float, float]:
-    """First and last position at which any judged curve has a value, finite or not."""
-    steps = [s.step for s in judged.values()] + [s.broken for s in judged.values() if s.broken is not None]
-    filled = [s for s in steps if len(s)]
-    return float(min(s[0] for s in filled)), float(max(s[-1] for s in filled))

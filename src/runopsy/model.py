@@ -6,8 +6,8 @@ time; a step is a whole number that happens to be stored so (exact up to 2**53).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Positions: TypeAlias = "NDArray[np.float64]"  # (n,) on the run's axis, see Run.axis
 Values: TypeAlias = "NDArray[np.float64]"  # (n,) in the signal's unit; NaN = logged, but not a number
 Counts: TypeAlias = "NDArray[np.int64]"  # (n,)
+# The curves that facts, phases and verdicts are made from.
+JUDGED = ("train/loss", "train/acc", "val/loss", "val/acc")
 # Signals of the inside of a model, by the family that their names begin with.
 INSIDE = ("grad/", "gns", "batch/critical", "features/", "pred/", "hessian/", "weights/", "logits/", "probe/",
           "readout/", "ntk/", "collapse/", "examples/", "canary/")  # fmt: skip
@@ -104,6 +106,7 @@ class Signal:
     value: Values  # (n,)
     time: Values | None = None  # (n,) unix seconds
     broken: Positions | None = None  # (m,) where the logged value was NaN or infinite
+    better: str = ""  # "higher" or "lower" values, where that is known
 
     def __len__(self) -> int:
         return len(self.value)
@@ -133,27 +136,6 @@ class Segments:
     smooth: bool = False  # one smooth decay explains it all: no change in it is a turn
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Case:
-    """All that a rule may look at."""
-
-    run: Run
-    signals: Mapping[str, Signal]
-    segments: Mapping[str, Segments]
-    first: Position
-    last: Position
-    resumes: tuple[Position, ...] = ()
-    events: tuple[Event, ...] = ()  # what the rules before this one have found
-
-    def only(self, names: Collection[str]) -> Case:
-        """The case cut down to some signals, so that what a rule says it needs cannot lie."""
-        return replace(
-            self,
-            signals={n: s for n, s in self.signals.items() if n in names},
-            segments={n: s for n, s in self.segments.items() if n in names},
-        )
-
-
 # --- what was found ------------------------------------------------------------------------------
 
 
@@ -173,6 +155,7 @@ class Evidence:
     limit: float | None
     unit: str
     says: str  # what the two numbers are, in a few words: "validation accuracy, against half its gain"
+    name: str = ""  # the slot of the event's kind that this number fills, see ``kinds``
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +168,21 @@ class Event:
     until: Position | None = None  # where it was over, for events that last
     interval: tuple[Position, Position] | None = None  # 90 % of such intervals hold the true step; None: unresolved
     resolution: float | None = None  # spacing of the log around ``step``: nothing finer can be said
+
+    def __getitem__(self, name: str) -> Evidence:
+        """The evidence in a named slot.
+
+        Raises:
+            KeyError: the event has no evidence of that name.
+        """
+        found = self.get(name)
+        if found is None:
+            raise KeyError(f"{self.kind} has no evidence called {name!r}")
+        return found
+
+    def get(self, name: str) -> Evidence | None:
+        """The evidence in a named slot, or None."""
+        return next((e for e in self.evidence if e.name == name), None)
 
 
 class Outcome(StrEnum):
@@ -212,15 +210,6 @@ class Thresholds(Protocol):
 
     @property
     def needs(self) -> tuple[str, ...]: ...
-
-
-class Rule(Thresholds, Protocol):
-    """A question asked of a case; a rule that cannot be asked of it raises ``NotChecked``."""
-
-    @property
-    def kinds(self) -> tuple[str, ...]: ...  # of events it can find
-
-    def __call__(self, case: Case) -> Iterator[Event]: ...
 
 
 @dataclass(frozen=True, slots=True)

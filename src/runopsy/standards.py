@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
-from runopsy import phases, verdicts
+from runopsy import phases
 from runopsy.errors import BadOption
-from runopsy.model import Rule, Thresholds
+from runopsy.facts.case import Rule
+from runopsy.model import Thresholds
 from runopsy.rules import RULES
+from runopsy.thresholds import DEFAULTS, Limits
 
 T = TypeVar("T", bound=Thresholds)
 
@@ -20,10 +22,10 @@ class Standards:
 
     rules: tuple[Rule, ...] = RULES
     phases: phases.Criteria = field(default_factory=phases.Criteria)
-    verdict: verdicts.Criteria = field(default_factory=verdicts.Criteria)
+    limits: Limits = DEFAULTS
 
     def __iter__(self) -> Iterator[Thresholds]:
-        return iter((*self.rules, self.phases, self.verdict))
+        return iter((*self.rules, self.phases, self.limits))
 
 
 def values(thresholds: Thresholds) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def tuned(standards: Standards, overrides: Mapping[str, Mapping[str, Any]]) -> S
         return _replaced(one, overrides.get(one.code, {}))
 
     return Standards(
-        rules=tuple(own(rule) for rule in standards.rules), phases=own(standards.phases), verdict=own(standards.verdict)
+        rules=tuple(own(rule) for rule in standards.rules), phases=own(standards.phases), limits=own(standards.limits)
     )
 
 

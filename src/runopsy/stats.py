@@ -28,9 +28,16 @@ def first_spacing(steps: Floats) -> float:
 def at_start(values: Floats) -> float:
     """Where a series begins: the median of its first values, a hundredth of them and at most five.
 
-    A single minibatch is noisy; but the first five rows of a log of twenty epochs hold all the learning.
+    A single minibatch is noisy, so a long log is asked for several rows; but only where they differ by noise. Where the
+    first row lies apart from those after it, learning has begun between them, and the first row is the start.
     """
-    return float(np.median(values[: max(1, min(MOST_FIRST, len(values) // 100))]))
+    few = max(1, min(MOST_FIRST, len(values) // 100))
+    if few == 1:
+        return float(values[0])
+    after = values[1 : 2 * few]
+    middle, reach = float(np.median(after)), float(np.ptp(after))
+    near = min(after.min(), middle - reach) <= values[0] <= max(after.max(), middle + reach)
+    return float(np.median(values[:few])) if near else float(values[0])
 
 
 def first_run(true: NDArray[np.bool_], length: int) -> int | None:

@@ -1,205 +1,125 @@
-"""Phases + Events → the one word for the whole run, and the step it would have been best to stop at."""
+"""Facts → the one word for the whole run, and the step it would have been best to stop at.
+
+The table is asked from the top; the first row whose condition holds names the run. A condition combines facts and
+defines nothing of its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
-from runopsy.model import Case, Event, Evidence, Segments, Signal, Stop, Verdict
-
-LEARNING = "feature_learning"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Criteria:
-    """What the whole run is called.
-
-    How the run stands at its end (fitted or not, better before or not, still improving or not) picks the first
-    verdict that fits.
-    """
-
-    code: ClassVar[str] = "W01"
-    needs: ClassVar[tuple[str, ...]] = ("train/loss",)
-
-    fewest: float = 8  # values of the training loss: with fewer, no shape can be told from noise
-    fits: float = 0.9  # accuracy, in training or in validation, from which a run counts as fitted
-    far: float = 0.5  # of its start: a training loss that ends below it counts as fitted where no accuracy says more
-    # of validation's own drop, or of its lowest value, by which it must end above it to have been better before
-    worse: float = 0.1
-    acc_worse: float = 0.02  # of accuracy, likewise
-    learnt: float = 0.1  # of accuracy, or of the loss's start: validation has moved off its start
-    left: float = 0.2  # of the errors that were left, likewise: from 95 % to 98 % is learning too
-    # of accuracy, or of the training loss's start, by which validation stays behind: no reader calls that fitted
-    wide: float = 0.2
-    rising: float = 0.02  # of a curve's whole change, over the last tenth of the elapsed steps: it had not stopped
+from runopsy.facts import Case, Facts
+from runopsy.model import Evidence, Signal, Stop, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """How a run stands when it ends."""
+class Row:
+    """One line of the table: a verdict, why, and when."""
 
-    kinds: frozenset[str]  # kinds of events found
-    has_val: bool
-    val_cut: bool  # validation was read too seldom to be fitted
-    has_phases: bool
-    enough: bool
-    known: bool  # an accuracy, or a loss that fell far, says whether the training set is fitted
-    by_accuracy: bool  # and it was an accuracy that said so
-    fits: bool  # the training set is fitted
-    moved: bool  # the training loss or accuracy ever changed
-    learnt: bool  # validation was clearly better than at the start at some time
-    was_better: bool  # validation was clearly better before
-    wide: bool  # validation ends far behind training
-    improving: bool  # validation was still getting better at the end, or learning was the last thing the run did
+    verdict: str
+    why: str | Callable[[Facts], str]
+    holds: Callable[[Facts], bool]
+
+    def reason(self, facts: Facts) -> str:
+        return self.why if isinstance(self.why, str) else self.why(facts)
 
 
-Rule = tuple[str, str, Callable[[Ending], bool]]
+def _kept_on(f: Facts) -> bool:
+    """Training is fitted, far ahead of validation, or went on getting better after validation was best."""
+    if f.fits or f.gap or f.training_improves:
+        return True
+    at = f.better_loss.at if f.better_loss else f.better_accuracy.at
+    loss = f.curves.get("train/loss")
+    return loss is not None and at is not None and loss.at(at) - loss.ends >= 0.02 * abs(loss.begins - loss.best)
 
-VERDICTS: tuple[Rule, ...] = (
-    (
-        "inconclusive",
-        "too few values of the training loss to tell a shape: log it more often (W01: fewest)",
-        lambda e: not e.enough,
+
+def _better(f: Facts) -> str:
+    said = []
+    if f.better_loss:
+        loss = f.curves["val/loss"]
+        said.append(f"validation loss was {loss.best:.4g} and ends at {loss.ends:.4g}")
+    if f.better_accuracy:
+        acc = f.curves["val/acc"]
+        said.append(f"validation accuracy was {acc.best:.3g} and ends at {acc.ends:.3g}")
+    return "validation was better before, and training went on: " + ", ".join(said)
+
+
+def _never_moved(f: Facts) -> str:
+    if f.at_chance:
+        return f"nothing was learnt: {f.at_chance.says}"
+    return "nothing was learnt: training never left its start"
+
+
+def _memorized(f: Facts) -> str:
+    acc = f.curves.get("val/acc")
+    if acc is None:
+        return "training is fitted, and validation never improved by the last step"
+    if f.left_chance:
+        return f"training is fitted, and validation accuracy came to {acc.ends:.3g} by the last step, not half of the way"
+    return "training is fitted, and validation never left chance by the last step"
+
+
+def _undertrained(f: Facts) -> str:
+    return "validation was still improving at the end"
+
+
+VERDICTS: tuple[Row, ...] = (
+    Row("diverged", lambda f: f"{f.broken.curve} is not a number from here to the end", lambda f: bool(f.broken)),
+    Row("inconclusive", "too few rows to tell a shape", lambda f: f.rows < 3),
+    Row(
+        "unstable",
+        lambda f: f"{f.swings.curve} swings again and again, to the end: no ending can be told",
+        lambda f: f.ends_swinging,
     ),
-    ("diverged", "the loss left for good", lambda e: "divergence" in e.kinds),
-    ("inconclusive", "a metric can hardly be right: see what is suspect below", lambda e: "suspect" in e.kinds),
-    ("inconclusive", "no training loss to read", lambda e: not e.has_phases),
-    ("grokked", "validation accuracy rose only after training was fitted", lambda e: "grokking" in e.kinds),
-    ("double_descent", "validation fell, rose, and fell again", lambda e: "double_descent_peak" in e.kinds),
-    ("inconclusive", "validation was read too seldom to judge", lambda e: not e.has_val and e.val_cut),
-    ("inconclusive", "no validation was logged: whether it generalises cannot be said", lambda e: not e.has_val),
-    (
-        "memorized",
-        "training is fitted and validation never improved by the last step",
-        lambda e: e.fits and not e.learnt and e.wide,
+    Row("unstable", "the training loss leaps again and again, to the end", lambda f: bool(f.many_spikes) and not f.moved),
+    Row("grokked", "validation accuracy rose only after training was fitted", lambda f: f.late_gain is not None and f.late_gain.kept),
+    Row("diverged", lambda f: f"most of what {f.lost.curve} had reached is lost at the end", lambda f: bool(f.lost)),
+    Row("inconclusive", "nothing moved, and the log is too short to say that nothing would", lambda f: not f.moved and not f.at_chance and f.rows < 10 and not f.has_accuracy),
+    Row("inconclusive", "the training loss only rose", lambda f: not f.moved and bool(f.rose)),
+    Row("inconclusive", "nothing moved: the log begins with a trained model", lambda f: not f.moved and f.start.trained and f.fits.holds and not f.better_loss and not f.better_accuracy and not f.improving),
+    Row("inconclusive", "nothing moved in this window of a longer run", lambda f: not f.moved and f.start.late and not f.at_chance),
+    Row("inconclusive", "the training loss is exactly 0 in all rows", lambda f: not f.moved and f.start.loss == 0),
+    Row("underfit", _never_moved, lambda f: not f.moved and not f.start.trained and not f.improving),
+    Row("inconclusive", "no validation was logged: whether it generalises cannot be said", lambda f: not f.has_validation),
+    Row("double_descent", "validation fell, rose, and fell again", lambda f: f.peak is not None and bool(f.left_chance)),
+    Row("memorized", _memorized, lambda f: bool(f.fits and f.gap and not f.left_chance)),
+    Row(
+        "overfit", _better,
+        lambda f: _kept_on(f) and bool(f.better_accuracy or (f.better_loss and not f.accuracy_rose_since)),
     ),
-    (
-        "overfit",
-        "validation was better before, and training went on fitting",
-        lambda e: e.learnt and e.was_better and (e.fits or e.wide),
+    Row("memorized", _memorized, lambda f: bool(f.fits and f.gap and not f.generalised)),
+    Row("overfit", "training is fitted, and validation stands far behind it", lambda f: bool(f.fits and f.gap)),
+    Row("undertrained", _undertrained, lambda f: bool(f.improving) and not (f.fits and f.has_accuracy)),
+    Row(
+        "undertrained", "training still improves, and validation with it",
+        lambda f: bool(f.training_improves) and f.known and not f.fits and _follows(f),
     ),
-    (
-        "undertrained",
-        "validation is still improving at the end",
-        lambda e: e.improving and not (e.fits and e.by_accuracy),
-    ),
-    ("overfit", "training went far ahead of validation, which stands still", lambda e: e.fits and e.wide),
-    ("underfit", "training stopped improving far from fitting", lambda e: e.known and not e.fits),
-    ("inconclusive", "it never moved: it never learnt, or began already trained", lambda e: not e.moved and not e.fits),
-    (
-        "inconclusive",
-        "without an accuracy, how far this loss is from fitting cannot be said",
-        lambda e: not e.known,
-    ),
-    ("healthy", "training fits, and what it learnt carries over", lambda e: True),
+    Row("inconclusive", "too few rows to tell whether it had stopped improving", lambda f: f.known and not f.fits and f.rows < 10),
+    Row("underfit", "training stopped improving far from fitting", lambda f: f.known and not f.fits),
+    Row("inconclusive", "without an accuracy, how far this loss is from fitting cannot be said", lambda f: not f.known),
+    Row("healthy", "training fits, and validation follows", lambda f: True),
 )
 
 
-def judge(case: Case, last_phase: str | None, events: Iterable[Event], criteria: Criteria) -> Verdict:
-    """The first verdict that fits how the run ended; ``last_phase`` is the label of its last phase, if it has any."""
-    word, why = _first_that_fits(case, last_phase, events, criteria)
+def _follows(f: Facts) -> bool:
+    """The last that a validation curve did was to improve."""
+    vals = [c for n, c in f.curves.items() if n.startswith("val/") and not c.flat]
+    return any(c.sign * c.moves[-1].change > 0 for c in vals)
+
+
+def judge(case: Case) -> Verdict:
+    """The verdict of a run, without how sure it is."""
+    word, why = word_of(case.facts)
     return Verdict(word, why, _evidence(case))
 
 
-def word(case: Case, last_phase: str | None, events: Iterable[Event], criteria: Criteria) -> str:
-    """The verdict alone, without its evidence."""
-    return _first_that_fits(case, last_phase, events, criteria)[0]
-
-
-def _first_that_fits(
-    case: Case, last_phase: str | None, events: Iterable[Event], criteria: Criteria
-) -> tuple[str, str]:
-    ending = _ending(case, last_phase, events, criteria)
-    return next((word, why) for word, why, fits in VERDICTS if fits(ending))
-
-
-def _ending(case: Case, last_phase: str | None, events: Iterable[Event], c: Criteria) -> Ending:
-    loss, acc = case.segments.get("val/loss"), case.segments.get("val/acc")
-    train, train_acc = case.segments.get("train/loss"), case.segments.get("train/acc")
-    logged = any(len(case.signals[n]) for n in ("val/loss", "val/acc") if n in case.signals)
-    has_acc = train_acc is not None or acc is not None
-    fell = train is not None and float(train.curve[0]) > 0 and float(train.curve[-1]) <= c.far * float(train.curve[0])
-    return Ending(
-        kinds=frozenset(e.kind for e in events),
-        has_val=loss is not None or acc is not None,
-        val_cut=logged,
-        has_phases=last_phase is not None,
-        enough="train/loss" not in case.signals or _enough(case.signals["train/loss"], c),
-        known=has_acc or fell,
-        by_accuracy=has_acc,
-        fits=_high(train_acc, c) or _high(acc, c) or (train_acc is None and fell),
-        moved=_loss_learnt(train, c) or _acc_learnt(train_acc, c),
-        learnt=_loss_learnt(loss, c) if acc is None else _acc_learnt(acc, c) or _fell_far(loss, c),
-        was_better=(loss is not None and _loss_was_better(loss, acc, c))
-        or (acc is not None and _acc_was_better(acc, c)),
-        wide=_wide(train, loss, train_acc, acc, c),
-        improving=_improving(loss, -1.0, c) or _improving(acc, 1.0, c) or last_phase == LEARNING,
-    )
-
-
-def _enough(loss: Signal, c: Criteria) -> bool:
-    return len(loss) + (0 if loss.broken is None else len(loss.broken)) >= c.fewest
-
-
-def _high(acc: Segments | None, c: Criteria) -> bool:
-    return acc is not None and float(acc.curve[-1]) >= c.fits
-
-
-def _acc_learnt(acc: Segments | None, c: Criteria) -> bool:
-    """By a tenth, or by a fifth of the errors it began with."""
-    if acc is None:
-        return False
-    gain = float(acc.curve.max() - acc.curve[0])
-    return gain > c.learnt or (gain > c.left * (1 - float(acc.curve[0])) and gain > 2 * float(acc.spread[0]))
-
-
-def _loss_learnt(loss: Segments | None, c: Criteria) -> bool:
-    """By a tenth of its start, or by half of that where it is clear of the noise."""
-    if loss is None:
-        return False
-    drop, start = float(loss.curve[0] - loss.curve.min()), abs(float(loss.curve[0]))
-    return drop > c.learnt * start or drop > max(c.learnt / 2 * start, 4 * float(loss.spread[0]))
-
-
-def _fell_far(loss: Segments | None, c: Criteria) -> bool:
-    """Whether a loss ever was as low as one that counts as fitted."""
-    return loss is not None and 0 < float(loss.curve.min()) <= c.far * float(loss.curve[0])
-
-
-def _loss_was_better(loss: Segments, acc: Segments | None, c: Criteria) -> bool:
-    """Ends clearly above its lowest point; where accuracy holds its best, a rising loss is over-confidence."""
-    lowest, rise = float(loss.curve.min()), float(loss.curve[-1] - loss.curve.min())
-    drop = max(float(loss.curve[0]) - lowest, c.learnt * abs(float(loss.curve[0])))
-    if acc is not None:
-        held = float(acc.curve.max() - acc.curve[-1]) <= c.acc_worse / 2
-        return rise > max((5 * c.worse if held else c.worse) * drop, 2 * float(loss.spread[-1]))
-    return rise > max(min(c.worse * drop, max(c.worse * abs(lowest), 0.3 * c.worse * drop)), 3 * float(loss.spread[-1]))
-
-
-def _acc_was_better(acc: Segments, c: Criteria) -> bool:
-    return float(acc.curve.max() - acc.curve[-1]) > max(c.acc_worse, 2 * float(acc.spread[-1]))
-
-
-def _wide(
-    train: Segments | None, loss: Segments | None, train_acc: Segments | None, acc: Segments | None, c: Criteria
-) -> bool:
-    if train_acc is not None and acc is not None:
-        return float(train_acc.curve[-1] - acc.curve[-1]) > c.wide
-    if train is not None and loss is not None:
-        return float(loss.curve[-1] - train.curve[-1]) > c.wide * abs(float(train.curve[0]))
-    return False
-
-
-def _improving(curve: Segments | None, sign: float, c: Criteria) -> bool:
-    """Whether a curve was still moving the right way over the last tenth of the elapsed steps."""
-    if curve is None or len(curve.step) < 3:
-        return False
-    at = curve.step[0] + 0.9 * (curve.step[-1] - curve.step[0])
-    moved = sign * float(curve.curve[-1] - np.interp(at, curve.step, curve.curve))
-    return moved > max(c.rising * float(np.ptp(curve.curve)), 2 * float(curve.spread[-1]))
+def word_of(facts: Facts) -> tuple[str, str]:
+    """The verdict and its reason."""
+    row = next(row for row in VERDICTS if row.holds(facts))
+    return row.verdict, row.reason(facts)
 
 
 def _evidence(case: Case) -> tuple[Evidence, ...]:

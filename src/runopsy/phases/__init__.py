@@ -11,18 +11,32 @@ from itertools import pairwise
 
 import numpy as np
 
-from runopsy.model import Case, Event, Evidence, Phase, Position, Positions, Transition
+from runopsy.facts import Case
+from runopsy.model import Event, Evidence, Phase, Position, Positions, Transition
 from runopsy.phases.criteria import Criteria
 from runopsy.phases.labels import label, one_passage, plausible
 from runopsy.phases.readings import WATCHED, read
 from runopsy.phases.spells import Spell, join_short, spells_of, visible
 from runopsy.stats import first_spacing
 
-__all__ = ["WATCHED", "Criteria", "Spell", "divergence", "grid", "name", "spells", "transitions"]
+__all__ = ["WATCHED", "Criteria", "Spell", "divergence", "grid", "name", "phases_of", "spells", "transitions"]
 
 GRID = 400  # points at which the run is read, half even in steps and half in log steps: a phase shorter than
 # 0.5 % of the run, or 2 % of the steps before it, is no phase
 HANDLES = ("lr_change", "batch_size_change", "resume", "data_change")  # what was done to a run, beside its own marks
+
+
+def phases_of(
+    case: Case, events: Iterable[Event], criteria: Criteria
+) -> tuple[tuple[Phase, ...], tuple[Transition, ...]]:
+    """The phases of a run and where each gives way to the next; none where no judged curve has values enough."""
+    events = tuple(events)
+    if not any(name in WATCHED for name in case.segments):
+        return (), ()
+    gone = divergence(events)
+    points = grid(case, gone)
+    named = name(case, points, spells(case, points, gone, criteria))
+    return named, transitions(case, named, events, criteria)
 
 
 def name(case: Case, points: Positions, told: list[Spell]) -> tuple[Phase, ...]:
@@ -77,7 +91,8 @@ def grid(case: Case, also: Position | None) -> Positions:
     low = max(min(first_spacing(s.step) for n, s in case.segments.items() if n in WATCHED), length * 1e-6)
     log = np.geomspace(low, length, GRID // 2)
     points = np.unique(np.concatenate([[0.0], log, np.linspace(0, length, GRID // 2)])) + case.first
-    logged = case.signals["train/loss"].step  # boundaries stand on steps that the log knows
+    # boundaries stand on steps that the log knows
+    logged = max((case.signals[n].step for n in case.segments if n in WATCHED), key=len)
     points = np.append(points, [] if also is None else also)
     return np.unique(np.append(case.first, logged[np.clip(np.searchsorted(logged, points), 0, len(logged) - 1)]))
 

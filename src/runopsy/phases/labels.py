@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from runopsy.model import Case
+from runopsy.facts import Case
 from runopsy.phases.criteria import Criteria
 from runopsy.phases.readings import Bools, Readings
 from runopsy.phases.spells import spells_of
@@ -54,7 +54,8 @@ def plausible(labels: list[str], readings: Readings, criteria: Criteria) -> list
 def one_passage(labels: list[str], readings: Readings, case: Case) -> list[str]:
     """Labels of a run whose validation is one smooth decay: a pause within it is no phase, whatever training does."""
     val = [case.segments[n] for n in ("val/loss", "val/acc") if n in case.segments]
-    if not all(s.smooth for s in (val or [case.segments["train/loss"]])):
+    train = [case.segments[n] for n in ("train/loss", "train/acc") if n in case.segments]
+    if not all(s.smooth for s in (val or train)):
         return labels
     told = list(labels)
     learning = [i for i, said in enumerate(labels) if said in ("feature_learning", "fitting")]

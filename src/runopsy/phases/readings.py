@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from runopsy.model import Case, Position, Positions, Segments, Values
+from runopsy.facts import Case
+from runopsy.model import Position, Positions, Segments, Values
 from runopsy.phases.criteria import Criteria
-from runopsy.stats import at_start, first_spacing
+from runopsy.stats import first_spacing
 
 Bools = NDArray[np.bool_]
 
@@ -50,40 +51,66 @@ def read(case: Case, grid: Positions, diverged_from: Position | None, criteria: 
     raw = {n: _motion(s, grid, case.first, criteria) for n, s in case.segments.items() if n in WATCHED}
     ground = {n: _motion(_new_ground(case.segments[n]), grid, case.first, criteria) for n in raw if n in GROUND}
     motions = raw | ground
-    train, train_acc = motions["train/loss"], motions.get("train/acc")
-    start = at_start(case.signals["train/loss"].value)  # as logged: a fitted line overshoots at its end
-    drop = float(start - train.value.min())
-    done = np.clip((start - train.value) / drop, 0, 1) if drop > 0 else np.zeros_like(grid)
-    if drop < criteria.learnt * abs(start) and (train_acc is None or np.ptp(train_acc.value) < criteria.learnt):
-        done = np.zeros_like(grid)  # it never learnt anything: no drop to take shares of
+    loss, acc = motions.get("val/loss"), motions.get("val/acc")
+    train, train_acc = motions.get("train/loss"), motions.get("train/acc")
+    drop = 0.0 if train is None else max(_start(case) - float(train.value.min()), 0.0)
     improves, near = np.zeros(len(grid), bool), np.ones(len(grid), bool)
-    if (loss := motions.get("val/loss")) is not None:
+    guessing = _guessing(case, loss, acc, len(grid))
+    if loss is not None:
         fall = _own_drop(loss)
         improves |= _falls(loss, fall, criteria)
         lowest = np.minimum.accumulate(loss.value)
         near &= loss.value - loss.value.min() <= criteria.near_best * fall
         left = loss.value - lowest > np.maximum(criteria.visible * fall, criteria.risen * np.abs(lowest))
-        near &= ~left | _held_best(motions.get("val/acc"), criteria)
-    if (acc := motions.get("val/acc")) is not None:
+        near &= ~left | _held_best(acc, criteria)
+    if acc is not None:
         improves |= _rises(acc, criteria)
         at_best = max(criteria.near_best * float(np.ptp(acc.value)), 2 * criteria.acc_moves)
         near &= np.asarray(acc.value.max() - acc.value <= at_best)
-        near &= bool(acc.value.max() - acc.value[0] > criteria.learnt)  # at its best, and that is chance
-    reached = np.maximum.accumulate(done)
-    reached[0] = 0.0  # by definition: noise in the first rows is no learning
+        near &= bool(case.facts.left_chance)  # at its best, and that is chance
     return Readings(
         step=grid,
-        train_done=reached,
+        train_done=_done(case, train, train_acc, drop, len(grid)),
         train_improves=_falls(train, drop, criteria) | _rises(train_acc, criteria),
         val_known=np.full(len(grid), loss is not None or acc is not None),
-        val_done=_way(loss, acc, len(grid), criteria),
-        val_improves=improves,
-        val_keeps_pace=_pace(motions, drop, criteria),
-        val_near_best=near,
+        val_done=np.where(guessing, 0.0, _way(loss, acc, len(grid), criteria)),
+        val_improves=improves & ~guessing,
+        val_keeps_pace=_pace(motions, drop, criteria) & ~guessing,
+        val_near_best=near & ~guessing,
         gap_open=_gap(raw, drop, criteria),
         fresh=np.full(len(grid), _never_repeats(case)),
         diverged=np.zeros(len(grid), bool) if diverged_from is None else np.asarray(grid >= diverged_from),
     )
+
+
+def _start(case: Case) -> float:
+    """Where the training loss began, as logged: a fitted line overshoots at its end."""
+    return case.facts.curves["train/loss"].begins
+
+
+def _done(case: Case, train: Motion | None, acc: Motion | None, drop: float, n: int) -> Values:
+    """(g,) share of training's own way that stands made: of the loss's, or where there is none of the accuracy's."""
+    done = np.zeros(n)
+    if case.facts.moved and train is not None and drop > 0:
+        done = np.clip((_start(case) - train.value) / drop, 0, 1)
+    elif case.facts.moved and acc is not None and np.ptp(acc.value) > 0:
+        done = (acc.value - acc.value[0]) / max(float(acc.value.max() - acc.value[0]), 1e-12)
+    elif case.facts.moved:  # validation alone: nobody saw training begin
+        done = np.ones(n)
+    reached = np.maximum.accumulate(done)
+    reached[0] = 0.0  # by definition: noise in the first rows is no learning
+    return reached
+
+
+def _guessing(case: Case, loss: Motion | None, acc: Motion | None, n: int) -> Bools:
+    """(g,) where nothing carries over: accuracy has not left chance so far, and its loss stands above its start."""
+    start = case.facts.start
+    if acc is None or start.accuracy is None or start.trained:
+        return np.zeros(n, bool)
+    guessing = np.maximum.accumulate(acc.value) < start.accuracy + case.limits.left_chance
+    if loss is not None and start.loss is not None:
+        guessing &= loss.value >= start.loss
+    return np.asarray(guessing)
 
 
 def _motion(segments: Segments, grid: Positions, first: Position, criteria: Criteria) -> Motion:
@@ -117,10 +144,10 @@ def _new_ground(segments: Segments) -> Segments:
 
 def _gap(motions: Mapping[str, Motion], drop: float, criteria: Criteria) -> Bools:
     """Whether validation stands clearly worse than training: without a gap, what is learnt carries over."""
-    train, val = motions["train/loss"], motions.get("val/loss")
+    train, val = motions.get("train/loss"), motions.get("val/loss")
     train_acc, val_acc = motions.get("train/acc"), motions.get("val/acc")
-    open_ = np.zeros(len(train.value), bool)
-    if val is not None:
+    open_ = np.zeros(len(next(iter(motions.values())).value), bool)
+    if train is not None and val is not None:
         open_ |= _stands_out(val.value - train.value, criteria.gap * max(drop, 1e-12), criteria.noise, val, train)
     if train_acc is not None and val_acc is not None:
         open_ |= _stands_out(train_acc.value - val_acc.value, criteria.gap, criteria.noise, val_acc, train_acc)
@@ -142,7 +169,9 @@ def _own_drop(loss: Motion) -> float:
     return float(max(falls.max(), 0.05 * abs(loss.value[0])))
 
 
-def _falls(loss: Motion, drop: float, criteria: Criteria) -> Bools:
+def _falls(loss: Motion | None, drop: float, criteria: Criteria) -> Bools | bool:
+    if loss is None:
+        return False
     strength = -loss.change / max(drop, 1e-12) / criteria.loss_moves
     return _held(strength, -loss.change > criteria.noise * loss.error, criteria.hold)
 
@@ -164,7 +193,7 @@ def _held(strength: Values, real: Bools, hold: float) -> Bools:
 
 def _pace(motions: Mapping[str, Motion], drop: float, criteria: Criteria) -> Bools:
     """Whether validation follows: by its loss or by its accuracy, whichever does better."""
-    follows = np.zeros(len(motions["train/loss"].value), bool)
+    follows = np.zeros(len(next(iter(motions.values())).value), bool)
     for train, val, sign in (("train/loss", "val/loss", -1.0), ("train/acc", "val/acc", 1.0)):
         if train in motions and val in motions:
             scale, own = max(np.ptp(motions[train].value), 1e-12), max(np.ptp(motions[val].value), 1e-12)

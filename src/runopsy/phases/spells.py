@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from runopsy.model import Case, Positions
+from runopsy.facts import Case
+from runopsy.model import Positions
 from runopsy.phases.criteria import Criteria
 
 Spell = tuple[int, int, str]  # grid points [a, b) of one label

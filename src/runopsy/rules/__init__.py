@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runopsy.model import Rule
+from runopsy.facts.case import Rule
 from runopsy.rules.generalisation import DoubleDescent, Grokking, MemorizationOnset
 from runopsy.rules.interior import CanariesLearnt, EdgeOfStability, NoiseScale
 from runopsy.rules.representation import FirstMovers, Readout
 from runopsy.rules.schedule import BatchSizeChange, EpochSteps, LearningRateChange, Resumed
-from runopsy.rules.stability import Divergence, LossSpike, NotFinite
+from runopsy.rules.stability import Divergence, Instability, LossJump, LossSpike, NotFinite
 from runopsy.rules.stages import Stage
 from runopsy.rules.suspects import OffScale, PrintedZero, SameValues, TooGood
 from runopsy.rules.thresholds import Departure, SuddenChange
@@ -22,6 +22,8 @@ RULES: tuple[Rule, ...] = (
     NotFinite(),
     Divergence(),
     LossSpike(),
+    LossJump(),
+    Instability(),
     Grokking(),
     FirstMovers(),
     Readout(),

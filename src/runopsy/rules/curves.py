@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from runopsy.model import INSIDE, Case, Position, Positions, Values
+from runopsy.facts import Case
+from runopsy.model import INSIDE, Position, Positions, Signal, Values
 
-FIT_ACC = 0.97  # training accuracy from which a run counts as fitted: DEFINITIONS of the labelled runs
 NOT_SINGLE = ("grad/norm/", "features/cka/")  # one per module or pair of layers: a hundred of them say no more than one
 NOISE = 3.0  # standard errors a difference must exceed
 
@@ -52,21 +53,12 @@ def curve(case: Case, name: str) -> Curve | None:
     return Curve(logged[nearer], segments.curve, segments.spread)
 
 
-def fitted_at(case: Case) -> Position | None:
-    """Where the training set is fitted: accuracy at ``FIT_ACC``; without accuracy, 95 % of the loss's drop."""
-    acc = curve(case, "train/acc")
-    if acc is not None:
-        return acc.first(acc.value >= FIT_ACC)
-    loss = curve(case, "train/loss")
-    return None if loss is None else loss.first(drop_done(loss) >= 0.95)
-
-
 def drop_done(loss: Curve) -> Values:
     """Share of the loss's whole drop that has been made at each point; zeros where it never drops."""
     drop = loss.value[0] - loss.value.min()
     return (loss.value[0] - loss.value) / drop if drop > 0 else np.zeros_like(loss.value)
 
 
-def inside(case: Case) -> tuple[str, ...]:
+def inside(signals: Mapping[str, Signal]) -> tuple[str, ...]:
     """The recorded signals of the model's inside."""
-    return tuple(n for n in case.signals if n.startswith(INSIDE) and not n.startswith(NOT_SINGLE))
+    return tuple(n for n in signals if n.startswith(INSIDE) and not n.startswith(NOT_SINGLE))

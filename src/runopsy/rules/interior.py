@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from runopsy.errors import NotChecked
-from runopsy.model import Case, Event, Evidence, Severity
+from runopsy.facts import Case
+from runopsy.model import Event, Evidence, Severity
 from runopsy.rules.places import spacing_at
 from runopsy.stats import first_run
 

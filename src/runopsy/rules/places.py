@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runopsy.model import Case, Position, Segments, Signal, Values
+from runopsy.facts import Case
+from runopsy.model import Position, Segments, Signal, Values
 from runopsy.stats import first_spacing
 
 STEEP = 2.0  # standard errors by which a curve must move for a crossing of it to have a place at all

@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from runopsy.errors import NotChecked
-from runopsy.model import Case, Event, Evidence, Position, Severity
+from runopsy.facts import Case, LateGain
+from runopsy.model import Event, Evidence, Position, Severity
 from runopsy.rules.curves import NOISE, Curve, curve, inside
-from runopsy.rules.generalisation import LateGain
 from runopsy.rules.places import crossing, nearest, spacing_at
 
 # What the model has made of its data. Gradients, curvature and weights are left out: once training is fitted they
@@ -29,7 +29,7 @@ class FirstMovers:
     """
 
     code: ClassVar[str] = "G02"
-    kinds: ClassVar[tuple[str, ...]] = ("first_mover",)
+    kinds: ClassVar[tuple[str, ...]] = ("leading_signal",)
     needs: ClassVar[tuple[str, ...]] = ("val/acc",)
 
     # of its change over the stretch, at which it has moved: the early part of a fall of prediction entropy is
@@ -39,10 +39,10 @@ class FirstMovers:
     ahead: float = 0.05  # of the elapsed steps, by which it must come before: nearer is the same time
 
     def __call__(self, case: Case) -> Iterator[Event]:
-        recorded = [name for name in inside(case) if name.startswith(WITNESSES)]
+        recorded = [name for name in inside(case.signals) if name.startswith(WITNESSES)]
         if not recorded:
             raise NotChecked("no signal of what the model makes of its data was recorded")
-        late = LateGain.of(case) if any(e.kind == "grokking" for e in case.events) else None
+        late = case.facts.late_gain
         if late is None:
             return
         moved = self._moved(case, "val/acc", late)
@@ -57,7 +57,7 @@ class FirstMovers:
         interval = crossing(case, name, proof[0].observed, at).interval
         resolution = spacing_at(case.signals[name], at)
         at = nearest(case.signals[name], at)
-        yield Event("first_mover", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
+        yield Event("leading_signal", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
 
     def _moved(self, case: Case, name: str, late: LateGain) -> Position | None:
         """Where a signal had made its part of its change between fitting and the end of the late gain."""
@@ -100,7 +100,7 @@ class Readout:
     lost: float = 0.1  # of accuracy, below its first value, to which the probe fell before: degraded, then restored
 
     def __call__(self, case: Case) -> Iterator[Event]:
-        late = LateGain.of(case) if any(e.kind == "grokking" for e in case.events) else None
+        late = case.facts.late_gain
         probe = curve(case, "probe/acc_heldout")
         if late is None or probe is None:
             return
@@ -111,7 +111,7 @@ class Readout:
         if before >= self.already * after or fell:
             says = "it fell below where it began" if fell else "it held the answer when training was fitted"
             yield self._event(case, "apparent_grokking", late, (before, after), says)
-        elif after - before >= self.follows * (late.final - late.before):
+        elif after - before >= self.follows * (late.best - late.before):
             yield self._event(case, "genuine_grokking", late, (before, after), "it was learnt with the late gain")
 
     def _event(self, case: Case, kind: str, late: LateGain, values: tuple[float, float], says: str) -> Event:

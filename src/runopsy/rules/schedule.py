@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from runopsy.model import Case, Event, Evidence, Position, Severity, Signal
+from runopsy.facts import Case
+from runopsy.model import Event, Evidence, Position, Severity, Signal
 from runopsy.rules.places import row, spacing_at
 from runopsy.stats import MAD_TO_SD
 
@@ -58,7 +59,7 @@ def _jumps(signal: Signal, ratio: float, steady: float) -> Iterator[tuple[Positi
 
 
 def _jumped(code: str, kind: str, signal: Signal, at: Position, before: float, after: float, what: str) -> Event:
-    proof = (Evidence(signal.name, at, after, before, "", f"{what} x {after / before:.3g}"),)
+    proof = (Evidence(signal.name, at, after, before, "", f"{what} x {after / before:.3g}", "after"),)
     interval, resolution = row(signal, at).interval, spacing_at(signal, at)
     return Event(kind, code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
 

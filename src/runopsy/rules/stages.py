@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from runopsy.model import Case, Event, Evidence, Position, Segments, Severity, Values
-from runopsy.rules.curves import curve, fitted_at
+from runopsy.facts import Case
+from runopsy.model import Event, Evidence, Position, Segments, Severity, Values
+from runopsy.rules.curves import curve
 from runopsy.rules.places import crossing, spacing_at
 from runopsy.stats import first_spacing
 
@@ -39,7 +40,7 @@ class Stage:
     """The training loss falls abruptly, between slower stretches."""
 
     code: ClassVar[str] = "T01"
-    kinds: ClassVar[tuple[str, ...]] = ("transition",)
+    kinds: ClassVar[tuple[str, ...]] = ("loss_drop",)
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
 
     sure: float = 3.0  # standard errors by which its rate exceeds those on either side
@@ -68,7 +69,7 @@ class Stage:
                 proof = (Evidence("train/loss", at, (begin + end) / 2, None, "", says),)
                 resolution = spacing_at(case.signals["train/loss"], at)
                 at, interval = crossing(case, "train/loss", (begin + end) / 2, at)
-                yield Event("transition", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
+                yield Event("loss_drop", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
 
     def _peaks(self, rate: Values, error: Values, sure: float) -> Iterator[Peak]:
         """Peaks of the rate that stand out from the valleys on both sides, in order."""
@@ -123,7 +124,7 @@ class Stage:
         near = self.beside * max(at - case.first, 1.0)
         if any(e.kind in ("lr_change", "resume", "loss_spike") and abs(e.step - at) <= near for e in case.events):
             return True
-        fitted = fitted_at(case) if "train/acc" in case.segments else None
+        fitted = case.facts.fitted_at if "train/acc" in case.facts.curves else None
         gone = [e.step for e in case.events if e.kind == "divergence"]
         return (fitted is not None and at >= fitted) or any(at >= step for step in gone)
 

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from runopsy.model import Case, Event, Evidence, Position, Severity
+from runopsy.facts import Case
+from runopsy.model import Event, Evidence, Position, Severity
 from runopsy.stats import at_start
 
-KIND = "suspect"
+KIND = "metric_anomaly"
 FEWEST = 3  # values in a row: two may be a coincidence
 
 
@@ -21,7 +22,7 @@ class PrintedZero:
 
     code: ClassVar[str] = "Q01"
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
-    kinds: ClassVar[tuple[str, ...]] = ("suspect",)
+    kinds: ClassVar[tuple[str, ...]] = ("metric_anomaly",)
 
     # of its start, that it still had right before: a hinge loss comes to 0 too, but slowly
     still: float = 0.1
@@ -54,7 +55,7 @@ class OffScale:
 
     code: ClassVar[str] = "Q02"
     needs: ClassVar[tuple[str, ...]] = ("train/loss", "val/loss")
-    kinds: ClassVar[tuple[str, ...]] = ("suspect",)
+    kinds: ClassVar[tuple[str, ...]] = ("metric_anomaly",)
 
     above: float = 2.0  # x the start of the training loss, that even the best validation stays above
     fits: float = 0.5  # of its start, that training comes below
@@ -90,7 +91,7 @@ class TooGood:
 
     code: ClassVar[str] = "Q03"
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
-    kinds: ClassVar[tuple[str, ...]] = ("suspect",)
+    kinds: ClassVar[tuple[str, ...]] = ("metric_anomaly",)
 
     classes: float = 8.0  # nats at the start: chance among 3000 classes, fewer than any vocabulary of words
     low: float = 0.1  # nats: text itself has about 1 per token, whatever the model
@@ -117,7 +118,7 @@ class SameValues:
 
     code: ClassVar[str] = "Q04"
     needs: ClassVar[tuple[str, ...]] = ("train/loss", "val/loss")
-    kinds: ClassVar[tuple[str, ...]] = ("suspect",)
+    kinds: ClassVar[tuple[str, ...]] = ("metric_anomaly",)
 
     shared: float = 5  # steps at which both were logged: fewer may be equal by rounding
 

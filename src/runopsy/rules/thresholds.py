@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from runopsy.errors import NotChecked
-from runopsy.model import Case, Event, Evidence, Position, Severity, Signal
+from runopsy.facts import Case
+from runopsy.model import Event, Evidence, Position, Severity, Signal
 from runopsy.rules.curves import inside
 from runopsy.rules.places import spacing_at
 from runopsy.stats import Floats, first_run, long_run_factor, white_noise
@@ -31,7 +32,7 @@ class Departure:
     """
 
     code: ClassVar[str] = "B01"
-    kinds: ClassVar[tuple[str, ...]] = ("departure",)
+    kinds: ClassVar[tuple[str, ...]] = ("baseline_departure",)
     needs: ClassVar[tuple[str, ...]] = ()
 
     baseline: float = 0.1  # of the rows, from the beginning: what counts as usual, as the founding articles have it
@@ -70,7 +71,7 @@ class Departure:
         at = float(signal.step[row])
         says = f"mean of {self.average:g} rows, against baseline mean and {self.sigmas:g} standard deviations"
         proof = (Evidence(signal.name, at, seen, limit, "", says),)
-        return Event("departure", self.code, at, Severity.INFO, proof, resolution=spacing_at(signal, at))
+        return Event("baseline_departure", self.code, at, Severity.INFO, proof, resolution=spacing_at(signal, at))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +84,7 @@ class SuddenChange:
     """
 
     code: ClassVar[str] = "B02"
-    kinds: ClassVar[tuple[str, ...]] = ("unconfirmed_change", "data_change")
+    kinds: ClassVar[tuple[str, ...]] = ("level_shift", "data_change")
     needs: ClassVar[tuple[str, ...]] = ()
 
     block: float = 50  # rows averaged: as many as the founding rule's moving average, without its overlap
@@ -98,7 +99,7 @@ class SuddenChange:
     own: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __call__(self, case: Case) -> Iterator[Event]:
-        recorded = inside(case)
+        recorded = inside(case.signals)
         followed = any(n.startswith("val/") for n in case.segments)
         if not followed or not (recorded or "train/loss" in case.segments):
             raise NotChecked("it takes a validation curve, and a training loss or a signal of the model's inside")
@@ -119,7 +120,7 @@ class SuddenChange:
         says = f"jumps by {found.sigmas:.0f} standard errors, and no validation curve moves with it"
         proof = (Evidence(signal.name, found.step, found.after, found.before, "", says),)
         yield Event(
-            "data_change" if signal.name == "train/loss" else "unconfirmed_change",
+            "data_change" if signal.name == "train/loss" else "level_shift",
             self.code,
             found.step,
             Severity.INFO,

@@ -45,7 +45,7 @@ def edges(elapsed: Floats, most: int = MOST) -> Counts:
     return np.append(starts, n).astype(np.int64)
 
 
-def bin_signal(signal: Signal, transformed: Floats, first: float) -> Bins:
+def bin_signal(signal: Signal, transformed: Floats, first: float, most: int = MOST) -> Bins:
     """Bins of a signal whose values were transformed to a scale on which noise is roughly even.
 
     Args:
@@ -53,12 +53,13 @@ def bin_signal(signal: Signal, transformed: Floats, first: float) -> Bins:
         transformed: (n,) the values on that scale.
         first: the run's first step; elapsed steps are counted from just before it, so that a log that
             starts at step 50 000 is cut like one that starts at 0.
+        most: bins.
     """
     spacing = first_spacing(signal.step)
     elapsed = signal.step - first
     np.maximum(elapsed, 0, out=elapsed)
     elapsed += spacing
-    cut = edges(elapsed)
+    cut = edges(elapsed, most)
     count = np.diff(cut)
     mean = np.add.reduceat(transformed, cut[:-1]) / count
     centre = np.exp(np.add.reduceat(np.log(elapsed, out=elapsed), cut[:-1]) / count)

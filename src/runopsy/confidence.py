@@ -9,8 +9,7 @@ a confidence by what agreement was worth on runs whose truth is known (``make be
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import TypeVar
 
@@ -18,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runopsy import phases, verdicts
-from runopsy.errors import NotChecked
+from runopsy.facts import Case, Curve, Facts
+from runopsy.facts.table import concluded
 from runopsy.model import (
-    Case,
+    JUDGED,
     Event,
     Phase,
     Position,
@@ -31,9 +31,9 @@ from runopsy.model import (
     Values,
     Verdict,
 )
-from runopsy.rules.generalisation import DoubleDescent, Grokking
 from runopsy.standards import Standards, values
 from runopsy.stats import first_spacing
+from runopsy.thresholds import Limits
 
 T = TypeVar("T", bound=Thresholds)
 
@@ -41,6 +41,7 @@ MEMBERS = 16  # a share of sixteen is known to a tenth, which is as fine as anyb
 FACTOR = 0.35  # standard deviation of a threshold's logarithm: two readers seldom differ by more than a factor of 2
 EVERY = 2  # points of the grid that members read: twice as fine moves no interval
 KNOTS = 12  # of the smooth error, even in log elapsed steps: about as many stretches as a long run has
+SHAKEN = 1.0  # standard errors of a point by which a member reads a curve otherwise
 TAIL = 0.1  # of the members' answers beyond either end of a 90 % interval: they differ more than the noise makes them
 # What agreement was worth where the truth is known (make bench-confidence: the labelled runs as they are, thinned and
 # made noisier, and planted ones). It says less than it seems to: also where half of the members differ, most phases
@@ -61,25 +62,49 @@ class Committee:
 
 
 def ask(case: Case, events: Sequence[Event], standards: Standards) -> Committee:
-    """Every member's phases and verdict; the same members each time. The case must have a training loss.
+    """Every member's phases and verdict; the same members each time.
 
-    Events that need the full log (divergence, spikes, jumps of the rate) are taken as found; grokking and
-    double descent, on which a verdict hangs, are asked again.
+    Events that need the full log (divergence, spikes, jumps of the rate) are taken as found.
     """
-    late = [r for r in standards.rules if isinstance(r, (Grokking, DoubleDescent)) and {*r.needs} <= {*case.segments}]
-    others = [e for e in events if e.code not in {rule.code for rule in late}]
     gone = phases.divergence(events)
-    grid = phases.grid(case, gone)[::EVERY]
+    phased = any(name in case.segments for name in phases.WATCHED)
+    grid = phases.grid(case, gone)[::EVERY] if phased else np.zeros(0)
     labels, words = [], []
     for draw in np.random.default_rng(0).spawn(MEMBERS):
-        own = replace(case, segments=_shaken(case.segments, draw), events=tuple(others))
-        for rule in late:
-            with suppress(NotChecked):
-                own = replace(own, events=(*own.events, *other(rule, draw)(own)))
-        told = phases.spells(own, grid, gone, other(standards.phases, draw))
-        labels.append([said for a, b, said in told for _ in range(b - a)])
-        words.append(verdicts.word(own, told[-1][2], own.events, other(standards.verdict, draw)))
-    return Committee(grid, np.array(labels), tuple(words))
+        limits = other_limits(case.limits, draw)
+        facts = _asked_again(case, limits, draw)
+        words.append(verdicts.word_of(facts)[0])
+        if phased:
+            own = replace(case, segments=_shaken(case.segments, draw), facts=facts, limits=limits)
+            told = phases.spells(own, grid, gone, other(standards.phases, draw))
+            labels.append([said for a, b, said in told for _ in range(b - a)])
+    return Committee(grid, np.array(labels, dtype=np.str_), tuple(words))
+
+
+def _asked_again(case: Case, limits: Limits, draw: np.random.Generator) -> Facts:
+    """The facts with other limits, of curves that differ by their own noise."""
+    curves = {name: _other_curve(curve, draw) for name, curve in case.facts.curves.items()}
+    judged = {name: case.signals[name] for name in JUDGED if name in case.signals}
+    return concluded(curves, judged, case.spikes, (case.first, case.last), limits)
+
+
+def _other_curve(curve: Curve, draw: np.random.Generator) -> Curve:
+    """A curve whose fit and last level are moved by their own errors."""
+    position = np.linspace(0, KNOTS - 1, len(curve.fit))
+    error = np.interp(position, np.arange(KNOTS), draw.standard_normal(KNOTS))
+    last = curve.ends + curve.ends_error * float(draw.standard_normal())
+    return replace(curve, fit=curve.fit + SHAKEN * curve.error * error, ends=last)
+
+
+def other_limits(limits: Limits, draw: np.random.Generator) -> Limits:
+    """The limits as another reader would have set them: those near 1 by what is left to 1."""
+    factors = np.exp(FACTOR * draw.standard_normal(len(fields(limits))))
+    changed = {}
+    for about, factor in zip(fields(limits), factors.tolist(), strict=True):
+        value, low, high = getattr(limits, about.name), about.metadata["low"], about.metadata["high"]
+        moved = 1 - (1 - value) * factor if high == 1 and value > 0.5 else value * factor
+        changed[about.name] = float(np.clip(moved, low, high))
+    return replace(limits, **changed)
 
 
 def other(one: T, draw: np.random.Generator) -> T:
@@ -120,9 +145,15 @@ def _weights(grid: Positions) -> Values:
 
 
 def weigh(
-    committee: Committee, named: Sequence[Phase], transitions: Sequence[Transition], verdict: Verdict, window: float
+    case: Case,
+    events: Sequence[Event],
+    standards: Standards,
+    named: Sequence[Phase],
+    transitions: Sequence[Transition],
+    verdict: Verdict,
 ) -> tuple[tuple[Phase, ...], tuple[Transition, ...], Verdict]:
     """The same phases, transitions and verdict with how sure each is."""
+    committee, window = ask(case, events, standards), standards.phases.window
     sure = tuple(replace(p, confidence=_worth(agreement(committee, p), PHASE_AGREED, PHASE_RIGHT)) for p in named)
     spans = list(zip(transitions, pairwise(named), strict=True))
     placed = tuple(replace(t, interval=_interval(committee, t, before, after, window)) for t, (before, after) in spans)

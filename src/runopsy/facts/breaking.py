@@ -1,0 +1,180 @@
+"""Whether a run broke: values that are no numbers, what was learnt lost again, swings without end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from runopsy.facts.curve import Curve
+from runopsy.facts.fact import UNASKED, Fact
+from runopsy.facts.learning import Start, noise_at
+from runopsy.facts.spikes import Spike
+from runopsy.model import Position, Positions, Signal, Values
+from runopsy.thresholds import Limits
+
+Curves = Mapping[str, Curve]
+
+LASTING = 5  # values that are no numbers, from which a long log counts as broken to its end; a short one, from a tenth
+MANY = 8  # spikes: more are told as one event
+JUMP_ROWS = 5  # rows before and after a jump, at least, whose medians are its levels …
+MOST_JUMP_ROWS = 40  # … and at most: more would see a slow rise as a jump
+JUMP_SURE = 6.0  # x the scatter of such changes elsewhere: the largest of a thousand of noise stays below 4
+JUMP_LASTS = 0.1  # of the rows, that must follow it
+JUMP_STAYS = 0.9  # of them, that must stay above the middle
+NOT_ENDED = 0.75  # of the run: swings that go on beyond it leave no end to tell
+
+
+def broken(signals: Mapping[str, Signal]) -> Fact:
+    """A loss is not finite from some step on to the end."""
+    for name in ("train/loss", "val/loss"):
+        signal = signals.get(name)
+        if signal is None or signal.broken is None:
+            continue
+        tail = signal.broken[signal.broken > signal.step[-1]] if len(signal) else signal.broken
+        if len(tail) >= min(LASTING, 1 + len(signal) // 10):
+            return Fact(True, float(len(tail)), 1.0, np.inf, float(tail[0]), name)
+    return UNASKED
+
+
+def lost(curves: Curves, start: Start, limits: Limits) -> Fact:
+    """Most of what was learnt is lost again to the end, or the loss ends far above its start.
+
+    Where an accuracy had learnt, it must have fallen too: a loss may rise from over-confidence alone.
+    """
+    acc = curves.get("train/acc") or curves.get("val/acc")
+    asked = acc is not None and (start.trained or _learnt(acc, start, limits))
+    fell = acc if asked and acc is not None and _fell(acc, start, limits) else None
+    loss = curves.get("train/loss") or curves.get("val/loss")
+    if asked:
+        return UNASKED if fell is None else _lost(fell, _kept(fell, start, limits), fell.best - fell.ends)
+    if loss is None or loss.flat or loss.fit[-1] <= loss.best or loss.begins <= 0:
+        return UNASKED
+    sure = (loss.ends - loss.best) / noise_at(loss, loss.best)
+    drop = loss.begins - loss.best
+    if drop >= 2 * limits.moved * loss.begins:
+        limit = loss.best + limits.lost * drop
+        lost = loss.ends >= limit and sure >= limits.sure
+        return _lost(loss, limit, loss.ends - loss.best, sure) if lost else UNASKED
+    limit = limits.far_above * loss.best  # as it had not learnt, that is where it began, noise aside
+    if loss.ends >= limit and sure >= limits.sure:
+        return _lost(loss, limit, loss.ends - loss.best, sure)
+    return UNASKED
+
+
+def _learnt(acc: Curve, start: Start, limits: Limits) -> bool:
+    return acc.best - (acc.begins if start.accuracy is None else start.accuracy) >= 2 * limits.left_chance
+
+
+def _kept(acc: Curve, start: Start, limits: Limits) -> float:
+    """The accuracy below which most of what was learnt is lost."""
+    chance = 0.0 if start.trained or start.accuracy is None else start.accuracy
+    return acc.best - limits.lost * (acc.best - chance) * (0.8 if start.trained else 1.0)
+
+
+def _fell(acc: Curve, start: Start, limits: Limits) -> bool:
+    sure = (acc.best - acc.ends) / noise_at(acc, acc.best)
+    return acc.ends <= _kept(acc, start, limits) and sure >= limits.sure and acc.fit[-1] < acc.best
+
+
+def _lost(curve: Curve, limit: float, size: float, sure: float = np.inf) -> Fact:
+    """From the first row after the last one that was still within the limit, a median of rows taken in long logs."""
+    value = curve.signal.value
+    calm = _calm(value)
+    within = np.flatnonzero(curve.sign * calm >= curve.sign * limit)
+    row = min(int(within[-1]) + 1 if len(within) else 0, len(value) - 1)
+    return Fact(True, size, limit, sure, float(curve.signal.step[row]), curve.name)
+
+
+def _calm(value: Values) -> Values:
+    """Medians of five rows where there are rows enough: one lucky batch is no recovery."""
+    if len(value) < 50:
+        return value
+    padded = np.pad(value, 2, mode="edge")
+    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1))
+
+
+def many_spikes(spikes: Sequence[Spike], first: Position, last: Position) -> Fact:
+    """The training loss leaps again and again, and goes on so to the end."""
+    if not spikes:
+        return UNASKED
+    late = spikes[-1].end >= first + NOT_ENDED * (last - first)
+    return Fact(len(spikes) > MANY and late, float(len(spikes)), MANY, np.inf, spikes[0].start, "train/loss")
+
+
+def swings(curves: Curves, limits: Limits) -> Fact:
+    """An accuracy, or without one a loss, passes the middle of what it learnt again and again, far on both sides."""
+    for name in ("train/acc", "val/acc", "train/loss", "val/loss"):
+        curve = curves.get(name)
+        if curve is None or (curve.sign < 0 and any(n.endswith("acc") for n in curves)):
+            continue
+        value, middle, reach = curve.signal.value, 0.5, limits.swing
+        if curve.sign < 0:
+            low, high = float(value.min()), curve.begins
+            if low <= 0 or high < np.e * low:  # a range of less than e is not a range over which one could swing
+                continue
+            value, middle, reach = np.log(value), float(np.log(low * high)) / 2, limits.swing * float(np.log(high / low))
+        noise = curve.noise if curve.sign > 0 else curve.noise / max(curve.ends, 1e-300)
+        passages = _passages(value, middle, max(reach, limits.sure * noise))
+        if len(passages) >= limits.swings:
+            at = float(curve.signal.step[passages[0]])
+            return Fact(True, float(len(passages)), limits.swings, np.inf, at, name)
+    return UNASKED
+
+
+def _passages(value: Values, middle: float, reach: float) -> list[int]:
+    """Rows at which a series has passed from far below its middle to far above it, or back."""
+    side = np.where(value > middle + reach, 1, np.where(value < middle - reach, -1, 0))
+    clear = np.flatnonzero(side)
+    turned = np.flatnonzero(np.diff(side[clear])) + 1
+    return [int(row) for row in clear[turned]]
+
+
+def ends_swinging(curves: Curves, swings: Fact, last: Position) -> bool:
+    """Whether the swings go on to the end, so that no end can be told."""
+    if not swings:
+        return False
+    curve = curves[swings.curve]
+    steps: Positions = curve.signal.step
+    value = curve.signal.value if curve.sign > 0 else np.log(curve.signal.value)
+    middle = 0.5 if curve.sign > 0 else float(np.log(curve.signal.value.min() * curve.begins)) / 2
+    late = steps >= steps[0] + NOT_ENDED * (last - steps[0])
+    above = value[late] > middle
+    return bool(above.any() and not above.all())
+
+
+def jump(loss: Signal | None, spikes: Sequence[Spike], limits: Limits) -> Fact:
+    """The training loss rises at once to a level that lasts: ``limit`` is the level before, ``size`` the ratio.
+
+    Medians of some rows before and after each place are compared, against how far such medians differ elsewhere.
+    """
+    if loss is None or len(loss) < 2 * JUMP_ROWS or loss.value.min() <= 0:
+        return UNASKED
+    log = np.log(loss.value)
+    rows = max(JUMP_ROWS, min(MOST_JUMP_ROWS, len(log) // 20))
+    windows = np.median(np.lib.stride_tricks.sliding_window_view(log, rows), axis=1)
+    change = windows[rows:] - windows[:-rows]  # i: rows i … i + rows - 1 against the next ones
+    if not len(change):
+        return UNASKED
+    at = int(np.argmax(change))
+    scatter = max(1.4826 * float(np.median(np.abs(change - np.median(change)))), 1e-6)
+    if change[at] < np.log(limits.jump) or change[at] < JUMP_SURE * scatter:
+        return UNASKED
+    middle = (windows[at] + windows[at + rows]) / 2
+    place = _edge(log, at + rows, rows, float(middle))
+    after = log[place:]
+    lasting = len(after) >= max(JUMP_ROWS, int(JUMP_LASTS * len(log))) and float(np.mean(after > middle)) >= JUMP_STAYS
+    at_once = float(np.mean(log[max(place - JUMP_ROWS, 0) : place] < middle)) >= JUMP_STAYS
+    spiked = any(s.start <= loss.step[place] <= s.end for s in spikes)
+    if not lasting or not at_once or spiked:
+        return UNASKED
+    before, now = float(np.exp(windows[at])), float(np.exp(windows[at + rows]))
+    says = f"{before:.4g} before, {now:.4g} after: {now / before:.3g} times"
+    return Fact(True, now / before, before, float(change[at] / scatter), float(loss.step[place]), "train/loss", says)
+
+
+def _edge(log: Values, about: int, rows: int, middle: float) -> int:
+    """The row near a place at which the rows before lie below a level and those after it above."""
+    places = range(max(1, about - rows), min(len(log) - 1, about + rows) + 1)
+    high = log > middle
+    return max(places, key=lambda p: int((~high[max(p - rows, 0) : p]).sum() + high[p : p + rows].sum()))

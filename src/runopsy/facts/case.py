@@ -1,0 +1,37 @@
+"""All that is known of a run when rules, phases and verdict are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from runopsy.facts.spikes import Spike
+from runopsy.facts.table import Facts
+from runopsy.model import Event, Position, Run, Segments, Signal, Thresholds
+from runopsy.thresholds import DEFAULTS, Limits
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """All that a rule may look at."""
+
+    run: Run
+    signals: Mapping[str, Signal]
+    segments: Mapping[str, Segments]
+    facts: Facts
+    spikes: tuple[Spike, ...]  # leaps of the training loss that came back
+    first: Position
+    last: Position
+    resumes: tuple[Position, ...] = ()
+    events: tuple[Event, ...] = ()  # what the rules before this one have found
+    limits: Limits = DEFAULTS
+
+
+class Rule(Thresholds, Protocol):
+    """A question asked of a case; a rule that cannot be asked of it raises ``NotChecked``."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]: ...  # of events it can find
+
+    def __call__(self, case: Case) -> Iterator[Event]: ...

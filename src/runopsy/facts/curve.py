@@ -1,0 +1,210 @@
+"""A judged curve as a careful reader sees it: its points, their noise, its shape, its ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from runopsy.facts.shape import Shape, shape_of
+from runopsy.facts.spikes import Spike
+from runopsy.model import Position, Positions, Signal, Values
+from runopsy.segments.bins import Bins, bin_signal
+from runopsy.stats import ROUGHEST, Floats, at_start, noise_of, white_noise
+
+POINTS = 96  # at most: quadratic work in the levels, and a turn is placed to a hundredth of the run
+VISIBLE = 0.003  # of a loss's range: smaller differences are seen by nobody, also where a log scale would show them
+FEW = 4.0  # rows that are added in doubt: the noise of n rows is known to a share of about 1 / √n, and may be larger
+LONG_ENOUGH = 96  # rows from which blocks of rows say how noise wanders
+MEDIAN_ERROR = 2.3  # / √n: two standard errors of a variance that a median of n second differences says, measured
+FEWEST_SECOND = 4  # second differences: the median of fewer says nothing
+FEWEST = 4  # rows that must be left when spikes are taken out
+TAIL = 0.1  # of the rows, the last, whose mean says how a curve ends: as DEFINITIONS has it
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A stretch over which a curve moves in one direction, in the curve's own unit."""
+
+    start: Position
+    end: Position
+    begins: float
+    ends: float
+    gain: float  # likelihood: how much worse a flat stretch would fit, in units of noise variance
+
+    @property
+    def change(self) -> float:
+        return self.ends - self.begins
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """One curve that is judged. Values are in the signal's own unit; ``sign`` is +1 where higher is better."""
+
+    name: str
+    sign: float
+    signal: Signal
+    step: Positions  # (m,) of the points
+    value: Values  # (m,) mean of the rows of each
+    error: Values  # (m,) one standard error of each, slow noise included
+    fit: Values  # (m,) the piecewise monotone fit
+    moves: tuple[Move, ...]  # its monotone pieces; none where it is flat beyond noise
+    noise: float  # standard deviation of one row
+    begins: float  # first level: of the rows that differ by noise alone
+    ends: float  # last level
+    ends_error: float  # one standard error of it
+
+    @property
+    def rows(self) -> int:
+        return len(self.signal)
+
+    @property
+    def begins_at(self) -> Position:
+        return float(self.signal.step[0])
+
+    @property
+    def flat(self) -> bool:
+        return not self.moves
+
+    @property
+    def low(self) -> float:
+        return float(self.fit.min())
+
+    @property
+    def high(self) -> float:
+        return float(self.fit.max())
+
+    @property
+    def best(self) -> float:
+        """The best level it had, noise aside."""
+        return self.high if self.sign > 0 else self.low
+
+    @property
+    def best_at(self) -> Position:
+        """Where it had its best level: the best point of the stretch over which the fit holds it."""
+        held = np.flatnonzero(self.fit == self.best)
+        return float(self.step[held[np.argmax(self.sign * self.value[held])]])
+
+    @property
+    def worst(self) -> float:
+        return self.low if self.sign > 0 else self.high
+
+    def at(self, step: Position) -> float:
+        """The fitted value at any step."""
+        return float(np.interp(step, self.step, self.fit))
+
+    def reaches(self, level: float, since: Position) -> Position:
+        """Where the fit first reaches a level in the good direction after a position; its best place if it never does."""
+        better = self.sign * (self.fit - level) >= 0
+        where = np.flatnonzero(better & (self.step >= since))
+        if not len(where):
+            return self.best_at
+        at = int(where[0])
+        if at == 0 or better[at - 1]:
+            return float(self.step[at])
+        share = (level - self.fit[at - 1]) / (self.fit[at] - self.fit[at - 1])
+        return float(max(since, self.step[at - 1] + share * (self.step[at] - self.step[at - 1])))
+
+    def error_at(self, step: Position) -> float:
+        """One standard error of the point at or next to a step."""
+        return float(self.error[min(int(np.searchsorted(self.step, step)), len(self.error) - 1)])
+
+
+def curve_of(signal: Signal, first: Position, spikes: Sequence[Spike] = ()) -> Curve | None:
+    """A signal as a curve, without the rows of spikes; None where it has no finite value."""
+    signal = _without(signal, spikes)
+    if not len(signal):
+        return None
+    accuracy = signal.name.endswith("acc")
+    sign = 1.0 if accuracy or signal.better == "higher" else -1.0
+    reach = float(np.ptp(signal.value))
+    offset = VISIBLE * reach - min(0.0, float(signal.value.min()))
+    logarithm = signal.name.endswith("loss") and reach > 0
+
+    def to(value: Floats) -> Floats:
+        return np.log(value + offset) if logarithm else value
+
+    def back(value: Floats) -> Floats:
+        return np.exp(value) - offset if logarithm else value
+
+    bins = bin_signal(signal, to(signal.value), first, most=POINTS)
+    error = bins.error * (1 + FEW / len(signal)) * _slow(bins.level, len(signal))
+    shape = shape_of(bins.level, error)
+    step = _logged(bins, signal)
+    unit = back(bins.level) + offset if logarithm else np.ones_like(error)
+    ends, ends_error, noise = _ends(signal, bins, error * unit)
+    return Curve(
+        name=signal.name,
+        sign=sign,
+        signal=signal,
+        step=step,
+        value=back(bins.level),
+        error=error * unit,
+        fit=back(shape.fit),
+        moves=_moves(shape, step, back),
+        noise=noise,
+        begins=at_start(signal.value),
+        ends=ends,
+        ends_error=ends_error,
+    )
+
+
+def _without(signal: Signal, spikes: Sequence[Spike]) -> Signal:
+    """The signal without the rows of spikes; all of them where nothing else would be left."""
+    if not spikes or len(signal) < 2:
+        return signal
+    rare = float(np.median(np.diff(signal.step)))
+    kept = np.ones(len(signal), dtype=bool)
+    for spike in spikes:  # where evaluations are rare, the first one after a spike still feels it
+        kept &= (signal.step < spike.start) | (signal.step >= spike.end + (rare if rare > 1 else 0))
+    if kept.all() or kept.sum() < FEWEST:
+        return signal
+    return replace(signal, step=signal.step[kept], value=signal.value[kept], time=None)
+
+
+def _slow(level: Floats, rows: int) -> float:
+    """How much larger the noise of a mean is than neighbouring rows show, in a log too short for ``long_run_factor``.
+
+    Overlapping means of 2 and 4 rows take the place of its blocks: noise that wanders slowly makes their second
+    differences larger than those of single rows would have it.
+    """
+    if rows > LONG_ENOUGH:
+        return 1.0
+    base, factor = white_noise(level) ** 2, 1.0
+    for width in (2, 4):
+        means = np.convolve(level, np.full(width, 1 / width), mode="valid")
+        second = np.abs(means[: -2 * width] - 2 * means[width:-width] + means[2 * width :])
+        if len(second) < FEWEST_SECOND or base == 0:
+            break
+        longer = width * noise_of(second) ** 2 / base
+        if longer > ROUGHEST * factor:
+            break  # the curve bends: that is no noise
+        factor = max(factor, longer / (1 + MEDIAN_ERROR / len(second) ** 0.5))
+    return float(factor**0.5)
+
+
+def _logged(bins: Bins, signal: Signal) -> Positions:
+    """The logged step nearest to each point: a mean of several rows may lie between two."""
+    after = np.clip(np.searchsorted(signal.step, bins.step), 1, max(len(signal) - 1, 1))
+    if len(signal) == 1:
+        return signal.step.copy()
+    before = signal.step[after - 1]
+    return np.where(bins.step - before < signal.step[after] - bins.step, before, signal.step[after])
+
+
+def _moves(shape: Shape, step: Positions, back: object) -> tuple[Move, ...]:
+    assert callable(back)
+    return tuple(
+        Move(float(step[p.first]), float(step[p.last]), float(back(np.float64(p.begins))), float(back(np.float64(p.ends))), p.gain)
+        for p in shape.pieces
+    )
+
+
+def _ends(signal: Signal, bins: Bins, error: Values) -> tuple[float, float, float]:
+    """(level of the last tenth of the rows, its standard error, standard deviation of one row there)."""
+    rows = max(1, int(TAIL * len(signal)))
+    tail = signal.value[-rows:]
+    level = float(np.median(tail)) if rows > 2 else float(tail.mean())
+    per_row = error[-1] * max(1.0, len(signal) / len(bins.level)) ** 0.5
+    return level, float(per_row / rows**0.5), float(per_row)

@@ -1,0 +1,144 @@
+"""What validation does after training was fitted: a late gain (grokking), a second descent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from runopsy.facts.curve import Curve
+from runopsy.facts.fact import Fact
+from runopsy.facts.learning import Start
+from runopsy.model import Position, Values
+from runopsy.thresholds import Limits
+
+Curves = Mapping[str, Curve]
+
+OF_FOUR = 3  # of four rows in a row that must be fitted: one dip of a row undoes nothing
+EVALUATIONS = 100  # rows: in a log so short each is a mean over an epoch or a set, and one that is fitted is fitted
+EARLY = 0.2  # of all that validation accuracy ever gains: less by the time of fitting is not following
+FLANK = 0.35  # in log elapsed steps on either side of a peak, a factor of 1.4: narrower is a wobble or a spike
+
+
+@dataclass(frozen=True, slots=True)
+class LateGain:
+    """What validation accuracy gained after the training set was fitted."""
+
+    fitted: Position
+    before: float  # validation accuracy there
+    best: float  # the best it reached later
+    ends: float
+    onset: Position  # where it had made a tenth of that gain, …
+    half: Position  # … half, …
+    complete: Position  # … and 95 %
+    delay: float  # elapsed steps to the half-way point / elapsed steps to fitting
+    kept: bool  # at least half of it remains at the end
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The top of a validation curve between two descents (its error, where the curve is an accuracy)."""
+
+    curve: str
+    before: Position  # of the lowest point before it
+    at: Position
+    after: Position  # of the lowest point after it
+    low_before: float
+    top: float
+    low_after: float
+
+
+def fitted_at(curves: Curves, limits: Limits) -> Position | None:
+    """Where the training set came to be fitted: three of four rows in a row; without accuracy, 95 % of the drop."""
+    acc, loss = curves.get("train/acc"), curves.get("train/loss")
+    if acc is not None:
+        fitted = acc.signal.value >= limits.fitted_accuracy
+        for row in np.flatnonzero(fitted).tolist():
+            ahead = fitted[row : row + 4]
+            if acc.rows <= EVALUATIONS or ahead.sum() >= min(OF_FOUR, len(ahead)):
+                return float(acc.signal.step[row])
+        return None
+    if loss is None or loss.begins - loss.best <= 0:
+        return None
+    done = np.flatnonzero(loss.fit <= loss.begins - 0.95 * (loss.begins - loss.best))
+    return float(loss.step[done[0]]) if len(done) else None
+
+
+def never_follows(curves: Curves, start: Start, fitted: Position | None, limits: Limits) -> Fact:
+    """When training came to be fitted, validation stood where it began; it may have gained later."""
+    acc, loss, train = curves.get("val/acc"), curves.get("val/loss"), curves.get("train/loss")
+    val = acc or loss
+    if fitted is None or val is None or start.trained or start.late or val.begins_at > fitted:
+        return Fact()
+    end = val.step[min(int(np.searchsorted(val.step, fitted)), len(val.step) - 1)]
+    seen = val.fit[val.step <= end]
+    if acc is not None and start.accuracy is not None:
+        gained, ever = float(seen.max()) - start.accuracy, acc.best - start.accuracy
+        least = max(2 * limits.left_chance, EARLY * ever)
+        behind = "train/acc" not in curves or curves["train/acc"].at(float(end)) - acc.at(float(end)) >= limits.gap
+        return Fact(bool(gained < least and behind), gained, least, at=fitted, curve="val/acc")
+    assert loss is not None  # one of the two is there
+    if train is None or train.best > limits.fell_far * train.begins:
+        return Fact()
+    fell = max(loss.begins, train.begins) - float(seen.min())
+    least = limits.descent * abs(loss.begins)
+    return Fact(fell < least, fell, least, at=fitted, curve="val/loss")
+
+
+def late_gain(curves: Curves, first: Position, limits: Limits) -> LateGain | None:
+    """The late gain of validation accuracy, where it is one."""
+    acc, train = curves.get("val/acc"), curves.get("train/acc")
+    fitted = fitted_at(curves, limits) if train is not None else None
+    if acc is None or fitted is None:
+        return None
+    after = acc.step >= fitted
+    if after.sum() < 2:
+        return None
+    before, best = acc.at(fitted), float(acc.fit[after].max())
+    if best - before < limits.late_gain or before >= limits.late_from * best:
+        return None
+    onset, half, complete = (acc.reaches(before + share * (best - before), fitted) for share in (0.1, 0.5, 0.95))
+    delay = (half - first) / max(fitted - first, float(np.min(np.diff(acc.step))) if acc.rows > 1 else 1.0)
+    if delay < limits.late_delay:
+        return None
+    kept = acc.ends >= before + 0.5 * (best - before)
+    return LateGain(fitted, before, best, acc.ends, onset, half, complete, delay, kept)
+
+
+def second_descent(curves: Curves, start: Start, left: Fact, limits: Limits) -> Peak | None:
+    """The most prominent peak of the validation loss between two descents; where it has none, of the error."""
+    if not left:
+        return None
+    loss, acc = curves.get("val/loss"), curves.get("val/acc")
+    if loss is not None:
+        begins = max(loss.begins, loss.begins if start.loss is None else start.loss)
+        found = _peak(loss, loss.fit, begins, 0.0, limits)
+        if found is not None:
+            return found
+    if acc is not None:
+        begins = 1 - (acc.begins if start.accuracy is None else start.accuracy)
+        return _peak(acc, 1 - acc.fit, begins, limits.visible_accuracy, limits)
+    return None
+
+
+def _peak(curve: Curve, falling: Values, begins: float, least: float, limits: Limits) -> Peak | None:
+    m = len(falling)
+    if m < 3:
+        return None
+    elapsed = curve.step - curve.step[0] + (curve.step[1] - curve.step[0])
+    reach = max(begins, float(falling.max())) - float(falling.min())
+    best: tuple[float, Peak] | None = None
+    for top in range(1, m - 1):
+        before, after = int(np.argmin(falling[:top])), top + int(np.argmin(falling[top:]))
+        height = falling[top] - max(falling[before], falling[after])
+        needed = max(limits.peak * falling[top], limits.peak_range * reach, least)
+        fell = max(begins, float(falling[: before + 1].max())) - falling[before]
+        late = before == 0 and begins <= falling[0]
+        flanks = np.log(elapsed[top] / elapsed[before]), np.log(elapsed[after] / elapsed[top])
+        if height < needed or fell < needed or late or min(flanks) < FLANK or (best and height <= best[0]):
+            continue
+        low, high, lower = (float(curve.fit[i]) for i in (before, top, after))
+        steps = (float(curve.step[i]) for i in (before, top, after))
+        best = (float(height), Peak(curve.name, *steps, low, high, lower))
+    return best[1] if best else None

@@ -1,0 +1,259 @@
+"""Whether training learnt, whether that carries over to validation, and how both end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from runopsy.facts.curve import Curve
+from runopsy.facts.fact import UNASKED, Fact
+from runopsy.model import Position
+from runopsy.thresholds import Limits
+
+Curves = Mapping[str, Curve]
+
+LN2 = 0.693  # nats: the cross-entropy of guessing between two classes, the least that guessing costs
+LATE = 0.25  # of the last position: a log whose first row lies beyond it shows a part of a run only
+TRAINED_LOSS = 0.9  # of LN2: a classifier whose first loss is lower had learnt before its first row
+TRAINED_ACC = 0.55  # of accuracy, that it must have had with it: more than one class in two by chance
+TRAINED_ACC_ALONE = 0.8  # of accuracy: a first row so high is of a trained model, whatever the loss says
+# Numbers of classes that people have. Among many, the losses of guessing lie so close that any loss is near one of them.
+CLASSES = (*range(2, 21), 50, 100, 200, 1000)
+NEAR_CHANCE = 0.015  # relative distance of a loss from ln K within which it is that of guessing among K
+WENT_ON = 0.02  # of its way, that training must still make after validation turned
+CHANCE_ROWS = 3  # rows: fewer say nothing of a level
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where training began. A validation curve that begins later began here too."""
+
+    late: bool  # the log begins late: it is a window out of a longer run
+    loss: float | None  # first level of the training loss; without one, of the validation loss
+    accuracy: float | None  # lowest first level of an accuracy
+    trained: bool  # the log begins with a model that had learnt before
+
+
+def start_of(curves: Curves, first: Position, last: Position) -> Start:
+    """Where training began, of a log that runs from one position to another."""
+    loss = curves.get("train/loss") or curves.get("val/loss")
+    firsts = [curves[n].begins for n in ("train/acc", "val/acc") if n in curves]
+    low = loss is not None and 0 <= loss.begins < TRAINED_LOSS * LN2
+    trained = bool(firsts) and ((low and max(firsts) >= TRAINED_ACC) or max(firsts) >= TRAINED_ACC_ALONE)
+    return Start(first > LATE * last > 0, None if loss is None else loss.begins, min(firsts, default=None), trained)
+
+
+def gain_of(curve: Curve) -> float:
+    """How far a curve came from its first level, in its good direction."""
+    return curve.sign * (curve.best - curve.begins)
+
+
+def noise_at(curve: Curve, best: float) -> float:
+    """One standard error of the difference between a curve's last level and one of its fitted levels."""
+    at = int(np.argmin(np.abs(curve.fit - best)))
+    return float(np.hypot(curve.ends_error, curve.error[at]))
+
+
+# --- training ------------------------------------------------------------------------------------
+
+
+def moved(curves: Curves, limits: Limits) -> Fact:
+    """Training ever left its first level by more than noise; without training curves, validation is asked."""
+    asked = [n for n in ("train/loss", "train/acc", "val/acc") if n in curves] or list(curves)
+    facts = [_moved(curves[n], limits) for n in asked]
+    found = next((f for f in facts if f), facts[0] if facts else UNASKED)
+    return replace(found, holds=False) if all(_repeats(c) for c in curves.values()) else found
+
+
+def _repeats(curve: Curve) -> bool:
+    """One row, and then the same digits for ever."""
+    return len(curve.signal) > CHANCE_ROWS and bool(np.ptp(curve.signal.value[1:]) == 0)
+
+
+def _moved(curve: Curve, limits: Limits) -> Fact:
+    least = limits.visible_accuracy if curve.sign > 0 else limits.moved * abs(curve.begins)
+    made, sure = 0.0, 0.0
+    for move in curve.moves:
+        if curve.sign * move.change > made:
+            made = curve.sign * move.change
+            sure = made / max(float(np.hypot(curve.error_at(move.start), curve.error_at(move.end))), 1e-300)
+    holds = made > 0 and made >= least and sure >= limits.sure
+    return Fact(bool(holds), made, least, sure, curve.best_at, curve.name)
+
+
+def rose(curves: Curves, moved: Fact, limits: Limits) -> Fact:
+    """The training loss only got worse."""
+    loss = curves.get("train/loss")
+    if loss is None or moved or loss.flat:
+        return UNASKED
+    worse = max(-loss.sign * m.change for m in loss.moves)
+    least = limits.visible_ratio * abs(loss.begins)
+    return Fact(worse >= least, worse, least, worse / max(loss.noise, 1e-300), loss.moves[0].start, loss.name)
+
+
+def fits(curves: Curves, limits: Limits) -> tuple[Fact, bool]:
+    """Training ends fitted; and whether the log can say so at all."""
+    train, val, loss = (curves.get(n) for n in ("train/acc", "val/acc", "train/loss"))
+    for acc in (train, val):
+        if acc is not None and (acc is train or acc.ends >= limits.fits_at_end):
+            return Fact(acc.ends >= limits.fits_at_end, acc.ends, limits.fits_at_end, at=acc.best_at, curve=acc.name), True
+    if loss is None or loss.begins <= 0:
+        return UNASKED, val is not None
+    share = loss.ends / loss.begins
+    fell = share <= limits.fell_far
+    return Fact(fell, share, limits.fell_far, at=loss.best_at, curve=loss.name), fell or val is not None
+
+
+def at_chance(curves: Curves, moved: Fact) -> Fact:
+    """Nothing was learnt, and the level is that of guessing among K classes, or of the most frequent one."""
+    if moved:
+        return UNASKED
+    accuracies = [c for n in ("train/acc", "val/acc") if (c := curves.get(n)) is not None]
+    for name in ("train/loss", "val/loss"):
+        loss = curves.get(name)
+        if loss is None or loss.rows < CHANCE_ROWS:
+            continue
+        classes = min(CLASSES, key=lambda k: abs(np.log(k) - loss.ends))
+        near = abs(loss.ends - np.log(classes)) <= NEAR_CHANCE * np.log(classes)
+        if near and all(abs(a.ends - 1 / classes) <= 0.5 / classes for a in accuracies):
+            says = f"the loss stands at {loss.ends:.3g}, the value of guessing among {classes} classes (ln {classes})"
+            return Fact(True, loss.ends, float(np.log(classes)), at=float(loss.step[0]), curve=name, says=says)
+    for acc in accuracies:
+        if _repeats(acc):
+            says = f"accuracy stands at {acc.ends:.4g}, as if one class were always answered (chance)"
+            return Fact(True, acc.ends, acc.ends, at=float(acc.step[0]), curve=acc.name, says=says)
+    return UNASKED
+
+
+# --- validation ----------------------------------------------------------------------------------
+
+
+def _descent(curves: Curves, start: Start) -> tuple[float, float]:
+    """(how far validation loss came down from training's start, how far the training loss did)."""
+    val, train = curves.get("val/loss"), curves.get("train/loss")
+    if val is None:
+        return 0.0, 0.0
+    begins = max(val.begins, start.loss if start.loss is not None else val.begins)
+    way = begins - train.best if train is not None else abs(begins)
+    return begins - val.best, max(way, 0.0)
+
+
+def left_chance(curves: Curves, start: Start, limits: Limits) -> Fact:
+    """Validation ever left its start: by accuracy where there is one, else by loss."""
+    acc, loss = curves.get("val/acc"), curves.get("val/loss")
+    fell, way = _descent(curves, start)
+    by_loss = fell >= limits.descent * max(way, 1e-12) and fell > 0
+    if acc is None:
+        if loss is None:
+            return UNASKED
+        return Fact(by_loss, fell, limits.descent * way, at=loss.best_at, curve=loss.name)
+    gain = acc.best - (start.accuracy if start.accuracy is not None else acc.begins)
+    began_late = loss is not None and start.loss is not None and acc.begins >= limits.half_way and by_loss
+    began_late = began_late and loss is not None and (start.loss or 0.0) - loss.begins >= limits.descent * way
+    holds = start.trained or began_late or (gain >= limits.left_chance and not acc.flat)
+    return Fact(holds, gain, limits.left_chance, gain / max(acc.noise, 1e-300), acc.best_at, acc.name)
+
+
+def generalised(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fact:
+    """Validation made a fair part of the way that training made."""
+    train, val = curves.get("train/acc"), curves.get("val/acc")
+    if train is not None and val is not None and start.accuracy is not None:
+        way = train.ends - start.accuracy
+        share = 1.0 if way <= 0 else (val.ends - start.accuracy) / way
+        share = 1.0 if start.trained and val.ends >= limits.half_way else share
+        return Fact(share >= limits.half_way, share, limits.half_way, at=val.best_at, curve=val.name)
+    return left
+
+
+def better_loss(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fact:
+    """Validation loss had really come down, and ends visibly above its lowest level."""
+    loss = curves.get("val/loss")
+    if loss is None or loss.flat:
+        return UNASKED
+    fell, way = _descent(curves, start)
+    rise = loss.ends - loss.best
+    real = start.trained or (fell >= limits.descent * way and fell > 0 and bool(left))
+    least = max(limits.visible_loss * fell, limits.visible_ratio * abs(loss.best))
+    sure = rise / noise_at(loss, loss.best)
+    turned = loss.fit[-1] > loss.best
+    return Fact(bool(real and turned and rise >= least and sure >= limits.sure), rise, least, sure, loss.best_at, loss.name)
+
+
+def better_accuracy(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fact:
+    """Validation accuracy had left chance, and ends visibly below its best level."""
+    acc = curves.get("val/acc")
+    if acc is None or acc.flat:
+        return UNASKED
+    fall = acc.best - acc.ends
+    sure = fall / noise_at(acc, acc.best)
+    holds = bool(left) and acc.fit[-1] < acc.best and fall >= limits.visible_accuracy and sure >= limits.sure
+    return Fact(bool(holds), fall, limits.visible_accuracy, sure, acc.best_at, acc.name)
+
+
+def turn(curves: Curves, loss: Fact, accuracy: Fact) -> Fact:
+    """Validation got worse for good while training went on getting better; told by the loss, else by the accuracy."""
+    better = loss or accuracy
+    train = curves.get("train/loss") or curves.get("train/acc")
+    if not better or train is None or better.at is None:
+        return UNASKED
+    went_on = train.sign * (train.ends - train.at(better.at))
+    return better if went_on >= WENT_ON * abs(train.best - train.begins) else UNASKED
+
+
+def accuracy_rose_since(curves: Curves, better: Fact, limits: Limits) -> Fact:
+    """Validation accuracy is visibly above its level where validation loss turned."""
+    acc = curves.get("val/acc")
+    if acc is None or better.at is None:
+        return UNASKED
+    rise = acc.ends - acc.at(better.at)
+    return Fact(rise >= limits.visible_accuracy, rise, limits.visible_accuracy, at=better.at, curve=acc.name)
+
+
+def gap(curves: Curves, start: Start, limits: Limits) -> Fact:
+    """Validation ends far behind training: by accuracy where both are there, else by loss."""
+    for quantity, scale in (("acc", 1.0), ("loss", abs(start.loss or 0.0))):
+        train, val = curves.get(f"train/{quantity}"), curves.get(f"val/{quantity}")
+        if train is not None and val is not None and scale > 0:
+            size = val.sign * (train.ends - val.ends) / scale
+            return Fact(size > limits.gap, size, limits.gap, curve=val.name, at=float(val.step[-1]))
+    return UNASKED
+
+
+def ahead(curves: Curves, limits: Limits) -> Fact:
+    """Validation stands better than training for several rows: how training figures are taken explains that."""
+    for quantity in ("acc", "loss"):
+        train, val = curves.get(f"train/{quantity}"), curves.get(f"val/{quantity}")
+        if train is None or val is None or train.rows < CHANCE_ROWS or val.rows < CHANCE_ROWS:
+            continue
+        lead = val.sign * (val.value - np.interp(val.step, train.step, train.value))
+        noise = np.hypot(val.error, np.interp(val.step, train.step, train.error))
+        least = limits.visible_accuracy if quantity == "acc" else limits.visible_loss * abs(train.begins)
+        rows = np.flatnonzero((lead >= least) & (lead >= limits.sure * noise))
+        if len(rows) >= CHANCE_ROWS:
+            return Fact(True, float(np.median(lead[rows])), least, at=float(val.step[rows[-1]]), curve=val.name)
+    return UNASKED
+
+
+# --- the end -------------------------------------------------------------------------------------
+
+
+def improving(curves: Curves, side: str, limits: Limits) -> Fact:
+    """A curve of one side still improves over the last part of the rows, beyond noise and visibly."""
+    facts = [_improving(curves[n], limits) for n in (f"{side}/acc", f"{side}/loss") if n in curves]
+    return max(facts, key=lambda f: (f.holds, f.sure), default=UNASKED)
+
+
+def _improving(curve: Curve, limits: Limits) -> Fact:
+    value = curve.signal.value
+    rows = max(1, int(limits.last_part * len(value)))
+    if len(value) < 2 * rows + 1 or curve.flat:
+        return Fact(curve=curve.name, limit=limits.improving)
+    made = curve.sign * float(value[-rows:].mean() - value[-2 * rows : -rows].mean())
+    way = max(abs(curve.best - curve.worst), 1e-300)
+    error = float(np.hypot(curve.ends_error, curve.ends_error) if rows > 1 else curve.noise * 2**0.5)
+    sure = made / max(error, 1e-300)
+    at = float(curve.signal.step[-rows])
+    holds = made >= limits.improving * way and sure >= limits.sure
+    return Fact(bool(holds), made / way, limits.improving, sure, at, curve.name)

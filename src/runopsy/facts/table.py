@@ -1,0 +1,133 @@
+"""The facts of a run in one table, and the order in which they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from runopsy.facts import breaking, late, learning
+from runopsy.facts.curve import Curve, curve_of
+from runopsy.facts.fact import Fact
+from runopsy.facts.late import LateGain, Peak
+from runopsy.facts.spikes import Spike
+from runopsy.model import JUDGED, Position, Signal
+from runopsy.thresholds import DEFAULTS, Limits
+
+__all__ = ["Fact", "Facts", "facts_of"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Facts:
+    """What is so about a run. A fact that cannot be asked of this log does not hold and has no curve."""
+
+    curves: Mapping[str, Curve]
+    first: Position
+    last: Position
+    rows: int  # of the longest judged curve
+    start: learning.Start  # where training began: loss, accuracy, whether already trained
+    moved: Fact  # training ever left its start
+    rose: Fact  # training only got worse
+    fits: Fact  # training ends fitted
+    fitted_at: Position | None  # where the training set came to be fitted
+    known: bool  # an accuracy, or a loss that fell far, says how well training fits
+    at_chance: Fact  # nothing was learnt, and the level is that of guessing
+    left_chance: Fact  # validation ever left its start
+    generalised: Fact  # validation made a fair part of the way that training made
+    better_loss: Fact  # validation loss was better before
+    better_accuracy: Fact  # validation accuracy was better before
+    turn: Fact  # where validation turned for good while training went on
+    never_follows: Fact  # training was fitted while validation stood where it began
+    accuracy_rose_since: Fact  # validation accuracy still improved after validation loss had turned
+    gap: Fact  # validation ends far behind training
+    improving: Fact  # validation (without one: training) still improves at the end
+    training_improves: Fact  # training loss or accuracy still improves at the end
+    ahead: Fact  # validation stands better than training for several rows
+    broken: Fact  # a loss is not finite to the end
+    jump: Fact  # the training loss rises at once to a level that lasts
+    many_spikes: Fact  # the training loss leaps again and again, to the end
+    lost: Fact  # most of what was learnt is lost again to the end, or the loss ends far above its start
+    swings: Fact  # an accuracy or a loss swings again and again
+    ends_swinging: bool  # and no end can be told
+    late_gain: LateGain | None
+    peak: Peak | None
+
+    @property
+    def has_validation(self) -> bool:
+        return any(name.startswith("val/") for name in self.curves)
+
+    @property
+    def late_gain_kept(self) -> bool:
+        return self.late_gain is not None and self.late_gain.kept
+
+    @property
+    def has_accuracy(self) -> bool:
+        return any(name.endswith("/acc") for name in self.curves)
+
+
+def facts_of(signals: Mapping[str, Signal], spikes: Sequence[Spike] = (), limits: Limits = DEFAULTS) -> Facts:
+    """The facts of a run's judged signals. At least one of them must have a value, finite or not."""
+    judged = {name: signals[name] for name in JUDGED if name in signals}
+    first, _ = extent = _extent(judged)
+    curves = {n: c for n, s in judged.items() if (c := curve_of(s, first, spikes)) is not None}
+    return concluded(curves, judged, spikes, extent, limits)
+
+
+def concluded(
+    curves: Mapping[str, Curve],
+    judged: Mapping[str, Signal],
+    spikes: Sequence[Spike],
+    extent: tuple[Position, Position],
+    limits: Limits,
+) -> Facts:
+    """The facts of a run whose curves are known; ``extent`` is its first and last position."""
+    first, last = extent
+    start = learning.start_of(curves, first, last)
+    moved = learning.moved(curves, limits)
+    fits, known = learning.fits(curves, limits)
+    left_chance = learning.left_chance(curves, start, limits)
+    better_loss = learning.better_loss(curves, start, left_chance, limits)
+    better_accuracy = learning.better_accuracy(curves, start, left_chance, limits)
+    fitted = late.fitted_at(curves, limits)
+    late_gain = late.late_gain(curves, first, limits)
+    swings = breaking.swings(curves, limits)
+    return Facts(
+        curves=curves,
+        first=first,
+        last=last,
+        rows=max((c.rows for c in curves.values()), default=0),
+        start=start,
+        moved=moved,
+        rose=learning.rose(curves, moved, limits),
+        fits=fits,
+        fitted_at=fitted,
+        known=known,
+        at_chance=learning.at_chance(curves, moved),
+        left_chance=left_chance,
+        generalised=learning.generalised(curves, start, left_chance, limits),
+        better_loss=better_loss,
+        better_accuracy=better_accuracy,
+        turn=learning.turn(curves, better_loss, better_accuracy),
+        never_follows=late.never_follows(curves, start, fitted, limits),
+        accuracy_rose_since=learning.accuracy_rose_since(curves, better_loss, limits),
+        gap=learning.gap(curves, start, limits),
+        improving=learning.improving(curves, "val", limits),
+        training_improves=learning.improving(curves, "train", limits),
+        ahead=learning.ahead(curves, limits),
+        broken=breaking.broken(judged),
+        jump=breaking.jump(judged.get("train/loss"), spikes, limits),
+        many_spikes=breaking.many_spikes(spikes, first, last),
+        lost=breaking.lost(curves, start, limits),
+        swings=swings,
+        ends_swinging=breaking.ends_swinging(curves, swings, last),
+        late_gain=late_gain,
+        peak=None if late_gain is not None else late.second_descent(curves, start, left_chance, limits),
+    )
+
+
+def _extent(judged: Mapping[str, Signal]) -> tuple[Position, Position]:
+    """First and last position at which any judged curve has a value, finite or not."""
+    steps = [s.step for s in judged.values()] + [s.broken for s in judged.values() if s.broken is not None]
+    filled = [s for s in steps if len(s)]
+    return float(min(np.min(s) for s in filled)), float(max(np.max(s) for s in filled))
