@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from runopsy import confidence, phases, readers, verdicts
 from runopsy.errors import CannotJudge, NotChecked
-from runopsy.facts import Case, facts_of
+from runopsy.facts import Case, Facts, facts_of
 from runopsy.facts.case import Rule
 from runopsy.facts.spikes import spikes_of
 from runopsy.model import (
@@ -87,8 +87,17 @@ def _examined(run: Run, assigned: tuple[Role, ...], x: str | None, standards: St
         verdict=verdict,
         stop=verdicts.stop(case),
         thresholds={one.code: values(one) for one in standards},
-        notes=(*run.notes, *measured.notes),
+        notes=(*run.notes, *measured.notes, *_explained(case.facts)),
     )
+
+
+def _explained(facts: Facts) -> Iterator[str]:
+    """What looks wrong in the curves and need not be."""
+    if facts.ahead:
+        yield (
+            "validation is better than training for several rows: training figures are averaged over the epoch and taken "
+            "with dropout and augmentation, validation figures are taken after it and without them"
+        )
 
 
 def _case(run: Run, signals: Mapping[str, Signal], resumes: tuple[float, ...], standards: Standards) -> Case:
@@ -97,7 +106,7 @@ def _case(run: Run, signals: Mapping[str, Signal], resumes: tuple[float, ...], s
     _require_something(run, judged)
     loss, limits = judged.get("train/loss"), standards.limits
     spikes = () if loss is None else spikes_of(loss, limits)
-    facts = facts_of(judged, spikes, limits)
+    facts = facts_of(judged, spikes, run.marks, limits)
     watched = {**judged, **{name: signals[name] for name in inside(signals)}}
     spans = [(s.start, s.end) for s in spikes]
     segments = _cut(watched, facts.first, spans, signals.get("lr"))

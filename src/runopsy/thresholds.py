@@ -46,7 +46,7 @@ class Limits:
     )  # fmt: skip
     # --- training
     moved: float = threshold(
-        0.05, "share of the first loss", 0.001, 0.9,
+        0.02, "share of the first loss", 0.001, 0.9,
         "A training loss that fell by less has not left its start.",
     )  # fmt: skip
     left_chance: float = threshold(

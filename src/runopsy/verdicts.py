@@ -82,7 +82,7 @@ VERDICTS: tuple[Row, ...] = (
     Row("inconclusive", "nothing moved: the log begins with a trained model", lambda f: not f.moved and f.start.trained and f.fits.holds and not f.better_loss and not f.better_accuracy and not f.improving),
     Row("inconclusive", "nothing moved in this window of a longer run", lambda f: not f.moved and f.start.late and not f.at_chance),
     Row("inconclusive", "the training loss is exactly 0 in all rows", lambda f: not f.moved and f.start.loss == 0),
-    Row("underfit", _never_moved, lambda f: not f.moved and not f.start.trained and not f.improving),
+    Row("underfit", _never_moved, lambda f: not f.moved and not f.start.trained),
     Row("inconclusive", "no validation was logged: whether it generalises cannot be said", lambda f: not f.has_validation),
     Row("double_descent", "validation fell, rose, and fell again", lambda f: f.peak is not None and bool(f.left_chance)),
     Row("memorized", _memorized, lambda f: bool(f.fits and f.gap and not f.left_chance)),
@@ -95,19 +95,13 @@ VERDICTS: tuple[Row, ...] = (
     Row("undertrained", _undertrained, lambda f: bool(f.improving) and not (f.fits and f.has_accuracy)),
     Row(
         "undertrained", "training still improves, and validation with it",
-        lambda f: bool(f.training_improves) and f.known and not f.fits and _follows(f),
+        lambda f: bool(f.training_improves) and f.known and not f.fits and bool(f.follows),
     ),
     Row("inconclusive", "too few rows to tell whether it had stopped improving", lambda f: f.known and not f.fits and f.rows < 10),
     Row("underfit", "training stopped improving far from fitting", lambda f: f.known and not f.fits),
     Row("inconclusive", "without an accuracy, how far this loss is from fitting cannot be said", lambda f: not f.known),
     Row("healthy", "training fits, and validation follows", lambda f: True),
 )
-
-
-def _follows(f: Facts) -> bool:
-    """The last that a validation curve did was to improve."""
-    vals = [c for n, c in f.curves.items() if n.startswith("val/") and not c.flat]
-    return any(c.sign * c.moves[-1].change > 0 for c in vals)
 
 
 def judge(case: Case) -> Verdict:

@@ -10,23 +10,25 @@ from runopsy.facts.curve import Curve
 from runopsy.facts.fact import UNASKED, Fact
 from runopsy.facts.learning import Start, noise_at
 from runopsy.facts.spikes import Spike
-from runopsy.model import Position, Positions, Signal, Values
+from runopsy.model import Mark, Position, Positions, Signal, Values
+from runopsy.stats import long_run_factor, white_noise
 from runopsy.thresholds import Limits
 
 Curves = Mapping[str, Curve]
 
 LASTING = 5  # values that are no numbers, from which a long log counts as broken to its end; a short one, from a tenth
 MANY = 8  # spikes: more are told as one event
-JUMP_ROWS = 5  # rows before and after a jump, at least, whose medians are its levels …
+JUMP_ROWS = 3  # rows before and after a jump, at least, whose medians are its levels …
 MOST_JUMP_ROWS = 40  # … and at most: more would see a slow rise as a jump
-JUMP_SURE = 6.0  # x the scatter of such changes elsewhere: the largest of a thousand of noise stays below 4
+OF_MEDIAN = 1.25  # x the standard error of a mean: that of a median
+JUMP_SURE = 6.0  # standard errors: the largest of a thousand such changes of noise stays below 4
 JUMP_LASTS = 0.1  # of the rows, that must follow it
 JUMP_STAYS = 0.9  # of them, that must stay above the middle
 NOT_ENDED = 0.75  # of the run: swings that go on beyond it leave no end to tell
 
 
-def broken(signals: Mapping[str, Signal]) -> Fact:
-    """A loss is not finite from some step on to the end."""
+def broken(signals: Mapping[str, Signal], marks: Sequence[Mark], last: Position) -> Fact:
+    """A loss is not finite from some step on to the end; or the log says so in its last line."""
     for name in ("train/loss", "val/loss"):
         signal = signals.get(name)
         if signal is None or signal.broken is None:
@@ -34,6 +36,9 @@ def broken(signals: Mapping[str, Signal]) -> Fact:
         tail = signal.broken[signal.broken > signal.step[-1]] if len(signal) else signal.broken
         if len(tail) >= min(LASTING, 1 + len(signal) // 10):
             return Fact(True, float(len(tail)), 1.0, np.inf, float(tail[0]), name)
+    for mark in marks:
+        if mark.kind == "not_finite" and mark.step >= last:
+            return Fact(True, 1.0, 1.0, np.inf, mark.step, "train/loss", str(mark.detail.get("text", "")))
     return UNASKED
 
 
@@ -52,7 +57,7 @@ def lost(curves: Curves, start: Start, limits: Limits) -> Fact:
         return UNASKED
     sure = (loss.ends - loss.best) / noise_at(loss, loss.best)
     drop = loss.begins - loss.best
-    if drop >= 2 * limits.moved * loss.begins:
+    if drop >= limits.descent * loss.begins:
         limit = loss.best + limits.lost * drop
         lost = loss.ends >= limit and sure >= limits.sure
         return _lost(loss, limit, loss.ends - loss.best, sure) if lost else UNASKED
@@ -157,7 +162,8 @@ def jump(loss: Signal | None, spikes: Sequence[Spike], limits: Limits) -> Fact:
     if not len(change):
         return UNASKED
     at = int(np.argmax(change))
-    scatter = max(1.4826 * float(np.median(np.abs(change - np.median(change)))), 1e-6)
+    slow = long_run_factor(log) ** 0.5
+    scatter = max(slow * white_noise(log) * OF_MEDIAN * (2 / rows) ** 0.5, 1e-6)
     if change[at] < np.log(limits.jump) or change[at] < JUMP_SURE * scatter:
         return UNASKED
     middle = (windows[at] + windows[at + rows]) / 2

@@ -23,6 +23,9 @@ TRAINED_ACC_ALONE = 0.8  # of accuracy: a first row so high is of a trained mode
 CLASSES = (*range(2, 21), 50, 100, 200, 1000)
 NEAR_CHANCE = 0.015  # relative distance of a loss from ln K within which it is that of guessing among K
 WENT_ON = 0.02  # of its way, that training must still make after validation turned
+LIKELY = 2.0  # standard errors, where the other answer is a claim as well: "still improves" against "has stopped"
+TREND = 2.2  # standard errors of a rank trend: five rows in order, 1 in 120 by chance
+TREND_ROWS = (5, 12)  # rows from the best to the end, within which the rank test is asked
 CHANCE_ROWS = 3  # rows: fewer say nothing of a level
 
 
@@ -178,7 +181,21 @@ def better_loss(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fac
     least = max(limits.visible_loss * fell, limits.visible_ratio * abs(loss.best))
     sure = rise / noise_at(loss, loss.best)
     turned = loss.fit[-1] > loss.best
-    return Fact(bool(real and turned and rise >= least and sure >= limits.sure), rise, least, sure, loss.best_at, loss.name)
+    certain = sure >= limits.sure or trend(loss) >= TREND
+    return Fact(bool(real and turned and rise >= least and certain), rise, least, sure, loss.best_at, loss.name)
+
+
+def trend(curve: Curve) -> float:
+    """How sure a curve got worse after its best row, in a short log: Kendall's rank test, in standard errors.
+
+    It needs no estimate of the noise, which few rows do not allow. (Kendall 1938, Biometrika 30.)
+    """
+    after = curve.sign * curve.signal.value[curve.signal.step >= curve.best_at]
+    n = len(after)
+    if not TREND_ROWS[0] <= n <= TREND_ROWS[1]:
+        return 0.0
+    worse = int(sum(np.sign(after[i] - after[i + 1 :]).sum() for i in range(n - 1)))
+    return float((worse - 1) / (n * (n - 1) * (2 * n + 5) / 18) ** 0.5)
 
 
 def better_accuracy(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fact:
@@ -188,7 +205,8 @@ def better_accuracy(curves: Curves, start: Start, left: Fact, limits: Limits) ->
         return UNASKED
     fall = acc.best - acc.ends
     sure = fall / noise_at(acc, acc.best)
-    holds = bool(left) and acc.fit[-1] < acc.best and fall >= limits.visible_accuracy and sure >= limits.sure
+    certain = sure >= limits.sure or trend(acc) >= TREND
+    holds = bool(left) and acc.fit[-1] < acc.best and fall >= limits.visible_accuracy and certain
     return Fact(bool(holds), fall, limits.visible_accuracy, sure, acc.best_at, acc.name)
 
 
@@ -236,6 +254,24 @@ def ahead(curves: Curves, limits: Limits) -> Fact:
     return UNASKED
 
 
+def follows(curves: Curves, limits: Limits) -> Fact:
+    """The second half of a validation curve is better than its first half, beyond noise and visibly."""
+    found = UNASKED
+    for name in ("val/acc", "val/loss"):
+        curve = curves.get(name)
+        if curve is None or curve.rows < 2 * CHANCE_ROWS:
+            continue
+        half = curve.rows // 2
+        value = curve.signal.value
+        made = curve.sign * float(value[-half:].mean() - value[:half].mean())
+        least = limits.visible_accuracy if curve.sign > 0 else limits.visible_loss * abs(curve.begins)
+        sure = made / max(curve.noise * (2 / half) ** 0.5, 1e-300)
+        found = Fact(made >= least and sure >= LIKELY, made, least, sure, curve.best_at, name)
+        if found:
+            return found
+    return found
+
+
 # --- the end -------------------------------------------------------------------------------------
 
 
@@ -255,5 +291,5 @@ def _improving(curve: Curve, limits: Limits) -> Fact:
     error = float(np.hypot(curve.ends_error, curve.ends_error) if rows > 1 else curve.noise * 2**0.5)
     sure = made / max(error, 1e-300)
     at = float(curve.signal.step[-rows])
-    holds = made >= limits.improving * way and sure >= limits.sure
+    holds = made >= limits.improving * way and sure >= LIKELY
     return Fact(bool(holds), made / way, limits.improving, sure, at, curve.name)

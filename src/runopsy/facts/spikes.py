@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from runopsy.model import Position, Signal, Values
-from runopsy.stats import MAD_TO_SD, at_start, rolling_median, trailing_max, trailing_median
+from runopsy.stats import MAD_TO_SD, at_start, rolling_median, trailing_max, trailing_median, white_noise
 from runopsy.thresholds import Limits
 
 WINDOW = 51  # rows before a row that say what is usual, odd; a short log has a tenth of its rows, at least …
@@ -16,6 +16,7 @@ FEWEST = 5  # … so many
 SETTLED = 5  # rows whose median must be high for a leap, and usual again for a return: one row is a hard batch
 ALONE = 4.0  # x the highest before it, from which one row is enough if it leaves a trace
 IMPOSSIBLE = 100.0  # x the highest before it, from which one row is enough: no batch is so hard
+ABOVE_ALL = 1.5  # x the highest of all rows before, the untrained ones among them: likewise
 SHORT_RATIO = 2.5  # x the highest before it, in a log too short for the window: five rows say little of what is usual
 TRACE = 0.9  # x the scatter by which the median of the rows after a lone leap must stay up: 4 standard errors of it
 AFTERMATH = 30  # rows after a lone leap
@@ -72,10 +73,12 @@ def _high(loss: Signal, log: Values, window: int, limits: Limits) -> Iterator[Hi
         if len(block) <= window:
             return
         usual, highest = trailing_median(block, window), trailing_max(block, window)
+        if not before:
+            usual, highest = _from_the_start(block, usual, highest)
         off = np.abs(block - np.where(np.isnan(usual), block, usual))
         scatter = np.maximum(MAD_TO_SD * trailing_median(off, window), LEAST_SCATTER)
-        if len(block) <= 3 * window:  # where nothing is usual yet, the whole log says how far rows scatter
-            scatter = np.where(np.isnan(scatter), MAD_TO_SD * float(np.nanmedian(off[window:])) + LEAST_SCATTER, scatter)
+        if not before:  # where too few rows lie before one, the whole log says how far rows scatter
+            scatter = np.where(np.isnan(scatter), white_noise(block) + LEAST_SCATTER, scatter)
         with np.errstate(invalid="ignore"):  # NaN where nothing is usual yet: no leap
             high = (block - usual > limits.spike_scatter * scatter) & (block - highest > np.log(ratio))
             seen = loss.value[start - before : start + BLOCK] - np.exp(usual) > reach
@@ -83,6 +86,13 @@ def _high(loss: Signal, log: Values, window: int, limits: Limits) -> Iterator[Hi
             high |= (block - usual > np.log(IMPOSSIBLE) + limits.spike_scatter * scatter) & seen
         for i in np.flatnonzero(high[before:]) + before:
             yield High(int(start - before + i), float(usual[i]), float(scatter[i]), float(highest[i]))
+
+
+def _from_the_start(block: Values, usual: Values, highest: Values) -> tuple[Values, Values]:
+    """What is usual, and the highest, of all rows before each of the first ones, from the sixth row on."""
+    for i in range(FEWEST, min(len(block), int(np.isnan(usual).sum()))):
+        usual[i], highest[i] = np.median(block[:i]), block[:i].max()
+    return usual, highest
 
 
 def _leaps(loss: Signal, log: Values, high: Iterator[High], limits: Limits, window: int) -> Iterator[Spike]:
@@ -100,6 +110,7 @@ def _leaps(loss: Signal, log: Values, high: Iterator[High], limits: Limits, wind
         over = float(log[at] - leap.highest)
         traced = over > np.log(ALONE) and _trace(log, at) - leap.usual > TRACE * leap.scatter
         alone = log[at] - leap.usual > np.log(IMPOSSIBLE) or (window < WINDOW and over > np.log(SHORT_RATIO))
+        alone |= log[at] - log[:at].max() > np.log(ABOVE_ALL)
         if back > at + settled // 2 + (settled == 1) or traced or alone:
             after = back
             top = at + int(np.argmax(loss.value[at : back + 1]))

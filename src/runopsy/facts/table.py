@@ -12,7 +12,7 @@ from runopsy.facts.curve import Curve, curve_of
 from runopsy.facts.fact import Fact
 from runopsy.facts.late import LateGain, Peak
 from runopsy.facts.spikes import Spike
-from runopsy.model import JUDGED, Position, Signal
+from runopsy.model import JUDGED, Mark, Position, Signal
 from runopsy.thresholds import DEFAULTS, Limits
 
 __all__ = ["Fact", "Facts", "facts_of"]
@@ -42,6 +42,7 @@ class Facts:
     accuracy_rose_since: Fact  # validation accuracy still improved after validation loss had turned
     gap: Fact  # validation ends far behind training
     improving: Fact  # validation (without one: training) still improves at the end
+    follows: Fact  # validation ended better than it began, on the whole
     training_improves: Fact  # training loss or accuracy still improves at the end
     ahead: Fact  # validation stands better than training for several rows
     broken: Fact  # a loss is not finite to the end
@@ -66,18 +67,24 @@ class Facts:
         return any(name.endswith("/acc") for name in self.curves)
 
 
-def facts_of(signals: Mapping[str, Signal], spikes: Sequence[Spike] = (), limits: Limits = DEFAULTS) -> Facts:
+def facts_of(
+    signals: Mapping[str, Signal],
+    spikes: Sequence[Spike] = (),
+    marks: Sequence[Mark] = (),
+    limits: Limits = DEFAULTS,
+) -> Facts:
     """The facts of a run's judged signals. At least one of them must have a value, finite or not."""
     judged = {name: signals[name] for name in JUDGED if name in signals}
     first, _ = extent = _extent(judged)
     curves = {n: c for n, s in judged.items() if (c := curve_of(s, first, spikes)) is not None}
-    return concluded(curves, judged, spikes, extent, limits)
+    return concluded(curves, judged, spikes, marks, extent, limits)
 
 
 def concluded(
     curves: Mapping[str, Curve],
     judged: Mapping[str, Signal],
     spikes: Sequence[Spike],
+    marks: Sequence[Mark],
     extent: tuple[Position, Position],
     limits: Limits,
 ) -> Facts:
@@ -113,9 +120,10 @@ def concluded(
         accuracy_rose_since=learning.accuracy_rose_since(curves, better_loss, limits),
         gap=learning.gap(curves, start, limits),
         improving=learning.improving(curves, "val", limits),
+        follows=learning.follows(curves, limits),
         training_improves=learning.improving(curves, "train", limits),
         ahead=learning.ahead(curves, limits),
-        broken=breaking.broken(judged),
+        broken=breaking.broken(judged, marks, last),
         jump=breaking.jump(judged.get("train/loss"), spikes, limits),
         many_spikes=breaking.many_spikes(spikes, first, last),
         lost=breaking.lost(curves, start, limits),

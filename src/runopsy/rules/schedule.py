@@ -14,6 +14,9 @@ from runopsy.rules.places import row, spacing_at
 from runopsy.stats import MAD_TO_SD
 
 
+LEVEL_ROWS = 10  # rows before and after a resume whose medians are told
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LearningRateChange:
     """The learning rate jumps (a smooth schedule is no jump)."""
@@ -53,9 +56,16 @@ def _jumps(signal: Signal, ratio: float, steady: float) -> Iterator[tuple[Positi
     change = np.diff(log)
     for i in np.flatnonzero(np.abs(change) >= np.log(ratio)):
         beside = np.abs(np.concatenate([change[max(0, i - 2) : i], change[i + 1 : i + 3]]))
-        if i == 0 or not len(beside) or beside.max() > steady * abs(change[i]):
+        if i == 0 or not len(beside) or beside.max() > steady * abs(change[i]) or _linear(signal.value[usable], i):
             continue
         yield float(step[i + 1]), float(np.exp(log[i])), float(np.exp(log[i + 1]))
+
+
+def _linear(value: np.ndarray, i: int) -> bool:
+    """Whether the change after row i is no larger than those beside it: a linear decay to 0 doubles its last ratios."""
+    change = np.abs(np.diff(value))
+    beside = np.concatenate([change[max(0, i - 2) : i], change[i + 1 : i + 3]])
+    return bool(beside.max() >= change[i] / 2)
 
 
 def _jumped(code: str, kind: str, signal: Signal, at: Position, before: float, after: float, what: str) -> Event:
@@ -119,7 +129,20 @@ class Resumed:
 
     def __call__(self, case: Case) -> Iterator[Event]:
         for at in case.resumes:
-            proof = (
-                Evidence("step", at, at, None, "", "a new session starts here; what it trained again replaces the old"),
-            )
-            yield Event("resume", self.code, at, Severity.INFO, proof, interval=(at, at))
+            says = "a new session starts here; what it trained again replaces the old"
+            proof = [Evidence("step", at, at, None, "", says, "session")]
+            loss = case.signals.get("train/loss")
+            levels = None if loss is None else _levels(loss, at)
+            if levels is not None:
+                before, after = levels
+                says = f"training loss {before:.4g} before, {after:.4g} after: {after / before:.3g} times"
+                proof.append(Evidence("train/loss", at, after, before, "", says, "levels"))
+            yield Event("resume", self.code, at, Severity.INFO, tuple(proof), interval=(at, at))
+
+
+def _levels(loss: Signal, at: Position) -> tuple[float, float] | None:
+    """Medians of the rows before and after a position; None where the loss is not positive, or has no rows there."""
+    before, after = loss.value[loss.step < at][-LEVEL_ROWS:], loss.value[loss.step >= at][:LEVEL_ROWS]
+    if not len(before) or not len(after) or min(before.min(), after.min()) <= 0:
+        return None
+    return float(np.median(before)), float(np.median(after))

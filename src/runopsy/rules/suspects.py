@@ -63,7 +63,7 @@ class OffScale:
 
     def __call__(self, case: Case) -> Iterator[Event]:
         train, val = case.signals["train/loss"], case.signals["val/loss"]
-        if len(val) < FEWEST or len(train) < FEWEST or val.broken is not None:
+        if len(val) < FEWEST or len(train) < FEWEST or val.broken is not None or case.facts.start.trained:
             return
         start, last = at_start(train.value), float(np.median(train.value[-FEWEST:]))
         began = (val.step[0] - case.first) / max(case.last - case.first, 1e-12)
