@@ -297,7 +297,7 @@ def events(about: dict, c: Curves, rows: dict[str, Array], said: list[str]) -> l
     elif "overfit" in said or "memorized" in said:
         rose, _, a, b = turned(c)
         least = float(c.t[-1]) * 0.95
-        found.append(event("memorization_onset", a, min(b, least), optional=rose != {True} or said != ["overfit"]))
+        found.append(event("memorization_onset", a, min(b, least), optional=rose != {True} or not {*said} <= {"overfit", "memorized"}))
     return found
 
 
