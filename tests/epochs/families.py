@@ -1,11 +1,13 @@
 """The visible half of the families (the others lie in ``sealed/``): every second one, by name."""
 
+# ruff: noqa: E501  one line per training: a table
 from __future__ import annotations
 
 from data import blobs, glyphs
 from schedules import cosine, drops, linear, restarts, triangles, warmup
 from train import Recipe
 
+# fmt: off
 AUGMENTATION = [
     Recipe("a", "augmentation", glyphs(11, noise=0.4), 30, n=1500, n_val=300, augment=1.2, hidden=(128,), style="keras"),
     Recipe("b", "augmentation", glyphs(12, noise=0.3), 15, n=2000, n_val=400, augment=1.5, conv=8, style="script"),
@@ -74,3 +76,4 @@ TOOSMALL = [
 RECIPES = [
     *(*AUGMENTATION, *CYCLIC, *DROPOUT, *HEALTHY, *NOTFINITE, *RATEDROPS, *REGULARISED, *STUCK, *TOOSMALL),
 ]
+# fmt: on

@@ -21,6 +21,7 @@ WINDOW = 0.12  # of the elapsed time: over it a curve moves or does not
 LOSS_MOVES, ACC_MOVES = 0.02, 0.015  # of the whole drop; points of accuracy
 STARTED, MOSTLY = 0.05, 0.6  # of training's drop
 OFF_CHANCE = 0.05  # above chance
+PARTIAL = 0.3  # above chance: less than that is a partial gain
 UNSURE = 2.0  # a bound is tried divided and multiplied by this
 
 
@@ -65,10 +66,25 @@ def load(path: Path) -> tuple[dict, Curves, Curves, dict[str, Array]]:
         t, *five = raw["curves"][:6]
         rows = {k: raw[k] for k in ("train_loss", "train_acc", "val_loss", "val_acc", "lr", "axis")}
     train, train_acc, val, val_acc, logged = (smooth(t, y) for y in five)
-    rough = {n: wobble(y, f) for n, y, f in zip(("train", "train_acc", "val", "val_acc"), five, (train, train_acc, val, val_acc), strict=False)}
+    rough = {
+        n: wobble(y, f)
+        for n, y, f in zip(
+            ("train", "train_acc", "val", "val_acc"), five, (train, train_acc, val, val_acc), strict=False
+        )
+    }
     if not about["classes"]:
         train_acc = val_acc = np.full(len(t), np.nan)
-    held = Curves(t, train, train_acc, val, val_acc, about["classes"], about["trained"], about["chance"] if "chance" in about else 1 / about["classes"], rough)
+    held = Curves(
+        t,
+        train,
+        train_acc,
+        val,
+        val_acc,
+        about["classes"],
+        about["trained"],
+        about["chance"] if "chance" in about else 1 / about["classes"],
+        rough,
+    )
     return about, held, replace(held, val=logged), rows
 
 
@@ -191,6 +207,9 @@ def verdicts(c: Curves, rows: dict[str, Array]) -> list[str]:
                         found |= {"undertrained"} if b else {"overfit", "underfit"}
                     else:
                         found.add("undertrained" if b else "underfit")
+    if "overfit" in found and c.classes and fits == {True} and float(np.nanmax(c.val_acc)) < c.chance + PARTIAL:
+        if end(c.val_acc) > float(np.nanmax(c.val_acc)) - 0.03:  # a partial gain that ends at its best
+            found.add("memorized")
     return sorted(found)
 
 
@@ -218,7 +237,9 @@ def label(c: Curves, t: float, factor: float, lost: float | None, underfit: bool
     train = moves("train", LOSS_MOVES * drop(c)) or gains("train_acc")
     val = (carries and moves("val", LOSS_MOVES * whole)) or gains("val_acc")
     done = (start(c) - c.at("train", t)) / drop(c)
-    at_chance = bool(c.classes) and c.at("val_acc", t) < c.chance + OFF_CHANCE and c.at("val", t) >= 0.99 * float(c.val[0])
+    at_chance = (
+        bool(c.classes) and c.at("val_acc", t) < c.chance + OFF_CHANCE and c.at("val", t) >= 0.99 * float(c.val[0])
+    )
     fits = c.at("train_acc", t) >= 0.9 if c.classes else done >= 0.9
     if drop(c) < 0.02 * start(c):
         return {"underfitting"}
@@ -229,7 +250,9 @@ def label(c: Curves, t: float, factor: float, lost: float | None, underfit: bool
     if at_chance and not c.trained:
         if fits:
             return {"memorization"}
-        return {"underfitting", "memorization"} if done > 0.3 and float(np.nanmax(c.train_acc)) > 0.8 else {"underfitting"}
+        return (
+            {"underfitting", "memorization"} if done > 0.3 and float(np.nanmax(c.train_acc)) > 0.8 else {"underfitting"}
+        )
     if val:
         return {"feature_learning", "underfitting"} if done < MOSTLY else {"feature_learning"}
     if train:
@@ -251,7 +274,10 @@ def grid(c: Curves, rows: int, lost: float | None, said: list[str]) -> list[list
     found = [set().union(*(label(c, t, f, lost, flat) for f in (1 / UNSURE, 1.0, UNSURE))) for t in times]
     keep = [len(labels) <= 2 for labels in found]
     if "overfit" in said:  # a rise that decides the verdict may be read into the phase, however near the best it stays
-        found = [f | {"memorization"} if "converged" in f and t > turned(c)[1] else f for f, t in zip(found, times, strict=True)]
+        found = [
+            f | {"memorization"} if "converged" in f and t > turned(c)[1] else f
+            for f, t in zip(found, times, strict=True)
+        ]
     for k, (one, other) in enumerate(pairwise(found)):
         if not one & other:
             near = np.abs(times - (times[k] + 0.5)) <= max(WINDOW * times[k], 0.6)
@@ -297,7 +323,14 @@ def events(about: dict, c: Curves, rows: dict[str, Array], said: list[str]) -> l
     elif "overfit" in said or "memorized" in said:
         rose, _, a, b = turned(c)
         least = float(c.t[-1]) * 0.95
-        found.append(event("memorization_onset", a, min(b, least), optional=rose != {True} or not {*said} <= {"overfit", "memorized"}))
+        found.append(
+            event(
+                "memorization_onset",
+                a,
+                min(b, least),
+                optional=rose != {True} or not {*said} <= {"overfit", "memorized"},
+            )
+        )
     return found
 
 

@@ -32,7 +32,11 @@ SCORED = {
     *("grokking", "memorization_onset", "double_descent_peak", "divergence", "loss_spike", "lr_change", "loss_drop"),
     *("instability", "not_finite", "loss_jump", "data_change", "resume", "level_shift", "metric_anomaly"),
 }
-NEAR, NEAR_OF_RUN, NEAR_ROWS = 0.15, 0.02, 1.0  # of the step, of the run, and rows, by which an event may miss its place
+NEAR, NEAR_OF_RUN, NEAR_ROWS = (
+    0.15,
+    0.02,
+    1.0,
+)  # of the step, of the run, and rows, by which an event may miss its place
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,14 @@ def judge(truth: dict, got: dict) -> Score:
     accepted = verdict in truth["verdict"]
     undecided = verdict == "inconclusive" and not accepted
     return Score(
-        truth["family"], phase_share(truth, got), found, len(must), len(told), len(used), accepted, inconclusive=undecided
+        truth["family"],
+        phase_share(truth, got),
+        found,
+        len(must),
+        len(told),
+        len(used),
+        accepted,
+        inconclusive=undecided,
     )
 
 
@@ -137,7 +148,9 @@ def main() -> None:
     found = autopsies([folder / "logs" / t["file"] for t in truths], asked.src, asked.jobs)
     scores = [judge(t, got) for t, got in zip(truths, found, strict=True)]
     if asked.sealed:
-        git = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=asked.src, capture_output=True, text=True, check=False)
+        git = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], cwd=asked.src, capture_output=True, text=True, check=False
+        )
         write_down(git.stdout.strip() or str(asked.src), scores, asked.why)
     families: dict[str, list[Score]] = defaultdict(list)
     for s in scores:
@@ -151,7 +164,9 @@ def main() -> None:
         for t, got, s in zip(truths, found, scores, strict=True):
             explain(t, got, s)
     if asked.json:
-        asked.json.write_text(json.dumps([s.__dict__ | {"file": t["file"]} for s, t in zip(scores, truths, strict=True)], indent=1))
+        asked.json.write_text(
+            json.dumps([s.__dict__ | {"file": t["file"]} for s, t in zip(scores, truths, strict=True)], indent=1)
+        )
 
 
 def explain(truth: dict, got: dict, score: Score) -> None:
@@ -166,7 +181,11 @@ def explain(truth: dict, got: dict, score: Score) -> None:
     print("  said  ", got["verdict"], "·", got["why"])
     phases = [(p["label"], round(in_epochs(truth, got, p["start"]), 1)) for p in got["phases"]]
     print("        ", phases, [(e["kind"], round(in_epochs(truth, got, e["step"]), 1)) for e in got["events"]])
-    print("  wanted", truth["verdict"], [(e["kind"], e["lo"], e["hi"], "optional" * e["optional"]) for e in truth["events"]])
+    print(
+        "  wanted",
+        truth["verdict"],
+        [(e["kind"], e["lo"], e["hi"], "optional" * e["optional"]) for e in truth["events"]],
+    )
     runs: list[tuple[object, int]] = []
     for t, labels in enumerate(truth["labels"], start=1):
         if not runs or runs[-1][0] != labels:

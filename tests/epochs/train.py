@@ -212,7 +212,9 @@ def train(recipe: Recipe) -> Told:
 
     def look(at: float) -> None:
         few = data["train"][0][:AT_MOST], data["train"][1][:AT_MOST]
-        told.dense.append((at, *read(model, recipe, *few), *read(model, recipe, *data["held"]), *read(model, recipe, *data["val"])))
+        told.dense.append(
+            (at, *read(model, recipe, *few), *read(model, recipe, *data["held"]), *read(model, recipe, *data["val"]))
+        )
 
     look(0.0)
     for epoch in range(recipe.epochs):
@@ -302,7 +304,15 @@ def lightning(recipe: Recipe, rows: list[dict[str, float]]) -> Iterator[Row]:
     score = "acc" if recipe.task.classes else "mae"
     for k, row in enumerate(rows):
         at = {"epoch": k, "step": int(row["step"]) - 1}
-        names = ("epoch", "step", *(["lr-Adam"] if recipe.lr_logged else []), f"train_{score}", "train_loss", f"val_{score}", "val_loss")
+        names = (
+            "epoch",
+            "step",
+            *(["lr-Adam"] if recipe.lr_logged else []),
+            f"train_{score}",
+            "train_loss",
+            f"val_{score}",
+            "val_loss",
+        )
         blank: Row = dict.fromkeys(names, "")
         if recipe.lr_logged:
             yield blank | {"step": at["step"], "lr-Adam": row["lr"]}
@@ -352,7 +362,7 @@ STYLES: dict[str, tuple[Callable[..., Iterator[Row]], str, int]] = {  # writer, 
 }
 
 
-def shown(value: float | int | str, digits: int) -> float | int | str:
+def shown(value: float | str, digits: int) -> float | int | str:
     """A number as it is printed: whole numbers and words as they are."""
     if isinstance(value, str | int) or not math.isfinite(value):
         return value
@@ -380,24 +390,30 @@ def write(recipe: Recipe, told: Told, into: Path) -> Path:
     per_epoch = told.rows[0]["step"]
     shift = 1.0 if recipe.style == "lightning" else 0.0
     curves = np.array(told.dense, dtype=float).T
-    held = {k: np.array([row[k] for row in told.rows]) for k in ("train_loss", "train_acc", "val_loss", "val_acc", "lr")}
+    held = {
+        k: np.array([row[k] for row in told.rows]) for k in ("train_loss", "train_acc", "val_loss", "val_acc", "lr")
+    }
     np.savez(
         into / "dense" / f"{path.stem}.npz",
         curves=curves,
         axis=np.array([first - 1.0, 1.0, -shift, per_epoch]),
         about=np.array(
-            json.dumps({
-                "file": path.name,
-                "family": recipe.family,
-                "classes": recipe.task.classes,
-                "epochs": recipe.epochs,
-                "chance": told.majority,
-                "trained": bool(recipe.start_from),
-                "lr_logged": any(k.lower().startswith(("lr", "learning_rate")) for k in rows[0] | rows[min(1, len(rows) - 1)]),
-                "scheduled": recipe.schedule is not None,
-                "note": recipe.note,
-                "n_val": recipe.n_val,
-            })
+            json.dumps(
+                {
+                    "file": path.name,
+                    "family": recipe.family,
+                    "classes": recipe.task.classes,
+                    "epochs": recipe.epochs,
+                    "chance": told.majority,
+                    "trained": bool(recipe.start_from),
+                    "lr_logged": any(
+                        k.lower().startswith(("lr", "learning_rate")) for k in rows[0] | rows[min(1, len(rows) - 1)]
+                    ),
+                    "scheduled": recipe.schedule is not None,
+                    "note": recipe.note,
+                    "n_val": recipe.n_val,
+                }
+            )
         ),
         **held,
     )

@@ -21,12 +21,15 @@ Asked = tuple[str, Mapping[str, float] | None]
 
 
 def autopsies(
-    paths: Sequence[Path], src: Path = ROOT / "src", jobs: int = 2, thresholds: Sequence[Mapping[str, float] | None] = ()
+    paths: Sequence[Path],
+    src: Path = ROOT / "src",
+    jobs: int = 2,
+    thresholds: Sequence[Mapping[str, float] | None] = (),
 ) -> list[dict]:
     """What the version in ``src`` says of each log, as its JSON has it; ``{"error": …}`` where it refuses or fails."""
     given = thresholds or [None] * len(paths)
-    asked = json.dumps([[str(p), t] for p, t in zip(paths, given, strict=True)])
-    env = {**os.environ, "PYTHONPATH": str(src), "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
+    asked = json.dumps([[str(p.resolve()), t] for p, t in zip(paths, given, strict=True)])
+    env = {**os.environ, "PYTHONPATH": str(src.resolve()), "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
     command = [sys.executable, str(Path(__file__)), str(jobs)]
     done = subprocess.run(command, input=asked, env=env, capture_output=True, text=True, check=False, cwd="/")
     found = [json.loads(line) for line in done.stdout.splitlines()]

@@ -1,11 +1,13 @@
 """The sealed half of the families: not looked at while rules are made. ``score.py --sealed`` writes down each look."""
 
+# ruff: noqa: E501  one line per training: a table
 from __future__ import annotations
 
 from data import blobs, glyphs, skewed, surface
 from schedules import cosine, drops, linear
 from train import Recipe
 
+# fmt: off
 BATCHNORM = [
     Recipe("a", "batchnorm", glyphs(111, noise=0.4), 30, n=600, n_val=200, batch=4, norm=True, conv=6, lr=2e-2, style="keras"),
     Recipe("b", "batchnorm", glyphs(112, noise=0.4), 40, n=600, n_val=200, batch=16, norm=True, hidden=(64, 64), optimizer="sgd", lr=0.15, style="script"),
@@ -75,3 +77,4 @@ UNDERTRAINED = [
 RECIPES = [
     *(*BATCHNORM, *DIVERGENCE, *FINETUNING, *LABELNOISE, *RANDOMLABELS, *REGRESSION, *SKEWED, *TINYDATA, *UNDERTRAINED),
 ]
+# fmt: on
