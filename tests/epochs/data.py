@@ -77,7 +77,7 @@ def skewed(task: Task, share: float) -> Task:
 def surface(
     seed: int, width: int = 8, noise: float = 0.1, units: int = 12, sharp: float = 1.5, scale: float = 1.0
 ) -> Task:
-    """A regression: the output of a fixed random network, of variance 1, with noise; ``scale`` multiplies the target."""
+    """A regression: the output of a fixed random network, of variance 1, with noise; ``scale`` multiplies it."""
     g = torch.Generator().manual_seed(seed)
     first = sharp * torch.randn(width, units, generator=g) / width**0.5
     offset, second = torch.randn(units, generator=g), torch.randn(units, generator=g)

@@ -207,9 +207,10 @@ def verdicts(c: Curves, rows: dict[str, Array]) -> list[str]:
                         found |= {"undertrained"} if b else {"overfit", "underfit"}
                     else:
                         found.add("undertrained" if b else "underfit")
-    if "overfit" in found and c.classes and fits == {True} and float(np.nanmax(c.val_acc)) < c.chance + PARTIAL:
-        if end(c.val_acc) > float(np.nanmax(c.val_acc)) - 0.03:  # a partial gain that ends at its best
-            found.add("memorized")
+    best = float(np.nanmax(c.val_acc)) if c.classes else 1.0
+    partial = best < c.chance + PARTIAL and end(c.val_acc) > best - 0.03  # and ends at its best
+    if "overfit" in found and fits == {True} and partial:
+        found.add("memorized")
     return sorted(found)
 
 

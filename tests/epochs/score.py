@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import datetime
+import datetime as dt
 import json
 import math
 import subprocess
@@ -21,11 +21,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "measures"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "measures"))
 
 from worker import ROOT, autopsies
 
+HERE = Path(__file__).parent
 RENAMED = {"transition": "loss_drop", "suspect": "metric_anomaly", "unconfirmed_change": "level_shift"}
 WHERE_LISTED = {"loss_drop", "lr_change"}  # cost nothing on runs for which none is listed
 SCORED = {
@@ -129,7 +129,7 @@ def write_down(commit: str, scores: list[Score], why: str) -> None:
         table = csv.writer(out, lineterminator="\n")
         if fresh:
             table.writerow(["date", "code", "why", "runs", "verdicts right"])
-        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M")
+        now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M")
         table.writerow([now, commit, why, len(scores), sum(s.verdict for s in scores)])
 
 

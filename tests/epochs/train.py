@@ -23,11 +23,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(Path(__file__).parent))
 
 from data import SIDE, Task, relabelled
 
+HERE = Path(__file__).parent
 HELD_OUT = 4_000
 AT_MOST = 2_000  # training examples that the dense curve reads
 
