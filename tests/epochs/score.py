@@ -26,7 +26,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "measures"))
 from worker import ROOT, autopsies
 
 HERE = Path(__file__).parent
-RENAMED = {"transition": "loss_drop", "suspect": "metric_anomaly", "unconfirmed_change": "level_shift"}
 WHERE_LISTED = {"loss_drop", "lr_change"}  # cost nothing on runs for which none is listed
 SCORED = {
     *("grokking", "memorization_onset", "double_descent_peak", "divergence", "loss_spike", "lr_change", "loss_drop"),
@@ -82,7 +81,7 @@ def judge(truth: dict, got: dict) -> Score:
     if "error" in got:
         return Score(truth["family"], 0.0, 0, len(must), 0, 0, verdict=False, inconclusive=False)
     kinds = {e["kind"] for e in listed}
-    told = [(RENAMED.get(e["kind"], e["kind"]), in_epochs(truth, got, e["step"])) for e in got["events"]]
+    told = [(e["kind"], in_epochs(truth, got, e["step"])) for e in got["events"]]
     told = [(kind, t) for kind, t in told if kind in SCORED]
     told = [(kind, t) for kind, t in told if kind in kinds or kind not in {*WHERE_LISTED, *truth["neutral"]}]
     used: set[int] = set()

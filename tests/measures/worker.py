@@ -17,6 +17,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+RENAMED = {  # kinds of events, old names to those of today
+    "transition": "loss_drop",
+    "suspect": "metric_anomaly",
+    "unconfirmed_change": "level_shift",
+    "departure": "baseline_departure",
+    "first_mover": "leading_signal",
+}
 Asked = tuple[str, Mapping[str, float] | None]
 
 
@@ -60,7 +67,9 @@ def short(autopsy: dict) -> dict:
         "first": autopsy["run"]["first"],
         "last": autopsy["run"]["last"],
         "phases": [{k: p[k] for k in ("label", "start", "end")} for p in autopsy["phases"]],
-        "events": [{"kind": e["kind"], "step": e["step"], "says": says(e)} for e in autopsy["events"]],
+        "events": [
+            {"kind": RENAMED.get(e["kind"], e["kind"]), "step": e["step"], "says": says(e)} for e in autopsy["events"]
+        ],
         "roles": autopsy.get("roles") or {},
     }
 
