@@ -9,7 +9,7 @@ RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pages test-callbacks test-gpu golden check lint types floors samples bench bench-segments bench-speed bench-confidence bench-diff bench-signals bench-curvature bench-memory score fuzz test-readers bench-readers format clean
+.PHONY: help demo test test-pages test-callbacks test-gpu golden check lint types floors samples bench bench-segments bench-speed bench-confidence bench-diff bench-signals bench-curvature bench-memory score score-epochs verdict-diff fuzz test-readers bench-readers format clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,12 @@ bench-curvature: $(VENV)/test ## whether the eigenvalue that is followed is the 
 
 bench-memory: $(VENV)/test ## whether recording everything for 20 000 steps grows
 	$(BIN)/python tests/benchmarks/bench_memory.py
+
+verdict-diff: $(VENV)/test ## whose verdict, phases or events a change changes, over all logs at hand (BASE=commit, NEW=commit)
+	$(BIN)/python tests/measures/verdict_diff.py --shared $(SHARED) $(BASE) $(NEW)
+
+score-epochs: $(VENV)/test ## small real trainings logged once per epoch (the visible half)
+	$(BIN)/python tests/epochs/score.py -v
 
 score: $(VENV)/core ## the labelled runs, where $(SHARED) is there
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $(SHARED)/benchmark/score.py $(SHARED)/benchmark/runs
