@@ -1,8 +1,10 @@
-"""What every test shares: where things lie, and how patient hypothesis is."""
+"""What every test shares: where things lie, which order and which random numbers it gets."""
 
 from __future__ import annotations
 
 import os
+import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,37 @@ from hypothesis import settings
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"  # benchmark and foreign logs; tests that need it skip where it is absent
 
-settings.register_profile("shared-cores", deadline=None)  # a deadline measures the neighbours, not the code
-settings.load_profile("shared-cores")
+# Hypothesis draws the same examples in each run: a test that passed here passes elsewhere. ``make check`` draws
+# others each time (--hypothesis-profile=search). A deadline would measure the load of the machine, not the code.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None)
+settings.load_profile("same")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; torch's own threads would fight
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """pytest-randomly draws the order of the tests, and leaves the random numbers inside them to us."""
+    if config.pluginmanager.hasplugin("randomly"):  # not where only some tests run: .venv-readers is without it
+        config.option.randomly_reset_seed = False
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> None:
+    """How a failing order is repeated; the first lines of the output say it too, but -q and a tail hide those."""
+    seed = config.getoption("randomly_seed", None)
+    if exitstatus and seed is not None:
+        terminalreporter.write_line(f"The same order again: make test SEED={seed}")
+
+
+@pytest.fixture(autouse=True)
+def _same_random_numbers() -> None:
+    """The global generators begin each test in the same state, whatever ran before it and in whatever order."""
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(autouse=True)
