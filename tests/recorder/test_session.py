@@ -25,6 +25,7 @@ import numpy as np
 import pytest
 
 import runopsy
+from patience import HANGS
 from runopsy.errors import BadOption, RunExists
 from runopsy.recorder import record
 from runopsy.recorder import session as module
@@ -60,7 +61,7 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
 def script(text: str, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a training script of its own."""
     command = [sys.executable, "-c", text, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, **options)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=HANGS, **options)
 
 
 class Clock:
