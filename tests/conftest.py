@@ -29,6 +29,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.randomly_reset_seed = False
 
 
+def pytest_collection_finish() -> None:
+    """What importing the tests has made is not looked through again after each test, see ``_closes_what_it_opens``."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
     """How a failing order is repeated; the first lines of the output say it too, but -q and a tail hide those."""
     seed = config.getoption("randomly_seed", None)
