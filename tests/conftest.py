@@ -10,21 +10,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"  # benchmark and foreign logs; tests that need it skip where it is absent
 
 # Hypothesis draws the same examples in each run: a test that passed here passes elsewhere. ``make check`` draws
-# others each time (--hypothesis-profile=search). A deadline would measure the load of the machine, not the code.
-settings.register_profile("same", deadline=None, derandomize=True)
-settings.register_profile("search", deadline=None)
-settings.load_profile("same")
+# others each time (--hypothesis-profile=search). A deadline, and the check for slow examples, would measure the load
+# of the machine and not the code.
+settings.register_profile("same", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; torch's own threads would fight
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """pytest-randomly draws the order of the tests, and leaves the random numbers inside them to us."""
+    """Which examples hypothesis draws; and pytest-randomly draws the order of the tests, but not what is inside them."""
+    if not config.getoption("--hypothesis-profile"):
+        settings.load_profile("same")
     if config.pluginmanager.hasplugin("randomly"):  # not where only some tests run: .venv-readers is without it
         config.option.randomly_reset_seed = False
 

@@ -33,9 +33,17 @@ def test_every_seed_is_a_log(seeds):
         assert fuzzing.tried(seed.root) == "runs", seed.name
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 2**32))
 def test_a_damaged_log_is_read_or_refused(seeds, number):
+    with quick(5):  # hundredths of a second, but for what goes in circles
+        fuzzing.damaged(random.Random(number), seeds)
+
+
+@pytest.mark.slow
+@settings(max_examples=800)
+@given(st.integers(0, 2**32))
+def test_many_damaged_logs_are_read_or_refused(seeds, number):
     with quick(5):  # hundredths of a second, but for what goes in circles
         fuzzing.damaged(random.Random(number), seeds)
 
