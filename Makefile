@@ -7,23 +7,35 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 READERS := .venv-readers
 RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile $(if $(SEED),--randomly-seed=$(SEED))
+
+# An environment belongs to one Python and one folder: its stamp is named after both, and another PYTHON=… than that
+# which made it, a Python that is gone and a folder that was renamed each make it again. Without PYTHON=… it stays.
+identity = $(shell $(1) -c 'import os, sys, zlib; print("made-by", sys.version.split()[0], zlib.crc32(f"{os.path.realpath(sys.base_prefix)} {os.getcwd()}".encode()), sep="-")' 2>/dev/null)
+stamp = $(1)/$(or $(if $(filter file,$(origin PYTHON)),$(call identity,$(1)/bin/python)),$(call identity,$(PYTHON)),made)
+MADE := $(call stamp,$(VENV))
+CALLBACKS_MADE := $(call stamp,$(CALLBACKS))
+READERS_MADE := $(call stamp,$(READERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pages test-callbacks test-gpu golden check lint types floors samples bench bench-segments bench-speed bench-confidence bench-diff bench-signals bench-curvature bench-memory score score-epochs verdict-diff fuzz test-readers bench-readers format clean
+.PHONY: help demo test test-all test-pages test-callbacks test-gpu golden check lint types floors samples bench bench-segments bench-speed bench-confidence bench-diff bench-signals bench-curvature bench-memory score score-epochs verdict-diff fuzz test-readers bench-readers format clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/core ## the autopsy of a real recorded run (RUN=… for another), from nothing, without torch
-	@$(BIN)/runopsy analyze $(RUN)
+	@$(BIN)/python -m runopsy analyze $(RUN)
 
-test: $(VENV)/test ## install the test extras (torch among them) and run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q
+test: $(VENV)/test ## install the test extras (torch among them) and run all tests but the slow ones; SEED=… repeats an order
+	$(PYTEST) -m "not slow"
+
+test-all: $(VENV)/test ## all tests, the slow ones too; hypothesis draws new examples each time
+	$(PYTEST) --hypothesis-profile=search
 
 test-callbacks: $(CALLBACKS)/built ## the callbacks in the real Lightning, Transformers and Accelerate (an environment of its own)
 	$(CALLBACKS)/bin/python -m pytest -q tests/recorder/test_callbacks_*.py
 
-check: lint types floors test ## everything CI asks: lint, types, floors, tests
+check: lint types floors test-all ## everything CI asks: lint, types, floors, all tests
 
 lint: $(VENV)/test ## ruff: rules and format
 	$(BIN)/ruff check src tests
@@ -98,11 +110,16 @@ format: $(VENV)/test ## write the format that lint asks for
 clean: ## remove the virtual environment and what tools left behind
 	rm -rf $(VENV) $(CALLBACKS) $(READERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
+$(MADE) $(CALLBACKS_MADE) $(READERS_MADE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is no Python 3.11 or newer; name one that is: make PYTHON=python3.12" >&2; exit 1; }
+	@rm -rf $(@D)
+	@$(PYTHON) -m venv $(@D) || { rm -rf $(@D); exit 1; }
+	@touch $(@D)/$(call identity,$(PYTHON))
+
 # Stamps: each environment is built once, and again when its inputs change.
-$(VENV)/core: pyproject.toml .ci/constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "runopsy needs Python 3.11 or newer; try make PYTHON=python3.12")'
+$(VENV)/core: $(MADE) pyproject.toml .ci/constraints.txt
 	@echo "installing runopsy into $(VENV), without torch …"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) --editable .
 	@touch $@
 
@@ -111,9 +128,8 @@ $(VENV)/test: $(VENV)/core
 	@$(PIP) --editable '.[test]'
 	@touch $@
 
-$(CALLBACKS)/built: pyproject.toml .ci/constraints.txt .ci/constraints-callbacks.txt
+$(CALLBACKS)/built: $(CALLBACKS_MADE) pyproject.toml .ci/constraints.txt .ci/constraints-callbacks.txt
 	@echo "installing Lightning, Transformers and Accelerate into $(CALLBACKS) …"
-	@test -x $(CALLBACKS)/bin/python || $(PYTHON) -m venv $(CALLBACKS)
 	@$(CALLBACKS)/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint .ci/constraints.txt --constraint .ci/constraints-callbacks.txt --editable '.[callbacks]'
 	@touch $@
@@ -123,9 +139,8 @@ $(VENV)/bench: $(VENV)/test
 	@touch $@
 
 # An environment of their own: what the trackers need would hold back what runopsy needs.
-$(READERS)/built: pyproject.toml .ci/readers.in .ci/readers.txt
+$(READERS)/built: $(READERS_MADE) pyproject.toml .ci/readers.in .ci/readers.txt
 	@echo "installing the trackers into $(READERS), some 2 GB …"
-	@test -x $(READERS)/bin/python || $(PYTHON) -m venv $(READERS)
 	@$(READERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint .ci/readers.txt \
 		--requirement .ci/readers.in --editable .
 	@touch $@

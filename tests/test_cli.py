@@ -2,12 +2,14 @@
 
 import io
 import json
+import shlex
 import subprocess
 import sys
 
 import pytest
 
 import planted
+from patience import HANGS
 from runopsy import cli
 from runopsy.rules import KINDS, RULES
 from runopsy.standards import Standards
@@ -303,18 +305,23 @@ def test_lab_lists_its_trainings(call):
         assert name in out
 
 
+PYTHON = shlex.quote(sys.executable)  # a folder's name may hold spaces
+
+
 def run_shell(command, cwd):
-    return subprocess.run(command, shell=True, capture_output=True, cwd=cwd, check=False, timeout=120)
+    return subprocess.run(command, shell=True, capture_output=True, cwd=cwd, check=False, timeout=HANGS)
 
 
 def test_a_reader_that_goes_away_is_no_error(log, tmp_path):
-    done = run_shell(f"{sys.executable} -m runopsy analyze {log} | head -1", tmp_path)
+    done = run_shell(f"{PYTHON} -m runopsy analyze {shlex.quote(str(log))} | head -1", tmp_path)
     assert done.stdout.startswith(b"metrics")
     assert done.stderr == b""
 
 
 def test_a_terminal_without_unicode_gets_ascii(log, tmp_path):
-    done = run_shell(f"PYTHONIOENCODING=ascii PYTHONUTF8=0 {sys.executable} -m runopsy analyze {log}", tmp_path)
+    done = run_shell(
+        f"PYTHONIOENCODING=ascii PYTHONUTF8=0 {PYTHON} -m runopsy analyze {shlex.quote(str(log))}", tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert b"GROKKED" in done.stdout
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
+from patience import HANGS
 from runopsy import cli
 from runopsy.report import FORMATS
 
@@ -30,7 +31,7 @@ def here(tmp_path):
 def shell(command, folder):
     environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(folder)}
     return subprocess.run(
-        command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
+        command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=HANGS
     )
 
 
@@ -68,7 +69,12 @@ def test_every_make_target_exists(command):
 @pytest.mark.parametrize("code", blocks("python"), ids=["record", "analyze"])
 def test_every_python_block_runs(code, here):
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=here, capture_output=True, text=True, check=False, timeout=120
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HANGS,
     )
     assert done.returncode == 0, done.stderr
 

@@ -9,6 +9,8 @@ import pytest
 from runopsy import diff, lab
 from runopsy.model import Change, Comparison, Difference
 
+pytestmark = pytest.mark.slow  # six trainings
+
 DECAYS = (0.5, 1.0)
 STEPS = 1500  # the rule is there at about 1 100 with the lesser decay
 

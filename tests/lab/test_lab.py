@@ -115,6 +115,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Run, Tr
     return {name: (read_run(root / name), truth, root / name) for name, truth in truths.items()}
 
 
+@pytest.mark.slow
 def test_truth_json_says_what_was_returned(trained: dict[str, tuple[Run, Truth, Path]]) -> None:
     for name, (run, truth, folder) in trained.items():
         said = json.loads((folder / "truth.json").read_text())
@@ -128,11 +129,13 @@ def test_truth_json_says_what_was_returned(trained: dict[str, tuple[Run, Truth, 
         assert run.config["seed"] == 0
 
 
+@pytest.mark.slow
 def test_a_run_folder_is_small(trained: dict[str, tuple[Run, Truth, Path]]) -> None:
     for _, _, folder in trained.values():
         assert sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) < 400_000
 
 
+@pytest.mark.slow
 def test_grokking_comes_several_times_later_than_the_fit(trained: dict[str, tuple[Run, Truth, Path]]) -> None:
     run, truth, _ = trained["grokking"]
     step, train_acc = curve(run, "train/acc")
@@ -146,6 +149,7 @@ def test_grokking_comes_several_times_later_than_the_fit(trained: dict[str, tupl
     assert val_acc[step == event.step] == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.slow
 def test_the_peak_of_double_descent_is_where_the_formula_puts_it(trained: dict[str, tuple[Run, Truth, Path]]) -> None:
     """Expected risk over the noise: R(t) = Σ S (1 - ηλ)^2t + (σ²/n) Σ k (1 - (1 - ηλ)^t)², by group of features."""
     run, truth, _ = trained["double-descent"]
@@ -166,6 +170,7 @@ def test_the_peak_of_double_descent_is_where_the_formula_puts_it(trained: dict[s
     assert event.lo <= peak <= event.hi
 
 
+@pytest.mark.slow
 def test_overfitting_loses_what_validation_had(trained: dict[str, tuple[Run, Truth, Path]]) -> None:
     run, truth, _ = trained["overfitting"]
     step, loss = curve(run, "val/loss")
@@ -182,6 +187,7 @@ def test_overfitting_loses_what_validation_had(trained: dict[str, tuple[Run, Tru
     assert epoch[step == 1000] == pytest.approx(1000 * run.config["batch_size"] / run.config["examples"])
 
 
+@pytest.mark.slow
 def test_divergence_begins_where_the_learning_rate_was_raised(trained: dict[str, tuple[Run, Truth, Path]]) -> None:
     run, truth, _ = trained["divergence"]
     step, rate = curve(run, "lr")

@@ -208,7 +208,7 @@ def test_what_was_said_of_the_beginning_stays_when_the_end_is_cut_off(name):
     assert all(agree(a, b) for a, b in zip(earlier, still, strict=True))
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.floats(-6, 6), st.floats(-1e6, 1e6), st.integers(0, 6))
 def test_any_unit_and_any_beginning_change_nothing(power, by, rotated):
     name = EVERY[3 + rotated]

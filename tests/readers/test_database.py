@@ -6,10 +6,10 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import time
 
 import pytest
 
+from patience import HANGS, quick
 from runopsy.errors import UnreadableLog
 from runopsy.readers import database, read
 from runopsy.readers.source import Source
@@ -45,10 +45,8 @@ def test_other_databases_are_named_with_their_tables(scripted):
     ],
 )
 def test_what_would_run_code_of_the_file_is_no_table(scripted, bomb):
-    began = time.monotonic()
-    with pytest.raises(UnreadableLog, match="no tracker"):
+    with quick(5), pytest.raises(UnreadableLog, match="no tracker"):
         read(scripted(bomb))
-    assert time.monotonic() - began < 2
 
 
 def test_virtual_tables_are_none(scripted):
@@ -78,13 +76,12 @@ def test_a_connection_cannot_write(tmp_path):
 
 def test_a_query_that_goes_in_circles_is_given_up(tmp_path):
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
-    began = time.monotonic()
     with (
+        quick(10),
         pytest.raises(UnreadableLog, match="interrupted"),
         database.opened(Source.from_file(mlflow_database(tmp_path))) as opened,
     ):
         list(opened.rows(endless))
-    assert time.monotonic() - began < 2
 
 
 def test_numbers_that_are_text_are_an_error_of_ours(scripted):
@@ -108,7 +105,7 @@ connection.execute("INSERT INTO metrics (run_id, run_name, timestamp, step, metr
 connection.commit()
 os._exit(9)
 """
-    subprocess.run([sys.executable, "-c", script], check=False, timeout=60)
+    subprocess.run([sys.executable, "-c", script], check=False, timeout=HANGS)
     beside = path.with_name(path.name + "-wal")
     assert beside.stat().st_size
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}

@@ -7,7 +7,6 @@ import os
 import pickle
 import random
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import ROOT
+from patience import quick
 from runopsy.errors import RunopsyError
 from runopsy.readers import read
 
@@ -33,12 +33,19 @@ def test_every_seed_is_a_log(seeds):
         assert fuzzing.tried(seed.root) == "runs", seed.name
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 2**32))
 def test_a_damaged_log_is_read_or_refused(seeds, number):
-    start = time.process_time()
-    fuzzing.damaged(random.Random(number), seeds)
-    assert time.process_time() - start < fuzzing.SLOW
+    with quick(5):  # hundredths of a second, but for what goes in circles
+        fuzzing.damaged(random.Random(number), seeds)
+
+
+@pytest.mark.slow
+@settings(max_examples=800)
+@given(st.integers(0, 2**32))
+def test_many_damaged_logs_are_read_or_refused(seeds, number):
+    with quick(5):  # hundredths of a second, but for what goes in circles
+        fuzzing.damaged(random.Random(number), seeds)
 
 
 # --- what would like to be executed ----------------------------------------------------------------
@@ -65,10 +72,8 @@ def test_a_bomb_in_an_archive_is_not_unpacked(tmp_path):
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("metrics.csv", b"step,loss\n" + b"1,1\n" * 50_000_000)
     (tmp_path / "bomb.zip").write_bytes(out.getvalue())
-    start = time.perf_counter()
-    with pytest.raises(RunopsyError):
+    with quick(5), pytest.raises(RunopsyError):
         read(tmp_path / "bomb.zip")
-    assert time.perf_counter() - start < 5
 
 
 def test_a_name_that_climbs_out_of_an_archive_writes_nothing(tmp_path):

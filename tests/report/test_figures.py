@@ -24,9 +24,10 @@ def test_plot_gives_a_figure_with_a_bar_and_the_curves(autopsy):
     assert acc.get_ylabel() == "Accuracy"
 
 
-def test_plot_leaves_no_window_and_no_state_behind(autopsy):
+def test_plot_leaves_no_window_and_no_state_behind(autopsy, monkeypatch):
     import sys
 
+    monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)  # another test may have loaded it
     runopsy.plot(autopsy)
     assert "matplotlib.pyplot" not in sys.modules
 

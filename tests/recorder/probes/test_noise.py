@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 from torch import Tensor, nn  # noqa: E402  # after the skip
 
+from exact import rounding  # noqa: E402
 from runopsy.errors import Unavailable  # noqa: E402
 from runopsy.recorder import gradients as gradient_module  # noqa: E402
 from runopsy.recorder.batches import Batch  # noqa: E402
@@ -118,7 +119,7 @@ def test_gradients_that_were_changed_otherwise_give_no_reading() -> None:
 
 
 def test_without_accumulation_single_examples_of_the_probe_batch_are_taken() -> None:
-    """Exactly the sample covariance's trace, and the noise scale within 5 % where the sample is large."""
+    """The sample covariance's trace to rounding, and the noise scale within 5 % where the sample is large."""
     x = gradients(4000)
     model = Drift()
     loop = Loop(model, loss_fn=mean, probe=Batch.of((x, torch.zeros(4000)), "probe"))
@@ -130,7 +131,7 @@ def test_without_accumulation_single_examples_of_the_probe_batch_are_taken() -> 
         with torch.no_grad():
             list(gauge.settle())
             found |= {name: float(value) for _, name, value in gauge.measure(step)}
-    assert found["gns/s"] == pytest.approx(float(torch.cov(x.T).trace()), rel=1e-4)
+    assert found["gns/s"] == pytest.approx(float(torch.cov(x.double().T).trace()), rel=rounding(x.numel()))
     assert found["gns/s"] / found["gns/g2"] == pytest.approx(TRUE_S / TRUE_G2, rel=0.05)
     assert "4000 single examples" in loop.notes["gns/s"]["source"]
     assert all(p.grad is not None for p in model.parameters())
