@@ -206,15 +206,15 @@ def import_(
     quiet: Quiet = False,
 ) -> None:
     """Keep logs as run folders: every value, time and name; several go into DEST, each into a folder of its own."""
-    from runopsy.readers import candidates, runs
-    from runopsy.readers.archive import folder_name, keep
+    from runopsy.readers import run_selection, runs
+    from runopsy.readers.import_run import folder_name, keep
     from runopsy.report.progress import bar
 
     *sources, dest = paths
     if not sources:
         raise BadOption("import needs a log and a folder to write", hint="runopsy import SRC DEST")
-    found = [run for source in sources for run in candidates.chosen(runs(source), which, source)]
-    many = len(sources) > 1 or which == candidates.ALL
+    found = [run for source in sources for run in run_selection.chosen(runs(source), which, source)]
+    many = len(sources) > 1 or which == run_selection.ALL
     failed = 0
     with bar("importing", hidden=quiet) as progress:
         for done, candidate in enumerate(found, 1):
@@ -310,15 +310,15 @@ def _each(path: str, which: str | None, verb: Callable[[Run], T]) -> Iterator[T]
         UnreadableLog: there are several runs, now listed on stderr, and none was chosen; or none can be read.
         RunopsyError: as the verb says of the one run that is meant.
     """
-    from runopsy.readers import candidates, runs
+    from runopsy.readers import run_selection, runs
 
     found = runs(path)
     if which is None and len(found) > 1:
         from runopsy.report.listing import runs_table
 
-        typer.echo(runs_table(path, list(candidates.glances(found)), width=_width()), err=True, nl=False)
-    chosen = candidates.chosen(found, which, path)
-    if which != candidates.ALL:
+        typer.echo(runs_table(path, list(run_selection.glances(found)), width=_width()), err=True, nl=False)
+    chosen = run_selection.chosen(found, which, path)
+    if which != run_selection.ALL:
         yield from (verb(candidate.read()) for candidate in chosen)
         return
     done = 0

@@ -11,10 +11,10 @@ import numpy as np
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run, Track
-from runopsy.readers.attempts import common_sessions, sessions
 from runopsy.readers.axes import COUNTING, Apart, Axis, choose, clock, plain, rises
-from runopsy.readers.candidates import Candidate, Found, given, named
-from runopsy.readers.cells import is_missing, listed, numbers_in, said, seconds_in, unread
+from runopsy.readers.numeric_text import is_missing, listed, numbers_in, said, seconds_in, unread
+from runopsy.readers.resume_detection import common_sessions, sessions
+from runopsy.readers.run_selection import Candidate, Found, given, named
 from runopsy.readers.source import Source
 from runopsy.signals.names import SIDES, words
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from runopsy.model import Counts, Values
-    from runopsy.readers.cells import Numbers, Table
+    from runopsy.readers.numeric_text import Numbers, Table
 
 LONG_NAMES = ("signal", "metric", "name", "key", "tag", "variable", "metric_name")
 LONG_VALUES = ("value", "metric_value", "scalar")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from runopsy.readers import packed
-from runopsy.readers.candidates import Found
+from runopsy.readers import zipped
 from runopsy.readers.nested import number, parsed
+from runopsy.readers.run_selection import Found
 from runopsy.readers.scalars import MILLI, Row, in_order, to_run
 from runopsy.readers.source import Source
 
@@ -15,7 +15,7 @@ OWN = ("curr_step", "curr_epoch")  # parameters that Comet logs by itself, with 
 
 
 def recognises(source: Source) -> bool:
-    return {EXPERIMENT, MESSAGES} <= packed.names(source)
+    return {EXPERIMENT, MESSAGES} <= zipped.names(source)
 
 
 def read(source: Source) -> Found:
@@ -25,7 +25,7 @@ def read(source: Source) -> Found:
     by_epoch: list[Row] = []
     config: dict[str, Any] = {}
     broken = 0
-    for line in packed.lines(source, MESSAGES, notes):
+    for line in zipped.lines(source, MESSAGES, notes):
         message = parsed(line)
         payload = message.get("payload") if isinstance(message, dict) else None
         if not isinstance(payload, dict):

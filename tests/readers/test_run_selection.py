@@ -6,7 +6,7 @@ import pytest
 
 from runopsy.errors import BadOption, UnreadableLog
 from runopsy.readers import read, runs
-from runopsy.readers.candidates import Candidate, choose, glances
+from runopsy.readers.run_selection import Candidate, choose, glances
 from runopsy.signals import assign, measure
 
 SWEEP = "seed,step,loss\n" + "".join(f"{seed},{step},{seed + 1 / (step + 1)}\n" for seed in (5, 7) for step in range(9))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from runopsy.readers.candidates import Found
-from runopsy.readers.numberlines import number_lines
-from runopsy.readers.places import inside, settings
+from runopsy.readers.metric_tsv import number_lines
+from runopsy.readers.run_selection import Found
 from runopsy.readers.scalars import MILLI, NONE, Scalars, joined, to_run
 from runopsy.readers.source import Source
+from runopsy.readers.tracker_files import inside, settings
 
 METRICS = ("plots/metrics", "plots/scalars")  # as of 2023, and before
 SUFFIX = ".tsv"

@@ -9,10 +9,10 @@ from typing import Any
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
-from runopsy.readers.candidates import Candidate, Found, named
-from runopsy.readers.database import Database, has_tables, opened
-from runopsy.readers.jsonlines import rows_to_run
+from runopsy.readers.formats.database import Database, has_tables, opened
+from runopsy.readers.formats.jsonlines import rows_to_run
 from runopsy.readers.nested import numbers, parsed
+from runopsy.readers.run_selection import Candidate, Found, named
 from runopsy.readers.source import Source
 
 TABLES = {"metrics": {"id", "timestamp", "run_name", "step", "metrics"}}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from runopsy.readers import packed
-from runopsy.readers.candidates import Found
-from runopsy.readers.cells import listed
+from runopsy.readers import zipped
 from runopsy.readers.nested import number, parsed
+from runopsy.readers.numeric_text import listed
+from runopsy.readers.run_selection import Found
 from runopsy.readers.scalars import MILLI, Scalars, in_order, to_run
 from runopsy.readers.source import Source
 from runopsy.signals.names import guess
@@ -18,7 +18,7 @@ NO_STEP = -(2**31)  # the iteration of a single value, which is of the whole run
 
 
 def recognises(source: Source) -> bool:
-    return {METRICS, TASK} <= packed.names(source)
+    return {METRICS, TASK} <= zipped.names(source)
 
 
 def read(source: Source) -> Found:
@@ -26,7 +26,7 @@ def read(source: Source) -> Found:
     notes: list[str] = []
     rows: list[tuple[str, float | None, float | None, float]] = []
     broken = 0
-    for line in packed.lines(source, METRICS, notes):
+    for line in zipped.lines(source, METRICS, notes):
         events = parsed(line)
         broken += not isinstance(events, list)
         for event in events if isinstance(events, list) else []:
@@ -38,7 +38,7 @@ def read(source: Source) -> Found:
                     )
     if broken:
         notes.append(f"{broken} lines are torn and were left out")
-    task = next((parsed(line) for line in packed.lines(source, TASK, notes)), None)
+    task = next((parsed(line) for line in zipped.lines(source, TASK, notes)), None)
     called = task.get("name") if isinstance(task, dict) else None
     found = in_order(rows, MILLI)
     notes += _doubts(found)

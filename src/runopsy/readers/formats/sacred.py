@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runopsy.errors import UnreadableLog
-from runopsy.readers.candidates import Found
-from runopsy.readers.cells import seconds_in
 from runopsy.readers.nested import number, parsed
-from runopsy.readers.places import text_of
+from runopsy.readers.numeric_text import seconds_in
+from runopsy.readers.run_selection import Found
 from runopsy.readers.scalars import Scalars, joined, to_run
 from runopsy.readers.source import Source
+from runopsy.readers.tracker_files import text_of
 
 if TYPE_CHECKING:
     from runopsy.model import Values

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runopsy.errors import UnreadableLog
-from runopsy.readers.cells import listed
+from runopsy.readers.numeric_text import listed
 from runopsy.readers.source import Source
 
 if TYPE_CHECKING:
     from runopsy.model import Values
-    from runopsy.readers.candidates import Found
+    from runopsy.readers.run_selection import Found
 
 MAGIC = b"SQLite format 3\0"
 IN_WAL_MODE = b"\2"  # byte 18 of the header; such a file cannot be opened without writing, unless nobody else does

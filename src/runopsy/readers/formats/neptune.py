@@ -12,11 +12,11 @@ import numpy as np
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
-from runopsy.readers.candidates import Candidate, Found, named
-from runopsy.readers.columnar import MAGIC
-from runopsy.readers.places import inside
+from runopsy.readers.formats.columnar import MAGIC
+from runopsy.readers.run_selection import Candidate, Found, named
 from runopsy.readers.scalars import NONE, Scalars, to_run
 from runopsy.readers.source import Source
+from runopsy.readers.tracker_files import inside
 
 if TYPE_CHECKING:
     import polars as pl

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from runopsy.errors import UnreadableLog
-from runopsy.readers.candidates import Found
-from runopsy.readers.cells import listed
-from runopsy.readers.frames import to_run
+from runopsy.readers.numeric_text import listed
+from runopsy.readers.run_selection import Found
 from runopsy.readers.source import Source
+from runopsy.readers.table_to_run import to_run
 
 if TYPE_CHECKING:
     import polars as pl

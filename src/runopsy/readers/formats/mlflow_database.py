@@ -10,8 +10,8 @@ import numpy as np
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
-from runopsy.readers.candidates import Candidate, Found, named
-from runopsy.readers.database import Database, has_tables, opened
+from runopsy.readers.formats.database import Database, has_tables, opened
+from runopsy.readers.run_selection import Candidate, Found, named
 from runopsy.readers.scalars import MILLI, Scalars, concatenated, to_run
 from runopsy.readers.source import Source
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from runopsy.errors import UnreadableLog
-from runopsy.readers.candidates import Found
 from runopsy.readers.folders import LOGS
+from runopsy.readers.run_selection import Found
 from runopsy.readers.source import Source
 
 REPOSITORY, INSIDE = ".aim", {"run_metadata.sqlite", "meta"}

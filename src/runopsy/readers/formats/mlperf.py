@@ -10,8 +10,8 @@ from typing import Any
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
-from runopsy.readers.candidates import Found
-from runopsy.readers.jsonlines import rows_to_run
+from runopsy.readers.formats.jsonlines import rows_to_run
+from runopsy.readers.run_selection import Found
 from runopsy.readers.source import Source
 
 LINE = re.compile(r":::MLL(?:OG)? (\{.*\})\s*$", re.MULTILINE)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from runopsy.errors import UnreadableLog
 from runopsy.readers.axes import COUNTING, plain
-from runopsy.readers.candidates import Found
-from runopsy.readers.frames import to_run
+from runopsy.readers.run_selection import Found
 from runopsy.readers.source import Source
+from runopsy.readers.table_to_run import to_run
 from runopsy.signals.names import NEVER, SIDES, SINGLE_WORDS, guess, is_learning_rate, words
 
 if TYPE_CHECKING:
@@ -74,8 +74,17 @@ def read(source: Source) -> Found:
     Raises:
         UnreadableLog: there are none.
     """
+    return read_text(source.text(), source)
+
+
+def read_text(text: str, source: Source) -> Found:
+    """What ``read`` gives, of a text that came out of ``source``: what a notebook's cell printed, say.
+
+    Raises:
+        UnreadableLog: no line of the text is of a log.
+    """
     notes: list[str] = []
-    frame = _frame(source.text(), notes)
+    frame = _frame(text, notes)
     if frame is None:
         raise UnreadableLog(f"{source.name} is text without a table in it", hint="give the file with the numbers")
     return to_run(frame, frame.columns, source, notes)

@@ -11,7 +11,7 @@ import runopsy
 from runopsy.errors import RunExists
 from runopsy.model import Mark, Run, Track
 from runopsy.readers import read
-from runopsy.readers.archive import folder_name, keep
+from runopsy.readers.import_run import folder_name, keep
 
 
 def same(one, other):

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runopsy.model import Run
-from runopsy.readers.candidates import Candidate, Found, named
 from runopsy.readers.events import is_event, scalars
 from runopsy.readers.folders import natural
-from runopsy.readers.places import inside
+from runopsy.readers.run_selection import Candidate, Found, named
 from runopsy.readers.scalars import Scalars, joined, to_run
 from runopsy.readers.source import HEAD, Source
+from runopsy.readers.tracker_files import inside
 from runopsy.signals.names import SIDES, words
 
 NAME = "tfevents"  # in the name of every event file that any library writes

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
 from runopsy.readers.axes import COUNTING, plain
-from runopsy.readers.candidates import Candidate, Found, named
-from runopsy.readers.cells import listed
-from runopsy.readers.jsonlines import DEEPEST, MOSTLY, rows_to_run
+from runopsy.readers.formats.jsonlines import DEEPEST, MOSTLY, rows_to_run
+from runopsy.readers.numeric_text import listed
+from runopsy.readers.run_selection import Candidate, Found, named
 from runopsy.readers.source import Source
 from runopsy.signals.names import SIDES, guess
 

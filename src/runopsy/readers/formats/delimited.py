@@ -9,11 +9,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from runopsy.errors import UnreadableLog
-from runopsy.readers.candidates import Found
-from runopsy.readers.cells import is_number
-from runopsy.readers.frames import to_run
-from runopsy.readers.layout import UNIT, Layout, is_remark, layout, split
+from runopsy.readers.dialect import UNIT, Layout, is_remark, layout, split
+from runopsy.readers.numeric_text import is_number
+from runopsy.readers.run_selection import Found
 from runopsy.readers.source import Source
+from runopsy.readers.table_to_run import to_run
 
 if TYPE_CHECKING:
     import polars as pl

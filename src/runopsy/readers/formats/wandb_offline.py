@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
-from runopsy.readers.candidates import Found
-from runopsy.readers.jsonlines import rows_to_run
+from runopsy.readers.formats.jsonlines import rows_to_run
 from runopsy.readers.nested import numbers, parsed
+from runopsy.readers.protobuf import BYTES, FIXED64, VARINT, Field, NotOnTheWire, fields, varint
+from runopsy.readers.run_selection import Found
 from runopsy.readers.source import Source
-from runopsy.readers.wire import BYTES, FIXED64, VARINT, Field, NotOnTheWire, fields, varint
 
 MAGIC = b":W&B"
 SUFFIX = ".wandb"

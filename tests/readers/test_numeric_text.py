@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runopsy.readers.cells import is_number, listed, numbers_in, said, seconds_in, unread
+from runopsy.readers.numeric_text import is_number, listed, numbers_in, said, seconds_in, unread
 
 FLOATS = st.floats(width=64)
 

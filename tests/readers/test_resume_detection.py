@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runopsy.readers.attempts import DISORDER, FEW, STAYS, common_sessions, sessions
+from runopsy.readers.resume_detection import DISORDER, FEW, STAYS, common_sessions, sessions
 
 
 def naive_sessions(at: list[float]) -> list[int]:

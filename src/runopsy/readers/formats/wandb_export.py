@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
-from runopsy.readers.candidates import Candidate, Found, named
-from runopsy.readers.frames import to_run
+from runopsy.readers.run_selection import Candidate, Found, named
 from runopsy.readers.source import Source
+from runopsy.readers.table_to_run import to_run
 
 if TYPE_CHECKING:
     import polars as pl

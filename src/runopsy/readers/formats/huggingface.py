@@ -9,10 +9,10 @@ from typing import Any
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
-from runopsy.readers.candidates import Found
-from runopsy.readers.cells import listed
-from runopsy.readers.documents import parse
-from runopsy.readers.jsonlines import rows_to_run
+from runopsy.readers.formats.documents import parse
+from runopsy.readers.formats.jsonlines import rows_to_run
+from runopsy.readers.numeric_text import listed
+from runopsy.readers.run_selection import Found
 from runopsy.readers.source import Source
 
 STATE = "trainer_state.json"

@@ -14,12 +14,12 @@ import numpy as np
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
-from runopsy.readers.candidates import Candidate, Found, named
-from runopsy.readers.cells import listed
-from runopsy.readers.numberlines import number_lines
-from runopsy.readers.places import inside, settings, text_of
+from runopsy.readers.metric_tsv import number_lines
+from runopsy.readers.numeric_text import listed
+from runopsy.readers.run_selection import Candidate, Found, named
 from runopsy.readers.scalars import MILLI, Scalars, joined, to_run
 from runopsy.readers.source import Source
+from runopsy.readers.tracker_files import inside, settings, text_of
 
 if TYPE_CHECKING:
     import polars as pl

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runopsy.readers.attempts import STAYS
+from runopsy.readers.resume_detection import STAYS
 
 if TYPE_CHECKING:
     import polars as pl
 
     from runopsy.model import Counts, Values
-    from runopsy.readers.cells import Numbers, Table
+    from runopsy.readers.numeric_text import Numbers, Table
 
 # Columns of numbers (after ``axes.plain``) that say which run a row belongs to; text always may.
 RUN_NAMES = ("run", "run_id", "run_name", "experiment", "experiment_id", "trial", "trial_id", "seed", "random_seed",

@@ -6,9 +6,9 @@ import io
 from typing import TYPE_CHECKING, BinaryIO
 
 from runopsy.errors import UnreadableLog
-from runopsy.readers.candidates import Found
-from runopsy.readers.frames import to_run
+from runopsy.readers.run_selection import Found
 from runopsy.readers.source import Source
+from runopsy.readers.table_to_run import to_run
 
 if TYPE_CHECKING:
     import polars as pl

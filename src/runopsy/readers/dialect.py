@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from runopsy.readers.axes import COUNTING, plain
-from runopsy.readers.cells import is_missing, is_number
+from runopsy.readers.numeric_text import is_missing, is_number
 from runopsy.signals.names import guess
 
 UNIT = "\x1f"  # a character of no text: between the cells of a single column, and of rows that were quoted
