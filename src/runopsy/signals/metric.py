@@ -51,7 +51,7 @@ def _of(side: str, roles: Sequence[Role], tracks: Mapping[str, Track]) -> list[R
     scores = [r for r in scores if not set(words(r.track)) <= {*BY_THEMSELVES, *QUALIFIERS, *SIDE}]
     known = {_side(r.track) for r in roles} - {""}
     evaluated = bool({"val", "test"} & known)
-    twins = {_bare(r.track) for r in scores if _side(r.track) in ("val", "test")}
+    twins = {_bare(r.track) for r in roles if _side(r.track) in ("val", "test")}
     named = {r.track: _side(r.track) for r in scores}
     for r in scores:
         if not named[r.track]:

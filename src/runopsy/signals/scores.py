@@ -32,7 +32,7 @@ LENGTHS = ("len", "length", "lengths", "eplenmean", "eplen")
 EPISODES = ("ep", "episode", "episodic", "episodes", "completion", "completions", "completion_length")
 # What is made of rewards without being the return: spreads, pairs of a preference, models and losses of them.
 NO_RETURN = ("chosen", "rejected", "margin", "margins", "accuracy", "accuracies", "loss", "losses", "model", "value",
-             "buffer", "normalized", "discount", "kl", "penalty", "baseline", "advantage", "advantages")  # fmt: skip
+             "buffer", "len", "length", "lengths", "normalized", "discount", "kl", "penalty", "baseline", "advantage", "advantages")  # fmt: skip
 PLAIN_RETURN = (*REWARDS, *QUALIFIERS, *EPISODES, "rollout", "charts", "average", "cumulative", "environment",
                 "extrinsic", "env", "collector", "sum")  # fmt: skip
 
@@ -92,7 +92,7 @@ def is_length(name: str) -> bool:
     """Whether a name is of the length of an episode."""
     parts = words(name)
     fused = any(w in ("eplenmean", "eplen") for w in parts)
-    says = any(w in LENGTHS for w in parts) and any(w in EPISODES for w in parts)
+    says = any(w in LENGTHS for w in parts) and any(w in (*EPISODES, *REWARDS) for w in parts)
     return (fused or says) and not any(w in NEVER for w in parts)
 
 
