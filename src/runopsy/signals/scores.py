@@ -32,7 +32,8 @@ LENGTHS = ("len", "length", "lengths", "eplenmean", "eplen")
 EPISODES = ("ep", "episode", "episodic", "episodes", "completion", "completions", "completion_length")
 # What is made of rewards without being the return: spreads, pairs of a preference, models and losses of them.
 NO_RETURN = ("chosen", "rejected", "margin", "margins", "accuracy", "accuracies", "loss", "losses", "model", "value",
-             "buffer", "len", "length", "lengths", "normalized", "discount", "kl", "penalty", "baseline", "advantage", "advantages")  # fmt: skip
+             "buffer", "len", "length", "lengths", "normalized",
+             "discount", "kl", "penalty", "baseline", "advantage", "advantages")  # fmt: skip
 PLAIN_RETURN = (*REWARDS, *QUALIFIERS, *EPISODES, "rollout", "charts", "average", "cumulative", "environment",
                 "extrinsic", "env", "collector", "sum")  # fmt: skip
 
