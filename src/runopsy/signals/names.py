@@ -112,7 +112,7 @@ def guess(name: str) -> Guess | None:
         return None
     side = _side(parts)
     if "loss" in named:  # nll_loss beside loss, ce_loss beside dice_loss: a special loss, or a part of one
-        named = tuple(w for w in named if w not in PARTS)
+        named = tuple(w for w in named if w in ("loss", "losses") or w not in QUANTITIES["loss"])
     plain = {*named, *QUALIFIERS, *SIDES.get(side, ())}
     extra = tuple(w for w in parts if w not in plain)
     if quantity == "error" and not all(map(str.isdigit, extra)):  # a word error rate, say, is none of classification
