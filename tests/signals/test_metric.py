@@ -8,7 +8,8 @@ import pytest
 from runopsy.errors import BadOption
 from runopsy.model import Run, Track
 from runopsy.signals import assign, measure
-from runopsy.signals.scores import better, is_reward, players, score_in
+from runopsy.signals.names import better, score_in
+from runopsy.signals.scores import is_reward, players
 
 STEP = np.arange(20.0)
 RISING = np.linspace(0.1, 0.9, 20)

@@ -9,8 +9,8 @@ import numpy as np
 
 from runopsy.errors import BadOption
 from runopsy.model import Role, Track
-from runopsy.signals.names import QUALIFIERS, SIDES, words
-from runopsy.signals.scores import BY_THEMSELVES, HIGHER, LOWER, preference, score_in
+from runopsy.signals.names import HIGHER, LOWER, QUALIFIERS, SIDES, score_in, words
+from runopsy.signals.scores import BY_THEMSELVES, preference
 
 DIRECTIONS = {f":{way}": way for way in (HIGHER, LOWER)}  # --metric NAME:lower, where the name does not say it
 BEST = "best"  # the word in a column's name that says what the best checkpoint was chosen by

@@ -29,6 +29,24 @@ LESSER = {"mse": "loss", "rmse": "loss", "mae": "loss", "bpb": "bits", "bpc": "b
           "deviance": "loss", "multiclass": "loss", "l1": "loss", "l2": "loss", "merror": "error"}  # fmt: skip
 SIDED = ("l1", "l2")  # of these: a loss of boosting rounds beside a side ("valid_1 l2"); else a norm or a penalty
 PERPLEXITIES = ("perplexity", "ppl")  # exp of a loss: its logarithm is one, where nothing is called a loss
+HIGHER, LOWER = "higher", "lower"
+# Scores by which a checkpoint is chosen, what people choose by first standing first; which values are better.
+SCORES: Mapping[str, str] = {
+    "fitness": HIGHER, "map": HIGHER, "ap": HIGHER, "pq": HIGHER, "miou": HIGHER, "iou": HIGHER, "jaccard": HIGHER,
+    "dice": HIGHER, "dsc": HIGHER, "f1": HIGHER, "fb1": HIGHER, "fscore": HIGHER, "auc": HIGHER, "auroc": HIGHER,
+    "rocauc": HIGHER, "aucpr": HIGHER, "auprc": HIGHER, "prauc": HIGHER, "mcc": HIGHER, "kappa": HIGHER,
+    "sacrebleu": HIGHER, "bleu": HIGHER, "chrf": HIGHER, "comet": HIGHER, "rouge": HIGHER, "meteor": HIGHER,
+    "cider": HIGHER, "spice": HIGHER, "wer": LOWER, "cer": LOWER, "ter": LOWER, "eer": LOWER, "fid": LOWER,
+    "lpips": LOWER, "psnr": HIGHER, "ssim": HIGHER, "sisdr": HIGHER, "sdr": HIGHER, "snr": HIGHER, "pesq": HIGHER,
+    "stoi": HIGHER, "ndcg": HIGHER, "mrr": HIGHER, "hits": HIGHER, "spearman": HIGHER, "spearmanr": HIGHER,
+    "pearson": HIGHER, "pearsonr": HIGHER, "r2": HIGHER, "em": HIGHER, "recall": HIGHER, "precision": HIGHER,
+    "success": HIGHER, "winrate": HIGHER, "epe": LOWER, "score": HIGHER,
+}  # fmt: skip
+# Further words that have a direction.
+UP = ("throughput", "top5", "acc5", "margin", "margins")
+DOWN = (*PERPLEXITIES, "error", "err", "mse", "rmse", "mae", "distance")
+DIGITS = re.compile(r"(?<=[a-z])(\d+|l|lsum)$")  # rouge2, rougeL, map50, ap75
+REWARDS = ("reward", "rewards", "rew", "return", "returns", "ret", "eprewmean", "eprew", "epret")
 ERRORS = ("error", "err")  # of classification only if a rate or the top-1 error; else who knows of what
 QUALIFIERS = ("step", "epoch", "avg", "mean", "total", "overall", "running", "smooth", "smoothed", "ema", "metrics",
               "iter", "iteration", "batch", "stats", "model", "curve", "scalars", "history", "main", "meter",
@@ -119,6 +137,32 @@ def guess(name: str) -> Guess | None:
         return None
     doubt = len(extra) + (named[0] in LESSER) + (quantity in ("error", "ppl"))
     return Guess(name, side, quantity, extra, doubt, any(w in SMOOTHED for w in parts))
+
+
+def better(name: str) -> str:
+    """ "higher" or "lower": by which values a column is better, as its name says; "" where it does not."""
+    found = guess(name)
+    if found is not None:
+        return HIGHER if found.quantity == "acc" else LOWER
+    parts = words(name)
+    if any(w in NEVER for w in parts):
+        return ""
+    if any(w in UP or w in REWARDS for w in parts):
+        return HIGHER
+    if score := score_in(name):
+        return SCORES[score]
+    return LOWER if any(w in (*DOWN, *QUANTITIES["loss"]) for w in parts) else ""
+
+
+def score_in(name: str) -> str:
+    """The first of ``SCORES`` that a name holds; empty where it holds none, or is made of one."""
+    if guess(name) is not None:
+        return ""
+    parts = words(name)
+    if any(w in NEVER for w in parts):
+        return ""
+    stems = {w if w in SCORES else DIGITS.sub("", w) for w in parts}
+    return next((score for score in SCORES if score in stems), "")
 
 
 def is_learning_rate(name: str) -> bool:

@@ -14,8 +14,8 @@ from runopsy.errors import BadOption
 from runopsy.model import Role, Track
 from runopsy.signals.curves import curves
 from runopsy.signals.metric import selected
-from runopsy.signals.names import SINGLES, guess, is_learning_rate, says_percent, words
-from runopsy.signals.scores import better, is_length, is_reward, players, reward_doubt
+from runopsy.signals.names import SINGLES, better, guess, is_learning_rate, says_percent, words
+from runopsy.signals.scores import is_length, is_reward, players, reward_doubt
 from runopsy.signals.units import ERRORS, PERCENT_FROM, doubted, scaled, value_range
 
 # Every role --map accepts, beside val.<set>/loss, val.<set>/acc and player/<name>.

@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from runopsy.signals.names import NEVER, PERPLEXITIES, QUALIFIERS, QUANTITIES, SIDES, guess, words
+from runopsy.signals.names import NEVER, QUALIFIERS, REWARDS, SCORES, SIDES, guess, score_in, words
 
-HIGHER, LOWER = "higher", "lower"
-# Scores by which a checkpoint is chosen, what people choose by first standing first; which values are better.
-SCORES: Mapping[str, str] = {
-    "fitness": HIGHER, "map": HIGHER, "ap": HIGHER, "pq": HIGHER, "miou": HIGHER, "iou": HIGHER, "jaccard": HIGHER,
-    "dice": HIGHER, "dsc": HIGHER, "f1": HIGHER, "fb1": HIGHER, "fscore": HIGHER, "auc": HIGHER, "auroc": HIGHER,
-    "rocauc": HIGHER, "aucpr": HIGHER, "auprc": HIGHER, "prauc": HIGHER, "mcc": HIGHER, "kappa": HIGHER,
-    "sacrebleu": HIGHER, "bleu": HIGHER, "chrf": HIGHER, "comet": HIGHER, "rouge": HIGHER, "meteor": HIGHER,
-    "cider": HIGHER, "spice": HIGHER, "wer": LOWER, "cer": LOWER, "ter": LOWER, "eer": LOWER, "fid": LOWER,
-    "lpips": LOWER, "psnr": HIGHER, "ssim": HIGHER, "sisdr": HIGHER, "sdr": HIGHER, "snr": HIGHER, "pesq": HIGHER,
-    "stoi": HIGHER, "ndcg": HIGHER, "mrr": HIGHER, "hits": HIGHER, "spearman": HIGHER, "spearmanr": HIGHER,
-    "pearson": HIGHER, "pearsonr": HIGHER, "r2": HIGHER, "em": HIGHER, "recall": HIGHER, "precision": HIGHER,
-    "success": HIGHER, "winrate": HIGHER, "epe": LOWER, "score": HIGHER,
-}  # fmt: skip
 BY_THEMSELVES = ("precision", "recall", "ap", "em", "comet", "success", "hits")  # a direction, but nobody's only choice
-# Further words that have a direction.
-UP = ("throughput", "top5", "acc5", "margin", "margins")
-DOWN = (*PERPLEXITIES, "error", "err", "mse", "rmse", "mae", "distance")
-DIGITS = re.compile(r"(?<=[a-z])(\d+|l|lsum)$")  # rouge2, rougeL, map50, ap75
 RANGE = re.compile(r"50\D+95")  # mAP50-95, mAP_0.5:0.95: over all thresholds, the stricter of the two
 
-REWARDS = ("reward", "rewards", "rew", "return", "returns", "ret", "eprewmean", "eprew", "epret")
 LENGTHS = ("len", "length", "lengths", "eplenmean", "eplen")
 EPISODES = ("ep", "episode", "episodic", "episodes", "completion", "completions", "completion_length")
 # What is made of rewards without being the return: spreads, pairs of a preference, models and losses of them.
@@ -41,32 +23,6 @@ PLAIN_RETURN = (*REWARDS, *QUALIFIERS, *EPISODES, "rollout", "charts", "average"
 DISCRIMINATOR = ("d", "disc", "dis", "discriminator", "netd", "errd", "discloss", "dloss", "lossd")
 GENERATOR = ("g", "gen", "generator", "netg", "errg", "aeloss", "gloss", "lossg")
 GAME = ("a", "b", "real", "fake", "gan", "l1", "vgg", "feat", "total", "adv", "err", "loss", "losses")
-
-
-def better(name: str) -> str:
-    """ "higher" or "lower": by which values a column is better, as its name says; "" where it does not."""
-    found = guess(name)
-    if found is not None:
-        return HIGHER if found.quantity == "acc" else LOWER
-    parts = words(name)
-    if any(w in NEVER for w in parts):
-        return ""
-    if any(w in UP or w in REWARDS for w in parts):
-        return HIGHER
-    if score := score_in(name):
-        return SCORES[score]
-    return LOWER if any(w in (*DOWN, *QUANTITIES["loss"]) for w in parts) else ""
-
-
-def score_in(name: str) -> str:
-    """The first of ``SCORES`` that a name holds; empty where it holds none, or is made of one."""
-    if guess(name) is not None:
-        return ""
-    parts = words(name)
-    if any(w in NEVER for w in parts):
-        return ""
-    stems = {w if w in SCORES else DIGITS.sub("", w) for w in parts}
-    return next((score for score in SCORES if score in stems), "")
 
 
 def preference(name: str) -> tuple[int, bool, int]:
