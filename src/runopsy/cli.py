@@ -19,7 +19,9 @@ from runopsy.options import (
     Config,
     Format,
     Formats,
+    Listing,
     Map,
+    Metric,
     NoColor,
     Output,
     Preset,
@@ -64,6 +66,7 @@ def analyze(
     output: Output = None,
     which: Which = None,
     map_: Map = None,
+    metric: Metric = None,
     x: Axes = None,
     config: Config = None,
     rules: Rules = None,
@@ -83,7 +86,7 @@ def analyze(
     gates = _gates(fail_on)
     if which == "all" and _is_file(output):
         raise BadOption("--run all writes to the screen", hint="redirect it, or name one run")
-    examined = list(_each(run, which, lambda log: _examined(log, map_, x, config, rules)))
+    examined = list(_each(run, which, lambda log: _examined(log, map_, metric, x, config, rules)))
     if _is_file(output):
         _wrote(save(examined[0], output, format), quiet)
     else:
@@ -163,6 +166,7 @@ def report(
     ] = None,
     suffix: Annotated[Suffix, typer.Option("--suffix", help="Format of these figures.")] = Suffix.pdf,
     map_: Map = None,
+    metric: Metric = None,
     x: Axes = None,
     config: Config = None,
     rules: Rules = None,
@@ -174,7 +178,7 @@ def report(
 
     if which == "all":
         raise BadOption("a report is of one run", hint="runopsy analyze --run all prints each in turn")
-    (autopsy,) = _each(run, which, lambda log: _examined(log, map_, x, config, rules))
+    (autopsy,) = _each(run, which, lambda log: _examined(log, map_, metric, x, config, rules))
     gpus = 1.0 if price is not None and gpus is None else gpus
     if figures is not None:
         _wrote(drawing.write(autopsy, figures, suffix.value), quiet)
@@ -185,15 +189,31 @@ def report(
 
 
 @app.command()
-def signals(run: RunPath, which: Which = None, map_: Map = None, no_color: NoColor = False) -> None:
+def signals(
+    run: RunPath,
+    format: Annotated[Listing | None, typer.Option("--format", "-f", help="text, or json for scripts.")] = None,
+    which: Which = None,
+    map_: Map = None,
+    metric: Metric = None,
+    config: Config = None,
+    no_color: NoColor = False,
+) -> None:
     """List what is in a log: every column, the role it plays, and why."""
     from runopsy.report.listing import listing
-    from runopsy.signals import assign
+    from runopsy.settings import load
+    from runopsy.signals import assign, in_unit, missing, with_sums
+
+    chosen = load(config)
 
     def listed(log: Run) -> str:
-        return listing(log, assign(log.tracks, _pairs(map_)), width=_width(), color=_colour(no_color))
+        log = with_sums(log)
+        roles = assign(log.tracks, {**chosen.roles, **_pairs(map_)}, metric or chosen.metric)
+        values = {role.track: in_unit(log.tracks[role.track].value, role) for role in roles}
+        return listing(log, roles, values, missing(roles), as_json=format is Listing.json, width=_width(),
+                       color=_colour(no_color))  # fmt: skip
 
-    _say("\n".join(_each(run, which, listed)))
+    texts = list(_each(run, which, listed))
+    _say(_joined(texts, which, Format.json if format is Listing.json else Format.text))
 
 
 @app.command("import")
@@ -206,15 +226,15 @@ def import_(
     quiet: Quiet = False,
 ) -> None:
     """Keep logs as run folders: every value, time and name; several go into DEST, each into a folder of its own."""
-    from runopsy.readers import candidates, runs
-    from runopsy.readers.archive import folder_name, keep
+    from runopsy.readers import run_selection, runs
+    from runopsy.readers.import_run import folder_name, keep
     from runopsy.report.progress import bar
 
     *sources, dest = paths
     if not sources:
         raise BadOption("import needs a log and a folder to write", hint="runopsy import SRC DEST")
-    found = [run for source in sources for run in candidates.chosen(runs(source), which, source)]
-    many = len(sources) > 1 or which == candidates.ALL
+    found = [run for source in sources for run in run_selection.chosen(runs(source), which, source)]
+    many = len(sources) > 1 or which == run_selection.ALL
     failed = 0
     with bar("importing", hidden=quiet) as progress:
         for done, candidate in enumerate(found, 1):
@@ -310,15 +330,15 @@ def _each(path: str, which: str | None, verb: Callable[[Run], T]) -> Iterator[T]
         UnreadableLog: there are several runs, now listed on stderr, and none was chosen; or none can be read.
         RunopsyError: as the verb says of the one run that is meant.
     """
-    from runopsy.readers import candidates, runs
+    from runopsy.readers import run_selection, runs
 
     found = runs(path)
     if which is None and len(found) > 1:
         from runopsy.report.listing import runs_table
 
-        typer.echo(runs_table(path, list(candidates.glances(found)), width=_width()), err=True, nl=False)
-    chosen = candidates.chosen(found, which, path)
-    if which != candidates.ALL:
+        typer.echo(runs_table(path, list(run_selection.glances(found)), width=_width()), err=True, nl=False)
+    chosen = run_selection.chosen(found, which, path)
+    if which != run_selection.ALL:
         yield from (verb(candidate.read()) for candidate in chosen)
         return
     done = 0
@@ -342,14 +362,15 @@ def _joined(texts: list[str], which: str | None, format: Format) -> str:
 
 
 def _examined(
-    run: Run, mapping: list[str] | None, x: Axis | None, config: Path | None, rules: Preset | None
+    run: Run, mapping: list[str] | None, metric: str | None, x: Axis | None, config: Path | None, rules: Preset | None
 ) -> Autopsy:
     from runopsy.autopsy import analyze as examine
     from runopsy.settings import load
 
     chosen = load(config)
     roles = {**chosen.roles, **_pairs(mapping)}
-    return examine(run, roles=roles, x=x.value if x else chosen.x, standards=_tuned(chosen, rules))
+    axis, score = x.value if x else chosen.x, metric or chosen.metric
+    return examine(run, roles=roles, x=axis, metric=score, standards=_tuned(chosen, rules))
 
 
 def _tuned(chosen: Settings, rules: Preset | None) -> Standards:

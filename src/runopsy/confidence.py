@@ -20,7 +20,6 @@ from runopsy import phases, verdicts
 from runopsy.facts import Case, Curve, Facts
 from runopsy.facts.table import concluded
 from runopsy.model import (
-    JUDGED,
     Event,
     Phase,
     Position,
@@ -84,7 +83,7 @@ def ask(case: Case, events: Sequence[Event], standards: Standards) -> Committee:
 def _asked_again(case: Case, limits: Limits, draw: np.random.Generator) -> Facts:
     """The facts with other limits, of curves that differ by their own noise."""
     curves = {name: _other_curve(curve, draw) for name, curve in case.facts.curves.items()}
-    judged = {name: case.signals[name] for name in JUDGED if name in case.signals}
+    judged = {name: case.signals[name] for name in case.facts.curves if name in case.signals}
     return concluded(curves, judged, case.spikes, case.run.marks, (case.first, case.last), limits)
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from patience import HANGS, quick
 from runopsy.errors import UnreadableLog
-from runopsy.readers import database, read
+from runopsy.readers import read
+from runopsy.readers.formats import database
 from runopsy.readers.source import Source
 from trackerfiles import MLFLOW_SCHEMA, mlflow_database, trackio
 

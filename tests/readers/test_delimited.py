@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runopsy.errors import UnreadableLog
-from runopsy.readers.delimited import recognises
-from runopsy.readers.layout import UNIT, layout, split
+from runopsy.readers.dialect import UNIT, layout, split
+from runopsy.readers.formats.delimited import recognises
 from runopsy.readers.source import Source
 
 
@@ -139,7 +139,7 @@ def test_blanks_around_cells_and_names_are_off(read_text):
 @pytest.mark.parametrize("last", ["3,1e-0", "3,1e-05", '3,"1', "3", "3,"])
 def test_of_a_last_line_without_an_end_the_last_cell_is_left_out(tmp_path, last):
     source = Source.from_bytes("log", f"step,loss\n1,0.5\n2,0.25\n{last}".encode())
-    from runopsy.readers.delimited import read
+    from runopsy.readers.formats.delimited import read
 
     run = read(source)
     assert run.tracks["loss"].value.tolist() == [0.5, 0.25]
@@ -147,7 +147,7 @@ def test_of_a_last_line_without_an_end_the_last_cell_is_left_out(tmp_path, last)
 
 
 def test_a_torn_line_between_blanks_loses_its_last_cell_only():
-    from runopsy.readers.delimited import read
+    from runopsy.readers.formats.delimited import read
 
     run = read(Source.from_bytes("log", b"step loss acc\n1 0.5 0.1\n2 0.25 0.2\n3 0.125 0."))
     assert run.tracks["loss"].value.tolist() == [0.5, 0.25, 0.125]

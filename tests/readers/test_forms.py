@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from runopsy.model import Run, Track
 from runopsy.readers import _read_source
 from runopsy.readers.axes import AXES, plain
-from runopsy.readers.cells import is_number
-from runopsy.readers.frames import LONG_NAMES, LONG_VALUES, SIDE_NAMES
-from runopsy.readers.several import RUN_NAMES
+from runopsy.readers.multi_run_tables import RUN_NAMES
+from runopsy.readers.numeric_text import is_number
 from runopsy.readers.source import Source
+from runopsy.readers.table_to_run import LONG_NAMES, LONG_VALUES, SIDE_NAMES
 
 Table = Mapping[str, list[float | None]]  # a column of steps, and metrics with gaps
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runopsy.errors import UnreadableLog
-from runopsy.readers import read, runs, wandb_offline
+from runopsy.readers import read, runs
+from runopsy.readers.formats import wandb_offline
 from runopsy.readers.source import Source
 from trackerfiles import (
     WANDB_BLOCK,

@@ -12,7 +12,7 @@ from runopsy.facts.curve import Curve, curve_of
 from runopsy.facts.fact import Fact
 from runopsy.facts.late import LateGain, Peak
 from runopsy.facts.spikes import Spike
-from runopsy.model import JUDGED, Mark, Position, Signal
+from runopsy.model import Mark, Position, Signal
 from runopsy.thresholds import DEFAULTS, Limits
 
 __all__ = ["Fact", "Facts", "facts_of"]
@@ -73,11 +73,10 @@ def facts_of(
     marks: Sequence[Mark] = (),
     limits: Limits = DEFAULTS,
 ) -> Facts:
-    """The facts of a run's judged signals. At least one of them must have a value, finite or not."""
-    judged = {name: signals[name] for name in JUDGED if name in signals}
-    first, _ = extent = _extent(judged)
-    curves = {n: c for n, s in judged.items() if (c := curve_of(s, first, spikes)) is not None}
-    return concluded(curves, judged, spikes, marks, extent, limits)
+    """The facts of a run's judged signals, or of what it shows instead. One of them must have a value, finite or not."""
+    first, _ = extent = _extent(signals)
+    curves = {n: c for n, s in signals.items() if (c := curve_of(s, first, spikes)) is not None}
+    return concluded(curves, signals, spikes, marks, extent, limits)
 
 
 def concluded(

@@ -15,7 +15,8 @@ from typing import Protocol
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
-from runopsy.readers import (
+from runopsy.readers.folders import search
+from runopsy.readers.formats import (
     aim,
     clearml,
     columnar,
@@ -37,8 +38,7 @@ from runopsy.readers import (
     wandb_export,
     wandb_offline,
 )
-from runopsy.readers.candidates import Candidate, Found, as_candidates, choose
-from runopsy.readers.folders import search
+from runopsy.readers.run_selection import Candidate, Found, as_candidates, choose
 from runopsy.readers.source import Source
 from runopsy.store import is_run_folder, read_run
 

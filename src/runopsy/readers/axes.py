@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from runopsy.readers.attempts import DISORDER
-from runopsy.readers.cells import MOSTLY, seconds_in
-from runopsy.readers.several import is_counter, told_apart_by
+from runopsy.readers.multi_run_tables import is_counter, told_apart_by
+from runopsy.readers.numeric_text import MOSTLY, seconds_in
+from runopsy.readers.resume_detection import DISORDER
 from runopsy.signals.names import guess
 
 if TYPE_CHECKING:
     import polars as pl
 
     from runopsy.model import Counts, Values
-    from runopsy.readers.cells import Numbers, Table
+    from runopsy.readers.numeric_text import Numbers, Table
 
 # Names of axis columns after ``plain``, best first; an axis named earlier is preferred.
 AXES: tuple[tuple[str, tuple[str, ...]], ...] = (

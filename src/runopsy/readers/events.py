@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from runopsy.readers.protobuf import BYTES, FIXED32, FIXED64, VARINT, Field, NotOnTheWire, fields, varint
 from runopsy.readers.scalars import NONE, Scalars, concatenated
 from runopsy.readers.tfrecords import blocks, columns, first
-from runopsy.readers.wire import BYTES, FIXED32, FIXED64, VARINT, Field, NotOnTheWire, fields, varint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
-from runopsy.readers.candidates import Candidate, Found, named
-from runopsy.readers.cells import listed
+from runopsy.readers.numeric_text import listed
+from runopsy.readers.run_selection import Candidate, Found, named
 
 DEPTH = 5  # folders below the one given: project/runs/detect/train/exp/results.csv
 MOST = 20_000  # entries looked at: a home directory given by mistake has an end

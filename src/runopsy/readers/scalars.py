@@ -15,11 +15,11 @@ import numpy as np
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run, Track
-from runopsy.readers.attempts import common_sessions, restarts, sessions
 from runopsy.readers.axes import rises, since_start
-from runopsy.readers.cells import listed
-from runopsy.readers.frames import tidy_names
-from runopsy.readers.several import is_counter, laps
+from runopsy.readers.multi_run_tables import is_counter, laps
+from runopsy.readers.numeric_text import listed
+from runopsy.readers.resume_detection import common_sessions, restarts, sessions
+from runopsy.readers.table_to_run import tidy_names
 from runopsy.signals.names import guess
 
 if TYPE_CHECKING:

@@ -1,0 +1,193 @@
+"""CSV, TSV and their cousins: commas, tabs, semicolons, bars or blanks between the cells."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from runopsy.errors import UnreadableLog
+from runopsy.readers.dialect import UNIT, Layout, is_remark, layout, split
+from runopsy.readers.numeric_text import is_number
+from runopsy.readers.run_selection import Found
+from runopsy.readers.source import Source
+from runopsy.readers.table_to_run import to_run
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_layout = lru_cache(maxsize=1)(layout)  # it is asked for twice: to recognise a table, and to read it
+MOST = 0.5  # share of rows with more cells than the header, beyond which the separator or a decimal comma is to blame
+AGAIN = 0.5  # share of a line's cells that are known names, and none a number, for it to be another header
+
+
+class Block(NamedTuple):
+    """Rows under one header."""
+
+    names: tuple[str, ...]
+    lines: list[str]
+
+
+def recognises(source: Source) -> bool:
+    """Text whose first lines fall into the same cells, at least one column of them numbers, with a header or not."""
+    return not source.is_binary and _layout(tuple(source.first_lines())) is not None
+
+
+def read(source: Source) -> Found:
+    import polars as pl  # half a second: only who reads a table pays
+
+    found = _layout(tuple(source.first_lines()))
+    assert found is not None  # as it was recognised
+    separator, names, notes = found.separator, found.names, list[str]()
+    plain = _plain(source, found)
+    if plain is not None:
+        return to_run(plain, names, source, notes)
+    text = source.text()
+    lines = [line for line in text.split("\n") if line.strip()][found.above :]
+    lines = [line for line in lines if not is_remark(line)]
+    if lines and not text.endswith("\n"):
+        lines = _without_torn_cell(lines, separator, notes)
+    if not lines:
+        raise UnreadableLog(f"{source.name} has a header and no rows", hint="the training has logged nothing yet")
+    if found.preface:
+        notes.append(f"{found.preface} lines of text above the header were left out")
+    if not names:
+        names = tuple(f"column_{i + 1}" for i in range(found.width))
+        notes.append("the file has no header: columns are named column_1, column_2, …; say what they are with --map")
+    blocks = [block for block in _blocks(names, lines, separator, notes) if block.lines]
+    if not blocks:
+        raise UnreadableLog(f"{source.name} has headers and no rows", hint="the training has logged nothing yet")
+    even = [_even(block, separator, source.name, notes) for block in blocks]
+    frame = pl.concat([_parsed(block) for block in even], how="diagonal")
+    return to_run(frame, [key.partition(UNIT)[0] for key in frame.columns], source, notes)
+
+
+def _plain(source: Source, found: Layout) -> pl.DataFrame | None:
+    """The table, by polars alone, where it is nothing but numbers in even rows under one header; None otherwise.
+
+    Most logs are that, and large ones read many times as fast so. What is odd in any way is looked at line
+    by line instead: quotes, remarks, words for nothing, repeated headers, rows that are too short or too long.
+    """
+    import polars as pl
+
+    data = source.data()
+    is_simple = found.names and not found.preface and found.above == 1 and found.separator not in (" ", UNIT)
+    if not is_simple or source.encoding != "utf-8-sig" or not data.endswith(b"\n"):
+        return None
+    try:
+        frame = pl.read_csv(
+            data,
+            separator=found.separator,
+            has_header=False,
+            skip_rows=1,
+            quote_char=None,
+            schema={str(i): pl.Float64 for i in range(found.width)},
+        )
+    except pl.exceptions.PolarsError:  # a cell that is no number, a row that is too long
+        return None
+    if not frame.height or not frame.to_series(-1).null_count():
+        return frame if frame.height else None
+    lines = data.count(b"\n") - 1  # rows that are too short lack their last cell
+    cells = data.count(found.separator.encode()) + lines + 1
+    return frame if lines == frame.height and cells == (lines + 1) * found.width else None
+
+
+def _without_torn_cell(lines: list[str], separator: str, notes: list[str]) -> list[str]:
+    """Without the last cell of a last line that has no end: 1e-05 that was cut after its 1 would read as 1."""
+    notes.append("the last line has no end (still being written, or cut by a kill): its last cell was left out")
+    *whole, last = lines
+    if '"' in last or separator not in last.strip():
+        return whole
+    rest = " ".join([*last.split()[:-1], "-"]) if separator == " " else last.rpartition(separator)[0] + separator
+    return [*whole, rest]
+
+
+def _blocks(names: tuple[str, ...], lines: Sequence[str], separator: str, notes: list[str]) -> list[Block]:
+    """The rows under each header: a script that appends to its log writes a header again, or a new one."""
+    blocks = [Block(names, [])]
+    known = {name.strip() for name in names} - {""}
+    again = 0
+    for line in lines:
+        first = line.partition(separator)[0].strip(' "')
+        if first in known and (header := _header(line, known, separator)):
+            again += 1
+            if header != blocks[-1].names:
+                known |= {name.strip() for name in header} - {""}
+                blocks.append(Block(header, []))
+        else:
+            blocks[-1].lines.append(line)
+    if len(blocks) > 1:
+        notes.append(f"the header changes {len(blocks) - 1} times: columns are matched by their names")
+    elif again:
+        notes.append(f"the header occurs {again} more times, as where a script appends to its log")
+    return blocks
+
+
+def _header(line: str, known: set[str], separator: str) -> tuple[str, ...]:
+    """The names in a line further down, if it is a header."""
+    cells = next(split([line], separator))[0]
+    named = sum(cell.strip() in known for cell in cells)
+    return tuple(cells) if named >= AGAIN * len(cells) and not any(map(is_number, cells)) else ()
+
+
+def _even(block: Block, separator: str, name: str, notes: list[str]) -> Block:
+    """The rows with ``UNIT`` between their cells, none of them wider than the header.
+
+    Raises:
+        UnreadableLog: most rows are wider.
+    """
+    width = len(block.names)
+    kept: list[str] = []
+    narrow = wide = 0
+    for line in _unquoted(block.lines, separator):
+        cells = line.count(UNIT) + 1
+        if cells > width:
+            line = line.rstrip(UNIT)  # noqa: PLW2901  # empty cells at the end are no data
+            wide += line.count(UNIT) >= width
+        narrow += cells < width
+        if line.count(UNIT) < width:
+            kept.append(line + UNIT * (width - 1 - line.count(UNIT)))
+    if wide > MOST * len(block.lines):
+        raise UnreadableLog(
+            f"{name} has {width} names in its header and more cells than that in most rows",
+            hint="a decimal comma between commas reads so; export with points, or with semicolons between the cells",
+        )
+    if wide:
+        notes.append(f"{wide} rows have more cells than the header and were left out")
+    if narrow:
+        notes.append(f"{narrow} rows have fewer cells than the header: what they lack counts as empty")
+    return Block(block.names, kept)
+
+
+def _unquoted(lines: Sequence[str], separator: str) -> list[str]:
+    """The rows with ``UNIT`` between their cells."""
+    if separator == UNIT:
+        return list(lines)
+    if separator == " ":
+        return [UNIT.join(line.split()) for line in lines]
+    if not any('"' in line for line in lines):  # nearly always, and many times as fast
+        return [line.replace(separator, UNIT) for line in lines]
+    return [
+        UNIT.join(" ".join(cell.split(UNIT)).replace("\n", " ") for cell in cells)
+        for cells, _ in split(lines, separator)
+    ]
+
+
+def _parsed(block: Block) -> pl.DataFrame:
+    """Text in every cell; columns are called by their name, ``UNIT`` and how often it occurred before."""
+    import polars as pl
+
+    count: Counter[str] = Counter()
+    keys = []
+    for name in block.names:
+        keys.append(f"{name}{UNIT}{count[name]}")
+        count[name] += 1
+    return pl.read_csv(
+        io.BytesIO("".join(f"{line}\n" for line in block.lines).encode()),
+        separator=UNIT,
+        quote_char=None,
+        has_header=False,
+        schema=dict.fromkeys(keys, pl.String),
+    )

@@ -1,0 +1,156 @@
+"""JSON documents: tables somewhere inside an object or list, of rows or of columns; several are several runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from runopsy.errors import UnreadableLog
+from runopsy.model import Run
+from runopsy.readers.axes import COUNTING, plain
+from runopsy.readers.formats.jsonlines import DEEPEST, MOSTLY, rows_to_run
+from runopsy.readers.numeric_text import listed
+from runopsy.readers.run_selection import Candidate, Found, named
+from runopsy.readers.source import Source
+from runopsy.signals.names import SIDES, guess
+
+BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?\s*[\[{]\s*[\[{\"\]}]")
+METRIC = re.compile(rb"(?i)\"[^\"\n]{0,80}(?:loss|acc|error|ppl|perplexity|reward|return|mse|nll)[^\"\n]{0,80}\"\s*:")
+NEARLY = 0.9  # of the longest list: a shorter one beside it lacks its end; still shorter, it was filled less often
+MOST = 1000  # tables in one document
+
+
+class Table(NamedTuple):
+    """Rows of one table, and where in the document it lies."""
+
+    where: tuple[str, ...]
+    rows: list[dict[str, Any]]
+    notes: tuple[str, ...] = ()
+
+
+def recognises(source: Source) -> bool:
+    """A document that names a metric somewhere at its beginning; JSON lines have been asked for before."""
+    return not source.is_binary and bool(BEGINS.match(source.head)) and METRIC.search(source.head) is not None
+
+
+def read(source: Source) -> Found:
+    """The table of the document, or the runs, where there are several tables.
+
+    Raises:
+        UnreadableLog: it is cut short, or has no table with a metric in it.
+    """
+    tables = find(parse(source))
+    if not tables:
+        raise UnreadableLog(
+            f"{source.name} is JSON without a curve in it",
+            hint="runopsy reads lists of objects and objects of lists, wherever they lie in the document",
+        )
+    if len(tables) == 1:
+        return rows_to_run(tables[0].rows, source, list(tables[0].notes))
+    return tuple(run for table in tables for run in _one_of_several(table, source))
+
+
+def parse(source: Source) -> Any:
+    """The document; bare NaN and Infinity are read as loggers write them.
+
+    Raises:
+        UnreadableLog: it is none.
+    """
+    try:
+        return json.loads(source.text())
+    except (ValueError, RecursionError) as cause:
+        raise UnreadableLog(
+            f"{source.name} is damaged JSON: {str(cause)[:80]}",
+            hint="it was cut short or is still being written; copy or export it again",
+        ) from cause
+
+
+def find(document: Any) -> list[Table]:
+    """Every table in a document that has a metric in it; of rows that are all alike, or of lists beside each other."""
+    found = []
+    for table in _tables(document, ()):
+        if any(guess(name) is not None for row in table.rows for name in row):
+            found.append(table)
+        if len(found) == MOST:
+            break
+    return found
+
+
+def _one_of_several(table: Table, source: Source) -> list[Candidate]:
+    name = "/".join(table.where) or source.id
+
+    def load() -> Found:
+        found = rows_to_run(table.rows, source, list(table.notes))
+        return named(found, name, source.name) if isinstance(found, Run) else found
+
+    return [Candidate(name, load)]
+
+
+def _tables(node: Any, where: tuple[str, ...]) -> Iterator[Table]:
+    if len(where) > DEEPEST:
+        return
+    if isinstance(node, dict):
+        columns = dict(_columns(node))
+        if _is_table(columns):
+            yield _from_columns(columns, where)
+            node = {key: value for key, value in node.items() if key not in {c.partition("/")[0] for c in columns}}
+        for key, value in node.items():
+            yield from _tables(value, (*where, str(key)))
+    elif isinstance(node, list):
+        objects = [item for item in node if isinstance(item, dict)]
+        if not objects or len(objects) < MOSTLY * len(node):
+            return
+        if any(_holds_a_table(item) for item in objects):
+            for number, item in enumerate(objects, 1):
+                yield from _tables(item, (*where, _name(item, number)))
+        else:
+            yield Table(where, objects)
+
+
+def _columns(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, list[Any]]]:
+    """The lists of numbers in an object; those of ``train`` and ``val`` inside it belong to it, under both names."""
+    for key, value in node.items():
+        if isinstance(value, list) and value and all(v is None or isinstance(v, (int, float, str)) for v in value):
+            if any(isinstance(v, (int, float)) for v in value):
+                yield f"{prefix}{key}", value
+        elif isinstance(value, dict) and not prefix and any(plain(key) in known for known in SIDES.values()):
+            yield from _columns(value, f"{key}/")
+
+
+def _is_table(columns: Mapping[str, list[Any]]) -> bool:
+    """Whether lists beside each other are columns, rather than the settings of an optimizer."""
+    lengths = [len(values) for values in columns.values()]
+    metric = any(guess(name) is not None for name in columns)
+    return metric and (max(lengths) > 1 or any(plain(name) in COUNTING for name in columns))
+
+
+def _holds_a_table(item: Mapping[str, Any]) -> bool:
+    inner = [value for value in item.values() if isinstance(value, (list, dict))]
+    return _is_table(dict(_columns(item))) or any(True for value in inner for _ in _tables(value, ("",)))
+
+
+def _name(item: Mapping[str, Any], number: int) -> str:
+    """What a run in a list is called: its name, else its settings, else its number."""
+    for key in ("name", "run", "run_name", "id", "run_id"):
+        if isinstance(item.get(key), (str, int)):
+            return str(item[key])[:60]
+    said = [f"{k}={v}" for k, v in item.items() if isinstance(v, (str, int, float)) and len(str(v)) < 20][:3]
+    return f"{number} {' '.join(said)}".strip()
+
+
+def _from_columns(columns: Mapping[str, list[Any]], where: tuple[str, ...]) -> Table:
+    """Rows of lists that may differ in length."""
+    longest = max(len(values) for values in columns.values())
+    rows: list[dict[str, Any]] = [{} for _ in range(longest)]
+    spread = []
+    for name, values in columns.items():
+        short = len(values) < NEARLY * longest
+        if short and len(values) > 1:
+            spread.append(name)
+        for i, value in enumerate(values):
+            at = round((i + 1) * longest / len(values)) - 1 if short else i
+            rows[at][name] = value
+    notes = [f"shorter than the other lists, and taken as spread evenly over them: {listed(spread)}"] if spread else []
+    return Table(where, rows, tuple(notes))
