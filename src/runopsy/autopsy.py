@@ -12,6 +12,7 @@ from runopsy import confidence, phases, readers, verdicts
 from runopsy.errors import CannotJudge, NotChecked
 from runopsy.facts import Case, Facts, facts_of
 from runopsy.facts.case import Rule
+from runopsy.facts.schedule import jumps
 from runopsy.facts.spikes import spikes_of
 from runopsy.model import (
     JUDGED,
@@ -116,11 +117,14 @@ def _case(
     about = _require_something(run, assigned, signals)
     loss, limits = judged.get("train/loss"), standards.limits
     spikes = () if loss is None else spikes_of(loss, limits)
-    facts = facts_of(about, spikes, run.marks, limits)
+    changes = [at for at, _, _ in jumps(signals["lr"])] if "lr" in signals else []
+    facts = facts_of(about, spikes, run.marks, changes, limits)
     watched = {**judged, **{name: signals[name] for name in inside(signals)}}
     spans = [(s.start, s.end) for s in spikes]
     segments = _cut(watched, facts.first, spans, signals.get("lr"))
-    return Case(run, signals, segments, facts, spikes, facts.first, facts.last, resumes, limits=limits)
+    return Case(
+        run, signals, segments, facts, spikes, facts.first, facts.last, resumes, tuple(changes), limits=limits
+    )
 
 
 def _concluded(

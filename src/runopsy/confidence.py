@@ -84,7 +84,7 @@ def _asked_again(case: Case, limits: Limits, draw: np.random.Generator) -> Facts
     """The facts with other limits, of curves that differ by their own noise."""
     curves = {name: _other_curve(curve, draw) for name, curve in case.facts.curves.items()}
     judged = {name: case.signals[name] for name in case.facts.curves if name in case.signals}
-    return concluded(curves, judged, case.spikes, case.run.marks, (case.first, case.last), limits)
+    return concluded(curves, judged, case.spikes, case.run.marks, case.changes, (case.first, case.last), limits)
 
 
 def _other_curve(curve: Curve, draw: np.random.Generator) -> Curve:

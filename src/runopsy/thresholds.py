@@ -62,7 +62,7 @@ class Limits:
         "A run that ends above it fits its data; below, something is left to learn.",
     )  # fmt: skip
     fell_far: float = threshold(
-        0.5, "share of the first loss", 0.01, 0.99,
+        0.7, "share of the first loss", 0.01, 0.99,
         "Where no accuracy was logged, a training loss that ends below it counts as fitted.",
     )  # fmt: skip
     # --- validation
@@ -84,7 +84,7 @@ class Limits:
         "The last part is held against the part before it to tell whether a curve still improves.",
     )  # fmt: skip
     improving: float = threshold(
-        0.02, "share of the curve's own way", 0.001, 0.5,
+        0.03, "share of the curve's own way", 0.001, 0.5,
         "A curve that gained less over the last part has stopped improving.", DEFINITIONS,
     )  # fmt: skip
     fewest_rows: float = threshold(

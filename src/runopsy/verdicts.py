@@ -27,15 +27,6 @@ class Row:
         return self.why if isinstance(self.why, str) else self.why(facts)
 
 
-def _kept_on(f: Facts) -> bool:
-    """Training is fitted, far ahead of validation, or went on getting better after validation was best."""
-    if f.fits or f.gap or f.training_improves:
-        return True
-    at = f.better_loss.at if f.better_loss else f.better_accuracy.at
-    loss = f.curves.get("train/loss")
-    return loss is not None and at is not None and loss.at(at) - loss.ends >= 0.02 * abs(loss.begins - loss.best)
-
-
 def _better(f: Facts) -> str:
     said = []
     if f.better_loss:
@@ -62,12 +53,28 @@ def _memorized(f: Facts) -> str:
     return "training is fitted, and validation never left chance by the last step"
 
 
+def _reward(f: Facts) -> str:
+    """The reward's own report: where it began, its best, its end."""
+    reward = f.curves["reward"]
+    name = reward.signal.source
+    went = f"{name} went from {reward.begins:.4g} to {reward.ends:.4g} (best {reward.best:.4g})"
+    said = "is flat"
+    if f.reward_collapsed:
+        said = "has collapsed"
+    elif reward.moves:
+        said = "rises" if reward.moves[-1].change > 0 else "falls"
+    return f"reinforcement learning: {went} and {said} at the end; no loss here is one to fit"
+
+
 def _undertrained(f: Facts) -> str:
     return "validation was still improving at the end"
 
 
 VERDICTS: tuple[Row, ...] = (
     Row("diverged", lambda f: f"{f.broken.curve} is not a number from here to the end", lambda f: bool(f.broken)),
+    Row("inconclusive", _reward, lambda f: "reward" in f.curves),
+    Row("inconclusive", "these are the losses of players in an adversarial game: none of them is to be fitted", lambda f: f.players),
+    Row("inconclusive", "scores alone: without a loss or an accuracy no fit can be judged", lambda f: not f.judged),
     Row("inconclusive", "too few rows to tell a shape", lambda f: f.rows < 3),
     Row(
         "unstable",
@@ -84,11 +91,12 @@ VERDICTS: tuple[Row, ...] = (
     Row("inconclusive", "the training loss is exactly 0 in all rows", lambda f: not f.moved and f.start.loss == 0),
     Row("underfit", _never_moved, lambda f: not f.moved and not f.start.trained),
     Row("inconclusive", "no validation was logged: whether it generalises cannot be said", lambda f: not f.has_validation),
+    Row("inconclusive", "no training curve was logged: whether training fits cannot be said", lambda f: not f.has_training),
     Row("double_descent", "validation fell, rose, and fell again", lambda f: f.peak is not None and bool(f.left_chance)),
     Row("memorized", _memorized, lambda f: bool(f.fits and f.gap and not f.left_chance)),
     Row(
         "overfit", _better,
-        lambda f: _kept_on(f) and bool(f.better_accuracy or (f.better_loss and not f.accuracy_rose_since)),
+        lambda f: bool(f.turn) and bool(f.better_accuracy or (f.better_loss and not f.accuracy_rose_since)),
     ),
     Row("memorized", _memorized, lambda f: bool(f.fits and f.gap and not f.generalised)),
     Row("overfit", "training is fitted, and validation stands far behind it", lambda f: bool(f.fits and f.gap)),

@@ -24,6 +24,7 @@ class Case:
     first: Position
     last: Position
     resumes: tuple[Position, ...] = ()
+    changes: tuple[Position, ...] = ()  # where the learning rate jumps
     events: tuple[Event, ...] = ()  # what the rules before this one have found
     limits: Limits = DEFAULTS
 

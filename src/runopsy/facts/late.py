@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ Curves = Mapping[str, Curve]
 OF_FOUR = 3  # of four rows in a row that must be fitted: one dip of a row undoes nothing
 EVALUATIONS = 100  # rows: in a log so short each is a mean over an epoch or a set, and one that is fitted is fitted
 EARLY = 0.2  # of all that validation accuracy ever gains: less by the time of fitting is not following
+FLANK_POINTS = 3  # on either side of a peak: fewer evaluations are no descent
 FLANK = 0.35  # in log elapsed steps on either side of a peak, a factor of 1.4: narrower is a wobble or a spike
 
 
@@ -106,23 +107,30 @@ def late_gain(curves: Curves, first: Position, limits: Limits) -> LateGain | Non
     return LateGain(fitted, before, best, acc.ends, onset, half, complete, delay, kept)
 
 
-def second_descent(curves: Curves, start: Start, left: Fact, limits: Limits) -> Peak | None:
-    """The most prominent peak of the validation loss between two descents; where it has none, of the error."""
+def second_descent(
+    curves: Curves, start: Start, left: Fact, changes: Sequence[Position], limits: Limits
+) -> Peak | None:
+    """The most prominent peak of the validation loss between two descents; where it has none, of the error.
+
+    A peak between whose feet the learning rate jumps is the schedule's.
+    """
     if not left:
         return None
     loss, acc = curves.get("val/loss"), curves.get("val/acc")
     if loss is not None:
         begins = max(loss.begins, loss.begins if start.loss is None else start.loss)
-        found = _peak(loss, loss.fit, begins, 0.0, limits)
+        found = _peak(loss, loss.fit, begins, 0.0, changes, limits)
         if found is not None:
             return found
     if acc is not None:
         begins = 1 - (acc.begins if start.accuracy is None else start.accuracy)
-        return _peak(acc, 1 - acc.fit, begins, limits.visible_accuracy, limits)
+        return _peak(acc, 1 - acc.fit, begins, limits.visible_accuracy, changes, limits)
     return None
 
 
-def _peak(curve: Curve, falling: Values, begins: float, least: float, limits: Limits) -> Peak | None:
+def _peak(
+    curve: Curve, falling: Values, begins: float, least: float, changes: Sequence[Position], limits: Limits
+) -> Peak | None:
     m = len(falling)
     if m < 3:
         return None
@@ -135,6 +143,10 @@ def _peak(curve: Curve, falling: Values, begins: float, least: float, limits: Li
         needed = max(limits.peak * falling[top], limits.peak_range * reach, least)
         fell = max(begins, float(falling[: before + 1].max())) - falling[before]
         late = before == 0 and begins <= falling[0]
+        if min(top - before, after - top) < FLANK_POINTS:
+            continue
+        if any(curve.step[before] <= at <= curve.step[after] for at in changes):
+            continue
         flanks = np.log(elapsed[top] / elapsed[before]), np.log(elapsed[after] / elapsed[top])
         if height < needed or fell < needed or late or min(flanks) < FLANK or (best and height <= best[0]):
             continue

@@ -147,14 +147,15 @@ def left_chance(curves: Curves, start: Start, limits: Limits) -> Fact:
     """Validation ever left its start: by accuracy where there is one, else by loss."""
     acc, loss = curves.get("val/acc"), curves.get("val/loss")
     fell, way = _descent(curves, start)
-    by_loss = fell >= limits.descent * max(way, 1e-12) and fell > 0
+    by_loss = fell > 0 and fell >= max(limits.descent * way, limits.moved * abs(start.loss or 0.0))
     if acc is None:
         if loss is None:
             return UNASKED
         return Fact(by_loss, fell, limits.descent * way, at=loss.best_at, curve=loss.name)
     gain = acc.best - (start.accuracy if start.accuracy is not None else acc.begins)
     began_late = loss is not None and start.loss is not None and acc.begins >= limits.half_way and by_loss
-    began_late = began_late and loss is not None and (start.loss or 0.0) - loss.begins >= limits.descent * way
+    began_late = began_late and not acc.flat
+    began_late = began_late and loss is not None and (start.loss or 0.0) - loss.begins >= limits.descent * (start.loss or 0.0)
     holds = start.trained or began_late or (gain >= limits.left_chance and not acc.flat)
     return Fact(holds, gain, limits.left_chance, gain / max(acc.noise, 1e-300), acc.best_at, acc.name)
 
@@ -210,14 +211,17 @@ def better_accuracy(curves: Curves, start: Start, left: Fact, limits: Limits) ->
     return Fact(bool(holds), fall, limits.visible_accuracy, sure, acc.best_at, acc.name)
 
 
-def turn(curves: Curves, loss: Fact, accuracy: Fact) -> Fact:
-    """Validation got worse for good while training went on getting better; told by the loss, else by the accuracy."""
+def turn(curves: Curves, loss: Fact, accuracy: Fact, fits: Fact, gap: Fact, improves: Fact) -> Fact:
+    """Validation got worse for good while training was fitted, ran ahead or went on getting better.
+
+    It is told by the loss, where the loss says so, else by the accuracy.
+    """
     better = loss or accuracy
     train = curves.get("train/loss") or curves.get("train/acc")
     if not better or train is None or better.at is None:
         return UNASKED
-    went_on = train.sign * (train.ends - train.at(better.at))
-    return better if went_on >= WENT_ON * abs(train.best - train.begins) else UNASKED
+    went_on = train.sign * (train.ends - train.at(better.at)) >= WENT_ON * abs(train.best - train.begins)
+    return better if fits or gap or improves or went_on else UNASKED
 
 
 def accuracy_rose_since(curves: Curves, better: Fact, limits: Limits) -> Fact:

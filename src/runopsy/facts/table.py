@@ -12,7 +12,7 @@ from runopsy.facts.curve import Curve, curve_of
 from runopsy.facts.fact import Fact
 from runopsy.facts.late import LateGain, Peak
 from runopsy.facts.spikes import Spike
-from runopsy.model import Mark, Position, Signal
+from runopsy.model import JUDGED, Mark, Position, Signal
 from runopsy.thresholds import DEFAULTS, Limits
 
 __all__ = ["Fact", "Facts", "facts_of"]
@@ -59,8 +59,36 @@ class Facts:
         return any(name.startswith("val/") for name in self.curves)
 
     @property
+    def memorizes(self) -> bool:
+        """Whether anything says that training ran ahead of validation at some time."""
+        ran_ahead = self.gap or self.turn or self.better_loss or self.better_accuracy or self.never_follows
+        return bool(ran_ahead) or self.late_gain is not None or self.peak is not None
+
+    @property
     def late_gain_kept(self) -> bool:
         return self.late_gain is not None and self.late_gain.kept
+
+    @property
+    def has_training(self) -> bool:
+        return any(name.startswith("train/") for name in self.curves)
+
+    @property
+    def judged(self) -> bool:
+        return any(name in JUDGED for name in self.curves)
+
+    @property
+    def players(self) -> bool:
+        return any(name.startswith("player/") for name in self.curves)
+
+    @property
+    def reward_collapsed(self) -> bool:
+        """The reward had risen, and most of that is lost at the end."""
+        reward = self.curves.get("reward")
+        if reward is None or reward.flat or reward.fit[-1] >= reward.best:
+            return False
+        gained = reward.best - reward.begins
+        fell = reward.best - reward.ends
+        return gained > 0 and fell >= 0.9 * gained and fell >= 3 * learning.noise_at(reward, reward.best)
 
     @property
     def has_accuracy(self) -> bool:
@@ -71,12 +99,13 @@ def facts_of(
     signals: Mapping[str, Signal],
     spikes: Sequence[Spike] = (),
     marks: Sequence[Mark] = (),
+    changes: Sequence[Position] = (),
     limits: Limits = DEFAULTS,
 ) -> Facts:
     """The facts of a run's judged signals, or of what it shows instead. One of them must have a value, finite or not."""
     first, _ = extent = _extent(signals)
     curves = {n: c for n, s in signals.items() if (c := curve_of(s, first, spikes)) is not None}
-    return concluded(curves, signals, spikes, marks, extent, limits)
+    return concluded(curves, signals, spikes, marks, changes, extent, limits)
 
 
 def concluded(
@@ -84,10 +113,21 @@ def concluded(
     judged: Mapping[str, Signal],
     spikes: Sequence[Spike],
     marks: Sequence[Mark],
+    changes: Sequence[Position],
     extent: tuple[Position, Position],
     limits: Limits,
 ) -> Facts:
-    """The facts of a run whose curves are known; ``extent`` is its first and last position."""
+    """The facts of a run whose curves are known.
+
+    Args:
+        curves: by name.
+        judged: the signals that they are of.
+        spikes: leaps of the training loss that came back.
+        marks: what the training script, or an error line, said.
+        changes: positions at which the learning rate jumps.
+        extent: first and last position.
+        limits: the thresholds.
+    """
     first, last = extent
     start = learning.start_of(curves, first, last)
     moved = learning.moved(curves, limits)
@@ -96,6 +136,8 @@ def concluded(
     better_loss = learning.better_loss(curves, start, left_chance, limits)
     better_accuracy = learning.better_accuracy(curves, start, left_chance, limits)
     fitted = late.fitted_at(curves, limits)
+    gap = learning.gap(curves, start, limits)
+    training_improves = learning.improving(curves, "train", limits)
     late_gain = late.late_gain(curves, first, limits)
     swings = breaking.swings(curves, limits)
     return Facts(
@@ -114,13 +156,13 @@ def concluded(
         generalised=learning.generalised(curves, start, left_chance, limits),
         better_loss=better_loss,
         better_accuracy=better_accuracy,
-        turn=learning.turn(curves, better_loss, better_accuracy),
+        turn=learning.turn(curves, better_loss, better_accuracy, fits, gap, training_improves),
         never_follows=late.never_follows(curves, start, fitted, limits),
         accuracy_rose_since=learning.accuracy_rose_since(curves, better_loss, limits),
-        gap=learning.gap(curves, start, limits),
+        gap=gap,
         improving=learning.improving(curves, "val", limits),
         follows=learning.follows(curves, limits),
-        training_improves=learning.improving(curves, "train", limits),
+        training_improves=training_improves,
         ahead=learning.ahead(curves, limits),
         broken=breaking.broken(judged, marks, last),
         jump=breaking.jump(judged.get("train/loss"), spikes, limits),
@@ -129,7 +171,7 @@ def concluded(
         swings=swings,
         ends_swinging=breaking.ends_swinging(curves, swings, last),
         late_gain=late_gain,
-        peak=None if late_gain is not None else late.second_descent(curves, start, left_chance, limits),
+        peak=None if late_gain is not None else late.second_descent(curves, start, left_chance, changes, limits),
     )
 
 

@@ -52,7 +52,7 @@ def name(case: Case, points: Positions, told: list[Spell]) -> tuple[Phase, ...]:
 def spells(case: Case, points: Positions, gone: Position | None, criteria: Criteria) -> list[Spell]:
     """The runs of equal labels along a grid of positions; from ``gone`` on the run has diverged."""
     readings = read(case, points, gone, criteria)
-    labels = one_passage(plausible(label(readings, criteria), readings, criteria), readings, case)
+    labels = one_passage(plausible(label(readings, criteria), readings, criteria, memorizes=case.facts.memorizes), readings, case)
     return seen(case, points, labels, criteria)
 
 
@@ -93,8 +93,8 @@ def grid(case: Case, also: Position | None) -> Positions:
     points = np.unique(np.concatenate([[0.0], log, np.linspace(0, length, GRID // 2)])) + case.first
     # boundaries stand on steps that the log knows
     logged = max((case.signals[n].step for n in case.segments if n in WATCHED), key=len)
-    points = np.append(points, [] if also is None else also)
-    return np.unique(np.append(case.first, logged[np.clip(np.searchsorted(logged, points), 0, len(logged) - 1)]))
+    points = logged[np.clip(np.searchsorted(logged, points), 0, len(logged) - 1)]
+    return np.unique(np.concatenate([[case.first], points, [] if also is None else [also]]))
 
 
 def _why(case: Case, start: Position, end: Position) -> tuple[Evidence, ...]:

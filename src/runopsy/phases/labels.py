@@ -17,6 +17,7 @@ Label = tuple[str, Callable[[Readings, Criteria], Bools]]
 LABELS: tuple[Label, ...] = (
     ("diverged", lambda r, c: r.diverged),
     ("underfitting", lambda r, c: r.train_done < c.started),
+    ("underfitting", lambda r, c: r.guessing & ~r.fits & ~r.gap_open),
     ("feature_learning", lambda r, c: r.val_improves),
     ("feature_learning", lambda r, c: ~r.val_known & r.fresh & (r.train_improves | (r.train_done < c.mostly_done))),
     ("fitting", lambda r, c: ~r.val_known & (r.train_improves | (r.train_done < c.mostly_done))),
@@ -33,11 +34,12 @@ def label(readings: Readings, criteria: Criteria) -> list[str]:
     return [LABELS[i][0] for i in np.argmax(fits, axis=0).tolist()]
 
 
-def plausible(labels: list[str], readings: Readings, criteria: Criteria) -> list[str]:
+def plausible(labels: list[str], readings: Readings, criteria: Criteria, *, memorizes: bool) -> list[str]:
     """Labels that hold over their whole spell, not only from moment to moment.
 
     Memorization leaves a gap, and validation does not improve over it; a run in which validation makes
-    a visible part of its own way is still learning, however slowly.
+    a visible part of its own way is still learning, however slowly. Where no fact says that training ever ran
+    ahead of validation, nothing was memorized.
     """
     told = list(labels)
     closed = np.zeros_like(readings.gap_open)
@@ -46,7 +48,7 @@ def plausible(labels: list[str], readings: Readings, criteria: Criteria) -> list
         gained = readings.val_done[stop - 1] - readings.val_done[start]
         if said in ("memorization", "converged") and gained > criteria.carries:
             told[start:stop] = ["feature_learning"] * (stop - start)
-        elif said == "memorization" and not readings.gap_open[start:stop].any():
+        elif said == "memorization" and not (memorizes and readings.gap_open[start:stop].any()):
             told[start:stop] = otherwise[start:stop]
     return told
 

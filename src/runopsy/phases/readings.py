@@ -32,6 +32,8 @@ class Readings:
     val_keeps_pace: Bools  # validation makes, in shares of its own drop, a fair part of what training makes
     val_near_best: Bools
     gap_open: Bools  # validation stands clearly worse than training
+    guessing: Bools  # validation has not left chance so far, and its loss stands above its start
+    fits: Bools  # training is fitted there, or validation clearly behind it
     fresh: Bools  # no example has been seen twice by the end of the run: training loss is a validation
     diverged: Bools
 
@@ -78,6 +80,8 @@ def read(case: Case, grid: Positions, diverged_from: Position | None, criteria: 
         val_keeps_pace=_pace(motions, drop, criteria) & ~guessing,
         val_near_best=near & ~guessing,
         gap_open=_gap(raw, drop, criteria),
+        guessing=guessing,
+        fits=_fits(case, train_acc, len(grid)),
         fresh=np.full(len(grid), _never_repeats(case)),
         diverged=np.zeros(len(grid), bool) if diverged_from is None else np.asarray(grid >= diverged_from),
     )
@@ -102,13 +106,20 @@ def _done(case: Case, train: Motion | None, acc: Motion | None, drop: float, n: 
     return reached
 
 
+def _fits(case: Case, acc: Motion | None, n: int) -> Bools:
+    """(g,) where the training set is fitted, as far as an accuracy can say; without one, where the whole run says so."""
+    if acc is None:
+        return np.full(n, bool(case.facts.fits) or not case.facts.known)
+    return np.asarray(np.maximum.accumulate(acc.value) >= case.limits.fits_at_end)
+
+
 def _guessing(case: Case, loss: Motion | None, acc: Motion | None, n: int) -> Bools:
     """(g,) where nothing carries over: accuracy has not left chance so far, and its loss stands above its start."""
     start = case.facts.start
     if acc is None or start.accuracy is None or start.trained:
         return np.zeros(n, bool)
     guessing = np.maximum.accumulate(acc.value) < start.accuracy + case.limits.left_chance
-    if loss is not None and start.loss is not None:
+    if loss is not None and start.loss is not None and case.facts.left_chance:
         guessing &= loss.value >= start.loss
     return np.asarray(guessing)
 

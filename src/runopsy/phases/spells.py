@@ -31,6 +31,8 @@ def visible(case: Case, grid: Positions, criteria: Criteria) -> Callable[[Spell]
 
     def size(spell: Spell) -> float:
         start, stop, label = spell
+        if label == "diverged":
+            return np.inf  # an event says so
         a, b = elapsed[start], elapsed[min(stop, len(elapsed) - 1)]
         length = max(np.log(b / a) / criteria.shortest, (b - a) / elapsed[-1] / criteria.shortest_of_run)
         if start == 0 and label == "underfitting":

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from runopsy.facts import Case
+from runopsy.facts.schedule import jumps
 from runopsy.model import Event, Evidence, Position, Severity, Signal
 from runopsy.rules.places import row, spacing_at
 from runopsy.stats import MAD_TO_SD
@@ -25,11 +26,8 @@ class LearningRateChange:
     kinds: ClassVar[tuple[str, ...]] = ("lr_change",)
     needs: ClassVar[tuple[str, ...]] = ("lr",)
 
-    ratio: float = 1.2  # of the rates on either side: smaller jumps move no curve visibly
-    steady: float = 0.2  # a jump's neighbours may change by this share of it: warm-up doubles its first values smoothly
-
     def __call__(self, case: Case) -> Iterator[Event]:
-        for at, before, after in _jumps(case.signals["lr"], self.ratio, self.steady):
+        for at, before, after in jumps(case.signals["lr"]):
             yield _jumped(self.code, "lr_change", case.signals["lr"], at, before, after, "learning rate")
 
 
@@ -41,31 +39,9 @@ class BatchSizeChange:
     kinds: ClassVar[tuple[str, ...]] = ("batch_size_change",)
     needs: ClassVar[tuple[str, ...]] = ("batch_size",)
 
-    ratio: float = 1.2  # of the sizes on either side: the last batch of an epoch, a little smaller, is no change
-    steady: float = 0.2  # a jump's neighbours may change by this share of it: one odd batch returns at once
-
     def __call__(self, case: Case) -> Iterator[Event]:
-        for at, before, after in _jumps(case.signals["batch_size"], self.ratio, self.steady):
+        for at, before, after in jumps(case.signals["batch_size"]):
             yield _jumped(self.code, "batch_size_change", case.signals["batch_size"], at, before, after, "batch size")
-
-
-def _jumps(signal: Signal, ratio: float, steady: float) -> Iterator[tuple[Position, float, float]]:
-    """(step, value before, value after) of each jump of a positive quantity between steadier stretches."""
-    usable = signal.value > 0
-    step, log = signal.step[usable], np.log(signal.value[usable])
-    change = np.diff(log)
-    for i in np.flatnonzero(np.abs(change) >= np.log(ratio)):
-        beside = np.abs(np.concatenate([change[max(0, i - 2) : i], change[i + 1 : i + 3]]))
-        if i == 0 or not len(beside) or beside.max() > steady * abs(change[i]) or _linear(signal.value[usable], i):
-            continue
-        yield float(step[i + 1]), float(np.exp(log[i])), float(np.exp(log[i + 1]))
-
-
-def _linear(value: np.ndarray, i: int) -> bool:
-    """Whether the change after row i is no larger than those beside it: a linear decay to 0 doubles its last ratios."""
-    change = np.abs(np.diff(value))
-    beside = np.concatenate([change[max(0, i - 2) : i], change[i + 1 : i + 3]])
-    return bool(beside.max() >= change[i] / 2)
 
 
 def _jumped(code: str, kind: str, signal: Signal, at: Position, before: float, after: float, what: str) -> Event:

@@ -27,41 +27,58 @@ class NotFinite:
     needs: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, case: Case) -> Iterator[Event]:
-        told = False
-        for name, signal in case.signals.items():
-            if signal.broken is None or not len(signal.broken) or not _judged(name):
-                continue
-            if _at_start_only(signal):  # a gradient norm that is not defined before the first step
-                continue
-            told = True
-            yield self._event(signal)
+        broken = [s for n, s in case.signals.items() if _judged(n) and _breaks(s)]
+        curves = [s for s in broken if s.name != GRADIENT] or broken
+        if curves:
+            yield self._event(curves, broken)
+            return
         for mark in case.run.marks:
-            if mark.kind == "not_finite" and not told:
+            if mark.kind == "not_finite":
                 says = str(mark.detail.get("text", "the log says so"))
                 proof = (Evidence("train/loss", mark.step, float("nan"), None, "", says, "values"),)
                 yield Event("not_finite", self.code, mark.step, Severity.FATAL, proof, interval=(mark.step, mark.step))
+                return
 
-    def _event(self, signal: Signal) -> Event:
-        assert signal.broken is not None  # as asked
-        first, last = float(signal.broken[0]), float(signal.broken[-1])
-        recovered = len(signal) > 0 and signal.step[-1] > last
-        count = len(signal.broken)
-        says = f"{count} {'value' if count == 1 else 'values'} of {signal.name} not finite"
-        says += ", finite again afterwards" if recovered else ", to the end"
-        proof = (Evidence(signal.name, first, float("nan"), None, "", says, "values"),)
-        severity = Severity.WARNING if recovered or signal.name == GRADIENT else Severity.FATAL
+    def _event(self, curves: list[Signal], broken: list[Signal]) -> Event:
+        """One event at the first value that is no number, whatever curves have it."""
+        first = min(curves, key=_broke_at)
+        assert first.broken is not None  # as asked
+        recovered = all(len(s) and s.broken is not None and s.step[-1] > s.broken[-1] for s in curves)
+        proof = tuple(
+            Evidence(s.name, _broke_at(s), float("nan"), None, "", _broken_says(s), "values")
+            for s in sorted(broken, key=_broke_at)
+        )
+        severity = Severity.WARNING if recovered or first.name == GRADIENT else Severity.FATAL
+        at = _broke_at(first)
         return Event(
-            "not_finite", self.code, first, severity, proof, until=last,
-            interval=row(signal, first).interval, resolution=spacing_at(signal, first),
+            "not_finite", self.code, at, severity, proof, until=float(first.broken[-1]),
+            interval=row(first, at).interval, resolution=spacing_at(first, at),
         )  # fmt: skip
+
+
+def _breaks(signal: Signal) -> bool:
+    """Whether a signal has values that are no numbers; one before its first value is a quantity not yet defined."""
+    broken = signal.broken
+    if broken is None or not len(broken):
+        return False
+    return not (len(broken) == 1 and len(signal) > 0 and broken[0] < signal.step[0])
+
+
+def _broke_at(signal: Signal) -> Position:
+    assert signal.broken is not None  # as asked
+    return float(signal.broken[0])
+
+
+def _broken_says(signal: Signal) -> str:
+    assert signal.broken is not None  # as asked
+    count = len(signal.broken)
+    recovered = len(signal) > 0 and signal.step[-1] > signal.broken[-1]
+    says = f"{count} {'value' if count == 1 else 'values'} of {signal.name} not finite"
+    return says + (", finite again afterwards" if recovered else ", to the end")
 
 
 def _judged(name: str) -> bool:
     return name.endswith(("/loss", "/acc", "/metric")) or name in (GRADIENT, "reward", "kl")
-
-
-def _at_start_only(signal: Signal) -> bool:
-    return signal.broken is not None and len(signal.broken) == 1 and len(signal) > 0 and signal.broken[0] < signal.step[0]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
