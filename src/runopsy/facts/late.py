@@ -66,11 +66,11 @@ def fitted_at(curves: Curves, limits: Limits) -> Position | None:
     return float(loss.step[done[0]]) if len(done) else None
 
 
-def never_follows(curves: Curves, start: Start, fitted: Position | None, limits: Limits) -> Fact:
+def never_follows(curves: Curves, start: Start, fits: Fact, fitted: Position | None, limits: Limits) -> Fact:
     """When training came to be fitted, validation stood where it began; it may have gained later."""
     acc, loss, train = curves.get("val/acc"), curves.get("val/loss"), curves.get("train/loss")
     val = acc or loss
-    if fitted is None or val is None or start.trained or start.late or val.begins_at > fitted:
+    if fitted is None or val is None or not fits or start.trained or start.late or val.begins_at > fitted:
         return Fact()
     end = val.step[min(int(np.searchsorted(val.step, fitted)), len(val.step) - 1)]
     seen = val.fit[val.step <= end]
@@ -119,17 +119,17 @@ def second_descent(
     loss, acc = curves.get("val/loss"), curves.get("val/acc")
     if loss is not None:
         begins = max(loss.begins, loss.begins if start.loss is None else start.loss)
-        found = _peak(loss, loss.fit, begins, 0.0, changes, limits)
+        found = _peak(loss, curves.get("train/loss"), loss.fit, begins, 0.0, changes, limits)
         if found is not None:
             return found
     if acc is not None:
         begins = 1 - (acc.begins if start.accuracy is None else start.accuracy)
-        return _peak(acc, 1 - acc.fit, begins, limits.visible_accuracy, changes, limits)
+        return _peak(acc, curves.get("train/loss"), 1 - acc.fit, begins, limits.visible_accuracy, changes, limits)
     return None
 
 
 def _peak(
-    curve: Curve, falling: Values, begins: float, least: float, changes: Sequence[Position], limits: Limits
+    curve: Curve, train: Curve | None, falling: Values, begins: float, least: float, changes: Sequence[Position], limits: Limits
 ) -> Peak | None:
     m = len(falling)
     if m < 3:
@@ -137,6 +137,7 @@ def _peak(
     elapsed = curve.step - curve.step[0] + (curve.step[1] - curve.step[0])
     reach = max(begins, float(falling.max())) - float(falling.min())
     best: tuple[float, Peak] | None = None
+    least_worse = 0.0 if train is None else limits.visible_loss * abs(train.begins - train.best)
     for top in range(1, m - 1):
         before, after = int(np.argmin(falling[:top])), top + int(np.argmin(falling[top:]))
         height = falling[top] - max(falling[before], falling[after])
@@ -152,5 +153,7 @@ def _peak(
             continue
         low, high, lower = (float(curve.fit[i]) for i in (before, top, after))
         steps = (float(curve.step[i]) for i in (before, top, after))
+        if train is not None and train.at(curve.step[top]) - train.at(curve.step[before]) > least_worse:
+            continue  # training broke down there too: that is no second descent
         best = (float(height), Peak(curve.name, *steps, low, high, lower))
     return best[1] if best else None

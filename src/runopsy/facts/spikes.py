@@ -66,7 +66,7 @@ def _logs(value: Values) -> Values:
 def _high(loss: Signal, log: Values, window: int, limits: Limits) -> Iterator[High]:
     """The rows that stand out, in order; block by block, since all the medians of a long log are several of it."""
     reach = limits.spike_share * (at_start(loss.value) - float(loss.value.min()))
-    ratio = limits.spike_ratio if window == WINDOW else max(limits.spike_ratio, SHORT_RATIO)
+    ratio = limits.spike_ratio if len(log) > 2 * WINDOW else max(limits.spike_ratio, SHORT_RATIO)
     for start in range(0, len(log), BLOCK):
         before = min(start, 2 * window)  # rows that say what is usual, and how far rows lie from it
         block = log[start - before : start + BLOCK]
@@ -109,7 +109,7 @@ def _leaps(loss: Signal, log: Values, high: Iterator[High], limits: Limits, wind
             continue
         over = float(log[at] - leap.highest)
         traced = over > np.log(ALONE) and _trace(log, at) - leap.usual > TRACE * leap.scatter
-        alone = log[at] - leap.usual > np.log(IMPOSSIBLE) or (window < WINDOW and over > np.log(SHORT_RATIO))
+        alone = log[at] - leap.usual > np.log(IMPOSSIBLE) or (settled == 1 and over > np.log(SHORT_RATIO))
         alone |= log[at] - log[:at].max() > np.log(ABOVE_ALL)
         if back > at + settled // 2 + (settled == 1) or traced or alone:
             after = back

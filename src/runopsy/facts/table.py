@@ -157,7 +157,7 @@ def concluded(
         better_loss=better_loss,
         better_accuracy=better_accuracy,
         turn=learning.turn(curves, better_loss, better_accuracy, fits, gap, training_improves),
-        never_follows=late.never_follows(curves, start, fitted, limits),
+        never_follows=late.never_follows(curves, start, fits, fitted, limits),
         accuracy_rose_since=learning.accuracy_rose_since(curves, better_loss, limits),
         gap=gap,
         improving=learning.improving(curves, "val", limits),

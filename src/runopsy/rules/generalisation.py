@@ -148,7 +148,7 @@ class MemorizationOnset:
             return
         if facts.never_follows:
             yield self._never_follows(case)
-        elif facts.turn:
+        elif facts.turn and not (facts.lost or facts.broken):  # of a run that left, "for good" cannot be said
             yield from self._turns(case)
 
     def _never_follows(self, case: Case) -> Event:

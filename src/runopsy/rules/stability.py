@@ -28,7 +28,7 @@ class NotFinite:
 
     def __call__(self, case: Case) -> Iterator[Event]:
         broken = [s for n, s in case.signals.items() if _judged(n) and _breaks(s)]
-        curves = [s for s in broken if s.name != GRADIENT] or broken
+        curves = [s for s in broken if s.name != GRADIENT or _to_the_end(s)] or broken
         if curves:
             yield self._event(curves, broken)
             return
@@ -43,7 +43,7 @@ class NotFinite:
         """One event at the first value that is no number, whatever curves have it."""
         first = min(curves, key=_broke_at)
         assert first.broken is not None  # as asked
-        recovered = all(len(s) and s.broken is not None and s.step[-1] > s.broken[-1] for s in curves)
+        recovered = not any(_to_the_end(s) for s in curves)
         proof = tuple(
             Evidence(s.name, _broke_at(s), float("nan"), None, "", _broken_says(s), "values")
             for s in sorted(broken, key=_broke_at)
@@ -64,6 +64,10 @@ def _breaks(signal: Signal) -> bool:
     return not (len(broken) == 1 and len(signal) > 0 and broken[0] < signal.step[0])
 
 
+def _to_the_end(signal: Signal) -> bool:
+    return signal.broken is not None and (not len(signal) or bool(signal.broken[-1] > signal.step[-1]))
+
+
 def _broke_at(signal: Signal) -> Position:
     assert signal.broken is not None  # as asked
     return float(signal.broken[0])
@@ -72,9 +76,8 @@ def _broke_at(signal: Signal) -> Position:
 def _broken_says(signal: Signal) -> str:
     assert signal.broken is not None  # as asked
     count = len(signal.broken)
-    recovered = len(signal) > 0 and signal.step[-1] > signal.broken[-1]
     says = f"{count} {'value' if count == 1 else 'values'} of {signal.name} not finite"
-    return says + (", finite again afterwards" if recovered else ", to the end")
+    return says + (", to the end" if _to_the_end(signal) else ", finite again afterwards")
 
 
 def _judged(name: str) -> bool:
