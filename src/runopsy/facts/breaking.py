@@ -24,6 +24,7 @@ OF_MEDIAN = 1.25  # x the standard error of a mean: that of a median
 JUMP_SURE = 6.0  # standard errors: the largest of a thousand such changes of noise stays below 4
 JUMP_LASTS = 0.1  # of the rows, that must follow it
 JUMP_STAYS = 0.9  # of them, that must stay above the middle
+CHOSEN = 2.0  # x ``sure``, where the lowest of many points is held against the last: it was chosen for being low
 NOT_ENDED = 0.75  # of the run: swings that go on beyond it leave no end to tell
 
 
@@ -57,11 +58,11 @@ def lost(curves: Curves, start: Start, limits: Limits) -> Fact:
         return UNASKED
     sure = (loss.ends - loss.best) / noise_at(loss, loss.best)
     drop = loss.begins - loss.best
-    if drop >= limits.descent * loss.begins:
+    if drop >= limits.descent * loss.begins and acc is None:
         limit = loss.best + limits.lost * drop
-        lost = loss.ends >= limit and sure >= limits.sure
+        lost = loss.ends >= limit and sure >= CHOSEN * limits.sure
         return _lost(loss, limit, loss.ends - loss.best, sure) if lost else UNASKED
-    limit = limits.far_above * loss.best  # as it had not learnt, that is where it began, noise aside
+    limit = limits.far_above * min(loss.best, loss.begins)  # as it had not learnt, that is where it began, noise aside
     if loss.ends >= limit and sure >= limits.sure:
         return _lost(loss, limit, loss.ends - loss.best, sure)
     return UNASKED
@@ -118,7 +119,7 @@ def swings(curves: Curves, limits: Limits) -> Fact:
             low, high = float(value.min()), curve.begins
             if low <= 0 or high < np.e * low:  # a range of less than e is not a range over which one could swing
                 continue
-            value, middle, reach = np.log(value), float(np.log(low * high)) / 2, limits.swing * float(np.log(high / low))
+            value, middle, reach = np.log(_calm(value)), float(np.log(low * high)) / 2, limits.swing * float(np.log(high / low))
         noise = curve.noise if curve.sign > 0 else curve.noise / max(curve.ends, 1e-300)
         passages = _passages(value, middle, max(reach, limits.sure * noise))
         if len(passages) >= limits.swings:

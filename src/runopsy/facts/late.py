@@ -18,6 +18,7 @@ Curves = Mapping[str, Curve]
 OF_FOUR = 3  # of four rows in a row that must be fitted: one dip of a row undoes nothing
 EVALUATIONS = 100  # rows: in a log so short each is a mean over an epoch or a set, and one that is fitted is fitted
 EARLY = 0.2  # of all that validation accuracy ever gains: less by the time of fitting is not following
+CHOSEN = 2.0  # x ``sure``: the peak was chosen for being high, and the points beside it for being low
 FLANK_POINTS = 3  # on either side of a peak: fewer evaluations are no descent
 FLANK = 0.35  # in log elapsed steps on either side of a peak, a factor of 1.4: narrower is a wobble or a spike
 
@@ -153,6 +154,8 @@ def _peak(
             continue
         low, high, lower = (float(curve.fit[i]) for i in (before, top, after))
         steps = (float(curve.step[i]) for i in (before, top, after))
+        if height < CHOSEN * limits.sure * float(curve.error[[before, top, after]].max()):
+            continue
         if train is not None and train.at(curve.step[top]) - train.at(curve.step[before]) > least_worse:
             continue  # training broke down there too: that is no second descent
         best = (float(height), Peak(curve.name, *steps, low, high, lower))
