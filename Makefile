@@ -7,9 +7,10 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 READERS := .venv-readers
 RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
+KINDS  ?= curves,chance,numbers,resume,short
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pages test-callbacks test-gpu golden check lint types floors samples bench bench-segments bench-speed bench-confidence bench-diff bench-signals bench-curvature bench-memory score score-epochs verdict-diff fuzz test-readers bench-readers format clean
+.PHONY: help demo test test-pages test-callbacks test-gpu golden check lint types floors samples bench bench-segments bench-speed bench-confidence bench-diff bench-signals bench-curvature bench-memory score score-epochs verdict-diff cases cases-perturbed fuzz test-readers bench-readers format clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,6 +82,14 @@ bench-memory: $(VENV)/test ## whether recording everything for 20 000 steps grow
 
 verdict-diff: $(VENV)/test ## whose verdict, phases or events a change changes, over all logs at hand (BASE=commit, NEW=commit)
 	$(BIN)/python tests/measures/verdict_diff.py --shared $(SHARED) $(BASE) $(NEW)
+
+cases: $(VENV)/core ## small logs whose right answer is known, of some KINDS, where $(SHARED) is there
+	@if test -f $(SHARED)/cases/score_cases.py; \
+	then $(BIN)/python $(SHARED)/cases/score_cases.py $(SHARED)/cases --cmd "$(abspath $(BIN))/runopsy" --kinds $(KINDS) --at-least .95; \
+	else echo "no cases in $(SHARED)/cases: skipped"; fi
+
+cases-perturbed: $(VENV)/core ## the same cases with losses x 3, every second row, other words, another beginning
+	$(BIN)/python tests/measures/perturb.py --cases $(SHARED)/cases --kinds $(KINDS)
 
 score-epochs: $(VENV)/test ## small real trainings logged once per epoch (the visible half)
 	$(BIN)/python tests/epochs/score.py -v
