@@ -10,7 +10,7 @@ SHARED ?= ../shared
 KINDS  ?= curves,chance,numbers,resume,short
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pages test-callbacks test-gpu golden check lint types floors samples bench bench-segments bench-speed bench-confidence bench-diff bench-signals bench-curvature bench-memory score score-epochs verdict-diff cases cases-perturbed fuzz test-readers bench-readers format clean
+.PHONY: help demo test test-pages test-callbacks test-gpu golden check lint types floors samples bench bench-segments bench-nulls bench-speed bench-confidence bench-diff bench-signals bench-curvature bench-memory score score-epochs verdict-diff cases cases-perturbed fuzz test-readers bench-readers format clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ bench-readers: $(READERS)/built ## a million scalars, by runopsy and by the read
 
 bench-segments: $(VENV)/test ## false alarms on 600 null curves, recall and interval coverage on 600 planted runs
 	$(BIN)/python tests/benchmarks/bench_segments.py 600
+
+bench-nulls: $(VENV)/test ## what is raised on 900 curves where nothing happens, by autocorrelation and rows; recall of planted kinds
+	$(BIN)/python tests/benchmarks/bench_nulls.py
 
 bench-confidence: $(VENV)/test ## what a confidence is worth: reliability tables over runs whose truth is known
 	$(BIN)/python tests/benchmarks/bench_confidence.py 200 $(SHARED)/benchmark/runs
