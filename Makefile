@@ -7,6 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 READERS := .venv-readers
 RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
+KINDS  ?= curves,chance,numbers,resume,short
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile $(if $(SEED),--randomly-seed=$(SEED))
 
 # An environment belongs to one Python and one folder: its stamp is named after both, and another PYTHON=… than that
@@ -18,7 +19,7 @@ CALLBACKS_MADE := $(call stamp,$(CALLBACKS))
 READERS_MADE := $(call stamp,$(READERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-pages test-callbacks test-gpu golden check lint types floors samples bench bench-segments bench-speed bench-confidence bench-diff bench-signals bench-curvature bench-memory score score-epochs verdict-diff fuzz test-readers bench-readers format clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +74,9 @@ bench-readers: $(READERS)/built ## a million scalars, by runopsy and by the read
 bench-segments: $(VENV)/test ## false alarms on 600 null curves, recall and interval coverage on 600 planted runs
 	$(BIN)/python tests/benchmarks/bench_segments.py 600
 
+bench-nulls: $(VENV)/test ## what is raised on 900 curves where nothing happens, by autocorrelation and rows; recall of planted kinds
+	$(BIN)/python tests/benchmarks/bench_nulls.py
+
 bench-confidence: $(VENV)/test ## what a confidence is worth: reliability tables over runs whose truth is known
 	$(BIN)/python tests/benchmarks/bench_confidence.py 200 $(SHARED)/benchmark/runs
 
@@ -93,6 +97,14 @@ bench-memory: $(VENV)/test ## whether recording everything for 20 000 steps grow
 
 verdict-diff: $(VENV)/test ## whose verdict, phases or events a change changes, over all logs at hand (BASE=commit, NEW=commit)
 	$(BIN)/python tests/measures/verdict_diff.py --shared $(SHARED) $(BASE) $(NEW)
+
+cases: $(VENV)/core ## small logs whose right answer is known, of some KINDS, where $(SHARED) is there
+	@if test -f $(SHARED)/cases/score_cases.py; \
+	then $(BIN)/python $(SHARED)/cases/score_cases.py $(SHARED)/cases --cmd "$(abspath $(BIN))/runopsy" --kinds $(KINDS) --at-least .95; \
+	else echo "no cases in $(SHARED)/cases: skipped"; fi
+
+cases-perturbed: $(VENV)/core ## the same cases with losses x 3, every second row, other words, another beginning
+	$(BIN)/python tests/measures/perturb.py --cases $(SHARED)/cases --kinds $(KINDS)
 
 score-epochs: $(VENV)/test ## small real trainings logged once per epoch (the visible half)
 	$(BIN)/python tests/epochs/score.py -v
