@@ -24,7 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; torch's
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Which examples hypothesis draws; and pytest-randomly draws the order of the tests, but not what is inside them."""
+    """Which examples hypothesis draws. The order of the tests is pytest-randomly's, the random numbers in them ours."""
     if not config.getoption("--hypothesis-profile"):
         settings.load_profile("same")
     if config.pluginmanager.hasplugin("randomly"):  # not where only some tests run: .venv-readers is without it

@@ -66,9 +66,9 @@ def test_the_format_is_guessed_from_the_file_to_write(call, log, tmp_path):
     code, out, err = call("analyze", log, "-o", tmp_path / "a.json")
     assert (code, out) == (0, "")
     assert err.strip() == f"wrote {tmp_path / 'a.json'}"
-    assert json.loads((tmp_path / "a.json").read_text())["verdict"] == "grokked"
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))["verdict"] == "grokked"
     assert call("analyze", log, "-o", tmp_path / "a.txt", "--quiet")[2] == ""
-    assert "GROKKED" in (tmp_path / "a.txt").read_text()
+    assert "GROKKED" in (tmp_path / "a.txt").read_text(encoding="utf-8")
 
 
 def test_verbose_adds_what_the_screen_leaves_out_and_says_how_to_ask_for_it(call, log):
@@ -85,8 +85,8 @@ def test_report_writes_a_page_with_its_picture_beside_it(call, log, tmp_path):
     picture = tmp_path / "autopsy_files" / "timeline.svg"
     assert (code, out) == (0, "")
     assert err.splitlines() == [f"wrote {tmp_path / 'autopsy.md'}", f"wrote {picture}"]
-    assert "](autopsy_files/timeline.svg)" in (tmp_path / "autopsy.md").read_text()
-    assert picture.read_text().startswith("<svg")
+    assert "](autopsy_files/timeline.svg)" in (tmp_path / "autopsy.md").read_text(encoding="utf-8")
+    assert picture.read_text(encoding="utf-8").startswith("<svg")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_report_writes_a_page_with_its_picture_beside_it(call, log, tmp_path):
 )
 def test_report_guesses_the_format_from_the_file_to_write(call, log, tmp_path, name, head):
     assert call("report", log, "-o", tmp_path / name, "-q") == (0, "", "")
-    assert (tmp_path / name).read_text().startswith(head)
+    assert (tmp_path / name).read_text(encoding="utf-8").startswith(head)
 
 
 @pytest.mark.parametrize(("format", "head"), [((), "# Grokked"), (("-f", "html"), "<!doctype"), (("-f", "json"), "{")])
@@ -108,7 +108,7 @@ def test_report_without_a_file_prints(call, log, format, head, tmp_path):
 
 def test_report_embeds_its_picture_when_asked(call, log, tmp_path):
     call("report", log, "-o", tmp_path / "a.md", "--embed")
-    assert "(data:image/svg+xml;base64," in (tmp_path / "a.md").read_text()
+    assert "(data:image/svg+xml;base64," in (tmp_path / "a.md").read_text(encoding="utf-8")
     assert not (tmp_path / "a_files").exists()
 
 
@@ -257,7 +257,7 @@ def test_diff_writes_pages_and_json_by_the_name_of_the_file(call, log, later, tm
         code, out, err = call("diff", log, later, "-o", tmp_path / f"d.{suffix}")
         assert (code, out) == (0, "")
         assert f"wrote {tmp_path / f'd.{suffix}'}" in err
-        assert (tmp_path / f"d.{suffix}").read_text().startswith(begins)
+        assert (tmp_path / f"d.{suffix}").read_text(encoding="utf-8").startswith(begins)
 
 
 def test_diff_lays_runs_on_the_axis_that_is_asked_for(call, log, later):

@@ -63,7 +63,7 @@ def test_every_shell_command_runs(command, here):
 @pytest.mark.parametrize("command", [c for c in commands() if c.startswith("make")])
 def test_every_make_target_exists(command):
     target = command.split()[1]
-    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 @pytest.mark.parametrize("code", blocks("python"), ids=["record", "analyze"])

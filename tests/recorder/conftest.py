@@ -33,7 +33,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 @pytest.fixture
 def manifest(tmp_path: Path) -> Callable[[], dict[str, Any]]:
     """Reads run.json of the test's run."""
-    return lambda: json.loads((tmp_path / "run" / "run.json").read_text())
+    return lambda: json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_plain_words_and_numbers_are_not_escaped():
 
 def test_pictures_lie_beside_the_page_and_resolve(tmp_path):
     page, *beside = save(runopsy.analyze(planted.grokking()), tmp_path / "my autopsy.md")
-    (image,) = read(page.read_text()).images
+    (image,) = read(page.read_text(encoding="utf-8")).images
     assert [tmp_path / unquote(image["src"])] == beside
     assert ET.parse(beside[0]).getroot().tag.endswith("svg")
     assert "grokking at" in image["alt"]
@@ -115,7 +115,7 @@ def test_pictures_lie_beside_the_page_and_resolve(tmp_path):
 def test_embedded_pictures_need_no_file(tmp_path):
     files = save(runopsy.analyze(planted.grokking()), tmp_path / "a.md", embed=True)
     assert [f.name for f in files] == ["a.md"]
-    (image,) = read(files[0].read_text()).images
+    (image,) = read(files[0].read_text(encoding="utf-8")).images
     assert image["src"].startswith("data:image/svg+xml;base64,")
     assert list(tmp_path.iterdir()) == list(files)
 
