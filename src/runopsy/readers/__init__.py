@@ -97,7 +97,11 @@ PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd") 
 JSON = re.compile(r"\s*(\{\s*(\"|\}|$)|\[\s*(\{|\[|\"|$))")  # how a document begins, unlike [2026-01-31] …
 PICKLE = re.compile(rb"\x80[\x02-\x05][^\n]|\((?:dp|lp)\d*\n|[\]}]q\x00")  # of protocols 2 to 5, of 0, of 1
 CHECKPOINT = 4096  # bytes in which the name of a checkpoint's first member stands
-PICKLED = "'import json, pickle, sys; json.dump(pickle.load(open(sys.argv[1], \"rb\")), sys.stdout, default=lambda x: x.tolist())'"
+PICKLED = (
+    "'import json, pickle, sys; "
+    'json.dump(pickle.load(open(sys.argv[1], "rb")), sys.stdout, default=lambda x: x.tolist())'
+    "'"
+)
 EXPORT = "runopsy reads tables, JSON, text logs and the files of the usual trackers; export the log as CSV"
 
 

@@ -88,7 +88,7 @@ def _share_steps(column: pl.Series, at: Values) -> bool:
 
     pairs = pl.DataFrame({"run": column.cast(pl.String, strict=False), "at": at}).drop_nulls().drop_nans("at").unique()
     counts = pairs["run"].value_counts()["count"].sort(descending=True)
-    if len(counts) < 2:
+    if len(counts) < 2 or pairs.height < STAYS * len(counts):  # text of its own in nearly every row names no run
         return False
     again = pairs.height - pairs["at"].n_unique()
     return bool(again > SHARED * counts[1])

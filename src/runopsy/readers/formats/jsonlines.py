@@ -67,7 +67,7 @@ def rows_to_run(rows: Iterable[Mapping[str, Any]], source: Source, notes: list[s
 
 def _is_of_a_document(name: str, value: Any) -> bool:
     """Whether a value of a single object is of a table in it: a list, or keyed by the number of its row."""
-    return isinstance(value, list) or name.rpartition("/")[2].isdigit()
+    return isinstance(value, list) or any(part.isdigit() for part in name.split("/"))
 
 
 def _object(line: str) -> dict[str, Any] | None:
