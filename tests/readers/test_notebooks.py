@@ -81,7 +81,8 @@ def test_the_time_column_of_fastai_is_no_trouble(notebook):
 
 def test_several_fits_are_several_runs_named_by_their_cell(notebook):
     one = table("epoch,train_loss,valid_loss", [(i, y, y) for i, y in enumerate(LOSS)])
-    path = notebook([drawn(one)], [said("hello")], [drawn(one), drawn(one)])
+    other = table("epoch,train_loss,valid_loss", [(i, y + 1, y + 1) for i, y in enumerate(LOSS)])
+    path = notebook([drawn(one)], [said("hello")], [drawn(one), drawn(other)])
     assert [candidate.name for candidate in runs(path)] == ["cell 1", "cell 3 fit 1", "cell 3 fit 2"]
     with pytest.raises(UnreadableLog, match="3 runs"):
         read(path)
@@ -114,6 +115,12 @@ def test_a_notebook_of_the_old_format_is_read(notebook):
 def test_a_table_that_is_cut_in_its_middle_keeps_both_ends(notebook):
     rows = [*((i, y) for i, y in enumerate(LOSS[:5])), ("...", "..."), *((i + 90, y) for i, y in enumerate(LOSS[5:]))]
     assert read(notebook([drawn(table("epoch,loss", rows))])).tracks["loss"].value.tolist() == LOSS
+
+
+def test_a_table_that_is_drawn_again_as_it_grows_is_one(notebook):
+    rows = [(i, y, y) for i, y in enumerate(LOSS)]
+    drawings = [drawn(table("epoch,train_loss,valid_loss", rows[:n])) for n in (4, 12, 12)]
+    assert len(read(notebook(drawings)).tracks["train_loss"]) == 12
 
 
 @pytest.mark.parametrize("cells", [[], [[said("no numbers here")]]])

@@ -47,6 +47,12 @@ def test_a_monitor_file_counts_the_steps_of_its_episodes(give):
     assert read(give("r,l,t\n" + rows, "monitor.csv")).tracks["r"].value[-1] == -11
 
 
+@pytest.mark.parametrize("text", ["r,l,t\n", '#{"t_start": 1.5, "env_id": "A"}\nr,l,t\n'])
+def test_a_monitor_file_without_an_episode_says_so(give, text):
+    with pytest.raises(UnreadableLog, match="no episodes"):
+        read(give(text, "monitor.csv"))
+
+
 def test_a_table_that_only_begins_like_a_monitor_file_is_a_table(give):
     assert read(give("r,loss\n1,2\n2,1\n", "x.csv")).tracks["loss"].value.tolist() == [2, 1]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from runopsy.errors import UnreadableLog
 from runopsy.model import Run
 from runopsy.readers.formats import delimited
 from runopsy.readers.run_selection import Found
@@ -25,7 +26,13 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> Found:
-    """The episodes, counted by the steps of the environment that they took together."""
+    """The episodes, counted by the steps of the environment that they took together.
+
+    Raises:
+        UnreadableLog: no episode has been written yet.
+    """
+    if not delimited.recognises(source):
+        raise UnreadableLog(f"{source.name} has a header and no episodes", hint="no episode has ended yet")
     found = delimited.read(source)
     if not isinstance(found, Run) or "l" not in found.tracks or found.axis == "step":
         return found

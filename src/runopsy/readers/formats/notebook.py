@@ -96,11 +96,17 @@ def _cells(source: Source) -> Iterator[tuple[int, Mapping[str, Any]]]:
 def _pieces(number: int, cell: Mapping[str, Any], source: Source) -> list[Piece]:
     """The trainings that one cell shows: those of its tables, or else of its text."""
     outputs = [output for output in _listed(cell.get("outputs")) if isinstance(output, dict)]
-    tables = [run for output in outputs for rows in _tables(output) if (run := _from_table(rows, source)) is not None]
+    drawn = _last_of_each([rows for output in outputs for rows in _tables(output)])
+    tables = [run for rows in drawn if (run := _from_table(rows, source)) is not None]
     said = _from_text("\n".join(filter(None, map(_text, outputs))), source)
     if tables and (not said or _curves(tables) >= _curves(said)):
         return [Piece(number, tuple(tables), is_table=True)]
     return [Piece(number, said, is_table=False)] if said else []
+
+
+def _last_of_each(tables: list[list[list[str]]]) -> list[list[list[str]]]:
+    """Without those that a later table repeats: a callback draws its table again as it grows, or at the end."""
+    return [rows for i, rows in enumerate(tables) if not any(later[: len(rows)] == rows for later in tables[i + 1 :])]
 
 
 def _text(output: Mapping[str, Any]) -> str:
