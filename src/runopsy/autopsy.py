@@ -61,7 +61,7 @@ def analyze(
         CannotJudge: no column of the log is a loss, an accuracy, a score or a reward.
     """
     run = with_sums(run if isinstance(run, Run) else readers.read(run))
-    assigned = assign(run.tracks, roles, metric)
+    assigned = assign(run.tracks, roles, metric, run.config)
     with np.errstate(all="ignore"):  # what is not finite is told as such; NumPy's remarks on it are noise on stderr
         return _examined(run, assigned, x, standards)
 

@@ -207,7 +207,7 @@ def signals(
 
     def listed(log: Run) -> str:
         log = with_sums(log)
-        roles = assign(log.tracks, {**chosen.roles, **_pairs(map_)}, metric or chosen.metric)
+        roles = assign(log.tracks, {**chosen.roles, **_pairs(map_)}, metric or chosen.metric, log.config)
         values = {role.track: in_unit(log.tracks[role.track].value, role) for role in roles}
         return listing(log, roles, values, missing(roles), as_json=format is Listing.json, width=_width(),
                        color=_colour(no_color))  # fmt: skip

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from runopsy.readers.multi_run_tables import is_counter, told_apart_by
+from runopsy.readers.multi_run_tables import ATTEMPT_NAMES, is_counter, is_disordered, runs_in, told_apart_by
 from runopsy.readers.numeric_text import MOSTLY, seconds_in
 from runopsy.readers.resume_detection import DISORDER
-from runopsy.signals.names import guess
+from runopsy.signals.scores import is_metric
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +24,11 @@ AXES: tuple[tuple[str, tuple[str, ...]], ...] = (
         "step",
         ("global_step", "trainer_global_step", "train_global_step", "step", "steps", "train_step", "training_step",
          "optimizer_step", "current_step", "update", "updates", "num_updates", "iteration", "iterations", "iter",
-         "n_iter", "it", "timesteps", "total_timesteps", "time_total_timesteps", "total_steps", "_step", "batch"),
+         "iters", "n_iter", "it", "timesteps", "total_timesteps", "time_total_timesteps",
+         "timesteps_total", "misc_total_timesteps", "total_env_interacts", "total_env_steps", "env_steps",
+         "environment_steps", "num_env_steps", "num_env_steps_sampled", "total_num_steps", "current_steps", "cur_step",
+         "total_steps", "_step", "batch", "round", "rounds", "boosting_round", "training_iteration", "generation",
+         "episode", "episodes", "global_episode", "episode_num", "i_episode"),
     ),
     ("epoch", ("epoch", "epochs", "ep", "epoch_num", "current_epoch", "train_epoch")),
     ("tokens", ("tokens", "total_tokens", "tokens_seen", "num_tokens", "num_input_tokens_seen",
@@ -40,6 +44,7 @@ EPOCHS = dict(AXES)["epoch"]
 COUNTING = {word for _, words in AXES for word in words} | set(CLOCKS)
 CROWDED = 1 / 3  # share of values that share their epoch with the value before: it is logged more finely than that
 ALIKE = 1.5  # × between the ends of two counters that take turns: validations count to a hundredth of the steps
+FEW_AMOUNTS = 100  # rows: more in no order are an export that was shuffled, fewer are a table of data sets
 SINCE = 1e8  # s: a clock beyond it counts from 1970 (this is March 1973), not from the start of the run
 FINER = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))  # a clock beyond it counts ns, µs, ms: as seconds, the year 5138
 
@@ -50,6 +55,7 @@ class Axis(NamedTuple):
     counts: str  # "step", "epoch", "tokens", "samples", "time" or "row"
     column: str | None
     at: Values  # (rows,) NaN where a row does not say
+    runs: tuple[tuple[int, int], ...] = ()  # bounds of the rows of each, where one run follows another
 
 
 def plain(name: str) -> str:
@@ -79,7 +85,7 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
     """
     plain_names = {name: plain(name) for name in table}
     by_plain = {plain_names[name]: name for name in reversed(list(table))}
-    series = _longest_series(numbers, plain_names, kinds, rows_in(table))
+    series, curve = _longest_series(numbers, plain_names, kinds, rows_in(table))
     for counts, words in AXES:
         alike = [by_plain[word] for word in words if word in by_plain]
         shared = _in_turn(alike, numbers, notes) if counts != "time" else None
@@ -94,9 +100,9 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
                 runs = told_apart_by(table, numbers, plain_names, name, at, series)
                 if runs is not None:
                     return Apart(runs)
-                trouble = _not_as_fine_as_the_rows(really, at[series])
+                trouble = _not_as_fine_as_the_rows(really, at[series], curve[series])
             if not trouble:
-                return Axis(really, name, at)
+                return Axis(really, name, at, _parts(really, at, series, curve, plain_names))
             notes.append(f"column {name!r} {trouble}, so it is not the axis")
     notes.append("no column counts steps, epochs, tokens, samples or time: rows are counted instead")
     return Axis("row", None, np.arange(rows_in(table), dtype=np.float64))
@@ -121,16 +127,22 @@ def _in_turn(names: list[str], numbers: Numbers, notes: list[str]) -> Values | N
     return both
 
 
-def _longest_series(numbers: Numbers, plain_names: dict[str, str], kinds: pl.Series | None, rows: int) -> Counts:
-    """The rows of the curve with the most values: rows of other curves may lie anywhere between them or after them."""
+def _longest_series(
+    numbers: Numbers, plain_names: dict[str, str], kinds: pl.Series | None, rows: int
+) -> tuple[Counts, Values]:
+    """(the rows of the curve with the most values, its value in every row of the table).
+
+    Rows of other curves may lie anywhere between them or after them.
+    """
     there = np.ones(rows, dtype=bool)
     if kinds is not None and kinds.count():
         there = (kinds == kinds.drop_nulls().mode().sort()[0]).fill_null(value=False).to_numpy()
     metrics = {n: c for n, c in numbers.items() if c is not None and plain_names[n] not in COUNTING}
-    curves = [column for name, column in metrics.items() if guess(name) is not None] or list(metrics.values())
+    curves = [column for name, column in metrics.items() if is_metric(name)] or list(metrics.values())
     if not curves:
-        return np.flatnonzero(there)
-    return np.flatnonzero(min(curves, key=lambda column: column.null_count()).is_not_null().to_numpy() & there)
+        return np.flatnonzero(there), np.full(rows, np.nan)
+    longest = min(curves, key=lambda column: column.null_count())
+    return np.flatnonzero(longest.is_not_null().to_numpy() & there), longest.to_numpy().astype(np.float64)
 
 
 def clock(table: Table, numbers: Numbers, at: Values) -> Values | None:
@@ -183,17 +195,45 @@ def _trouble(counts: str, at: Values) -> str:
         return "is empty in most rows"
     if len(at) > 1 and (filled == filled[0]).all():
         return "never changes"
+    if counts in ("tokens", "samples") and len(filled) < FEW_AMOUNTS and is_disordered(filled):
+        return "goes up and down as no counter does"
     if counts == "time" and not (rises(filled) or rises(filled[::-1])):
         return "goes up and down as no clock does"
     return ""
 
 
-def _not_as_fine_as_the_rows(counts: str, at: Values) -> str:
+def _not_as_fine_as_the_rows(counts: str, at: Values, value: Values) -> str:
     """Why the order of the rows of one curve says more than the column; empty where it does not."""
+    if len(at) > 1 and (at == at[0]).all():
+        return "never changes along the longest curve"
     if counts == "step":
-        return "starts again and again, always to the same end" if is_counter(at) else ""
+        return "starts again and again, always to the same end" if is_counter(at, value) else ""
     crowded = len(at) > 1 and np.mean(at[1:] == at[:-1]) > CROWDED
     return "stands still over several values" if crowded else ""
+
+
+def _parts(
+    counts: str, at: Values, series: Counts, curve: Values, plain_names: dict[str, str]
+) -> tuple[tuple[int, int], ...]:
+    """The rows of each run, where one training follows another; none where there is but one."""
+    said = series[~np.isnan(at[series])]
+    if counts == "time" or set(plain_names.values()) & ATTEMPT_NAMES or not (at[said][1:] < at[said][:-1]).any():
+        return ()
+    bounds = runs_in(at[said], curve[said])
+    if bounds == [(0, len(said))]:
+        return ()
+    begins = [_begin(at, said, a) for a, _ in bounds]
+    ends = [_begin(at, said, b) if b < len(said) else len(at) for _, b in bounds]
+    return tuple(zip(begins, ends, strict=True))
+
+
+def _begin(at: Values, said: Counts, i: int) -> int:
+    """The first row of a run whose curve begins at ``said[i]``: other curves may begin before it."""
+    if i == 0:
+        return 0
+    between = np.arange(int(said[i - 1]) + 1, int(said[i]) + 1)
+    back = between[at[between] < at[said[i - 1]]]
+    return int(back[0]) if len(back) else int(said[i])
 
 
 def rises(values: Values) -> bool:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runopsy.readers.resume_detection import STAYS
+from runopsy.readers.resume_detection import DISORDER, STAYS
+from runopsy.signals.names import words
 
 if TYPE_CHECKING:
     import polars as pl
+    from numpy.typing import NDArray
 
     from runopsy.model import Counts, Values
     from runopsy.readers.numeric_text import Numbers, Table
@@ -19,9 +21,20 @@ if TYPE_CHECKING:
 RUN_NAMES = ("run", "run_id", "run_name", "experiment", "experiment_id", "trial", "trial_id", "seed", "random_seed",
              "fold", "model", "config", "config_id")  # fmt: skip
 # These change along one run.
-ATTEMPTS = ("session", "attempt", "restart", "resume", "epoch", "epochs", "ep", "epoch_num", "current_epoch",
+ATTEMPT_NAMES = frozenset(("session", "attempt", "restart", "resume"))
+ATTEMPTS = (*ATTEMPT_NAMES, "epoch", "epochs", "ep", "epoch_num", "current_epoch",
             "train_epoch", "date", "datetime", "time", "timestamp")  # fmt: skip
 MANY = 3  # times over the same ground: fewer may be a run that was started anew
+# Words of names: how large a model is, and what a text column compares.
+SIZES = {"width", "widths", "neurons", "units", "hidden", "params", "parameters", "depth", "layers", "degree",
+         "capacity", "channels", "heads", "dim"}  # fmt: skip
+SIZED = {"model", "train", "training", "data", "dataset", "sample", "network"}
+AMOUNTS = {"tokens", "samples", "examples", "images"}  # that a training has seen, or that a data set has
+SUBJECTS = {"dataset", "data", "task", "benchmark", "model", "method", "arch", "architecture", "network", "backbone",
+            "corpus", "language", "class", "label", "category", "algorithm", "classifier", "experiment"}  # fmt: skip
+ANEW = 0.5  # share of the stretches that begin at the first level of the one before, for them to be runs
+WHOLE = 2  # different positions that a run has at least
+BROKEN = 0.02  # share of the longest run's rows below which a run broke off at once, and was started again
 SHARED = 0.5  # share of the steps of the shorter of two runs that the other has too; less is a resumed run
 
 
@@ -50,6 +63,41 @@ def told_apart_by(
     return None
 
 
+def no_training(table: Table, numbers: Numbers, *, counted: bool) -> str:
+    """What the rows are, where each is another model or another data set; empty where they may be one training.
+
+    Args:
+        table: the columns.
+        numbers: what of them are numbers.
+        counted: whether a column says steps, epochs or the like.
+    """
+    import polars as pl
+
+    for name, column in table.items():
+        values = numbers[name]
+        if values is None:
+            apart = column.dtype == pl.String and column.null_count() == 0 and column.n_unique() == len(column)
+            if apart and len(column) >= MANY and set(words(name)) & SUBJECTS:
+                return f"each row is another {name!r}: rows of a comparison, and no steps of one training"
+        elif not counted and set(words(name)) & AMOUNTS and is_disordered(values.drop_nulls().to_numpy()):
+            return f"{name!r} goes up and down: sizes of data sets, and no steps of one training"
+        elif not counted and _is_size(name) and values.drop_nulls().n_unique() >= MANY:
+            return f"the rows differ in {name!r}: a sweep over models, and no steps of one training"
+    return ""
+
+
+def is_disordered(at: Values) -> bool:
+    """Whether positions fall too often for a few runs one after the other."""
+    falls = int((at[1:] < at[:-1]).sum()) - (len(laps(at)) - 2)
+    return falls > max(1, DISORDER * len(at)) and int((at[1:] > at[:-1]).sum()) > 0
+
+
+def _is_size(name: str) -> bool:
+    """Whether a column says how large the model or its data set is, which no training changes."""
+    said = set(words(name))
+    return bool(said & SIZES) or ("size" in said and bool(said & SIZED))
+
+
 def laps(at: Values) -> Counts:
     """Row bounds of the stretches between returns to where the axis began; one stretch has two bounds."""
     said = np.flatnonzero(~np.isnan(at)) if (at[1:] < at[:-1]).any() or np.isnan(at).any() else at[:0]
@@ -60,13 +108,57 @@ def laps(at: Values) -> Counts:
     return np.concatenate([[0], said[back], [len(at)]])
 
 
-def is_counter(at: Values) -> bool:
-    """Whether the axis runs ``MANY`` times or more from one start to one end, as a batch number in its epoch does."""
+def is_counter(at: Values, value: Values | None = None) -> bool:
+    """Whether the axis runs ``MANY`` times or more from one start to one end, as a batch number in its epoch does.
+
+    Where ``value``, the curve itself, is back at its first level as often as not, these are as many runs.
+    """
     bounds = laps(at)
+    if value is not None and len(bounds) > 2 and starts_anew(value, bounds).mean() >= ANEW:
+        return False
     if len(bounds) <= MANY or np.diff(bounds)[:-1].min() < STAYS:
         return False
     tops = [np.nanmax(at[a:b]) for a, b in pairwise(bounds.tolist())]
     return all(top == tops[0] for top in tops[:-1])
+
+
+def starts_anew(value: Values, bounds: Counts) -> NDArray[np.bool_]:
+    """For each stretch but the first: whether the curve is back on the side where the stretch before it began."""
+    found = []
+    for a, b, c in zip(bounds[:-2], bounds[1:-1], bounds[2:], strict=True):
+        first, after = _level(value[a:b]), _level(value[b:c])
+        before = _level(value[a:b][::-1])
+        found.append(first != before and (after - (first + before) / 2) * (first - before) > 0)
+    return np.array(found, dtype=bool)
+
+
+def _level(value: Values) -> float:
+    """Where a stretch begins: its first number."""
+    there = value[np.isfinite(value)]
+    return float(there[0]) if len(there) else float("nan")
+
+
+def runs_in(at: Values, value: Values) -> list[tuple[int, int]]:
+    """Where one training follows another in the rows of a curve: the bounds of each; one pair where there is but one.
+
+    A new run begins where the axis is back at its first value, and the curve at its first level, or the axis at the
+    very beginning of a training. What goes on from a later position is a resume, and what goes on from the same
+    level may be one. Starts that broke off at once are none.
+    """
+    bounds = laps(at)
+    if len(bounds) < 3 or np.isnan(at).any() or is_disordered(at):
+        return [(0, len(at))]
+    anew = starts_anew(value, bounds)
+    early = at[bounds[1:-1]] <= max(1.0, _spacing(at[: bounds[1]]))
+    begins = [0, *(int(b) for b, new, start in zip(bounds[1:-1], anew, early, strict=True) if new or start)]
+    runs = [(a, b) for a, b in zip(begins, [*begins[1:], len(at)], strict=True)]
+    longest = max(b - a for a, b in runs)
+    whole = [run for run in runs if len(np.unique(at[run[0] : run[1]])) >= max(WHOLE, BROKEN * longest)]
+    return whole or runs[-1:]
+
+
+def _spacing(at: Values) -> float:
+    return float(np.median(np.diff(at))) if len(at) > 1 else 1.0
 
 
 def _tells_apart(column: pl.Series, series: Counts, bounds: Counts) -> bool:
@@ -88,7 +180,7 @@ def _share_steps(column: pl.Series, at: Values) -> bool:
 
     pairs = pl.DataFrame({"run": column.cast(pl.String, strict=False), "at": at}).drop_nulls().drop_nans("at").unique()
     counts = pairs["run"].value_counts()["count"].sort(descending=True)
-    if len(counts) < 2:
+    if len(counts) < 2 or pairs.height < STAYS * len(counts):  # text of its own in nearly every row names no run
         return False
     again = pairs.height - pairs["at"].n_unique()
     return bool(again > SHARED * counts[1])

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from runopsy.errors import UnreadableLog
-from runopsy.model import Run, Track
+from runopsy.model import Mark, Run, Track
 from runopsy.readers.axes import COUNTING, Apart, Axis, choose, clock, plain, rises
+from runopsy.readers.multi_run_tables import no_training
 from runopsy.readers.numeric_text import is_missing, listed, numbers_in, said, seconds_in, unread
 from runopsy.readers.resume_detection import common_sessions, sessions
 from runopsy.readers.run_selection import Candidate, Found, given, named
@@ -31,6 +32,17 @@ SIDE_NAMES = ("split", "phase", "mode", "stage", "subset", "set", "type", "parti
               "loader")  # fmt: skip
 
 
+MOST_RUNS = 1000  # one after the other in a table; more, and the axis is a counter of something else
+
+
+class Remarked(NamedTuple):
+    """What a text says beside its numbers: an error, after so many rows."""
+
+    rows: int
+    kind: str
+    detail: Mapping[str, Any]
+
+
 class Column(NamedTuple):
     """One metric: its numbers, and how many of its cells could not be read."""
 
@@ -38,7 +50,9 @@ class Column(NamedTuple):
     unread: int
 
 
-def to_run(frame: pl.DataFrame, names: Sequence[str], source: Source, notes: list[str]) -> Found:
+def to_run(
+    frame: pl.DataFrame, names: Sequence[str], source: Source, notes: list[str], said: Sequence[Remarked] = ()
+) -> Found:
     """The run a table describes, or the runs, where a column tells several apart.
 
     Args:
@@ -46,6 +60,7 @@ def to_run(frame: pl.DataFrame, names: Sequence[str], source: Source, notes: lis
         names: what the columns are called in the log.
         source: where it comes from.
         notes: what was noticed so far; what is noticed here is added.
+        said: errors that stand between the rows.
 
     Raises:
         UnreadableLog: there are no rows, or not one column of numbers beside the axis.
@@ -60,6 +75,13 @@ def to_run(frame: pl.DataFrame, names: Sequence[str], source: Source, notes: lis
     axis = choose(table, numbers, kinds, notes)
     if isinstance(axis, Apart):
         return _each(frame, names, source, notes, list(table).index(axis.column))
+    other = no_training(table, numbers, counted=axis.column is not None) if long is None else ""
+    if other:
+        axis = Axis("row", None, np.arange(frame.height, dtype=np.float64))
+        said = [*said, Remarked(0, "not_a_run", {"text": other})]
+        notes.append(other)
+    if axis.runs and long is None and not _is_backwards(axis.at):
+        return _one_by_one(frame, names, source, notes, said, axis)
     if _is_backwards(axis.at):  # newest first: what counts as later, and as the row before, is read from the end
         table = {name: column.reverse() for name, column in table.items()}
         numbers = {name: None if column is None else column.reverse() for name, column in numbers.items()}
@@ -78,7 +100,25 @@ def to_run(frame: pl.DataFrame, names: Sequence[str], source: Source, notes: lis
     used = (side, axis.column, *(long or ()))
     text = [c for c in table if numbers[c] is None and c not in used and _is_text(table[c])]
     _remark(axis, text, notes)
-    return Run(path=source.name, id=source.id, axis=axis.counts, tracks=tracks, notes=tuple(notes))
+    marks = _marks(said, axis.at)
+    return Run(
+        path=source.name, id=source.id, axis=axis.counts, tracks=tracks, marks=marks, notes=tuple(dict.fromkeys(notes))
+    )
+
+
+def _marks(said: Sequence[Remarked], at: Values) -> tuple[Mark, ...]:
+    """The errors, each at the position of the last row above it."""
+    if not said or np.isnan(at).all():
+        return ()
+    first = float(at[~np.isnan(at)][0])
+    reached = np.append(first, _carried(at, first))
+    return tuple(Mark(float(reached[min(error.rows, len(at))]), error.kind, error.detail) for error in said)
+
+
+def _carried(at: Values, first: float) -> Values:
+    """Positions without gaps: a row that says none stands at the one above it."""
+    known = np.maximum.accumulate(np.where(np.isnan(at), -1, np.arange(len(at))))
+    return np.where(known < 0, first, at[np.maximum(known, 0)])
 
 
 def _each(frame: pl.DataFrame, names: Sequence[str], source: Source, notes: list[str], at: int) -> Found:
@@ -95,10 +135,40 @@ def _each(frame: pl.DataFrame, names: Sequence[str], source: Source, notes: list
     return tuple(runs)
 
 
+def _one_by_one(
+    frame: pl.DataFrame, names: Sequence[str], source: Source, notes: list[str], said: Sequence[Remarked], axis: Axis
+) -> Found:
+    """The runs that follow one another in a table; the run, where the others broke off at once."""
+    parts = []
+    for begin, end in axis.runs:
+        mine = [error._replace(rows=error.rows - begin) for error in said if begin < error.rows <= end]
+        parts.append((frame[begin:end], mine))
+    left = frame.height - sum(end - begin for begin, end in axis.runs)
+    if left:
+        notes = [*notes, f"{left} rows are of starts that broke off at once, and were left out"]
+    if len(parts) == 1:
+        return to_run(parts[0][0], names, source, notes, parts[0][1])
+    if len(parts) > MOST_RUNS:
+        raise UnreadableLog(
+            f"{source.name}: its {axis.counts} is back at the start {len(parts) - 1} times", hint="give one run"
+        )
+    often = "once" if len(parts) == 2 else f"{len(parts) - 1} times"
+    told = f"{axis.counts} is back at its start {often}: {len(parts)} runs, one after the other"
+    runs: list[Candidate] = []
+    for number, (part, mine) in enumerate(parts, 1):
+        runs += _one_of_several(f"run-{number}", part, names, source, [*notes, told], mine)
+    return tuple(runs)
+
+
 def _one_of_several(
-    name: str, part: pl.DataFrame, names: Sequence[str], source: Source, notes: list[str]
+    name: str,
+    part: pl.DataFrame,
+    names: Sequence[str],
+    source: Source,
+    notes: list[str],
+    said: Sequence[Remarked] = (),
 ) -> list[Candidate]:
-    found = to_run(part, names, source, list(notes))
+    found = to_run(part, names, source, list(notes), said)
     if isinstance(found, Run):
         return [given(named(found, name, source.name))]
     return [given(named(inner.read(), f"{name} {inner.name}", source.name)) for inner in found]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -13,12 +14,15 @@ from runopsy.signals.names import HIGHER, LOWER, QUALIFIERS, SIDES, score_in, wo
 from runopsy.signals.scores import BY_THEMSELVES, preference
 
 DIRECTIONS = {f":{way}": way for way in (HIGHER, LOWER)}  # --metric NAME:lower, where the name does not say it
+SETTING = "metric_for_best_model"  # as Hugging Face calls it
 BEST = "best"  # the word in a column's name that says what the best checkpoint was chosen by
 FLAGS = ("is", "has", "new", "so", "far", "value", "metric", "checkpoint")  # words beside it that name no metric
 SIDE = {word: side for side, known in SIDES.items() for word in known}
 
 
-def selected(roles: Sequence[Role], tracks: Mapping[str, Track], metric: str | None = None) -> tuple[Role, ...]:
+def selected(
+    roles: Sequence[Role], tracks: Mapping[str, Track], metric: str | None, config: Mapping[str, Any]
+) -> tuple[Role, ...]:
     """The roles, with those of the score that is chosen by, of validation and of training.
 
     Raises:
@@ -26,7 +30,7 @@ def selected(roles: Sequence[Role], tracks: Mapping[str, Track], metric: str | N
     """
     if metric is not None:
         return _asked(roles, tracks, metric)
-    found = _by_the_log(roles, tracks)
+    found = _by_the_settings(tracks, config) or _by_the_log(roles, tracks)
     if found is not None:
         roles = _chosen(roles, found, "the log's own best is by it")
     filled = {role.role for role in roles}
@@ -120,6 +124,13 @@ def _chosen(roles: Sequence[Role], column: str, why: str) -> list[Role]:
         return [replace(r, chosen=True, why=f"{r.why}; {why}") if r is chosen else r for r in roles]
     freed = [replace(r, role="", why="no role") if r.role == "val/metric" and r is not chosen else r for r in roles]
     return [replace(r, role="val/metric", chosen=True, why=why) if r is chosen else r for r in freed]
+
+
+def _by_the_settings(tracks: Mapping[str, Track], config: Mapping[str, Any]) -> str | None:
+    """The column that the settings of the run choose the best checkpoint by."""
+    said = config.get(SETTING)
+    names = (said, f"eval_{said}") if isinstance(said, str) else ()
+    return next((name for name in names if name in tracks), None)
 
 
 def _by_the_log(roles: Sequence[Role], tracks: Mapping[str, Track]) -> str | None:

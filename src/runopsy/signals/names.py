@@ -70,7 +70,7 @@ PARTS = ("cls", "class", "box", "bbox", "obj", "objectness", "dfl", "seg", "mask
 # One name each, for whole names after joining the words with "_".
 SINGLES: Mapping[str, tuple[str, ...]] = {
     "lr": ("lr", "learning_rate", "learningrate", "current_lr", "train_lr", "train_learning_rate"),
-    "step": ("step", "global_step", "trainer_global_step", "train_global_step"),
+    "step": ("step", "global_step", "current_steps", "trainer_global_step", "train_global_step"),
     "epoch": ("epoch", "epochs", "train_epoch", "current_epoch"),
     "batch_size": ("batch_size", "batchsize", "global_batch_size", "train_batch_size"),
     "tokens": ("tokens", "total_tokens", "tokens_seen", "num_tokens", "num_input_tokens_seen",

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from runopsy.errors import BadOption
 from runopsy.model import Role, Track
 from runopsy.signals.curves import curves
 from runopsy.signals.metric import selected
 from runopsy.signals.names import SINGLES, better, guess, is_learning_rate, says_percent, words
-from runopsy.signals.scores import is_length, is_reward, players, reward_doubt
+from runopsy.signals.scores import MONITOR, is_length, is_reward, players, reward_doubt
 from runopsy.signals.units import ERRORS, PERCENT_FROM, doubted, scaled, value_range
 
 # Every role --map accepts, beside val.<set>/loss, val.<set>/acc and player/<name>.
@@ -27,7 +28,10 @@ OF_A_GAME = "a loss of an adversarial game: falling is no progress"
 
 
 def assign(
-    tracks: Mapping[str, Track], mapping: Mapping[str, str] | None = None, metric: str | None = None
+    tracks: Mapping[str, Track],
+    mapping: Mapping[str, str] | None = None,
+    metric: str | None = None,
+    config: Mapping[str, Any] | None = None,
 ) -> tuple[Role, ...]:
     """A role, or none, for every column, in the order of the log.
 
@@ -35,6 +39,7 @@ def assign(
         tracks: the columns by name, with the sums that ``with_sums`` adds.
         mapping: role → column, which overrides every guess.
         metric: the column by which the best step is to be chosen: its role says ``chosen``.
+        config: the settings of the run, which may name that column.
 
     Raises:
         BadOption: a role that does not exist, a column that is not there, or one that cannot be what it is said to be.
@@ -53,7 +58,7 @@ def assign(
         taken.setdefault(role.track, role)
     roles = scaled([taken.get(name, Role("", name, "no role")) for name in tracks], tracks)
     roles = tuple(replace(role, better=_better(role)) for role in doubted(roles, tracks))
-    return selected(roles, tracks, metric)
+    return selected(roles, tracks, metric, config or {})
 
 
 def _better(role: Role) -> str:
@@ -114,12 +119,14 @@ def _singles(tracks: Mapping[str, Track], filled: Iterable[str], taken: Mapping[
 def _rewards(names: list[str], tracks: Mapping[str, Track], filled: set[str]) -> Iterator[Role]:
     """The return, the length of its episodes, and the losses that play no role beside it."""
     found = [name for name in names if is_reward(name) and len(tracks[name]) > 1]
+    lengths = [name for name in names if is_length(name) and len(tracks[name]) > 1]
+    if set(MONITOR) <= set(names):
+        found, lengths = [MONITOR[0]], [MONITOR[1]]
     if "reward" not in filled and not found:
         return
     if "reward" not in filled:
         best = min(found, key=lambda name: (reward_doubt(name), -len(tracks[name])))
         yield Role("reward", best, "says reward or return: what an agent earns")
-    lengths = [name for name in names if is_length(name) and len(tracks[name]) > 1]
     if lengths and "reward/length" not in filled:
         yield Role("reward/length", max(lengths, key=lambda name: len(tracks[name])), "the length of an episode")
     yield from (Role("", name, OF_AN_AGENT) for name in names if _is_loss(name))

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from runopsy.signals.names import NEVER, QUALIFIERS, REWARDS, SCORES, SIDES, guess, score_in, words
 
 BY_THEMSELVES = ("precision", "recall", "ap", "em", "comet", "success", "hits")  # a direction, but nobody's only choice
-RANGE = re.compile(r"50\D+95")  # mAP50-95, mAP_0.5:0.95: over all thresholds, the stricter of the two
+RANGE = re.compile(r"50?\D+(?:0\.)?95")  # mAP50-95, mAP_0.5:0.95: over all thresholds, the stricter of the two
 
+MONITOR = ("r", "l")  # reward and length of an episode, where both are there: monitor.csv
 LENGTHS = ("len", "length", "lengths", "eplenmean", "eplen")
 EPISODES = ("ep", "episode", "episodic", "episodes", "completion", "completions", "completion_length")
 # What is made of rewards without being the return: spreads, pairs of a preference, models and losses of them.

@@ -1,62 +1,52 @@
-"""What scripts print: lines with ``name: number`` or ``name=number`` in them, among anything else.
+"""What scripts print: lines with ``name: number`` or ``name=number`` in them, tables and boxes, among anything else.
 
 Every line becomes a row and every name a column; a name is followed by a colon, an equals sign or, for the names of
-axes and metrics alone, by a blank. Lines whose names occur together only once are headings, settings or the source
-code of the script, and are left out. All of it runs over whole columns: a million lines take seconds.
+axes and metrics alone, by a blank. Lines that only say where we are (an epoch, a side) carry forward. Lines whose
+names occur together only once are headings, settings or the source code of the script, and are left out.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from runopsy.errors import UnreadableLog
-from runopsy.readers.axes import COUNTING, plain
 from runopsy.readers.run_selection import Found
 from runopsy.readers.source import Source
-from runopsy.readers.table_to_run import to_run
-from runopsy.signals.names import NEVER, SIDES, SINGLE_WORDS, guess, is_learning_rate, words
+from runopsy.readers.table_to_run import Remarked, to_run
+from runopsy.readers.text_context import BAR, of_the_log, passes, sided, spread, within_epochs
+from runopsy.readers.text_errors import Remark, remarks
+from runopsy.readers.text_lists import lists_in
+from runopsy.readers.text_pairs import BATCH, named, pairs_in
+from runopsy.readers.text_spelling import spelled
+from runopsy.readers.text_tables import boxes_in, candidates, tables_in
+from runopsy.signals.names import guess
 
 if TYPE_CHECKING:
     import polars as pl
 
-ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")  # colours, titles, cursor
-REDRAWN = re.compile(r"[\x08\r]+")  # a progress bar goes back and writes its line again: each time is a line
-
-# The pattern of one pair. ASCII classes: several times as fast as those of all alphabets.
-WORD = r"[A-Za-z_][A-Za-z0-9_@./-]*(?:\([A-Za-z0-9_@.-]{1,20}\))?"
-NUMBER = r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-VALUE = rf"(?P<value>{NUMBER}|[+-]?(?i:nan|inf|infinity))"
-NAME = rf"(?P<name>{WORD}(?:[ ]{WORD}){{0,3}})"
-# Right after it: the end of a count (3/100), a unit, and what shows that it was no number: 12:30, 2026-01-31, 2.1.0
-AFTER = r"(?:\s?/\s?(?P<of>[0-9]+))?(?P<unit>[A-Za-z%]*)(?P<odd>[-:./_,][0-9][A-Za-z0-9:./_-]*|[0-9])?"
-TENSOR = r"(?:tensor\(|(?:np|numpy|torch)\.[a-z0-9]+\()?"  # tensor(0.31, device='cuda:0')
-PAIR = (
-    rf"{NAME}(?P<sign>['\"]?\s{{0,8}}[:=]\s*|\s+|\s*\[\s*)['\"]?[\[(]?\s*{TENSOR}{VALUE}{AFTER}"
-    r"|(?P<done>[0-9]+)\s?/\s?(?P<all>[0-9]+)(?P<more>/[0-9])?"
-)
 DATE = r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d+)?)"
-SIDED = r"(?i)\b(train|training|val|valid|validation|eval|evaluation|dev|test|testing)\b"
-SCRIPT = r"\S+\.py\b\S*"  # a file's name, as loggers print it, says nothing about the side
-MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}  # tokens: 1.2B
-
 JSON = re.compile(r"\s*(?:[{]\s*\"|\[\s*[{\[\"])[^\n]{0,200}\n\s+\"")  # a document over many lines, not a log
-OFTEN = 3  # times that the same names occur in one line before such lines are a log; an axis beside a metric needs one
 SAMPLE = 60_000  # characters at the head and as many further down in which a log must show itself
-LEADING = {"info", "debug", "warning", "error", "at", "in", "for", "on", "the", "of", "is", "and", "with", "after",
-           "during", "end", "finished", "done", "result", "results", "current", "got", "has", "to", "from"}  # fmt: skip
-ALIASES = {"s": "step", "trl": "train/loss", "tel": "val/loss", "tea": "val/acc"}  # llm.c
-LLMC = ("trl", "tel")  # one of which is there where the aliases hold
-BATCH = "batch"  # what 450/1000 [00:12<00:15] counts
 MOST = 500  # columns; a text with more names than that is no log of one run
+EPOCH = "epoch"
+
+
+class Reading(NamedTuple):
+    """The log in a text."""
+
+    frame: pl.DataFrame
+    errors: list[Remarked]
 
 
 def recognises(source: Source) -> bool:
     """Text in which the same names, one of a metric among them, are given numbers again and again."""
     if source.is_binary or source.is_folder or source.is_empty or JSON.match(source.head_text()):
         return False
-    return any(_frame(text) is not None for text in _glimpses(source))
+    return any(_reading(text) is not None for text in _glimpses(source))
 
 
 def _glimpses(source: Source) -> Iterable[str]:
@@ -84,174 +74,182 @@ def read_text(text: str, source: Source) -> Found:
         UnreadableLog: no line of the text is of a log.
     """
     notes: list[str] = []
-    frame = _frame(text, notes)
-    if frame is None:
+    found = _reading(text, notes)
+    if found is None:
         raise UnreadableLog(f"{source.name} is text without a table in it", hint="give the file with the numbers")
-    return to_run(frame, frame.columns, source, notes)
+    return to_run(found.frame, found.frame.columns, source, notes, found.errors)
 
 
-def _frame(text: str, notes: list[str] | None = None) -> pl.DataFrame | None:
+def _reading(text: str, notes: list[str] | None = None) -> Reading | None:
     """A row for every line of the log, a column for every name; None where it is no log."""
     import polars as pl
 
-    if "\x1b" in text:
-        text = ESCAPES.sub("", text)
-    text = REDRAWN.sub("\n", text)
-    lines = pl.DataFrame({"line": text.split("\n")}).with_row_index("row")
-    pairs = _pairs(lines)
-    if not pairs.height:
-        return None
-    pairs = _named(pairs)
-    pairs = _of_the_log(pairs)
-    if not pairs.height:
-        return None
-    pairs = _sided(pairs, lines)
-    return _wide(pairs, lines, notes if notes is not None else [])
+    notes = notes if notes is not None else []
+    text = spelled(text)
+    lines = pl.DataFrame({"line": text.split("\n")}).with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
+    found = _lines(lines, notes)
+    lists = lists_in(text)
+    if lists is not None and (found is None or _filled(lists) > _filled(found.frame)):
+        return Reading(lists, [])
+    return found
 
 
-def _pairs(lines: pl.DataFrame) -> pl.DataFrame:
-    """row, nth, name, spaced, value, of: every pair of every line."""
+def _filled(frame: pl.DataFrame) -> int:
+    """How many values of metrics there are."""
+    return sum(column.count() for column in frame.get_columns() if guess(column.name) is not None)
+
+
+def _lines(lines: pl.DataFrame, notes: list[str]) -> Reading | None:
+    """The log in the lines, tables and boxes among them."""
     import polars as pl
 
-    found = (
-        lines.with_columns(pl.col("line").str.extract_all(PAIR).alias("pair"))
-        .drop("line")
-        .filter(pl.col("pair").list.len() > 0)
-        .explode("pair")
-        .with_columns(pl.col("pair").str.extract_groups(PAIR).struct.unnest())
-        .filter(pl.col("odd").is_null() & pl.col("more").is_null())
-    )
-    count = pl.col("done").is_not_null()
-    value = pl.when(count).then("done").otherwise("value").str.replace_all(",", "", literal=True)
-    return found.select(
-        "row",
-        pl.when(count).then(pl.lit(BATCH)).otherwise("name").alias("name"),
-        (~count & ~pl.col("sign").str.contains("[:=\\[]")).alias("spaced"),
-        (value.cast(pl.Float64, strict=False) * pl.col("unit").replace_strict(MULTIPLES, default=1.0)).alias("value"),
-        pl.coalesce("of", "all").cast(pl.Float64, strict=False).alias("of"),
-    ).filter(pl.col("value").is_not_null() & ((pl.col("name") != BATCH) | (pl.col("value") <= pl.col("of"))))
+    tables, rest = _tables(lines)
+    pairs = named(pl.concat([pairs_in(rest), tables]).sort("row", maintain_order=True))
+    if not pairs.height:
+        return None
+    pairs, rows = of_the_log(pairs, rest)
+    if not pairs.height:
+        return None
+    pairs = _numbered(sided(pairs, rows))
+    pairs, rows = passes(pairs, rows)
+    frame = _wide(_of_bars(pairs, rows), rows, notes)
+    left = lines.filter(pl.col("line").str.strip_chars() != "").height - frame.height
+    if left > 0:
+        notes.append(f"{left} of {left + frame.height} lines are none of the log and were left out")
+    errors = _placed(remarks(lines.join(rows.select("row"), on="row", how="anti")), frame)
+    return Reading(frame.drop("row"), errors)
 
 
-def _named(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Names as columns are called, with what they are: an axis, a metric, or something else; without mere prose."""
+def _tables(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(pairs out of tables and boxes, the lines without these)."""
     import polars as pl
 
-    table = []
-    kinds = pairs.select("name", "spaced").unique()
-    llmc = not set(LLMC).isdisjoint(kinds["name"].to_list())
-    for name, spaced in kinds.rows():
-        said = ALIASES.get(name, name) if llmc else name
-        called = _called(said, spaced=spaced)
-        if called:
-            table.append((name, spaced, called, *_kind(called)))
-    names = pl.DataFrame(
-        table,
-        schema={"name": pl.String, "spaced": pl.Boolean, "column": pl.String, "axis": pl.Boolean, "metric": pl.Boolean,
-                "acc": pl.Boolean, "side": pl.String},
-        orient="row",
+    text = lines["line"].to_list()
+    cells, used = tables_in(text, candidates(lines))
+    boxed = lines["line"].str.contains(r"^\s*\|").sum()
+    if boxed > 1:
+        more, taken = boxes_in(text)
+        cells = [cell for cell in cells if cell.row not in taken] + more
+        used |= taken
+    schema = {"row": pl.Int64, "name": pl.String, "value": pl.Float64, "of": pl.Float64}
+    pairs = pl.DataFrame(cells, schema=schema, orient="row").select(
+        "row", "name", pl.lit(value=False).alias("spaced"), "value", "of", pl.lit(None, pl.Float64).alias("mean"),
+        pl.lit(None, pl.String).alias("spoken"), pl.lit(value=False).alias("named_on"),
+        pl.lit(value=False).alias("counted"), pl.lit(value=True).alias("tabled"),
     )  # fmt: skip
-    joined = pairs.join(names, on=["name", "spaced"], how="inner", maintain_order="left")
-    share = pl.col("acc") & (pl.col("of") > 0)  # Accuracy: 9820/10000
-    return joined.with_columns(pl.when(share).then(pl.col("value") / pl.col("of")).otherwise("value").alias("value"))
-
-
-def _called(name: str, *, spaced: bool) -> str:
-    """The name of a column; empty for prose: what a blank separates from its number must be known by name."""
-    parts = name.strip("./-").split(" ")
-    while len(parts) > 1 and parts[0].lower() in LEADING:
-        parts.pop(0)
-    if len(parts) > 1 and plain(parts[-1]) in COUNTING and parts[-2].lower() not in NEVER and spaced:
-        parts = parts[-1:]
-    called = " ".join(parts)
-    if not spaced or plain(called) in COUNTING or plain(called) in SINGLE_WORDS:
-        return called
-    for start in range(len(parts)):
-        rest = " ".join(parts[start:])
-        found = guess(rest)
-        if found is not None and len(found.extra) <= 1:
-            return rest
-    return called if is_learning_rate(called) else ""
-
-
-def _kind(called: str) -> tuple[bool, bool, bool, str]:
-    """(whether it is an axis, a metric, an accuracy; the side that it names)."""
-    found = guess(called)
-    side = next((side for w in words(called) for side, known in SIDES.items() if w in known), "")
-    return plain(called) in COUNTING, found is not None, found is not None and found.quantity == "acc", side
-
-
-def _of_the_log(pairs: pl.DataFrame) -> pl.DataFrame:
-    """The lines whose names occur together again and again, or set a metric beside an axis."""
-    import polars as pl
-
-    lines = pairs.group_by("row", maintain_order=True).agg(
-        pl.col("column").sort().str.join("\t").alias("names"),
-        pl.col("metric").any(),
-        (pl.col("axis") & (pl.col("column") != BATCH)).any().alias("axis"),
-    )
-    lines = lines.with_columns(pl.len().over("names").alias("times"))
-    often = (pl.col("times") >= OFTEN) & (pl.col("metric") | pl.col("axis"))
-    kept = lines.filter(often | (pl.col("metric") & pl.col("axis")))
-    metrics = kept.filter("metric")
-    if metrics.height < OFTEN:
-        return pairs.clear()
-    return pairs.join(kept.select("row"), on="row", how="semi", maintain_order="left")
-
-
-def _sided(pairs: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-    """Metrics that do not say their side take that of the last name or word before them that does.
-
-    ``Test set: loss: 0.3`` and ``val loss 2.1 acc 0.4`` do so; where the words of all lines name one side
-    alone, they may be of the script's title, and are not heard.
-    """
-    import polars as pl
-
-    which = {word: side for side, known in SIDES.items() for word in known}
-    bare = pl.col("metric") & (pl.col("side") == "")
-    rows = pairs.filter(bare).select("row").unique()
-    if not rows.height:
-        return pairs
-    spoken = (
-        lines.join(rows, on="row", how="semi")
-        .with_columns(
-            pl.col("line").str.replace_all(SCRIPT, "").str.extract(SIDED).str.to_lowercase()
-            .replace_strict(which, default="", return_dtype=pl.String).alias("spoken")
+    if used:
+        taken_rows = pl.Series("row", sorted(used), dtype=pl.Int64)
+        lines = lines.with_columns(
+            pl.when(~pl.col("row").is_in(taken_rows.implode())).then("line").otherwise(pl.lit(""))
         )
-        .select("row", "spoken")
-    )  # fmt: skip
-    pairs = pairs.join(spoken, on="row", how="left", maintain_order="left")
-    said = pl.when(pl.col("side") != "").then("side")
-    pairs = pairs.with_columns(said.forward_fill().over("row").alias("before"))
-    heard = pl.coalesce("before", pl.col("spoken").replace("", None)).fill_null("")
-    pairs = pairs.with_columns(pl.when(bare).then(heard).otherwise(pl.lit("")).alias("heard"))
-    sides = set(pairs.filter(pl.col("metric"))["heard"].unique().to_list())
-    sides |= set(pairs.filter(pl.col("metric"))["side"].unique().to_list())
-    if len(sides - {""}) < 2 and not (
-        {"val", "test"} & sides and bool(pairs.filter(bare & (pl.col("heard") == "")).height)
-    ):
-        return pairs.drop("before", "spoken", "heard")
-    named = pl.when(pl.col("heard") != "").then(pl.concat_str("heard", pl.lit("/"), "column")).otherwise("column")
-    return pairs.with_columns(named.alias("column")).drop("before", "spoken", "heard")
+    return pairs, lines
 
 
-def _wide(pairs: pl.DataFrame, lines: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+def _numbered(pairs: pl.DataFrame) -> pl.DataFrame:
+    """A name that occurs again in its line as ``name#2``."""
     import polars as pl
 
     again = pl.int_range(pl.len()).over("row", "column")
-    pairs = pairs.with_columns(
+    return pairs.filter((pl.col("kind") != "batch") | (again == 0)).with_columns(
         pl.when(again > 0).then(pl.concat_str("column", pl.lit("#"), again + 1)).otherwise("column").alias("column")
     )
-    counts = pairs.group_by("column", maintain_order=True).len()
-    kept = counts.sort("len", descending=True, maintain_order=True)["column"][:MOST].to_list()
-    if counts.height > MOST:
-        notes.append(f"the rarest {counts.height - MOST} of {counts.height} names were left out")
-    names = [name for name in counts["column"].to_list() if name in set(kept)]
-    pairs = pairs.filter(pl.col("column").is_in(names))
-    wide = pairs.pivot(on="column", index="row", values="value", aggregate_function="last").sort("row")
-    dates = wide.select("row").join(lines, on="row", how="left", maintain_order="left")["line"].str.extract(DATE)
-    if dates.count() > len(dates) // 2 and "timestamp" not in names:
-        wide = wide.with_columns(dates.str.replace(",", ".", literal=True).alias("timestamp"))
-    left = lines.filter(pl.col("line").str.strip_chars() != "").height - wide.height
-    if left:
-        notes.append(f"{left} of {left + wide.height} lines are none of the log and were left out")
-    return wide.drop("row")
+
+
+def _of_bars(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """The loss in a progress bar is another than the one of the summary below it, which says its side."""
+    import polars as pl
+
+    barred = rows.filter(pl.col("line").str.contains(BAR))["row"]
+    if not barred.len() or barred.len() == rows.height:
+        return pairs
+    metrics = pairs.filter(pl.col("kind") == "metric").with_columns(pl.col("row").is_in(barred.implode()).alias("bar"))
+    where = metrics.group_by("column", maintain_order=True).agg(pl.col("bar").all(), pl.col("bar").any().alias("some"))
+    summed = [found for name in where.filter(~pl.col("some"))["column"] if (found := guess(name)) is not None]
+    told = {found.quantity for found in summed if found.side == "train" and not found.extra}
+    names = {
+        name: f"{name} (bar)"
+        for name in where.filter("bar")["column"].to_list()
+        if (found := guess(name)) is not None and found.side == "" and found.quantity in told
+    }
+    return pairs.with_columns(pl.col("column").replace(names)) if names else pairs
+
+
+def _wide(pairs: pl.DataFrame, rows: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """A column for every name, the axes first: whatever says where a reading stands is in its row."""
+    import polars as pl
+
+    at, steps = within_epochs(rows)
+    epochs = rows["epoch_name"].drop_nulls()
+    called = epochs[0] if len(epochs) else EPOCH
+    counted = (pl.col("kind") == "batch") | ((pl.col("kind") == "step") & pl.col("of").is_not_null())
+    drop = pl.col("kind") == "epoch"
+    if at is not None or steps is not None:
+        drop |= counted
+    told = _told_steps(pairs, rows)
+    values = pl.concat([pairs.filter(~drop).select("row", "column", "value"), told])
+    values = _fewer(values, notes)
+    wide = values.pivot(on="column", index="row", values="value", aggregate_function="last").sort("row")
+    where = rows.select("row", pl.col("in_epoch").alias(called)) if len(epochs) else rows.select("row")
+    if steps is not None:
+        where = where.with_columns(pl.Series(BATCH, steps).fill_nan(None))
+    if len(epochs):
+        main = _main(pairs)
+        where = where.with_columns(pl.Series(called, _epochs(at, rows, main)).fill_nan(None))
+    wide = where.join(wide, on="row", how="right", maintain_order="right")
+    return _dated(wide, rows)
+
+
+def _epochs(at: np.ndarray | None, rows: pl.DataFrame, main: pl.Series) -> np.ndarray:
+    epoch = rows["in_epoch"].to_numpy().astype(np.float64)
+    if at is not None:
+        return at
+    stepped = rows["step"].count() + rows["count"].count()
+    spreading = None if stepped else spread(epoch, rows["row"].is_in(main.implode()).to_numpy())
+    return epoch if spreading is None else spreading
+
+
+def _main(pairs: pl.DataFrame) -> pl.Series:
+    """The rows of the curve with the most values."""
+    import polars as pl
+
+    metrics = pairs.filter(pl.col("kind") == "metric")
+    most = metrics["column"].mode().sort()
+    return metrics.filter(pl.col("column") == (most[0] if len(most) else ""))["row"]
+
+
+def _told_steps(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """The step that a heading says, for readings that say none."""
+    import polars as pl
+
+    own = pairs.filter(pl.col("kind") == "step").select("row").unique()
+    return (
+        rows.filter(pl.col("step").is_not_null())
+        .join(own, on="row", how="anti")
+        .select("row", pl.col("step_name").alias("column"), pl.col("step").alias("value"))
+    )
+
+
+def _fewer(values: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """Without the rarest names, where there are more than ``MOST``."""
+    import polars as pl
+
+    counts = values.group_by("column", maintain_order=True).len()
+    if counts.height <= MOST:
+        return values
+    kept = counts.sort("len", descending=True, maintain_order=True)["column"][:MOST]
+    notes.append(f"the rarest {counts.height - MOST} of {counts.height} names were left out")
+    return values.filter(pl.col("column").is_in(kept.implode()))
+
+
+def _dated(wide: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """With the date that the lines begin with, if most do."""
+    dates = wide.select("row").join(rows, on="row", how="left", maintain_order="left")["line"].str.extract(DATE)
+    if dates.count() > len(dates) // 2 and "timestamp" not in wide.columns:
+        return wide.with_columns(dates.str.replace(",", ".", literal=True).alias("timestamp"))
+    return wide
+
+
+def _placed(told: list[Remark], frame: pl.DataFrame) -> list[Remarked]:
+    """The errors, each with the number of readings above it."""
+    above = np.searchsorted(frame["row"].to_numpy(), [remark.row for remark in told])
+    return [Remarked(int(n), remark.kind, remark.detail) for n, remark in zip(above, told, strict=True)]

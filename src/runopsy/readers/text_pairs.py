@@ -1,0 +1,203 @@
+"""Lines of text → pairs of a name and a number, and what each name is: an axis, a metric, a word for a side.
+
+All of it runs over whole columns: a million lines take seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from runopsy.readers.axes import AXES, COUNTING, plain
+from runopsy.readers.text_spelling import SIDE
+from runopsy.signals.names import NEVER, PERPLEXITIES, QUANTITIES, SINGLE_WORDS, better, guess, is_learning_rate, words
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# The pattern of one pair. ASCII classes: several times as fast as those of all alphabets.
+WORD = r"[A-Za-z_][A-Za-z0-9_@./-]*(?:'s)?(?:\([A-Za-z0-9_@.-]{1,20}\))?"
+NUMBER = r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+VALUE = rf"(?P<value>{NUMBER}|[+-]?(?i:nan|inf|infinity))"
+NAME = rf"(?P<name>{WORD}(?:[ ]{WORD}){{0,3}})"
+# Right after it: the end of a count (3/100), a unit, and what shows that it was no number: 12:30, 2026-01-31, 2.1.0
+AFTER = r"(?:\s?/\s?(?P<of>[0-9]+))?(?P<unit>[A-Za-z%]*)(?P<odd>[-:./_,][0-9][A-Za-z0-9:./_-]*|[0-9])?"
+# Then the mean so far, as meters print it: 70.1 (68.2); or another number: the first one was a part of the name.
+MEAN = rf"(?:[ ]{{0,2}}\([ ]*(?P<mean>{NUMBER})[ ]*\)|(?P<next>[ ]+[0-9]+\.[0-9]+))?"
+TENSOR = r"(?:tensor\(|(?:np|numpy|torch)\.[a-z0-9]+\()?"  # tensor(0.31, device='cuda:0')
+SPOKEN = r"train|training|val|valid|validation|validating|eval|evaluation|evaluating|evaluate|dev|test|testing"
+PAIR = (
+    rf"{NAME}(?P<sign>['\"]?\s{{0,8}}[:=]\s*|\s+|\s*\[\s*)['\"]?[\[(]?\s*{TENSOR}{VALUE}{AFTER}{MEAN}"
+    r"|(?P<done>[0-9]+)\s?/\s?(?P<all>[0-9]+)(?P<more>/[0-9])?"
+    rf"|(?P<spoken>\b(?i:{SPOKEN})\b)"
+)
+SCRIPT = r"\S+\.(?:py|cpp|cc|cu|ipynb)\b\S*|\([a-z_.]+:[0-9]+\)"  # the place in the source, as loggers print it
+EVALUATION = "evaluation"  # a word for validation, unless another one says of what: evaluate:test
+MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}  # tokens: 1.2B
+
+LEADING = {"info", "debug", "warning", "error", "at", "in", "for", "on", "the", "of", "is", "and", "with", "after",
+           "during", "end", "finished", "done", "result", "results", "current", "got", "has", "to", "from",
+           "s.", "s", "ms", "sec", "seconds", "min"}  # fmt: skip
+TRAILING = ("is", "was", "are", "of", "equals", "value")  # Val acc is 86 %; lm loss value: 3.56
+ALIASES = {"s": "step", "trl": "train/loss", "tel": "val/loss", "tea": "val/acc"}  # llm.c
+LLMC = ("trl", "tel")  # one of which is there where the aliases hold
+LEARN, TEST = "learn", "test"  # CatBoost prints the loss that it lowers, or the score that it raises, by no other name
+NUMBERED = re.compile(r"(?:_\d+)?'s\b")  # LightGBM's valid_1's binary_logloss, where there is but one such set
+BATCH = "batch"  # what 450/1000 [00:12<00:15] counts
+EPOCHS = dict(AXES)["epoch"]
+STEPS = tuple(word for word in dict(AXES)["step"] if word != BATCH)
+ALONE = ("epoch", "step", "iteration", "iter")  # behind one more word they count all the same: Training Epoch: 3
+NO_COUNT = {*NEVER, "per", "total", "last", "start", "end", "warmup", "of", "save", "log", "every", "max", "previous"}
+MEASURED = {"throughput"}  # better when higher, and no score of the model
+
+
+def pairs_in(lines: pl.DataFrame) -> pl.DataFrame:
+    """row, name, spaced, value, of, mean, spoken: every pair of every line, and every word for a side."""
+    import polars as pl
+
+    found = (
+        lines.with_columns(
+            pl.col("line").str.replace_all(SCRIPT, " ").str.extract_all(PAIR).alias("pair")
+        )
+        .drop("line")
+        .filter(pl.col("pair").list.len() > 0)
+        .explode("pair")
+        .with_columns(pl.col("pair").str.extract_groups(PAIR).struct.unnest())
+        .filter(pl.col("odd").is_null() & pl.col("more").is_null())
+    )  # fmt: skip
+    count = pl.col("done").is_not_null()
+    value = pl.when(count).then("done").otherwise("value").str.replace_all(",", "", literal=True)
+    spaced = ~count & ~pl.col("sign").str.contains("[:=\\[]")
+    return found.select(
+        "row",
+        pl.when(count).then(pl.lit(BATCH)).otherwise("name").alias("name"),
+        spaced.fill_null(value=False).alias("spaced"),
+        (value.cast(pl.Float64, strict=False) * pl.col("unit").replace_strict(MULTIPLES, default=1.0)).alias("value"),
+        pl.coalesce("of", "all").cast(pl.Float64, strict=False).alias("of"),
+        pl.col("mean").cast(pl.Float64, strict=False),
+        pl.col("spoken").str.to_lowercase(),
+        (spaced & pl.col("next").is_not_null() & pl.col("value").str.contains(r"^\d+$")).alias("named_on"),
+        (~count & pl.col("sign").str.contains(r"\[") & pl.col("of").is_not_null()).alias("counted"),
+        pl.lit(value=False).alias("tabled"),
+    ).filter(
+        pl.col("spoken").is_not_null()
+        | (pl.col("value").is_not_null() & ((pl.col("name") != BATCH) | (pl.col("value") <= pl.col("of"))))
+    )
+
+
+def named(pairs: pl.DataFrame) -> pl.DataFrame:
+    """The pairs with what they are, ``kind``: epoch, step, batch, axis, metric, known, other or side; without prose."""
+    import polars as pl
+
+    kinds = pairs.filter(pl.col("spoken").is_null()).select("name", "spaced").unique(maintain_order=True)
+    aliases = _aliases(pairs, set(kinds["name"].to_list()))
+    several = sum("'s " in name and name.startswith("valid") for name in kinds["name"].unique()) > 1
+    table = []
+    for name, spaced in kinds.rows():
+        called = _called(aliases.get(name, name), spaced=spaced)
+        if called:
+            called = called.replace("'s ", " ") if several else NUMBERED.sub("", called)
+            kind, acc, side = _kind(called, aliases.get(name, name))
+            table.append((name, spaced, _bare_axis(called) if kind in ("epoch", "step") else called, kind, acc, side))
+    names = pl.DataFrame(
+        table,
+        schema={"name": pl.String, "spaced": pl.Boolean, "column": pl.String, "kind": pl.String, "acc": pl.Boolean,
+                "side": pl.String},
+        orient="row",
+    )  # fmt: skip
+    joined = pairs.join(names, on=["name", "spaced"], how="left", maintain_order="left")
+    spoken = pl.col("spoken").is_not_null()
+    share = pl.col("acc") & (pl.col("of") > 0)  # Accuracy: 9820/10000
+    worded = {w: EVALUATION if w.startswith("eval") else SIDE.get(w, "val") for w in SPOKEN.split("|")}
+    wrong = (pl.col("kind") == "metric") & (pl.col("named_on") | pl.col("counted")) & ~pl.col("acc")
+    run_on = (pl.col("kind") == "metric") & pl.col("named_on")
+    return (
+        joined.with_columns(
+            pl.when(spoken).then(pl.lit("side")).otherwise("kind").alias("kind"),
+            pl.when(spoken).then(pl.col("spoken").replace_strict(worded, default="")).otherwise("side").alias("side"),
+            pl.when(share).then(pl.col("value") / pl.col("of")).otherwise("value").alias("value"),
+        )
+        .filter(pl.col("kind").is_not_null() & ~wrong.fill_null(value=False) & ~run_on.fill_null(value=False))
+        .with_columns(
+            pl.when((pl.col("kind") == "other") & pl.col("tabled"))
+            .then(pl.lit("known"))
+            .otherwise("kind")
+            .alias("kind")
+        )
+        .select("row", "column", "kind", "side", "value", "of", "mean")
+    )
+
+
+def _aliases(pairs: pl.DataFrame, names: set[str]) -> dict[str, str]:
+    """Short names that tools give to what they measure."""
+    import polars as pl
+
+    if not names.isdisjoint(LLMC):
+        return ALIASES
+    if LEARN not in names or "iteration" not in names:
+        return {}
+    learnt = pairs.filter(pl.col("name") == LEARN)["value"]
+    what = "score" if len(learnt) > 1 and learnt[-1] > learnt[0] else "loss"
+    return {LEARN: f"train/{what}", TEST: f"test/{what}", "best": "best"}
+
+
+def _called(name: str, *, spaced: bool) -> str:
+    """The name of a column; empty for prose: what a blank separates from its number must be known by name."""
+    parts = name.strip("./-").split(" ")
+    while len(parts) > 1 and parts[0].lower() in LEADING:
+        parts.pop(0)
+    while len(parts) > 1 and parts[-1].lower() in TRAILING:
+        spaced = spaced and parts[-1].lower() == "of"
+        parts.pop()
+    if len(parts) > 1 and plain(parts[-1]) in COUNTING and parts[-2].lower() not in NO_COUNT and spaced:
+        return parts[-1] if _word_side(parts[:-1]) in ("", "train") else " ".join(parts[-2:])
+    if any(part.lower() in PERPLEXITIES for part in parts):  # lm loss PPL
+        parts = [part for part in parts if part.lower() not in QUANTITIES["loss"]]
+    called = " ".join(parts)
+    if not spaced or plain(called) in COUNTING or plain(called) in SINGLE_WORDS:
+        return called
+    for start in range(len(parts)):
+        rest = " ".join(parts[start:])
+        found = guess(rest)
+        if (found is not None and len(found.extra) <= 1) or (
+            found is None and start == len(parts) - 1 and _scored(rest)
+        ):
+            return rest
+    return called if is_learning_rate(called) else ""
+
+
+def _bare_axis(called: str) -> str:
+    """``Test Epoch`` counts what ``Epoch`` counts."""
+    parts = called.split(" ")
+    return parts[-1] if len(parts) > 1 and plain(parts[-1]) in ALONE else called
+
+
+def _kind(called: str, name: str) -> tuple[str, bool, str]:
+    """(what a column is, whether it is an accuracy, the side that its name says)."""
+    found = guess(called)
+    side = _word_side(name.split(" ")) or next((SIDE[word] for word in words(name) if word in SIDE), "")
+    word, last = plain(called), called.split(" ")
+    if called == BATCH:
+        return "batch", False, side
+    if len(last) == 2 and plain(last[1]) in ALONE and last[0].lower() not in NO_COUNT:
+        word = plain(last[1])
+    if word in EPOCHS:
+        return "epoch", False, side
+    if word in STEPS:
+        return "step", False, side
+    if word in COUNTING:
+        return "axis", False, side
+    if found is not None or _scored(called) or "'s " in name:
+        return "metric", found is not None and found.quantity == "acc", side
+    return ("known" if word in SINGLE_WORDS or is_learning_rate(called) else "other"), False, side
+
+
+def _scored(called: str) -> bool:
+    """Whether a name is that of a score or an error by which people judge, other than a loss or an accuracy."""
+    said = words(called)
+    named = bool(better(called)) or any(word.endswith("loss") for word in said)  # logloss, mlogloss
+    return named and MEASURED.isdisjoint(said) and not any(word in NEVER for word in said)
+
+
+def _word_side(parts: list[str]) -> str:
+    return next((SIDE[part.lower()] for part in parts if part.lower() in SIDE), "")

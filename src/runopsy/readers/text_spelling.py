@@ -1,0 +1,138 @@
+"""Text of consoles → one spelling: what tools write in ways of their own is put as ``name value``, line by line.
+
+Each row of ``SPELLINGS`` is one way of writing that several tools share. A row costs nothing where its sign is not in
+the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from runopsy.signals.names import QUANTITIES, SIDES
+
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")  # colours, titles, cursor
+REDRAWN = re.compile(r"[\x08\r]+")  # a progress bar goes back and writes its line again: each time is a line
+QUOTES = str.maketrans("‘’‚‛“”„‟′″", "''''\"\"\"\"'\"")  # as a word processor curls them
+NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+SIDE_WORDS = tuple(word for words in SIDES.values() for word in words if len(word) > 2)
+SIDE = {word: side for side, words in SIDES.items() for word in words}
+FILLERS = {"of", "the", "on", "for", "over", "in", "our", "model", "network", "net", "classifier", "set", "data",
+           "dataset", "images", "image", "samples", "examples", "points", "sentences", "inputs", "is", "was", "a",
+           "whole", "entire", "all", "full", "this"}  # fmt: skip
+DECIMALS = 4  # digits after the point with which Keras prints a value in its bar
+
+
+class Spelling(NamedTuple):
+    """One way of writing."""
+
+    sign: str  # what the text must hold for the pattern to be tried
+    pattern: re.Pattern[str]
+    put: str | Callable[[re.Match[str]], str]
+
+
+def spelled(text: str) -> str:
+    """The text in one spelling; it may have more lines than before, never fewer."""
+    if "\x1b" in text:
+        text = ESCAPES.sub("", text)
+    text = REDRAWN.sub("\n", text)
+    if any(quote in text for quote in "‘’“”"):
+        text = text.translate(QUOTES)
+    for sign, pattern, put in SPELLINGS:
+        if sign in text:
+            text = pattern.sub(put, text)
+    return text
+
+
+def _sentence(match: re.Match[str]) -> str:
+    """``Accuracy of the network on the 10000 test images: 55`` as ``test Accuracy: 55``."""
+    said = re.findall(r"[A-Za-z_]+", f"{match['what']} {match['whom']}")
+    sides = [SIDE[word.lower()] for word in said if word.lower() in SIDE]
+    rest = [word for word in said if word.lower() not in (*SIDE, *FILLERS)]
+    if not sides or not rest:
+        return match[0] if not rest else f"{' '.join(said)}: "
+    return f"{sides[-1]} {' '.join(rest)}: "
+
+
+def _bar(match: re.Match[str]) -> str:
+    """The next bar on a line of its own: ``0.2580128/391 [==`` holds the value 0.2580 and the count 128.
+
+    The count has no leading zero and is no more than the total that the bar prints; the value has as many decimals as
+    Keras prints, where that leaves a count, and otherwise as few as the total allows.
+    """
+    head, digits, total = match["head"], match["digits"], int(match["total"])
+    cuts = [i for i in range(1, len(digits)) if digits[i] != "0" and int(digits[i:]) <= total]
+    if not cuts:
+        return match[0]
+    usual = 2 if head[-1] in "+-" else DECIMALS  # two digits of an exponent
+    cut = usual if usual in cuts else cuts[0]
+    return f"{head}{digits[:cut]}\n{digits[cut:]}/{total}{match['rest']}"
+
+
+def _round(match: re.Match[str]) -> str:
+    """A line that begins with the number of the round, or of the iteration, where it names none itself."""
+    return f"{match['before']}iteration {match['count']} "
+
+
+def _darknet(match: re.Match[str]) -> str:
+    count, loss, mean, rate, images = (match[key] for key in ("count", "loss", "mean", "rate", "images"))
+    return f"iteration {count} current loss: {loss} avg loss: {mean} lr: {rate} images_seen: {images}"
+
+
+_QUANTITY = "|".join(word for words in QUANTITIES.values() for word in words if len(word) > 2)
+_SIDES = "|".join(SIDE_WORDS)
+
+SPELLINGS: tuple[Spelling, ...] = (
+    # Keras without a terminal: bars laid end to end, the value of one and the count of the next without a blank.
+    Spelling("/", re.compile(r"(?P<head>\d\.|\de[+-])(?P<digits>\d{2,12})/(?P<total>\d{1,9})(?P<rest> \[[=>.])"), _bar),
+    Spelling("Epoch ", re.compile(r"(?<=[0-9\]])(?=Epoch [0-9]+/[0-9]+)"), "\n"),
+    # tqdm without a terminal: a bar ends with its bracket, and the next begins on the same line.
+    Spelling("%|", re.compile(r"(?P<bar>%\|[^|\n]*\|[^\]\n]*\])(?=[^\n|]*%\|)"), "\\g<bar>\n"),
+    # Loss [1, 100](epoch, minibatch): 11.68 — the bracket says where, the number after the colon what.
+    Spelling(
+        "](",
+        re.compile(r"(?P<name>[A-Za-z_][\w ]*?)\s*\[\s*(?P<a>\d+),\s*(?P<b>\d+)\]\((?P<x>\w+),\s*(?P<y>\w+)\)\s*:"),
+        r"\g<x> \g<a> \g<y> \g<b> \g<name>:",
+    ),
+    # [1,  2000] loss: 2.173
+    Spelling(
+        "[", re.compile(r"^(?P<before>[ \t]*)\[\s*(?P<a>\d+),\s*(?P<b>\d+)\]\s*(?=[A-Za-z])", re.MULTILINE),
+        r"\g<before>epoch \g<a> batch \g<b> ",
+    ),
+    # A loss, how many of how many batches in brackets, and its value behind the colon.
+    Spelling(
+        "]:", re.compile(rf"(?i)\b(?P<name>(?:{_QUANTITY}))\s*\[\s*(?P<a>\d+)\s*/\s*(?P<b>\d+)\]:\s*(?=[-+.\d])"),
+        r"\g<a>/\g<b> \g<name>: ",
+    ),
+    # 12epoch results: [train] … [valid] …
+    Spelling("epoch", re.compile(r"\b(?P<count>\d+)epoch\b"), r"epoch \g<count> "),
+    # The side as if it were the argument of the epoch, as mmdetection prints it.
+    Spelling("(", re.compile(rf"(?i)\b(?P<axis>epoch|iter)\((?P<side>{_SIDES})\)"), r"\g<side> \g<axis>"),
+    # Train: 12 [  50/391 ( 13%)]
+    Spelling(" [", re.compile(rf"(?i)\b(?P<side>{_SIDES}): (?P<epoch>\d+) (?=\[ *\d+/)"), r"\g<side> epoch \g<epoch> "),
+    # A side, and how many of its batches in brackets.
+    Spelling(
+        "[", re.compile(rf"(?i)\b(?P<side>{_SIDES})\s*:?\s*\[\s*(?P<a>\d+)\s*/\s*(?P<b>\d+)"),
+        r"\g<side>, \g<a>/\g<b> [",
+    ),
+    # Darknet:  10: 2.011872, 1.961872 avg loss, 0.001000 rate, 4.303994 seconds, 640 images
+    Spelling(
+        " avg", re.compile(
+            rf"^\s*(?P<count>\d+): (?P<loss>{NUMBER}|-?nan), (?P<mean>{NUMBER}|-?nan) avg(?: loss)?,"
+            rf" (?P<rate>{NUMBER}) rate, {NUMBER} seconds, (?P<images>\d+) images[^\n]*", re.MULTILINE
+        ), _darknet,
+    ),
+    # Boosting: [12]  train-logloss:0.53  eval-logloss:0.61, and 12:  learn: 0.53  test: 0.61
+    Spelling("]\t", re.compile(r"^(?P<before>)\[(?P<count>\d+)\]\t\s*(?=[A-Za-z])", re.MULTILINE), _round),
+    Spelling("] ", re.compile(r"^(?P<before>)\[(?P<count>\d+)\] +(?=[\w'-]+:)(?![^\n]*(?i:epoch|iter|step))",
+                              re.MULTILINE), _round),
+    Spelling("learn: ", re.compile(r"^(?P<before>)(?P<count>\d+):\s+(?=learn: )", re.MULTILINE), _round),
+    # Accuracy of the network on the 10000 test images: 55 %
+    Spelling(
+        " o", re.compile(
+            rf"(?i)(?P<what>\b(?:(?:{_SIDES})[ ])?(?:{_QUANTITY}))(?P<whom>[ ](?:on|of|over)[ ][^:=\n|;]{{1,80}}?)"
+            rf"(?:\s*[:=]\s*|\s+is:?\s+)(?=[-+.\d])"
+        ), _sentence,
+    ),
+)  # fmt: skip
