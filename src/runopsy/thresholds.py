@@ -112,6 +112,10 @@ class Limits:
         "And by this much: a bump in the tail of a fitted run is no peak.", DEFINITIONS,
     )  # fmt: skip
     # --- breaking
+    fell: float = threshold(
+        0.3, "share of the first loss", 0.05, 0.95,
+        "A loss that came down by less has little to lose: slow noise goes up and down as far.",
+    )  # fmt: skip
     lost: float = threshold(
         0.5, "share of what was learnt", 0.05, 1,
         "A run that ends with more of it lost again has diverged.",

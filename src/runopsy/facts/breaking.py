@@ -58,7 +58,7 @@ def lost(curves: Curves, start: Start, limits: Limits) -> Fact:
         return UNASKED
     sure = (loss.ends - loss.best) / noise_at(loss, loss.best)
     drop = loss.begins - loss.best
-    if drop >= limits.descent * loss.begins and acc is None:
+    if drop >= limits.fell * loss.begins and acc is None:
         limit = loss.best + limits.lost * drop
         lost = loss.ends >= limit and sure >= CHOSEN * limits.sure
         return _lost(loss, limit, loss.ends - loss.best, sure) if lost else UNASKED
@@ -69,7 +69,7 @@ def lost(curves: Curves, start: Start, limits: Limits) -> Fact:
 
 
 def _learnt(acc: Curve, start: Start, limits: Limits) -> bool:
-    return acc.best - (acc.begins if start.accuracy is None else start.accuracy) >= 2 * limits.left_chance
+    return acc.best - (acc.begins if start.accuracy is None else start.accuracy) >= limits.gap
 
 
 def _kept(acc: Curve, start: Start, limits: Limits) -> float:
@@ -80,7 +80,7 @@ def _kept(acc: Curve, start: Start, limits: Limits) -> float:
 
 def _fell(acc: Curve, start: Start, limits: Limits) -> bool:
     sure = (acc.best - acc.ends) / noise_at(acc, acc.best)
-    return acc.ends <= _kept(acc, start, limits) and sure >= limits.sure and acc.fit[-1] < acc.best
+    return acc.ends <= _kept(acc, start, limits) and sure >= CHOSEN * limits.sure and acc.fit[-1] < acc.best
 
 
 def _lost(curve: Curve, limit: float, size: float, sure: float = np.inf) -> Fact:

@@ -16,7 +16,7 @@ FEWEST = 5  # … so many
 SETTLED = 5  # rows whose median must be high for a leap, and usual again for a return: one row is a hard batch
 ALONE = 4.0  # x the highest before it, from which one row is enough if it leaves a trace
 IMPOSSIBLE = 100.0  # x the highest before it, from which one row is enough: no batch is so hard
-ABOVE_ALL = 1.5  # x the highest of all rows before, the untrained ones among them: likewise
+ABOVE_ALL = 1.5  # x the highest of all rows before, the untrained ones among them: likewise, where few rows lie before
 SHORT_RATIO = 2.5  # x the highest before it, in a log too short for the window: five rows say little of what is usual
 TRACE = 0.9  # x the scatter by which the median of the rows after a lone leap must stay up: 4 standard errors of it
 AFTERMATH = 30  # rows after a lone leap
@@ -110,7 +110,7 @@ def _leaps(loss: Signal, log: Values, high: Iterator[High], limits: Limits, wind
         over = float(log[at] - leap.highest)
         traced = over > np.log(ALONE) and _trace(log, at) - leap.usual > TRACE * leap.scatter
         alone = log[at] - leap.usual > np.log(IMPOSSIBLE) or (settled == 1 and over > np.log(SHORT_RATIO))
-        alone |= log[at] - log[:at].max() > np.log(ABOVE_ALL)
+        alone |= at < window and log[at] - log[:at].max() > np.log(ABOVE_ALL)
         if back > at + settled // 2 + (settled == 1) or traced or alone:
             after = back
             top = at + int(np.argmax(loss.value[at : back + 1]))
