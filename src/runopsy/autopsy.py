@@ -131,6 +131,8 @@ def _concluded(
     case: Case, events: tuple[Event, ...], standards: Standards
 ) -> tuple[tuple[Phase, ...], tuple[Transition, ...], Verdict]:
     """Phases, transitions and verdict, each with how sure it is."""
+    if case.facts.not_a_run:
+        return (), (), verdicts.judge(case)
     named, turns = phases.phases_of(case, events, standards.phases)
     verdict = verdicts.judge(case)
     return confidence.weigh(case, events, standards, named, turns, verdict)
@@ -166,6 +168,8 @@ def _ask_all(rules: tuple[Rule, ...], case: Case) -> tuple[tuple[Check, ...], tu
 def _ask(rule: Rule, case: Case) -> Check:
     """One rule's answer."""
     title = (type(rule).__doc__ or rule.code).splitlines()[0].rstrip(".")
+    if case.facts.not_a_run:
+        return Check(rule.code, title, Outcome.NOT_CHECKED, why="the rows are no training run")
     missing = [name for name in rule.needs if name not in case.signals or not _has_values(case.signals[name])]
     if missing:
         return Check(rule.code, title, Outcome.NOT_CHECKED, why=f"the log has no {' and no '.join(missing)}")

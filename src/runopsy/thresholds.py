@@ -62,7 +62,7 @@ class Limits:
         "A run that ends above it fits its data; below, something is left to learn.",
     )  # fmt: skip
     fell_far: float = threshold(
-        0.7, "share of the first loss", 0.01, 0.99,
+        0.5, "share of the first loss", 0.01, 0.99,
         "Where no accuracy was logged, a training loss that ends below it counts as fitted.",
     )  # fmt: skip
     # --- validation

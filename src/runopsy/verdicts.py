@@ -63,7 +63,7 @@ def _reward(f: Facts) -> str:
         said = "has collapsed"
     elif reward.moves:
         said = "rises" if reward.moves[-1].change > 0 else "falls"
-    return f"reinforcement learning: {went} and {said} at the end; no loss here is one to fit"
+    return f"reinforcement learning: the reward {went} and {said} at the end; no loss here is one to fit"
 
 
 def _undertrained(f: Facts) -> str:
@@ -71,6 +71,7 @@ def _undertrained(f: Facts) -> str:
 
 
 VERDICTS: tuple[Row, ...] = (
+    Row("inconclusive", lambda f: f"these rows are no training run: {f.not_a_run}", lambda f: bool(f.not_a_run)),
     Row("diverged", lambda f: f"{f.broken.curve} is not a number from here to the end", lambda f: bool(f.broken)),
     Row("inconclusive", _reward, lambda f: "reward" in f.curves),
     Row("inconclusive", "these are the losses of players in an adversarial game: none of them is to be fitted", lambda f: f.players),
@@ -102,11 +103,11 @@ VERDICTS: tuple[Row, ...] = (
     Row("overfit", "training is fitted, and validation stands far behind it", lambda f: bool(f.fits and f.gap)),
     Row("undertrained", _undertrained, lambda f: bool(f.improving) and not (f.fits and f.has_accuracy)),
     Row(
-        "undertrained", "training still improves, and validation with it",
-        lambda f: bool(f.training_improves) and f.known and not f.fits and bool(f.follows),
+        "undertrained", "training still improves, and nothing says that validation does not",
+        lambda f: bool(f.training_improves and f.follows) and not f.fits,
     ),
-    Row("inconclusive", "too few rows to tell whether it had stopped improving", lambda f: f.known and not f.fits and f.rows < 10),
-    Row("underfit", "training stopped improving far from fitting", lambda f: f.known and not f.fits),
+    Row("inconclusive", "too few rows to tell whether it had stopped improving", lambda f: not f.fits and f.rows < 10),
+    Row("underfit", "training stopped improving far from fitting", lambda f: f.has_accuracy and not f.fits),
     Row("inconclusive", "without an accuracy, how far this loss is from fitting cannot be said", lambda f: not f.known),
     Row("healthy", "training fits, and validation follows", lambda f: True),
 )

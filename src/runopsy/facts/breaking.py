@@ -120,12 +120,22 @@ def swings(curves: Curves, limits: Limits) -> Fact:
             if low <= 0 or high < np.e * low:  # a range of less than e is not a range over which one could swing
                 continue
             value, middle, reach = np.log(_calm(value)), float(np.log(low * high)) / 2, limits.swing * float(np.log(high / low))
-        noise = curve.noise if curve.sign > 0 else curve.noise / max(curve.ends, 1e-300)
+        noise = min(curve.noise, _of_counting(value)) if curve.sign > 0 else curve.noise / max(curve.ends, 1e-300)
         passages = _passages(value, middle, max(reach, limits.sure * noise))
         if len(passages) >= limits.swings:
             at = float(curve.signal.step[passages[0]])
             return Fact(True, float(len(passages)), limits.swings, np.inf, at, name)
     return UNASKED
+
+
+def _of_counting(value: Values) -> float:
+    """At most one standard deviation of an accuracy of .5 by the number of examples that its steps show.
+
+    The least difference of two values is one example or more of the set: 1 / n or a multiple. A swing between
+    evaluations of the same set is no noise, however unlike they are.
+    """
+    apart = np.diff(np.unique(np.round(value, 6)))
+    return float(0.5 * apart.min() ** 0.5) if len(apart) else 0.0
 
 
 def _passages(value: Values, middle: float, reach: float) -> list[int]:

@@ -106,7 +106,8 @@ def fits(curves: Curves, limits: Limits) -> tuple[Fact, bool]:
         return UNASKED, val is not None
     share = loss.ends / loss.begins
     fell = share <= limits.fell_far
-    return Fact(fell, share, limits.fell_far, at=loss.best_at, curve=loss.name), fell or val is not None
+    known = val is not None or share <= 1 - limits.fell
+    return Fact(fell, share, limits.fell_far, at=loss.best_at, curve=loss.name), known
 
 
 def at_chance(curves: Curves, moved: Fact) -> Fact:
@@ -259,7 +260,7 @@ def ahead(curves: Curves, limits: Limits) -> Fact:
 
 
 def follows(curves: Curves, limits: Limits) -> Fact:
-    """The second half of a validation curve is better than its first half, beyond noise and visibly."""
+    """The second half of a validation curve is visibly better than its first half, or may be for all its noise shows."""
     found = UNASKED
     for name in ("val/acc", "val/loss"):
         curve = curves.get(name)
@@ -269,8 +270,9 @@ def follows(curves: Curves, limits: Limits) -> Fact:
         value = curve.signal.value
         made = curve.sign * float(value[-half:].mean() - value[:half].mean())
         least = limits.visible_accuracy if curve.sign > 0 else limits.visible_loss * abs(curve.begins)
-        sure = made / max(curve.noise * (2 / half) ** 0.5, 1e-300)
-        found = Fact(made >= least and sure >= LIKELY, made, least, sure, curve.best_at, name)
+        error = max(curve.noise * (2 / half) ** 0.5, 1e-300)
+        may = made + LIKELY * error >= least and made > -least
+        found = Fact(bool(may), made, least, made / error, curve.best_at, name)
         if found:
             return found
     return found

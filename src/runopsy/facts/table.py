@@ -47,6 +47,7 @@ class Facts:
     ahead: Fact  # validation stands better than training for several rows
     broken: Fact  # a loss is not finite to the end
     jump: Fact  # the training loss rises at once to a level that lasts
+    not_a_run: str  # what the rows are, where they are no training: model sizes, data sets
     many_spikes: Fact  # the training loss leaps again and again, to the end
     lost: Fact  # most of what was learnt is lost again to the end, or the loss ends far above its start
     swings: Fact  # an accuracy or a loss swings again and again
@@ -166,6 +167,7 @@ def concluded(
         ahead=learning.ahead(curves, limits),
         broken=breaking.broken(judged, marks, last),
         jump=breaking.jump(judged.get("train/loss"), spikes, limits),
+        not_a_run=next((str(m.detail.get("text", "")) for m in marks if m.kind == "not_a_run"), ""),
         many_spikes=breaking.many_spikes(spikes, first, last),
         lost=breaking.lost(curves, start, limits),
         swings=swings,

@@ -14,6 +14,7 @@ from runopsy.rules.curves import curve
 from runopsy.rules.places import crossing, spacing_at
 from runopsy.stats import first_spacing
 
+ACC_FOLLOWS = 0.02  # of accuracy, that validation must gain with a fall where its loss was not logged
 EXPLAIN = ("divergence", "loss_spike", "lr_change", "resume")  # each by itself makes a loss that is no smooth decay
 
 
@@ -114,7 +115,9 @@ class Stage:
 
     def _followed(self, case: Case, begins: Position, ends: Position) -> bool:
         """Whether validation falls with it, where there is any: slow noise of the training loss falls alone."""
-        val = curve(case, "val/loss")
+        val, acc = curve(case, "val/loss"), curve(case, "val/acc")
+        if val is None and acc is not None:
+            return not case.segments["val/acc"].smooth and acc.at(ends) - acc.at(begins) >= ACC_FOLLOWS
         if val is None:
             return True
         return not case.segments["val/loss"].smooth and val.at(begins) - val.at(ends) >= self.fall / 2 * val.at(begins)
