@@ -24,17 +24,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; torch's
 
 # What the user's shell says of its window and colours, a scheduler of its jobs, and a developer of tracebacks would
 # change what is printed and recorded, here and in the processes that tests start. Tests that mean them set them.
-FOREIGN = (
-    "COLUMNS",
-    "LINES",
-    "NO_COLOR",
-    "FORCE_COLOR",
-    "RUNOPSY_TRACEBACK",
-    "TORCHELASTIC_RUN_ID",
-    "RANK",
-    "WORLD_SIZE",
-)
-for name in FOREIGN:
+FOREIGN = "COLUMNS LINES TERM NO_COLOR FORCE_COLOR RUNOPSY_TRACEBACK TORCHELASTIC_RUN_ID RANK WORLD_SIZE"
+for name in FOREIGN.split():
     os.environ.pop(name, None)
 
 
