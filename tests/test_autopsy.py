@@ -63,10 +63,26 @@ def test_the_labelled_runs_are_judged_no_worse_than_when_this_was_written(shared
 
 
 def test_a_log_without_loss_or_accuracy_cannot_be_judged_and_says_how_to_help():
-    run = planted.run(np.arange(50), {"reward": np.arange(50), "lr": np.ones(50)})
-    with pytest.raises(CannotJudge, match="reward") as raised:
+    run = planted.run(np.arange(50), {"temperature": np.arange(50), "lr": np.ones(50)})
+    with pytest.raises(CannotJudge, match="temperature") as raised:
         runopsy.analyze(run)
     assert "--map train/loss=NAME" in raised.value.hint
+
+
+def test_a_refusal_names_the_losses_that_it_found():
+    run = planted.run(np.arange(50), {"policy_loss": np.arange(50), "value_loss": np.ones(50)})
+    with pytest.raises(CannotJudge, match="found policy_loss, value_loss") as raised:
+        runopsy.analyze(run)
+    assert "--map train/loss=policy_loss" in raised.value.hint
+    assert "no column" not in raised.value.message
+
+
+@pytest.mark.parametrize("columns", [{"reward": np.arange(50)}, {"d_loss": np.ones(50), "g_loss": np.arange(50)},
+                                     {"eval_wer": np.arange(50)}])  # fmt: skip
+def test_a_log_of_rewards_players_or_scores_alone_is_shown_and_not_judged(columns):
+    found = runopsy.analyze(planted.run(np.arange(50), columns))
+    assert found.verdict.name == "inconclusive"
+    assert (found.first, found.last) == (0, 49)
 
 
 def test_counting_by_another_axis_moves_positions_and_keeps_the_story():

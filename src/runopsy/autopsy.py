@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -28,11 +28,13 @@ from runopsy.model import (
 from runopsy.rules.curves import inside
 from runopsy.rules.stability import LossSpike
 from runopsy.segments import segment
-from runopsy.signals import assign, derived, measure, mover, rebase
+from runopsy.signals import assign, derived, measure, mover, rebase, refusal, with_sums
 from runopsy.standards import Standards, values
 
 STANDARDS = Standards()
 JUDGED = ("train/loss", "train/acc", "val/loss", "val/acc")  # the curves that phases and verdicts are made from
+SHOWN = ("reward", "val/metric", "train/metric")  # where none of those is: curves to show, and no fit to judge
+PLAYER = "player/"
 
 
 def analyze(
@@ -40,6 +42,7 @@ def analyze(
     *,
     roles: Mapping[str, str] | None = None,
     x: str | None = None,
+    metric: str | None = None,
     standards: Standards = STANDARDS,
 ) -> Autopsy:
     """Everything a log can tell, and what it cannot.
@@ -48,15 +51,16 @@ def analyze(
         run: a Run, or the path of anything ``runopsy.read`` reads.
         roles: canonical role → column, overriding what the names suggest.
         x: count by ``"step"``, ``"epoch"``, ``"tokens"`` or ``"time"`` instead of the log's own axis.
+        metric: the column by which the best step is to be chosen, as ``--metric`` takes it.
         standards: the rules to ask, and what makes a phase and a verdict.
 
     Raises:
         UnreadableLog: the path cannot be read.
         BadOption: a role, column or axis that does not exist.
-        CannotJudge: no column of the log is a loss or an accuracy.
+        CannotJudge: no column of the log is a loss, an accuracy, a score or a reward.
     """
-    run = run if isinstance(run, Run) else readers.read(run)
-    assigned = assign(run.tracks, roles)
+    run = with_sums(run if isinstance(run, Run) else readers.read(run))
+    assigned = assign(run.tracks, roles, metric, run.config)
     with np.errstate(all="ignore"):  # what is not finite is told as such; NumPy's remarks on it are noise on stderr
         return _examined(run, assigned, x, standards)
 
@@ -71,8 +75,7 @@ def _examined(run: Run, assigned: tuple[Role, ...], x: str | None, standards: St
         resumes = tuple(move(np.array(resumes)).tolist())
         run = replace(run, marks=tuple(replace(m, step=float(move(np.array([m.step]))[0])) for m in run.marks))
     judged = {n: signals[n] for n in JUDGED if n in signals}
-    _require_something(run, judged)
-    first, last = _extent(judged)
+    first, last = _extent(_require_something(run, assigned, signals))
     case = Case(run, signals, {}, first, last, resumes)
     leaps = {rule.code: _ask(rule, case) for rule in standards.rules if isinstance(rule, LossSpike)}
     watched = {**judged, **{name: signals[name] for name in inside(case)}}
@@ -163,14 +166,21 @@ def _has_values(signal: Signal) -> bool:
     return len(signal) > 0 or signal.broken is not None
 
 
-def _require_something(run: Run, judged: Mapping[str, Signal]) -> None:
-    if any(_has_values(s) for s in judged.values()):
-        return
-    columns = ", ".join(list(run.tracks)[:10]) + (" …" if len(run.tracks) > 10 else "")
-    raise CannotJudge(
-        f"{run.path} has no column that is a loss or an accuracy (columns: {columns})",
-        hint="say which is which: --map train/loss=NAME --map val/loss=NAME",
-    )
+def _require_something(run: Run, roles: Sequence[Role], signals: Mapping[str, Signal]) -> Mapping[str, Signal]:
+    """The curves that the log is about: those that are judged, or else a reward, scores, players.
+
+    Raises:
+        CannotJudge: there are none.
+    """
+    for about in (JUDGED, SHOWN):
+        found = {name: signals[name] for name in about if name in signals and _has_values(signals[name])}
+        if found:
+            return found
+    found = {name: one for name, one in signals.items() if name.startswith(PLAYER) and _has_values(one)}
+    if not found:
+        what, hint = refusal(roles)
+        raise CannotJudge(f"{run.path}: {what}", hint=hint)
+    return found
 
 
 def _extent(judged: Mapping[str, Signal]) -> tuple[float, float]:

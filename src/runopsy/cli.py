@@ -19,7 +19,9 @@ from runopsy.options import (
     Config,
     Format,
     Formats,
+    Listing,
     Map,
+    Metric,
     NoColor,
     Output,
     Preset,
@@ -64,6 +66,7 @@ def analyze(
     output: Output = None,
     which: Which = None,
     map_: Map = None,
+    metric: Metric = None,
     x: Axes = None,
     config: Config = None,
     rules: Rules = None,
@@ -83,7 +86,7 @@ def analyze(
     gates = _gates(fail_on)
     if which == "all" and _is_file(output):
         raise BadOption("--run all writes to the screen", hint="redirect it, or name one run")
-    examined = list(_each(run, which, lambda log: _examined(log, map_, x, config, rules)))
+    examined = list(_each(run, which, lambda log: _examined(log, map_, metric, x, config, rules)))
     if _is_file(output):
         _wrote(save(examined[0], output, format), quiet)
     else:
@@ -163,6 +166,7 @@ def report(
     ] = None,
     suffix: Annotated[Suffix, typer.Option("--suffix", help="Format of these figures.")] = Suffix.pdf,
     map_: Map = None,
+    metric: Metric = None,
     x: Axes = None,
     config: Config = None,
     rules: Rules = None,
@@ -174,7 +178,7 @@ def report(
 
     if which == "all":
         raise BadOption("a report is of one run", hint="runopsy analyze --run all prints each in turn")
-    (autopsy,) = _each(run, which, lambda log: _examined(log, map_, x, config, rules))
+    (autopsy,) = _each(run, which, lambda log: _examined(log, map_, metric, x, config, rules))
     gpus = 1.0 if price is not None and gpus is None else gpus
     if figures is not None:
         _wrote(drawing.write(autopsy, figures, suffix.value), quiet)
@@ -185,15 +189,31 @@ def report(
 
 
 @app.command()
-def signals(run: RunPath, which: Which = None, map_: Map = None, no_color: NoColor = False) -> None:
+def signals(
+    run: RunPath,
+    format: Annotated[Listing | None, typer.Option("--format", "-f", help="text, or json for scripts.")] = None,
+    which: Which = None,
+    map_: Map = None,
+    metric: Metric = None,
+    config: Config = None,
+    no_color: NoColor = False,
+) -> None:
     """List what is in a log: every column, the role it plays, and why."""
     from runopsy.report.listing import listing
-    from runopsy.signals import assign
+    from runopsy.settings import load
+    from runopsy.signals import assign, in_unit, missing, with_sums
+
+    chosen = load(config)
 
     def listed(log: Run) -> str:
-        return listing(log, assign(log.tracks, _pairs(map_)), width=_width(), color=_colour(no_color))
+        log = with_sums(log)
+        roles = assign(log.tracks, {**chosen.roles, **_pairs(map_)}, metric or chosen.metric, log.config)
+        values = {role.track: in_unit(log.tracks[role.track].value, role) for role in roles}
+        return listing(log, roles, values, missing(roles), as_json=format is Listing.json, width=_width(),
+                       color=_colour(no_color))  # fmt: skip
 
-    _say("\n".join(_each(run, which, listed)))
+    texts = list(_each(run, which, listed))
+    _say(_joined(texts, which, Format.json if format is Listing.json else Format.text))
 
 
 @app.command("import")
@@ -342,14 +362,15 @@ def _joined(texts: list[str], which: str | None, format: Format) -> str:
 
 
 def _examined(
-    run: Run, mapping: list[str] | None, x: Axis | None, config: Path | None, rules: Preset | None
+    run: Run, mapping: list[str] | None, metric: str | None, x: Axis | None, config: Path | None, rules: Preset | None
 ) -> Autopsy:
     from runopsy.autopsy import analyze as examine
     from runopsy.settings import load
 
     chosen = load(config)
     roles = {**chosen.roles, **_pairs(mapping)}
-    return examine(run, roles=roles, x=x.value if x else chosen.x, standards=_tuned(chosen, rules))
+    axis, score = x.value if x else chosen.x, metric or chosen.metric
+    return examine(run, roles=roles, x=axis, metric=score, standards=_tuned(chosen, rules))
 
 
 def _tuned(chosen: Settings, rules: Preset | None) -> Standards:

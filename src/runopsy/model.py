@@ -40,6 +40,7 @@ class Track:
     time: Values | None = None  # (n,) unix seconds
     session: Counts | None = None  # (n,) 0 for the first session, rising by one with each resume
     unread: int = 0  # cells that held text where a number belongs
+    parts: tuple[str, ...] = ()  # the columns that this one is the sum of; none of what was logged itself
 
     def __len__(self) -> int:
         return len(self.value)
@@ -92,6 +93,7 @@ class Role:
     complement: bool = False  # the column logs an error rate: the signal is 1 - value
     logarithm: bool = False  # the column logs a perplexity: the signal is ln(value)
     better: str = ""  # "higher" or "lower" values of the column, "" where its name does not say
+    chosen: bool = False  # the best step is by this one: --metric says so, or the log's own "best"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +106,7 @@ class Signal:
     value: Values  # (n,)
     time: Values | None = None  # (n,) unix seconds
     broken: Positions | None = None  # (m,) where the logged value was NaN or infinite
+    better: str = ""  # "higher" or "lower" values, "" where nothing says it
 
     def __len__(self) -> int:
         return len(self.value)

@@ -16,6 +16,11 @@ class Format(StrEnum):
     json = "json"
 
 
+class Listing(StrEnum):
+    text = "text"
+    json = "json"
+
+
 class Preset(StrEnum):
     default = "default"
     classic = "classic"
@@ -56,6 +61,14 @@ Map = Annotated[
     list[str] | None,
     typer.Option(
         "--map", metavar="ROLE=COLUMN", help="Say which column plays a role, e.g. val/loss=eval_nll. Repeatable."
+    ),
+]
+Metric = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        metavar="NAME",
+        help="The column to choose the best step by, e.g. mAP50-95; NAME:lower, NAME:higher.",
     ),
 ]
 Which = Annotated[

@@ -3,6 +3,7 @@
 ::
 
     x = "epoch"
+    metric = "mAP50-95"
     preset = "classic"
     [map]
     "val/loss" = "eval_nll"
@@ -20,7 +21,7 @@ from typing import Any
 
 from runopsy.errors import BadOption
 
-KEYS = ("map", "x", "preset", "rules")
+KEYS = ("map", "x", "metric", "preset", "rules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Settings:
     x: str | None = None
     preset: str | None = None  # of rules
     rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # code → threshold → value
+    metric: str | None = None  # the column to choose the best step by
 
 
 def load(path: Path | None = None) -> Settings:
@@ -66,4 +68,6 @@ def _settings(said: Mapping[str, Any], path: Path) -> Settings:
         raise BadOption(
             f"{path}: map and rules are tables", hint='write [map] and [rules.G01] with "key = value" below'
         )
-    return Settings({str(k): str(v) for k, v in roles.items()}, said.get("x"), said.get("preset"), rules)
+    return Settings(
+        {str(k): str(v) for k, v in roles.items()}, said.get("x"), said.get("preset"), rules, said.get("metric")
+    )

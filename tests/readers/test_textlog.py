@@ -111,7 +111,7 @@ FORMS = {
         lines_of(
             "(epoch: {e}, iters: {b1}, time: 0.512, data: 0.124) D_A: 0.3 G_A: {loss} cycle_A: 2.1 idt_A: 0.9 D_B: 0.2 G_B: 0.5 loss: {loss}"
         ),
-        {"train/loss": "loss"},
+        {"player/D_A": "D_A", "player/G_B": "G_B"},
     ),
     "colours and loguru": (
         lines_of(

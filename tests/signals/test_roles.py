@@ -17,8 +17,8 @@ def track(name: str, values=None, rows: int = 50) -> Track:
     return Track(name, np.arange(len(value), dtype=float), value)
 
 
-def tracks(*names: str, **given) -> dict[str, Track]:
-    return {name: track(name, given.get(name)) for name in [*names, *(n for n in given if n not in names)]}
+def tracks(*names: str, rows: int = 50, **given) -> dict[str, Track]:
+    return {name: track(name, given.get(name), rows) for name in [*names, *(n for n in given if n not in names)]}
 
 
 def roles(found: dict[str, Track], mapping=None) -> dict[str, str]:
@@ -68,7 +68,26 @@ def why(found: dict[str, Track], name: str) -> str:
         ("learning_rate_peak", ""),
         ("effective_rank weight_norm grad_noise_scale",
          "features/effective_rank=effective_rank weights/norm=weight_norm gns=grad_noise_scale"),
-        ("reward episode_length", ""),
+        ("reward episode_length", "reward=reward reward/length=episode_length"),
+        ("train-logloss eval-logloss", "train/loss=train-logloss val/loss=eval-logloss"),
+        ("train-mlogloss train-merror test-mlogloss test-merror",
+         "train/loss=train-mlogloss train/acc=train-merror val/loss=test-mlogloss val/acc=test-merror"),
+        ("training/l2 valid_1/l2", "train/loss=training/l2 val/loss=valid_1/l2"),
+        ("training/binary_logloss valid_0/binary_logloss valid_0/auc",
+         "train/loss=training/binary_logloss val/loss=valid_0/binary_logloss val/metric=valid_0/auc"),
+        ("learn_Logloss test_Logloss", "train/loss=learn_Logloss val/loss=test_Logloss"),
+        ("loss nll_loss valid_loss valid_nll_loss", "train/loss=loss val/loss=valid_loss"),
+        ("sparse_categorical_accuracy val_binary_accuracy loss val_loss",
+         "train/acc=sparse_categorical_accuracy val/acc=val_binary_accuracy train/loss=loss val/loss=val_loss"),
+        ("x/lr0 x/lr1", "lr=x/lr0"),
+        ("lr/pg0 lr/pg1", "lr=lr/pg0"),
+        ("loss eval_loss eval_wer", "train/loss=loss val/loss=eval_loss val/metric=eval_wer"),
+        ("loss auc val_loss val_auc",
+         "train/loss=loss val/loss=val_loss train/metric=auc val/metric=val_auc"),
+        ("rollout/ep_len_mean rollout/ep_rew_mean train/loss train/value_loss eval/mean_reward",
+         "reward=rollout/ep_rew_mean reward/length=rollout/ep_len_mean"),
+        ("eval_loss loss rewards/chosen rewards/rejected rewards/margins", "train/loss=loss val/loss=eval_loss"),
+        ("AverageEpRet StdEpRet MaxEpRet EpLen LossPi LossV", "reward=AverageEpRet reward/length=EpLen"),
     ],
 )  # fmt: skip
 def test_a_header_of_the_wild_is_understood(header, expected):
@@ -82,9 +101,13 @@ def test_names_with_blanks_are_understood():
 
 
 def test_our_own_names_play_themselves():
-    names = [*ROLES, "hessian/top", "val.ood/loss"]
-    found = roles(tracks(*names))
-    assert {role: found[role] for role in ROLES} == dict(zip(ROLES, ROLES, strict=True))
+    played = [role for role in ROLES if not role.startswith("reward")]  # beside one, no loss plays a role
+    found = roles(tracks(*played, "hessian/top", "val.ood/loss"))
+    assert {role: found[role] for role in played} == dict(zip(played, played, strict=True))
+    assert roles(tracks("reward", "reward/length", "train/loss")) == {
+        "reward": "reward",
+        "reward/length": "reward/length",
+    }
 
 
 # --- several evaluation sets, and the test set ---------------------------------------------------
@@ -124,25 +147,30 @@ def test_no_two_columns_share_a_role():
 # --- where the names leave it open ---------------------------------------------------------------
 
 
-def test_parts_of_a_loss_without_a_whole_play_no_role_and_say_so():
-    found = tracks("train/box_loss", "train/cls_loss", "val/box_loss", "val/cls_loss")
-    assert roles(found) == {}
-    assert "none is called the whole" in why(found, "train/box_loss")
-
-
-def test_parts_by_any_name_are_told_by_the_training_side_having_them_too():
-    assert roles(tracks("train/foo_loss", "train/bar_loss", "val/foo_loss", "val/bar_loss")) == {}
-
-
 def test_one_special_loss_alone_is_the_loss():
     assert roles(tracks("train/lm_loss", "val/lm_loss")) == {"train/loss": "train/lm_loss", "val/loss": "val/lm_loss"}
 
 
-def test_an_accuracy_that_does_not_say_whose_it_is_beside_losses_that_do_plays_no_role():
+def test_an_accuracy_that_does_not_say_whose_it_is_in_a_table_with_both_losses_is_of_validation():
     found = tracks("train_loss", "valid_loss", "accuracy", "error_rate")
-    assert roles(found) == {"train/loss": "train_loss", "val/loss": "valid_loss"}
-    assert "may be of training or of validation" in why(found, "accuracy")
-    assert roles(found, {"val/acc": "accuracy"})["val/acc"] == "accuracy"
+    assert roles(found) == {"train/loss": "train_loss", "val/loss": "valid_loss", "val/acc": "accuracy"}
+    assert "of validation" in why(found, "accuracy")
+    assert roles(found, {"train/acc": "accuracy"})["train/acc"] == "accuracy"
+    assert roles(tracks("train_loss", "valid_loss", "error_rate"))["val/acc"] == "error_rate"
+    in_percent = tracks("train_loss", "valid_loss", accuracy=[10.0, 50.0, 90.0])
+    in_percent = {name: Track(name, np.arange(3.0), one.value[:3]) for name, one in in_percent.items()}
+    np.testing.assert_allclose(accuracy(in_percent, "accuracy"), [0.1, 0.5, 0.9])
+
+
+def test_an_accuracy_logged_more_rarely_than_its_loss_is_of_validation():
+    rare = Track("accuracy", np.arange(0.0, 50, 10), np.linspace(0.1, 0.9, 5))
+    assert roles({**tracks("loss"), "accuracy": rare}) == {"train/loss": "loss", "val/acc": "accuracy"}
+    assert roles({**tracks("loss", "train_acc"), "accuracy": rare})["val/acc"] == "accuracy"
+    assert roles({**tracks("loss", "val_acc"), "accuracy": rare})["val/acc"] == "val_acc"
+
+
+def test_an_accuracy_in_the_rows_of_a_loss_without_a_side_is_of_training_as_keras_has_it():
+    assert roles(tracks("loss", "accuracy", "val_loss"))["train/acc"] == "accuracy"
 
 
 def test_an_accuracy_alone_or_beside_a_loss_is_of_training():
@@ -154,6 +182,11 @@ def test_an_accuracy_alone_or_beside_a_loss_is_of_training():
 def test_a_summary_at_the_end_gives_way_to_the_curve():
     found = tracks("loss", "eval_loss", train_loss=[0.7])
     assert roles(found) == {"train/loss": "loss", "val/loss": "eval_loss"}
+
+
+def test_a_summary_of_several_values_gives_way_to_a_much_longer_curve():
+    found = {**tracks("train_loss", rows=3), **tracks("loss", rows=400)}
+    assert roles(found) == {"train/loss": "loss"}
 
 
 def test_of_equals_the_longer_one_is_chosen():
@@ -331,13 +364,13 @@ def test_map_takes_an_error_rate_in_either_unit():
 
 def test_the_losses_of_a_pair_that_plays_against_each_other_are_no_training_loss():
     found = roles_of(loss_G=RISING, loss_D=FALLING)
-    assert {role.role for role in found.values()} == {""}
+    assert {role.role for role in found.values()} == {"player/loss_G", "player/loss_D"}
     assert "adversarial" in found["loss_G"].why
 
 
 @pytest.mark.parametrize(
     ("name", "direction"),
-    [("val_loss", "lower"), ("top1", "higher"), ("rollout/ep_rew_mean", "higher"), ("metrics/mAP50(B)", ""),
+    [("val_loss", "lower"), ("top1", "higher"), ("rollout/ep_rew_mean", "higher"), ("metrics/mAP50(B)", "higher"),
      ("val_ppl", "lower"), ("eval/bleu", "higher"), ("lr", ""), ("wer", "lower"), ("grad_norm", ""),
      ("val_f1", "higher")],
 )  # fmt: skip

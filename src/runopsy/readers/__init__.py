@@ -18,6 +18,7 @@ from runopsy.model import Run
 from runopsy.readers.folders import search
 from runopsy.readers.formats import (
     aim,
+    catboost,
     clearml,
     columnar,
     comet,
@@ -30,13 +31,16 @@ from runopsy.readers.formats import (
     mlflow_database,
     mlflow_files,
     mlperf,
+    monitor,
     neptune,
+    notebook,
     sacred,
     tensorboard,
     textlog,
     trackio,
     wandb_export,
     wandb_offline,
+    yolo_results,
 )
 from runopsy.readers.run_selection import Candidate, Found, as_candidates, choose
 from runopsy.readers.source import Source
@@ -76,7 +80,11 @@ READERS: tuple[Reader, ...] = (
     database,
     neptune,
     columnar,
+    notebook,
     huggingface,
+    catboost,
+    monitor,
+    yolo_results,
     mlperf,
     jsonlines,
     documents,
@@ -87,6 +95,13 @@ READERS: tuple[Reader, ...] = (
 
 PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, zip, bzip2, xz, zstd
 JSON = re.compile(r"\s*(\{\s*(\"|\}|$)|\[\s*(\{|\[|\"|$))")  # how a document begins, unlike [2026-01-31] …
+PICKLE = re.compile(rb"\x80[\x02-\x05][^\n]|\((?:dp|lp)\d*\n|[\]}]q\x00")  # of protocols 2 to 5, of 0, of 1
+CHECKPOINT = 4096  # bytes in which the name of a checkpoint's first member stands
+PICKLED = (
+    "'import json, pickle, sys; "
+    'json.dump(pickle.load(open(sys.argv[1], "rb")), sys.stdout, default=lambda x: x.tolist())'
+    "'"
+)
 EXPORT = "runopsy reads tables, JSON, text logs and the files of the usual trackers; export the log as CSV"
 
 
@@ -183,6 +198,16 @@ def _read_source(source: Source) -> Found:
 
 
 def _unknown(source: Source) -> UnreadableLog:
+    if PICKLE.match(source.head):
+        return UnreadableLog(
+            f"{source.name} is a pickle, and reading it would run whatever code it holds",
+            hint=f"if you trust it, turn it into JSON: python -c {PICKLED} {source.name} > history.json",
+        )
+    if source.head.startswith(PACKED[1]) and b"data.pkl" in source.head[:CHECKPOINT]:
+        return UnreadableLog(
+            f"{source.name} is a PyTorch checkpoint, a pickle in a zip, which runopsy does not open",
+            hint="save the history apart from the weights, as JSON or CSV",
+        )
     if source.head.startswith(PACKED):
         return UnreadableLog(
             f"{source.name} is compressed", hint="unpack it first, or pipe it in: zcat LOG | runopsy …"

@@ -10,7 +10,7 @@ import numpy as np
 from runopsy.readers.multi_run_tables import ATTEMPT_NAMES, is_counter, is_disordered, runs_in, told_apart_by
 from runopsy.readers.numeric_text import MOSTLY, seconds_in
 from runopsy.readers.resume_detection import DISORDER
-from runopsy.signals.names import guess
+from runopsy.signals.scores import is_metric
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,8 +24,11 @@ AXES: tuple[tuple[str, tuple[str, ...]], ...] = (
         "step",
         ("global_step", "trainer_global_step", "train_global_step", "step", "steps", "train_step", "training_step",
          "optimizer_step", "current_step", "update", "updates", "num_updates", "iteration", "iterations", "iter",
-         "iters", "n_iter", "it", "timesteps", "total_timesteps", "time_total_timesteps", "total_steps", "_step",
-         "batch"),
+         "iters", "n_iter", "it", "timesteps", "total_timesteps", "time_total_timesteps",
+         "timesteps_total", "misc_total_timesteps", "total_env_interacts", "total_env_steps", "env_steps",
+         "environment_steps", "num_env_steps", "num_env_steps_sampled", "total_num_steps", "current_steps", "cur_step",
+         "total_steps", "_step", "batch", "round", "rounds", "boosting_round", "training_iteration", "generation",
+         "episode", "episodes", "global_episode", "episode_num", "i_episode"),
     ),
     ("epoch", ("epoch", "epochs", "ep", "epoch_num", "current_epoch", "train_epoch")),
     ("tokens", ("tokens", "total_tokens", "tokens_seen", "num_tokens", "num_input_tokens_seen",
@@ -135,7 +138,7 @@ def _longest_series(
     if kinds is not None and kinds.count():
         there = (kinds == kinds.drop_nulls().mode().sort()[0]).fill_null(value=False).to_numpy()
     metrics = {n: c for n, c in numbers.items() if c is not None and plain_names[n] not in COUNTING}
-    curves = [column for name, column in metrics.items() if guess(name) is not None] or list(metrics.values())
+    curves = [column for name, column in metrics.items() if is_metric(name)] or list(metrics.values())
     if not curves:
         return np.flatnonzero(there), np.full(rows, np.nan)
     longest = min(curves, key=lambda column: column.null_count())

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from runopsy.readers.axes import COUNTING, plain
 from runopsy.readers.numeric_text import is_missing, is_number
-from runopsy.signals.names import guess
+from runopsy.signals.scores import is_metric
 
 UNIT = "\x1f"  # a character of no text: between the cells of a single column, and of rows that were quoted
 SEPARATORS = (",", "\t", ";", "|", " ", UNIT)  # a blank, and nothing at all, only where nothing else fits
@@ -148,7 +148,7 @@ def _is_column(rows: Sequence[Cells], j: int) -> bool:
 def _is_known(names: Sequence[str]) -> bool:
     """Whether a line can be nothing but a header: it names an axis, a loss or an accuracy, and is no prose."""
     neat = all(NAME.fullmatch(name.strip()) and len(name.split()) <= WORDS for name in names)
-    return neat and any(plain(name) in COUNTING or guess(name) is not None for name in names)
+    return neat and any(plain(name) in COUNTING or is_metric(name) for name in names)
 
 
 def _names_in(remark: str, separator: str, width: int) -> tuple[str, ...]:

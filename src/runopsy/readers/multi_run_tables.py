@@ -31,7 +31,7 @@ SIZES = {"width", "widths", "neurons", "units", "hidden", "params", "parameters"
 SIZED = {"model", "train", "training", "data", "dataset", "sample", "network"}
 AMOUNTS = {"tokens", "samples", "examples", "images"}  # that a training has seen, or that a data set has
 SUBJECTS = {"dataset", "data", "task", "benchmark", "model", "method", "arch", "architecture", "network", "backbone",
-            "corpus", "language"}  # fmt: skip
+            "corpus", "language", "class", "label", "category", "algorithm", "classifier", "experiment"}  # fmt: skip
 ANEW = 0.5  # share of the stretches that begin at the first level of the one before, for them to be runs
 WHOLE = 2  # different positions that a run has at least
 BROKEN = 0.02  # share of the longest run's rows below which a run broke off at once, and was started again
@@ -180,7 +180,7 @@ def _share_steps(column: pl.Series, at: Values) -> bool:
 
     pairs = pl.DataFrame({"run": column.cast(pl.String, strict=False), "at": at}).drop_nulls().drop_nans("at").unique()
     counts = pairs["run"].value_counts()["count"].sort(descending=True)
-    if len(counts) < 2:
+    if len(counts) < 2 or pairs.height < STAYS * len(counts):  # text of its own in nearly every row names no run
         return False
     again = pairs.height - pairs["at"].n_unique()
     return bool(again > SHARED * counts[1])

@@ -11,13 +11,20 @@ import numpy as np
 
 from runopsy.errors import BadOption, RunopsyError, UnreadableLog
 from runopsy.model import Run, Track
-from runopsy.signals import assign, in_unit
+from runopsy.signals import assign, in_unit, with_sums
 
 BUDGET = 5.0  # s that a listing may spend on reading runs; what lies beyond is named only
 JOIN = "+"  # between runs that went on from each other
 INNER = 1000  # attempts within one run, at most, where several are joined
 ALL = "all"  # the word of --run for every one of them
-LOOKED_AT = ("train/loss", "val/loss", "train/acc", "val/acc")  # the first that is there stands in a listing
+LOOKED_AT = (
+    "train/loss",
+    "val/loss",
+    "train/acc",
+    "val/acc",
+    "reward",
+    "val/metric",
+)  # the first that is there stands in a listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +196,7 @@ def _end_to_end(parts: Sequence[tuple[int, Track]]) -> Track:
 
 
 def _glance(number: int, name: str, run: Run) -> Glance:
+    run = with_sums(run)
     rows = max((len(track) for track in run.tracks.values()), default=0)
     last = max((float(np.nanmax(t.step)) for t in run.tracks.values() if len(t)), default=None)
     roles = {role.role: role for role in assign(run.tracks) if role.role}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from runopsy.model import Role, Run, Thresholds
+from runopsy.model import Role, Run, Thresholds, Values
 from runopsy.report import terminal
 from runopsy.report.document import Block, Document, Heading, Prose, Table
 from runopsy.report.words import number, place, plain
@@ -17,17 +18,54 @@ from runopsy.report.words import number, place, plain
 MOST = 200  # columns that are listed: those with a role come first, and nobody reads ten thousand
 
 
-def listing(run: Run, roles: Sequence[Role], *, width: int | None = None, color: bool = False) -> str:
-    """Every column of a log with its role and why."""
-    ranked = sorted(roles, key=lambda r: (not r.role, r.role))
-    rows = tuple(_row(run, r) for r in ranked[:MOST])
-    played = sum(bool(r.role) for r in roles)
+class Lack(Protocol):
+    """A curve of a judgement that no column plays."""
+
+    @property
+    def role(self) -> str: ...
+
+    @property
+    def why(self) -> str: ...
+
+    @property
+    def do(self) -> str: ...
+
+
+def listing(
+    run: Run,
+    roles: Sequence[Role],
+    values: Mapping[str, Values],
+    lacks: Sequence[Lack] = (),
+    *,
+    as_json: bool = False,
+    width: int | None = None,
+    color: bool = False,
+) -> str:
+    """Every column of a log with its role and why, and what no column gives.
+
+    Args:
+        run: the log.
+        roles: of its columns.
+        values: of each column, in the unit of its role.
+        lacks: the curves of a judgement that no column plays.
+        as_json: one object for scripts instead of a table.
+        width: in characters.
+        color: whether the terminal shows it.
+    """
+    rows = [_column(run, role, values[role.track]) for role in roles]
+    if as_json:
+        return _as_json(run, rows, lacks)
+    ranked = sorted(rows, key=lambda row: (not row["role"], row["role"]))
+    heads = ("column", "role", "better", "values", "from", "to", "least", "most", "why, or how taken")
+    played = sum(bool(role.role) for role in roles)
     more = [Prose(f"… and {len(ranked) - MOST:,} more columns without a role")] if len(ranked) > MOST else []
     blocks: list[Block] = [
         Prose(f"{len(run.tracks)} columns, {played} with a role; positions count by {run.axis}."),
         Heading("Columns"),
-        Table(("column", "role", "better", "values", "from", "to", "least", "most", "why, or how taken"), rows),
+        Table(heads, tuple(_cells(row) for row in ranked[:MOST])),
         *more,
+        *([Heading("Missing")] if lacks else []),
+        *(Prose(f"{lack.why}{f': {lack.do}' if lack.do else ''}") for lack in lacks),
         *([Heading("Notes on the log")] if run.notes else []),
         *(Prose(note) for note in run.notes),
         Heading("Wrong?"),
@@ -36,13 +74,47 @@ def listing(run: Run, roles: Sequence[Role], *, width: int | None = None, color:
     return terminal.render(Document(run.path, tuple(blocks)), width=width, color=color)
 
 
-def _row(run: Run, role: Role) -> tuple[str, ...]:
+def _column(run: Run, role: Role, value: Values) -> dict[str, Any]:
+    """What is told of one column, under the keys of the JSON form; numbers that are not finite are None."""
     track = run.tracks[role.track]
-    finite = track.value[np.isfinite(track.value)]
-    ends = (number(float(f"{v:.4g}")) for v in (finite.min(), finite.max())) if len(finite) else ("", "")
+    order = np.argsort(track.step, kind="stable")
+    finite = value[np.isfinite(value)]
     why = role.why if role.role or role.why != "no role" else str(run.taken.get(track.name, {}).get("source", ""))
-    first, last = place(float(np.nanmin(track.step))), place(float(np.nanmax(track.step)))
-    return track.name, role.role, role.better, f"{len(track):,}", first, last, *ends, why
+    return {
+        "name": track.name,
+        "role": role.role,
+        "direction": role.better,
+        "values": len(track),
+        "from": _finite(track.step[order[0]]),
+        "to": _finite(track.step[order[-1]]),
+        "first": _finite(value[order[0]]),
+        "last": _finite(value[order[-1]]),
+        "least": _finite(finite.min()) if len(finite) else None,
+        "most": _finite(finite.max()) if len(finite) else None,
+        "chosen": role.chosen,
+        "why": why,
+    }
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    ends = ("" if row[key] is None else place(row[key]) for key in ("from", "to"))
+    extremes = ("" if row[key] is None else number(float(f"{row[key]:.4g}")) for key in ("least", "most"))
+    return row["name"], row["role"], row["direction"], f"{row['values']:,}", *ends, *extremes, row["why"]
+
+
+def _as_json(run: Run, rows: Sequence[Mapping[str, Any]], lacks: Sequence[Lack]) -> str:
+    said = {
+        "run": {"path": run.path, "id": run.id},
+        "axis": run.axis,
+        "columns": rows,
+        "missing": [{"role": lack.role, "why": lack.why, "do": lack.do} for lack in lacks],
+        "notes": list(run.notes),
+    }
+    return json.dumps(said, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 class Line(Protocol):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from runopsy.signals.axis import mover, rebase
 from runopsy.signals.clean import Measured, in_unit, measure
 from runopsy.signals.derived import derived
+from runopsy.signals.missing import Missing, missing, refusal
+from runopsy.signals.parts import with_sums
 from runopsy.signals.roles import ROLES, assign
 
-__all__ = ["ROLES", "Measured", "assign", "derived", "in_unit", "measure", "mover", "rebase"]
+__all__ = ["ROLES", "Measured", "Missing", "assign", "derived", "in_unit", "measure", "missing", "mover", "rebase",
+           "refusal", "with_sums"]  # fmt: skip

@@ -130,10 +130,11 @@ def _changed(step: Positions, value: Values) -> int:
 
 def _signal(name: str, role: Role, step: Positions, value: Values, time: Values | None) -> Signal:
     finite = np.abs(value) < HUGE  # NaN is not below anything
+    better = "higher" if role.complement else role.better
     if finite.all():
-        return Signal(name, role.track, step, value, time)
+        return Signal(name, role.track, step, value, time, better=better)
     broken = None if _is_padding(value) else step[~finite]
-    return Signal(name, role.track, step[finite], value[finite], None if time is None else time[finite], broken)
+    return Signal(name, role.track, step[finite], value[finite], None if time is None else time[finite], broken, better)
 
 
 def _is_padding(value: Values) -> bool:

@@ -15,26 +15,43 @@ from itertools import pairwise
 from runopsy.model import INSIDE
 
 SIDES: Mapping[str, tuple[str, ...]] = {
-    "train": ("train", "training", "trn", "tr"),
-    "val": ("val", "valid", "validation", "validate", "dev", "eval", "evaluation", "heldout", "holdout"),
+    "train": ("train", "training", "trn", "tr", "learn"),
+    "val": ("val", "valid", "validation", "validate", "dev", "devel", "eval", "evaluation", "heldout", "holdout"),
     "test": ("test", "testing"),
 }
 QUANTITIES: Mapping[str, tuple[str, ...]] = {
-    "loss": ("loss", "losses", "nll", "ce", "xent", "crossentropy", "objective", "cost"),
+    "loss": ("loss", "losses", "nll", "ce", "bce", "xent", "crossentropy", "logloss", "mlogloss", "nloglik",
+             "objective", "cost"),
     "acc": ("acc", "accuracy", "top1", "acc1", "prec1"),
-}
+}  # fmt: skip
 # A loss if nothing is called one; bits per byte or character are cross-entropies too.
-LESSER = {"mse": "loss", "rmse": "loss", "mae": "loss", "bpb": "bits", "bpc": "bits"}
+LESSER = {"mse": "loss", "rmse": "loss", "mae": "loss", "bpb": "bits", "bpc": "bits", "rmsle": "loss", "mape": "loss",
+          "deviance": "loss", "multiclass": "loss", "l1": "loss", "l2": "loss", "merror": "error"}  # fmt: skip
+SIDED = ("l1", "l2")  # of these: a loss of boosting rounds beside a side ("valid_1 l2"); else a norm or a penalty
 PERPLEXITIES = ("perplexity", "ppl")  # exp of a loss: its logarithm is one, where nothing is called a loss
-REWARDS = ("reward", "rewards", "rew", "return", "returns", "score", "success", "winrate")
-# Further words of metrics by which a higher value is better, or a lower one.
-HIGHER = (*REWARDS, "map", "f1", "auc", "auroc", "bleu", "rouge", "precision", "recall", "iou", "miou", "dice", "psnr",
-          "ssim", "r2", "throughput", "top5", "acc5", "mrr", "ndcg")  # fmt: skip
-LOWER = (*PERPLEXITIES, "error", "err", "wer", "cer", "fid", "mse", "rmse", "mae", "distance")
+HIGHER, LOWER = "higher", "lower"
+# Scores by which a checkpoint is chosen, what people choose by first standing first; which values are better.
+SCORES: Mapping[str, str] = {
+    "fitness": HIGHER, "map": HIGHER, "ap": HIGHER, "pq": HIGHER, "miou": HIGHER, "iou": HIGHER, "jaccard": HIGHER,
+    "dice": HIGHER, "dsc": HIGHER, "f1": HIGHER, "fb1": HIGHER, "fscore": HIGHER, "auc": HIGHER, "auroc": HIGHER,
+    "rocauc": HIGHER, "aucpr": HIGHER, "auprc": HIGHER, "prauc": HIGHER, "mcc": HIGHER, "kappa": HIGHER,
+    "sacrebleu": HIGHER, "bleu": HIGHER, "chrf": HIGHER, "comet": HIGHER, "rouge": HIGHER, "meteor": HIGHER,
+    "cider": HIGHER, "spice": HIGHER, "wer": LOWER, "cer": LOWER, "ter": LOWER, "eer": LOWER, "fid": LOWER,
+    "lpips": LOWER, "psnr": HIGHER, "ssim": HIGHER, "sisdr": HIGHER, "sdr": HIGHER, "snr": HIGHER, "pesq": HIGHER,
+    "stoi": HIGHER, "ndcg": HIGHER, "mrr": HIGHER, "hits": HIGHER, "spearman": HIGHER, "spearmanr": HIGHER,
+    "pearson": HIGHER, "pearsonr": HIGHER, "r2": HIGHER, "em": HIGHER, "recall": HIGHER, "precision": HIGHER,
+    "success": HIGHER, "winrate": HIGHER, "epe": LOWER, "score": HIGHER,
+}  # fmt: skip
+# Further words that have a direction.
+UP = ("throughput", "top5", "acc5", "margin", "margins")
+DOWN = (*PERPLEXITIES, "error", "err", "mse", "rmse", "mae", "distance")
+DIGITS = re.compile(r"(?<=[a-z])(\d+|l|lsum)$")  # rouge2, rougeL, map50, ap75
+REWARDS = ("reward", "rewards", "rew", "return", "returns", "ret", "eprewmean", "eprew", "epret")
 ERRORS = ("error", "err")  # of classification only if a rate or the top-1 error; else who knows of what
 QUALIFIERS = ("step", "epoch", "avg", "mean", "total", "overall", "running", "smooth", "smoothed", "ema", "metrics",
               "iter", "iteration", "batch", "stats", "model", "curve", "scalars", "history", "main", "meter",
-              "dataloader", "idx", "percent", "pct", "percentage")  # fmt: skip
+              "dataloader", "idx", "percent", "pct", "percentage", "lm", "binary", "multi", "categorical", "sparse",
+              "on", "of", "the", "set")  # fmt: skip
 SMOOTHED = ("running", "smooth", "smoothed", "ema")  # of two columns that fit, the raw one shows more
 # Words of quantities that are made of a loss or an accuracy without being one.
 NEVER = ("scale", "scaler", "scaling", "std", "stdev", "stderr", "var", "variance", "min", "max", "best", "diff",
@@ -47,12 +64,13 @@ PARTS = ("cls", "class", "box", "bbox", "obj", "objectness", "dfl", "seg", "mask
          "smoothl1", "adv", "adversarial", "gan", "g", "d", "gen", "disc", "generator", "discriminator", "contrastive",
          "distill", "distillation", "kd", "penalty", "entropy", "value", "vf", "policy", "pg", "actor", "critic", "q",
          "z", "moe", "balance", "balancing", "router", "semantic", "dice", "iou", "giou", "ctc", "mlm", "nsp", "sem",
-         "perceptual", "style", "content", "tv", "vq", "commit", "commitment", "embedding")  # fmt: skip
-ADVERSARIAL = ("adv", "adversarial", "gan", "g", "d", "gen", "disc", "generator", "discriminator")  # of these parts
+         "perceptual", "style", "content", "tv", "vq", "commit", "commitment", "embedding", "ce", "nll", "bce",
+         "mse", "mae", "xent", "att", "noobj", "xy", "wh", "heatmap", "offset", "rotation", "translation", "center",
+         "dir")  # fmt: skip
 # One name each, for whole names after joining the words with "_".
 SINGLES: Mapping[str, tuple[str, ...]] = {
     "lr": ("lr", "learning_rate", "learningrate", "current_lr", "train_lr", "train_learning_rate"),
-    "step": ("step", "global_step", "trainer_global_step", "train_global_step"),
+    "step": ("step", "global_step", "current_steps", "trainer_global_step", "train_global_step"),
     "epoch": ("epoch", "epochs", "train_epoch", "current_epoch"),
     "batch_size": ("batch_size", "batchsize", "global_batch_size", "train_batch_size"),
     "tokens": ("tokens", "total_tokens", "tokens_seen", "num_tokens", "num_input_tokens_seen",
@@ -70,6 +88,8 @@ SINGLE_WORDS = {name for names in SINGLES.values() for name in names}
 LR_NEVER = ("peak", "max", "min", "init", "initial", "base", "decay", "scale", "scheduler", "schedule", "factor",
             "ratio", "mult", "multiplier", "warmup", "final", "end", "start", "target")  # fmt: skip
 FUSED = re.compile(r"(train|val|valid|test|eval|dev)(loss|acc|accuracy)")  # trainloss, valacc
+MIXED = re.compile(r"mAP(?![a-z])|mIo[uU]|mIOU|Io[uU]|FWIoU|pACC|mACC")  # one word each, in spite of their case
+GROUP = re.compile(r"lr\d*")  # x/lr0: the rate of the first group of parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +111,8 @@ class Guess:
 
 def words(name: str) -> list[str]:
     """The words of a name, lower case; a change of case and any punctuation separate them."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
+    whole = MIXED.sub(lambda match: match[0].lower(), name)
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", whole)
     parts = [w for w in re.split(r"[^a-z0-9@]+", spaced.lower().replace("@", "")) if w]
     fused = [match.groups() if (match := FUSED.fullmatch(w)) else (w,) for w in parts]
     return [w for pair in fused for w in pair]
@@ -108,9 +129,11 @@ def guess(name: str) -> Guess | None:
     if not quantity:
         return None
     side = _side(parts)
+    if "loss" in named:  # nll_loss beside loss, ce_loss beside dice_loss: a special loss, or a part of one
+        named = tuple(w for w in named if w in ("loss", "losses") or w not in QUANTITIES["loss"])
     plain = {*named, *QUALIFIERS, *SIDES.get(side, ())}
     extra = tuple(w for w in parts if w not in plain)
-    if quantity == "error" and extra:  # a word error rate, say, is none of classification
+    if quantity == "error" and not all(map(str.isdigit, extra)):  # a word error rate, say, is none of classification
         return None
     doubt = len(extra) + (named[0] in LESSER) + (quantity in ("error", "ppl"))
     return Guess(name, side, quantity, extra, doubt, any(w in SMOOTHED for w in parts))
@@ -118,21 +141,34 @@ def guess(name: str) -> Guess | None:
 
 def better(name: str) -> str:
     """ "higher" or "lower": by which values a column is better, as its name says; "" where it does not."""
-    parts = words(name)
     found = guess(name)
     if found is not None:
-        return "higher" if found.quantity == "acc" else "lower"
+        return HIGHER if found.quantity == "acc" else LOWER
+    parts = words(name)
     if any(w in NEVER for w in parts):
         return ""
-    if any(w in HIGHER for w in parts):
-        return "higher"
-    return "lower" if any(w in (*LOWER, *QUANTITIES["loss"]) for w in parts) else ""
+    if any(w in UP or w in REWARDS for w in parts):
+        return HIGHER
+    if score := score_in(name):
+        return SCORES[score]
+    return LOWER if any(w in (*DOWN, *QUANTITIES["loss"]) for w in parts) else ""
+
+
+def score_in(name: str) -> str:
+    """The first of ``SCORES`` that a name holds; empty where it holds none, or is made of one."""
+    if guess(name) is not None:
+        return ""
+    parts = words(name)
+    if any(w in NEVER for w in parts):
+        return ""
+    stems = {w if w in SCORES else DIGITS.sub("", w) for w in parts}
+    return next((score for score in SCORES if score in stems), "")
 
 
 def is_learning_rate(name: str) -> bool:
     """Whether a name that is not exactly ``lr`` is that of a learning rate: lr-AdamW, optim/learning_rate_group0."""
     parts = words(name)
-    says = "lr" in parts or ("learning", "rate") in pairwise(parts)
+    says = any(map(GROUP.fullmatch, parts)) or ("learning", "rate") in pairwise(parts)
     return says and not any(w in LR_NEVER for w in parts)
 
 
@@ -164,5 +200,5 @@ def _quantity(parts: Sequence[str]) -> tuple[str, tuple[str, ...]]:
         return "acc", said
     if perplexity := tuple(w for w in parts if w in PERPLEXITIES):
         return "ppl", perplexity
-    lesser = tuple(w for w in parts if w in LESSER)
+    lesser = tuple(w for w in parts if w in LESSER and (w not in SIDED or _side(parts)))
     return (LESSER[lesser[0]], lesser) if lesser else ("", ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from runopsy.errors import UnreadableLog
@@ -14,12 +15,16 @@ from runopsy.readers.formats.jsonlines import DEEPEST, MOSTLY, rows_to_run
 from runopsy.readers.numeric_text import listed
 from runopsy.readers.run_selection import Candidate, Found, named
 from runopsy.readers.source import Source
-from runopsy.signals.names import SIDES, guess
+from runopsy.signals.names import SIDES, words
+from runopsy.signals.scores import is_metric
 
 BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?\s*[\[{]\s*[\[{\"\]}]")
-METRIC = re.compile(rb"(?i)\"[^\"\n]{0,80}(?:loss|acc|error|ppl|perplexity|reward|return|mse|nll)[^\"\n]{0,80}\"\s*:")
+KEY = re.compile(rb"\"([^\"\n]{1,80})\"\s*:")
+KEYS = 2000  # different keys at the beginning of a document, looked at for the name of a metric
 NEARLY = 0.9  # of the longest list: a shorter one beside it lacks its end; still shorter, it was filled less often
 MOST = 1000  # tables in one document
+NUMBER = re.compile(r"[0-9]{1,15}")
+STEP = "step"  # what columns are called that are keyed by whole numbers
 
 
 class Table(NamedTuple):
@@ -32,7 +37,7 @@ class Table(NamedTuple):
 
 def recognises(source: Source) -> bool:
     """A document that names a metric somewhere at its beginning; JSON lines have been asked for before."""
-    return not source.is_binary and bool(BEGINS.match(source.head)) and METRIC.search(source.head) is not None
+    return not source.is_binary and bool(BEGINS.match(source.head)) and _names_a_metric(source.head)
 
 
 def read(source: Source) -> Found:
@@ -67,11 +72,16 @@ def parse(source: Source) -> Any:
         ) from cause
 
 
+def _names_a_metric(head: bytes) -> bool:
+    keys = dict.fromkeys(match[1] for match in KEY.finditer(head))
+    return any(is_metric(key.decode("utf-8", errors="replace")) for key in list(keys)[:KEYS])
+
+
 def find(document: Any) -> list[Table]:
     """Every table in a document that has a metric in it; of rows that are all alike, or of lists beside each other."""
     found = []
-    for table in _tables(document, ()):
-        if any(guess(name) is not None for row in table.rows for name in row):
+    for table in _tables(unrolled(document), ()):
+        if any(is_metric(name) for name in dict.fromkeys(name for row in table.rows for name in row)):
             found.append(table)
         if len(found) == MOST:
             break
@@ -102,7 +112,7 @@ def _tables(node: Any, where: tuple[str, ...]) -> Iterator[Table]:
         objects = [item for item in node if isinstance(item, dict)]
         if not objects or len(objects) < MOSTLY * len(node):
             return
-        if any(_holds_a_table(item) for item in objects):
+        if not _counts(objects) and any(_holds_a_table(item) for item in objects):
             for number, item in enumerate(objects, 1):
                 yield from _tables(item, (*where, _name(item, number)))
         else:
@@ -115,15 +125,68 @@ def _columns(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, l
         if isinstance(value, list) and value and all(v is None or isinstance(v, (int, float, str)) for v in value):
             if any(isinstance(v, (int, float)) for v in value):
                 yield f"{prefix}{key}", value
-        elif isinstance(value, dict) and not prefix and any(plain(key) in known for known in SIDES.values()):
+        elif (
+            isinstance(value, dict)
+            and not prefix
+            and any(word in known for word in words(key) for known in SIDES.values())
+        ):
             yield from _columns(value, f"{key}/")
 
 
 def _is_table(columns: Mapping[str, list[Any]]) -> bool:
     """Whether lists beside each other are columns, rather than the settings of an optimizer."""
     lengths = [len(values) for values in columns.values()]
-    metric = any(guess(name) is not None for name in columns)
+    metric = any(is_metric(name) for name in columns)
     return metric and (max(lengths) > 1 or any(plain(name) in COUNTING for name in columns))
+
+
+def _counts(items: list[dict[str, Any]]) -> bool:
+    """Whether objects are the rows of one run, whatever lies inside them: an axis rises from one to the next."""
+    for axis in dict.fromkeys(key for key in items[0] if plain(key) in COUNTING):
+        at = [x for item in items if isinstance(x := item.get(axis), (int, float))]
+        if 1 < len(at) == len(items) and all(x < y for x, y in pairwise(at)):
+            return True
+    return False
+
+
+def unrolled(node: Any, depth: int = 0) -> Any:
+    """A document in which objects with the keys 0, 1, 2, … are lists, as a data frame writes its columns or rows.
+
+    Columns that are keyed by other whole numbers are kept under those, as a column of steps.
+    """
+    if depth > DEEPEST:
+        return node
+    if isinstance(node, list):
+        return [unrolled(item, depth + 1) for item in node]
+    if not isinstance(node, dict):
+        return node
+    inner = {key: unrolled(value, depth + 1) for key, value in node.items()}
+    if _is_numbered(node) and all(v is None or isinstance(v, (int, float, dict)) for v in inner.values()):
+        return [inner[key] for key in sorted(node, key=int)]
+    keyed = [key for key, value in inner.items() if _is_keyed(value)]
+    if not keyed:
+        return inner
+    steps = sorted({int(step) for key in keyed for step in inner[key]})
+    columns = {key: [inner[key].get(str(step)) for step in steps] for key in keyed}
+    return {**{key: value for key, value in inner.items() if key not in keyed}, STEP: steps, **columns}
+
+
+def _is_numbered(node: Mapping[str, Any]) -> bool:
+    """Whether the keys count on from 0 or 1."""
+    if not node or not all(map(NUMBER.fullmatch, node)):
+        return False
+    numbers = sorted(map(int, node))
+    return numbers[0] <= 1 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def _is_keyed(node: Any) -> bool:
+    """Whether an object holds a number for each of several whole numbers."""
+    return (
+        isinstance(node, dict)
+        and len(node) > 1
+        and all(map(NUMBER.fullmatch, node))
+        and all(isinstance(value, (int, float)) for value in node.values())
+    )
 
 
 def _holds_a_table(item: Mapping[str, Any]) -> bool:

@@ -56,10 +56,26 @@ def _read_state(source: Source) -> Found:
     notes = ["the trainer's summary of the whole run was left out"] if len(rows) > len(curve) else []
     found = rows_to_run(curve, source, notes)
     config = {name: state[name] for name in SETTINGS if state.get(name) is not None}
+    if (best := _best(curve, state.get("best_metric"))) is not None:
+        config["metric_for_best_model"] = best
     if not isinstance(found, Run):
         return found
     name = found.id if source.path is None else source.path.resolve().parent.name  # every run's file is called alike
     return replace(found, id=name, config=config)
+
+
+def _best(curve: list[dict[str, Any]], value: Any) -> str | None:
+    """The evaluation that reached the best value which the state names; None where none or several did."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    names = dict.fromkeys(name for row in curve for name, said in row.items() if said == value and "eval" in name)
+    extreme = [name for name in names if value in _ends([row[name] for row in curve if name in row])]
+    return extreme[0] if len(extreme) == 1 else None
+
+
+def _ends(values: list[Any]) -> tuple[float, ...]:
+    said = [value for value in values if isinstance(value, (int, float))]
+    return (min(said), max(said)) if said else ()
 
 
 def _states(source: Source) -> list[Path]:

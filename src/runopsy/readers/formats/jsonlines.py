@@ -28,7 +28,7 @@ def recognises(source: Source) -> bool:
     if not any(line.lstrip().startswith("{") for line in lines[:5]):
         return False
     rows = [row for line in lines if (row := _object(line)) is not None]
-    document = len(lines) == 1 and any(isinstance(value, list) for row in rows for _, value in _flat(row))
+    document = len(lines) == 1 and any(_is_of_a_document(name, value) for row in rows for name, value in _flat(row))
     return bool(rows) and len(rows) >= MOSTLY * len(lines) and not document
 
 
@@ -63,6 +63,11 @@ def rows_to_run(rows: Iterable[Mapping[str, Any]], source: Source, notes: list[s
         notes.append(f"lists are no curves and were left out: {listed(lists)}")
     frame = pl.DataFrame([_series(i, [row.get(name) for row in flat]) for i, name in enumerate(names)])
     return to_run(frame, [_utf8(name) for name in names], source, notes)
+
+
+def _is_of_a_document(name: str, value: Any) -> bool:
+    """Whether a value of a single object is of a table in it: a list, or keyed by the number of its row."""
+    return isinstance(value, list) or any(part.isdigit() for part in name.split("/"))
 
 
 def _object(line: str) -> dict[str, Any] | None:

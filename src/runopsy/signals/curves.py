@@ -1,0 +1,152 @@
+"""Losses and accuracies: which column of each side is the main curve, and which are of further sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from runopsy.model import Role, Track
+from runopsy.signals.names import Guess, guess, says_percent
+from runopsy.signals.units import A_CURVE, PERCENT_FROM, value_range
+
+MOST_DOUBT = 2  # special words a main curve may have ("val_cifar10_loss"); more, and it is one task among many
+A_SUMMARY = 0.05  # of the values of the longest candidate: a column with fewer is a summary beside a curve
+RARELY = 0.5  # of the values of the loss: an accuracy with no more is of validation, where that has none
+TOGETHER = 0.9  # share of the values of an accuracy at positions of a loss, for it to be logged beside it
+
+
+def curves(names: Iterable[str], tracks: Mapping[str, Track], filled: set[str]) -> Iterator[Role]:
+    """The losses and accuracies: per side and quantity the plainest name, the longest column among equals.
+
+    Args:
+        names: of the columns that may be chosen.
+        tracks: all columns.
+        filled: roles that are taken.
+    """
+    guesses = [g for name in names if not tracks[name].parts and (g := guess(name)) is not None]
+    has_val = any(g.side == "val" for g in guesses) or bool({"val/loss", "val/acc"} & filled)
+    beside = _beside_validation(guesses, tracks, filled)
+    yield from beside.values()
+    yield from _sums(tracks, filled)
+    for quantity in ("loss", "acc"):
+        kinds = ("loss", "ppl", "bits") if quantity == "loss" else ("acc", "error")
+        mine = [g for g in guesses if g.quantity in kinds and g.track not in beside]
+        parts = {g.extra for g in mine if g.side in ("train", "") and g.extra}  # of training, so no evaluation sets
+        train = [g for g in mine if g.side == "train" or (g.side == "" and not g.extra)]
+        yield from _best(train, f"train/{quantity}", tracks, filled, parts)
+        val = [g for g in mine if g.side == "val" or (g.side == "test" and not has_val)]
+        yield from _best(val, f"val/{quantity}", tracks, filled, parts)
+        yield from _further(val, quantity, filled, parts)
+        if has_val:
+            test = [g for g in mine if g.side == "test" and not g.extra]
+            yield from _best(test, f"val.test/{quantity}", tracks, filled, parts)
+
+
+def _sums(tracks: Mapping[str, Track], filled: set[str]) -> Iterator[Role]:
+    """The sums of parts, each of the side of its parts."""
+    for name, track in tracks.items():
+        first = guess(track.parts[0]) if track.parts else None
+        if first is None:
+            continue
+        role = "train/loss" if first.side in ("train", "") else "val/loss"
+        if role in filled:
+            continue
+        filled.add(role)
+        words = [" ".join(g.extra) for part in track.parts if (g := guess(part)) is not None]
+        yield Role(role, name, f"the sum of {len(words)} parts, as none is called the whole: {', '.join(words)}")
+
+
+def _beside_validation(guesses: Sequence[Guess], tracks: Mapping[str, Track], filled: set[str]) -> dict[str, Role]:
+    """Accuracies that name no side and are of validation, or may be of either, by column.
+
+    ``train_loss, valid_loss, accuracy`` in one table, as notebook callbacks print it, and an accuracy that is logged
+    more rarely than the loss, with no other of validation, are validation's. ``loss, accuracy, val_loss`` in the
+    same rows is Keras, where it is of training.
+    """
+    accuracies = [g for g in guesses if g.quantity in ("acc", "error")]
+    unsided = [g for g in accuracies if g.side == "" and not g.extra]
+    if not unsided or any(g.side in ("val", "test") for g in accuracies) or "val/acc" in filled:
+        return {}
+    losses = [g for g in guesses if g.quantity in ("loss", "bits", "ppl")]
+    train = _longest([g for g in losses if g.side == "train" or (g.side == "" and not g.extra)], tracks)
+    val = _longest([g for g in losses if g.side in ("val", "test")], tracks)
+    sided = not any(g.side == "" and not g.extra for g in losses)
+    found: dict[str, Role] = {}
+    for g in sorted(unsided, key=lambda g: _rank(g, tracks, 0)):
+        why = _of_validation(tracks[g.track], train, val, sided=sided)
+        if not why:
+            continue
+        free = not any(role.role for role in found.values())
+        role = _role("val/acc", g, tracks, 1) if free else Role("", g.track, "another accuracy is validation's")
+        found[g.track] = Role(role.role, g.track, why, role.scale, role.complement) if free else role
+    return found
+
+
+def _of_validation(accuracy: Track, train: Track | None, val: Track | None, *, sided: bool) -> str:
+    """Why an accuracy that names no side is of validation; empty where it is of training."""
+    if train is None and val is None:
+        return ""
+    if val is not None and sided and _beside(accuracy, val) and (train is None or len(train) < 2 * len(accuracy)):
+        return "names no side and stands beside the loss of validation: of validation"
+    rare = train is not None and A_CURVE <= len(accuracy) <= RARELY * len(train)
+    if rare and (val is None or _beside(accuracy, val)):
+        return "names no side and is logged more rarely than the loss: of validation"
+    return ""
+
+
+def _beside(accuracy: Track, loss: Track) -> bool:
+    return bool(np.isin(accuracy.step, loss.step).mean() >= TOGETHER) if len(accuracy) else False
+
+
+def _longest(guesses: Sequence[Guess], tracks: Mapping[str, Track]) -> Track | None:
+    return max((tracks[g.track] for g in guesses), key=len, default=None)
+
+
+def _best(
+    guesses: list[Guess], role: str, tracks: Mapping[str, Track], filled: set[str], parts: set[tuple[str, ...]]
+) -> Iterator[Role]:
+    """The main curve of a side, if it can be told."""
+    if not guesses or role in filled:
+        return
+    longest = max(len(tracks[g.track]) for g in [g for g in guesses if not g.extra] or guesses)
+    ranked = sorted(guesses, key=lambda g: _rank(g, tracks, longest))
+    if ranked[0].doubt > MOST_DOUBT:
+        return
+    equals = [g for g in ranked if _rank(g, tracks, longest)[1:4] == _rank(ranked[0], tracks, longest)[1:4]]
+    if len(equals) > 1 and any(g.is_part or g.extra in parts for g in equals):
+        yield from (Role("", g.track, f"one of {len(equals)} parts; none is called the whole") for g in equals)
+        return
+    yield _role(role, ranked[0], tracks, len(equals))
+
+
+def _further(val: list[Guess], quantity: str, filled: set[str], parts: set[tuple[str, ...]]) -> Iterator[Role]:
+    """Further evaluation sets, each under its own name."""
+    named = set(filled)
+    for g in val:
+        role = f"val.{'-'.join(g.extra)}/{quantity}"
+        is_set = g.extra and g.extra not in parts and not g.is_part and g.quantity == quantity
+        if is_set and role not in named:
+            named.add(role)
+            yield Role(role, g.track, "a further evaluation set")
+
+
+def _rank(g: Guess, tracks: Mapping[str, Track], longest: int) -> tuple[bool, int, bool, bool, int]:
+    """The less, the likelier to be the main curve."""
+    rows = len(tracks[g.track])
+    return rows < max(A_CURVE, A_SUMMARY * longest), g.doubt, g.smoothed, g.side == "", -rows
+
+
+def _role(role: str, g: Guess, tracks: Mapping[str, Track], equals: int) -> Role:
+    why = f"says {g.side or 'no side, so train'} and {g.quantity}"
+    if g.side == "test" and role.startswith("val/"):
+        why += "; no other evaluation set"
+    if equals > 1:
+        others = "1 other fits" if equals == 2 else f"{equals - 1} others fit"
+        why += f"; {others} as well, chosen for its length and place: --map {role}=NAME to change"
+    if g.quantity == "error":
+        percent = value_range(tracks[g.track])[1] > PERCENT_FROM or says_percent(g.track)
+        return Role(role, g.track, why + "; 1 - error rate", 0.01 if percent else 1.0, complement=True)
+    if g.quantity == "ppl":
+        return Role(role, g.track, why.replace("ppl", "perplexity; its logarithm"), logarithm=True)
+    return Role(role, g.track, why)

@@ -1,0 +1,81 @@
+"""What a log lacks for a judgement, and which --map would give it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from runopsy.model import Role
+from runopsy.signals.names import guess, words
+from runopsy.signals.scores import is_metric
+
+FEW = 5  # names in a sentence
+WIDE = 40  # characters of a name in a sentence
+
+
+class Missing(NamedTuple):
+    """One thing that no column gives."""
+
+    role: str  # that is not played
+    why: str
+    do: str  # what would give it, as it is typed; empty where the log holds nothing of the kind
+
+
+def missing(roles: Sequence[Role]) -> tuple[Missing, ...]:
+    """The curves of a judgement that no column plays; none beside a reward, which is judged alone."""
+    played = {role.role for role in roles}
+    if "reward" in played:
+        return ()
+    found = []
+    if not {"train/loss", "train/acc"} & played:
+        found.append(_lack("train/loss", "no curve of training", roles))
+    if not {"val/loss", "val/acc", "val/metric"} & played:
+        found.append(_lack("val/loss", "no curve of validation", roles))
+    return tuple(found)
+
+
+def refusal(roles: Sequence[Role]) -> tuple[str, str]:
+    """Why a log without any curve of a judgement cannot be judged, and what to do: (what is so, what to do next)."""
+    named = [role for role in roles if is_metric(role.track)]
+    names = [role.track for role in named]
+    if not named:
+        some = _some([role.track for role in roles])
+        return (
+            f"no column is called a loss, an accuracy, a score or a reward (columns: {some})",
+            "say which is which: --map train/loss=NAME --map val/loss=NAME",
+        )
+    doubted = next((role for role in named if role.why != "no role"), None)
+    why = f"{_short(doubted.track)} {doubted.why}" if doubted else "none of them says that it is the main curve"
+    lack = _lack("train/loss", "", named)
+    return f"found {_some(names)}, but nothing to judge: {why}", f"say it: {lack.do or '--map train/loss=NAME'}"
+
+
+def _lack(role: str, why: str, roles: Sequence[Role]) -> Missing:
+    """With the column that is likeliest to be meant, of those that play no role."""
+    side, _, _ = role.partition("/")
+    free = [r for r in roles if not r.role and (guess(r.track) is not None)]
+    sided = [r for r in free if _says(r.track, side)]
+    meant = min(sided or (free if side == "train" else []), key=lambda r: len(words(r.track)), default=None)
+    if meant is None:
+        return Missing(role, why, "")
+    found = guess(meant.track)
+    kind = "acc" if found is not None and found.quantity in ("acc", "error") else "loss"
+    reason = f"{why}; {_short(meant.track)}: {meant.why}" if meant.why != "no role" else why
+    return Missing(f"{side}/{kind}", reason, f"--map {side}/{kind}={_quoted(meant.track)}")
+
+
+def _says(name: str, side: str) -> bool:
+    found = guess(name)
+    return found is not None and (found.side == side or (side == "val" and found.side == "test"))
+
+
+def _quoted(name: str) -> str:
+    return f"'{name}'" if any(c in name for c in " ()[]&;<>|*?$") and "'" not in name else name
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= WIDE else f"{name[: WIDE - 1]}…"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(map(_short, names[:FEW])) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
