@@ -144,6 +144,26 @@ def test_no_two_columns_share_a_role():
     assert len(played) == len(set(played))
 
 
+def test_of_numbered_sets_the_one_that_is_fitted_is_training():
+    falling, turning = (
+        np.linspace(0.6, 0.1, 20),
+        np.concatenate([np.linspace(0.6, 0.4, 10), np.linspace(0.41, 0.6, 10)]),
+    )
+    found = {
+        name: Track(name, np.arange(20.0), value)
+        for name, value in {
+            "validation_0/logloss": falling, "validation_0/auc": 1 - falling,
+            "validation_1/logloss": turning, "validation_1/auc": 1 - turning,
+        }.items()
+    }  # fmt: skip
+    assert roles(found) == {
+        "train/loss": "validation_0/logloss", "train/metric": "validation_0/auc",
+        "val/loss": "validation_1/logloss", "val/metric": "validation_1/auc",
+    }  # fmt: skip
+    swapped = {**found, "validation_0/logloss": Track("validation_0/logloss", np.arange(20.0), turning + 1)}
+    assert roles(swapped)["val/loss"] == "validation_0/logloss"
+
+
 # --- where the names leave it open ---------------------------------------------------------------
 
 

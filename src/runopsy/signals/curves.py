@@ -8,6 +8,7 @@ import numpy as np
 
 from runopsy.model import Role, Track
 from runopsy.signals.names import Guess, guess, says_percent
+from runopsy.signals.numbered import as_training, of_training
 from runopsy.signals.units import A_CURVE, PERCENT_FROM, value_range
 
 MOST_DOUBT = 2  # special words a main curve may have ("val_cifar10_loss"); more, and it is one task among many
@@ -24,7 +25,9 @@ def curves(names: Iterable[str], tracks: Mapping[str, Track], filled: set[str]) 
         tracks: all columns.
         filled: roles that are taken.
     """
+    trained = of_training(tracks)
     guesses = [g for name in names if not tracks[name].parts and (g := guess(name)) is not None]
+    guesses = [as_training(g) if g.track in trained else g for g in guesses]
     has_val = any(g.side == "val" for g in guesses) or bool({"val/loss", "val/acc"} & filled)
     beside = _beside_validation(guesses, tracks, filled)
     yield from beside.values()
