@@ -62,7 +62,7 @@ def _rows(pairs: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     count = (kind == "batch") | steps
     valued = ~kind.is_in(["side", "batch"]) & pl.col("column").is_not_null()
     rows = pairs.group_by("row", maintain_order=True).agg(
-        pl.col("column").filter(valued).sort().str.join("\t").alias("names"),
+        pl.col("column").filter(valued).hash().cast(pl.Int64, wrap_numerical=True).sum().alias("names"),
         (kind == "metric").any().alias("metric"),
         (kind == "metric").sum().alias("metrics"),
         kind.is_in(["metric", "known"]).any().alias("known"),

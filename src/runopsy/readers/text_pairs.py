@@ -32,6 +32,7 @@ PAIR = (
     rf"|(?P<spoken>\b(?i:{SPOKEN})\b)"
 )
 SCRIPT = r"\S+\.(?:py|cpp|cc|cu|ipynb)\b\S*|\([a-z_.]+:[0-9]+\)"  # the place in the source, as loggers print it
+SOURCES = r"\.(?:py|cpp|cc|cu|ipynb)\b|\([a-z_.]+:[0-9]"  # whether there is any
 EVALUATION = "evaluation"  # a word for validation, unless another one says of what: evaluate:test
 MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}  # tokens: 1.2B
 
@@ -55,10 +56,11 @@ def pairs_in(lines: pl.DataFrame) -> pl.DataFrame:
     """row, name, spaced, value, of, mean, spoken: every pair of every line, and every word for a side."""
     import polars as pl
 
+    line = pl.col("line")
+    if lines["line"].str.contains(SOURCES).any():
+        line = line.str.replace_all(SCRIPT, " ")
     found = (
-        lines.with_columns(
-            pl.col("line").str.replace_all(SCRIPT, " ").str.extract_all(PAIR).alias("pair")
-        )
+        lines.with_columns(line.str.extract_all(PAIR).alias("pair"))
         .drop("line")
         .filter(pl.col("pair").list.len() > 0)
         .explode("pair")

@@ -21,7 +21,7 @@ from runopsy.readers.text_context import BAR, of_the_log, passes, sided, spread,
 from runopsy.readers.text_errors import Remark, remarks
 from runopsy.readers.text_lists import lists_in
 from runopsy.readers.text_pairs import BATCH, named, pairs_in
-from runopsy.readers.text_spelling import spelled
+from runopsy.readers.text_spelling import spelled, spelled_lines
 from runopsy.readers.text_tables import boxes_in, candidates, tables_in
 from runopsy.signals.names import guess
 
@@ -33,6 +33,7 @@ JSON = re.compile(r"\s*(?:[{]\s*\"|\[\s*[{\[\"])[^\n]{0,200}\n\s+\"")  # a docum
 SAMPLE = 60_000  # characters at the head and as many further down in which a log must show itself
 MOST = 500  # columns; a text with more names than that is no log of one run
 EPOCH = "epoch"
+CODES = 1 << 20  # more than names in a text: a line and a name as one number
 
 
 class Reading(NamedTuple):
@@ -103,7 +104,7 @@ def _lines(lines: pl.DataFrame, notes: list[str]) -> Reading | None:
     """The log in the lines, tables and boxes among them."""
     import polars as pl
 
-    tables, rest = _tables(lines)
+    tables, rest = _tables(spelled_lines(lines))
     pairs = named(pl.concat([pairs_in(rest), tables]).sort("row", maintain_order=True))
     if not pairs.height:
         return None
@@ -149,9 +150,16 @@ def _numbered(pairs: pl.DataFrame) -> pl.DataFrame:
     """A name that occurs again in its line as ``name#2``."""
     import polars as pl
 
-    again = pl.int_range(pl.len()).over("row", "column")
-    return pairs.filter((pl.col("kind") != "batch") | (again == 0)).with_columns(
-        pl.when(again > 0).then(pl.concat_str("column", pl.lit("#"), again + 1)).otherwise("column").alias("column")
+    codes = pairs.with_columns((pl.col("row") * CODES + pl.col("column").rank("dense").cast(pl.Int64)).alias("code"))
+    if codes["code"].n_unique() == codes.height:  # nearly always, and many times as fast
+        return pairs
+    again = pl.int_range(pl.len()).over("code")
+    return (
+        codes.filter((pl.col("kind") != "batch") | (again == 0))
+        .with_columns(
+            pl.when(again > 0).then(pl.concat_str("column", pl.lit("#"), again + 1)).otherwise("column").alias("column")
+        )
+        .drop("code")
     )
 
 
