@@ -66,6 +66,23 @@ def test_streams_that_alternate_are_one_text_and_colours_are_no_part_of_it(noteb
     assert len(run.tracks[roles(run)["val/loss"]]) == 12
 
 
+def test_a_bar_that_keras_draws_full_twice_is_one_reading(notebook):
+    bar = "\x1b[1m50/50\x1b[0m \x1b[32m━━━━━━━━━━\x1b[0m \x1b[1m3s\x1b[0m 1s/step"
+    said_lines = [
+        line
+        for i, y in enumerate(LOSS, 1)
+        for line in (
+            f"Epoch {i}/12",
+            f"{bar} - accuracy: 0.5 - loss: {y + 1:.4f}",
+            f"Epoch {i}: val_loss improved from 2 to {y}, saving model to best.keras",
+            f"{bar} - accuracy: 0.6 - loss: {y} - val_accuracy: 0.4 - val_loss: {y}",
+        )
+    ]
+    run = read(notebook([said(*said_lines)]))
+    assert run.axis == "epoch"
+    assert run.tracks["loss"].value.tolist() == run.tracks["val_loss"].value.tolist() == LOSS
+
+
 def test_a_table_of_a_callback_is_the_log(notebook):
     html = table("Epoch,Training Loss,Validation Loss,Accuracy", [(i, y, y + 1, 0.5) for i, y in enumerate(LOSS, 1)])
     run = read(notebook([drawn(f"<div><progress value='12'></progress>[12/12]</div>{html}<p>")]))
