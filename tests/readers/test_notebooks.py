@@ -96,6 +96,14 @@ def test_the_time_column_of_fastai_is_no_trouble(notebook):
     assert {"train/loss", "val/loss", "val/acc"} <= set(roles(run))
 
 
+def test_a_printed_table_whose_rows_end_with_their_time_keeps_its_columns(notebook):
+    rows = [f"{i}      {y:.6f}    {y + 1:.6f}    0.958442    (00:20)" for i, y in enumerate(LOSS, 1)]
+    run = read(notebook([said("Total time: 01:40", "epoch  train_loss  valid_loss  error_rate", *rows)]))
+    assert run.axis == "epoch"
+    assert run.tracks["train_loss"].step.tolist() == list(range(1, 13))
+    assert run.tracks["valid_loss"].value.tolist() == pytest.approx([y + 1 for y in LOSS])
+
+
 def test_several_fits_are_several_runs_named_by_their_cell(notebook):
     one = table("epoch,train_loss,valid_loss", [(i, y, y) for i, y in enumerate(LOSS)])
     other = table("epoch,train_loss,valid_loss", [(i, y + 1, y + 1) for i, y in enumerate(LOSS)])

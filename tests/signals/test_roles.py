@@ -177,6 +177,7 @@ def test_an_accuracy_that_does_not_say_whose_it_is_in_a_table_with_both_losses_i
     assert "of validation" in why(found, "accuracy")
     assert roles(found, {"train/acc": "accuracy"})["train/acc"] == "accuracy"
     assert roles(tracks("train_loss", "valid_loss", "error_rate"))["val/acc"] == "error_rate"
+    assert roles(tracks("train_loss", "valid_loss", "accuracy", "perplexity"))["val/acc"] == "accuracy"
     in_percent = tracks("train_loss", "valid_loss", accuracy=[10.0, 50.0, 90.0])
     in_percent = {name: Track(name, np.arange(3.0), one.value[:3]) for name, one in in_percent.items()}
     np.testing.assert_allclose(accuracy(in_percent, "accuracy"), [0.1, 0.5, 0.9])

@@ -74,7 +74,7 @@ def _beside_validation(guesses: Sequence[Guess], tracks: Mapping[str, Track], fi
     losses = [g for g in guesses if g.quantity in ("loss", "bits", "ppl")]
     train = _longest([g for g in losses if g.side == "train" or (g.side == "" and not g.extra)], tracks)
     val = _longest([g for g in losses if g.side in ("val", "test")], tracks)
-    sided = not any(g.side == "" and not g.extra for g in losses)
+    sided = not any(g.side == "" and not g.extra for g in losses if g.quantity == "loss")
     found: dict[str, Role] = {}
     for g in sorted(unsided, key=lambda g: _rank(g, tracks, 0)):
         why = _of_validation(tracks[g.track], train, val, sided=sided)

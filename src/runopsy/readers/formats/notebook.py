@@ -159,8 +159,9 @@ def _from_table(rows: Sequence[Sequence[str]], source: Source) -> Run | None:
 
 
 def _is_loss(name: str) -> bool:
+    """Whether a column without an axis beside it is of a history: capital_loss is of some data."""
     found = guess(name)
-    return found is not None and found.quantity == "loss"
+    return found is not None and found.quantity == "loss" and not found.extra
 
 
 def _from_text(text: str, source: Source) -> tuple[Run, ...]:
