@@ -187,8 +187,10 @@ def _one(load: Any) -> Run | None:
 
 
 def _is_training(run: Run) -> bool:
-    rows = max((len(track) for track in run.tracks.values()), default=0)
-    return rows >= (TEXT_FEWEST if run.axis == "row" else FEWEST) and any(is_metric(name) for name in run.tracks)
+    """Whether a curve is long enough: of a loss or an accuracy, where nothing counts steps or epochs."""
+    if run.axis == "row":
+        return any(guess(name) is not None and len(track) >= TEXT_FEWEST for name, track in run.tracks.items())
+    return any(is_metric(name) and len(track) >= FEWEST for name, track in run.tracks.items())
 
 
 def _curves(runs: Sequence[Run]) -> int:
