@@ -205,6 +205,14 @@ def test_a_summary_at_the_end_gives_way_to_the_curve():
     assert roles(found) == {"train/loss": "loss", "val/loss": "eval_loss"}
 
 
+def test_of_validation_the_whole_pass_comes_before_its_batches():
+    passes = Track("val_loss_epoch", np.arange(5.0), np.linspace(1, 0.5, 5))
+    found = {"val_loss_step": track("val_loss_step", rows=200), "val_loss_epoch": passes, "loss": track("loss")}
+    assert roles(found)["val/loss"] == "val_loss_epoch"
+    del found["val_loss_epoch"]
+    assert roles(found)["val/loss"] == "val_loss_step"
+
+
 def test_a_summary_of_several_values_gives_way_to_a_much_longer_curve():
     found = {**tracks("train_loss", rows=3), **tracks("loss", rows=400)}
     assert roles(found) == {"train/loss": "loss"}
