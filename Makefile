@@ -10,7 +10,7 @@ SHARED ?= ../shared
 KINDS  ?= curves,chance,numbers,resume,short
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pages test-callbacks test-gpu golden check lint types floors samples bench bench-segments bench-nulls bench-speed bench-confidence bench-diff bench-signals bench-curvature bench-memory score score-epochs verdict-diff cases cases-perturbed fuzz test-readers bench-readers format clean
+.PHONY: help demo test test-pages test-callbacks test-gpu golden check lint types floors samples bench bench-segments bench-nulls bench-thresholds bench-speed bench-confidence bench-diff bench-signals bench-curvature bench-memory score score-epochs verdict-diff cases cases-perturbed fuzz test-readers bench-readers format clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench-segments: $(VENV)/test ## false alarms on 600 null curves, recall and inte
 
 bench-nulls: $(VENV)/test ## what is raised on 900 curves where nothing happens, by autocorrelation and rows; recall of planted kinds
 	$(BIN)/python tests/benchmarks/bench_nulls.py
+
+bench-thresholds: $(VENV)/test ## each threshold x 1.5 and / 1.5: what changes on every log at hand (some minutes)
+	$(BIN)/python tests/benchmarks/bench_thresholds.py --shared $(SHARED)
 
 bench-confidence: $(VENV)/test ## what a confidence is worth: reliability tables over runs whose truth is known
 	$(BIN)/python tests/benchmarks/bench_confidence.py 200 $(SHARED)/benchmark/runs
