@@ -111,7 +111,8 @@ def train(folder: Path, steps: int = 5, **options: Any) -> dict[str, list[tuple[
     """A tiny regression, recorded."""
     torch.manual_seed(0)
     model = nn.Linear(3, 1)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer = options.get("optimizer") or torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer = optimizer if hasattr(optimizer, "step") else torch.optim.SGD(model.parameters(), lr=0.1)
     with record(folder, **({"model": model, "optimizer": optimizer, "budget": None} | options)) as run:
         for step in range(steps):
             optimizer.zero_grad()
@@ -243,6 +244,28 @@ def test_groups_with_names_keep_them(tmp_path: Path) -> None:
     groups = [{"params": [model.weight], "name": "body"}, {"params": [model.bias], "name": "head", "lr": 0.5}]
     found = train(tmp_path / "run", steps=1, model=model, optimizer=torch.optim.SGD(groups, lr=0.25))
     assert (found["lr"], found["lr/body"], found["lr/head"]) == ([(0, 0.25)], [(0, 0.25)], [(0, 0.5)])
+
+
+@pytest.mark.parametrize(
+    ("form", "names"),
+    [(list, {"lr": 0.1, "lr/0": 0.1, "lr/1/body": 0.2, "lr/1/1": 0.3}),
+     (lambda two: dict(zip(("generator", "critic"), two, strict=True)),
+      {"lr": 0.1, "lr/generator": 0.1, "lr/critic/body": 0.2, "lr/critic/1": 0.3})],
+)  # fmt: skip
+def test_several_optimizers_are_recorded_by_name(tmp_path: Path, form: Any, names: dict[str, float]) -> None:
+    model = nn.Linear(2, 2)
+    one = torch.optim.SGD(model.parameters(), lr=0.1)
+    groups = [{"params": [model.weight], "name": "body", "lr": 0.2}, {"params": [model.bias], "lr": 0.3}]
+    found = train(
+        tmp_path / "run", steps=1, signals="scalars", optimizer=form([one, torch.optim.Adam(groups)]), model=model
+    )
+    assert {name: readings[0][1] for name, readings in found.items() if name != "train/loss"} == names
+
+
+def test_a_list_of_one_optimizer_is_that_optimizer() -> None:
+    optimizer = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.1)
+    readings = Instruments.choose(Loop(optimizer=[optimizer]), "scalars", None, None).read(0, 0.0)
+    assert readings == [(0, "lr", 0.1)]
 
 
 def test_a_learning_rate_that_is_a_tensor_is_read_as_it_was_at_the_step(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from runopsy.errors import BadOption, Unavailable
 from runopsy.recorder.budget import Account, Budget
 from runopsy.recorder.cadence import Cadence, Schedule, schedule
 from runopsy.recorder.probes import COUNTING, DEAR, EACH_RANK, ON_REQUEST, PROBES, SIZED, Gauge, Loop, Probe, Reading
+from runopsy.recorder.rates import learning_rates, named_optimizers
 from runopsy.recorder.stopwatch import Stopwatch, device_of
 from runopsy.recorder.training_batch import TrainingBatch
 from runopsy.shares import whole_name
@@ -53,6 +54,7 @@ class Instruments:
         wanted: Callable[[str], bool] = lambda name: True,
     ) -> None:
         self.loop = loop
+        self._optimizers = named_optimizers(loop.optimizer) if loop.rank == 0 else {}
         self._wanted = wanted  # of the signals that the probes read, those to be written
         self.refused: dict[str, str] = {}  # signal → why it cannot be had in this run
         self.troubles: list[str] = []  # probes that failed in the middle of it
@@ -83,6 +85,7 @@ class Instruments:
         signals: str | Iterable[str],
         every: int | Iterable[int] | None,
         budget: float | None,
+        expected_steps: int | None = None,
     ) -> Instruments:
         """Start the probes that were asked for and whose needs were given.
 
@@ -107,7 +110,7 @@ class Instruments:
             for name, unit in running.probe.units.items()
             if self._wanted(name)
         }
-        rates = {name: {"unit": "", "cadence": "every step"} for name in self._rate_names()}
+        rates = {name: {"unit": "", "cadence": "every step"} for name, _ in learning_rates(self._optimizers)}
         return about | rates
 
     def not_recorded(self) -> dict[str, str]:
@@ -193,24 +196,10 @@ class Instruments:
         self._budget.close(running.account, running.bill)
         self.refused.update(dict.fromkeys(running.probe.units, why))
 
-    def _groups(self) -> list[dict[str, Any]]:
-        """Of the optimizer; the first rank's, for they are the same on all."""
-        return getattr(self.loop.optimizer, "param_groups", []) if self.loop.rank == 0 else []
-
-    def _rate_names(self) -> list[str]:
-        """``lr`` is the first group's; with several groups each also has ``lr/<its name or number>``."""
-        groups = self._groups()
-        several = [f"lr/{group.get('name', i)}" for i, group in enumerate(groups)] if len(groups) > 1 else []
-        return ["lr", *several] if groups else []
-
     def _learning_rates(self, step: int) -> Iterable[Reading]:
-        """As they are: one may be a tensor on the device, and reading it here would make the loop wait."""
-        groups = self._groups()
-        if groups:
-            yield step, "lr", groups[0].get("lr")
-        if len(groups) > 1:
-            for i, group in enumerate(groups):
-                yield step, f"lr/{group.get('name', i)}", group.get("lr")
+        """Of the first rank, for they are the same on all."""
+        for name, rate in learning_rates(self._optimizers):
+            yield step, name, rate
 
 
 def _choice(signals: str | Iterable[str]) -> tuple[list[Probe], Callable[[str], bool]]:
