@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -194,7 +195,7 @@ def _taken(folder: Path, rank: int) -> Lock | None:
 def _instruments(loop: Any, signals: Any, every: Any, budget: float | None, steps: int | None) -> Instruments:
     from runopsy.recorder.instruments import Instruments
 
-    return Instruments.choose(loop, signals, every, budget, steps)
+    return Instruments.choose(loop, signals, every, budget, steps, time.perf_counter())
 
 
 def _batches(**given: Any) -> dict[str, Any]:

@@ -278,7 +278,8 @@ class Recording:
         self._journal.session = self._agreement.settle(self._journal.session, time.perf_counter())
 
     def _overhead(self) -> float:
-        return self._spent / max(time.perf_counter() - self._began, 1e-9)
+        spent = self._spent + (self._instruments.unseen if self._instruments is not None else 0.0)
+        return spent / max(time.perf_counter() - self._began, 1e-9)
 
     def _mine(self, quietly: bool = False) -> bool:
         """Whether this process may write: a forked data-loader worker holds a copy of the open file."""

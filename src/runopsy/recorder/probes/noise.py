@@ -105,6 +105,7 @@ class _NoiseScale:
     _at: int = 0
     _alone: int = 0  # windows with a single backward, or none that was seen
     _found: bool = False  # whether micro-batches have been seen
+    _several: bool = False  # whether there were several backward passes, that are no equal micro-batches
 
     def settle(self) -> Iterable[Reading]:
         if self.window is None or not self.window.handles:
@@ -117,9 +118,10 @@ class _NoiseScale:
             self._note("micro-batches of gradient accumulation")
             yield self._at, "gns/g2", pieces[0] / scale**2
             yield self._at, "gns/s", pieces[1] / scale**2
-        elif self.window.backwards < 2 and not self._found:
+        elif not self._found:
             self._alone += 1
             if self._alone >= WINDOWS or self._can_take_examples():
+                self._several = self.window.backwards > 1
                 self.window = None
 
     def measure(self, step: int) -> Iterable[Reading]:
@@ -128,7 +130,9 @@ class _NoiseScale:
             self._at = step
             return
         if not self._can_take_examples():
-            raise Unavailable("needs several backward passes a step, or probe= and loss_fn=")
+            if self._several:
+                raise Unavailable("several backward passes a step are no equal micro-batches: give probe= and loss_fn=")
+            raise Unavailable("give probe= and loss_fn= to record(), or accumulate gradients over micro-batches")
         moments = example_moments(self.loop.sight, self.examples)
         pieces = noise_pieces(moments.square_of_mean, moments.mean_square, moments.n, moments.size)
         self._note(moments.source)
