@@ -68,7 +68,7 @@ def test_the_budget_holds_whenever_a_run_ends(
 def test_over_half_a_minute_what_can_be_afforded_is_read_eight_times(
     monkeypatch: pytest.MonkeyPatch, clock: Clock, budget: float
 ) -> None:
-    probes = [FakeProbe(name, clock, price * budget / 0.02) for name, price in SMALL.items()]
+    probes = [FakeProbe(name, clock, 0.75 * price * budget / 0.02) for name, price in SMALL.items()]
     loop(instruments(monkeypatch, *probes, budget=budget), clock, 30.0, 5e-3)
     assert {probe.name: len(probe.measured) >= 8 for probe in probes} == dict.fromkeys(SMALL, True)
 

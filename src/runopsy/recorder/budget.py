@@ -46,6 +46,10 @@ class Account:
         known = self.readings > 2  # the first paid for what torch does once, so the second stands alone
         self.cost = (1 - FORGET) * self.cost + FORGET * cost if known and self.cost is not None else cost
 
+    def forget(self) -> None:
+        """The next reading is of another kind: what it costs is not known."""
+        self.cost, self.readings = None, 0
+
     def expected(self, step: float) -> float:
         """Seconds that the next reading will cost, where a training step takes ``step`` seconds."""
         if self.cost is None:

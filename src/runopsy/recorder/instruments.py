@@ -254,6 +254,9 @@ class Instruments:
             running.account.open -= 1
             if not running.account.open:
                 self._budget.settled(running.account)
+            if getattr(running.gauge, "anew", False):
+                running.gauge.anew = False  # type: ignore[attr-defined]  # as has just been seen
+                running.account.forget()
         return readings
 
     def _guarded(self, running: Running, action: Callable[[], Iterable[Reading]]) -> list[Reading]:
