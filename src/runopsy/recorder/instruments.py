@@ -162,7 +162,6 @@ class Instruments:
         }
         return {name: why for name, why in (silent | self.refused | dear).items() if self._wanted(name)}
 
-    @torch.no_grad()
     def read(self, step: int, now: float, spent: float = 0.0) -> list[Reading]:
         """Everything due at this call, made at ``now`` s; ``spent`` s the recorder has used until then."""
         call = self._call
@@ -178,6 +177,7 @@ class Instruments:
             readings.extend(self._read_due(call, step, now, spent))
         return readings
 
+    @torch.no_grad()
     def _read_due(self, call: int, step: int, now: float, spent: float) -> list[Reading]:
         readings: list[Reading] = []
         for account in self._accounts.values():
@@ -228,6 +228,7 @@ class Instruments:
             self._training.close()
             self.loop.sight.trained_on, self._training = self._training.examples, None
 
+    @torch.no_grad()
     def _settled(self) -> list[Reading]:
         self._stopwatch.collect()
         readings: list[Reading] = []

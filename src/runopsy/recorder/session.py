@@ -70,7 +70,8 @@ class Recording:
         self._spent = 0.0
         self._last_step: int | None = None
         self._where, self._agreement = where, Agreement(folder, where)
-        self._began = self._last_overhead = time.perf_counter()
+        self._began = time.perf_counter()
+        self._next_own = self._began + OVERHEAD_EVERY
         self._offset = time.time() - self._began  # wall clock and stopwatch in one reading
         earlier = read_manifest(folder) if where.rank == 0 else {}
         session = next_session(folder, earlier) if where.rank == 0 else None
@@ -192,13 +193,18 @@ class Recording:
                 if type(step) is not int:
                     step = whole_step(step)
                 self._last_step = step
-                rows = []
-                if values and self._where.rank == 0:
-                    rows = self._packer.rows(step, values.items(), started + self._offset)
+                now = started + self._offset
+                rows = self._packer.packed(step, values, now) if values and not self._where.rank else b""
                 if instruments is not None:
                     rows += self._measured(instruments, step, started)
-                self._write(rows + self._packer.arrived(), started)
-                self._tick(started)
+                if self._packer.waiting:
+                    rows += b"".join(self._packer.arrived())
+                if rows:
+                    self._write(rows, started)
+                ended = time.perf_counter()
+                self._spent += ended - started
+                if ended >= self._next_own:
+                    self._say_cost(ended)
         except NoStep as why:
             self._fractional += len(values) if isinstance(values, Mapping) else 1
             self._complain(str(why))
@@ -206,20 +212,18 @@ class Recording:
             self._lost += len(values) if isinstance(values, Mapping) else 1
             self._complain(f"{type(cause).__name__}: {cause}")
 
-    def _measured(self, instruments: Instruments, step: int, started: float) -> list[bytes]:
-        rows = []
+    def _measured(self, instruments: Instruments, step: int, started: float) -> bytes:
+        now, rows = started + self._offset, []
         for at, name, value in instruments.read(step, started, self._spent):
-            rows += self._packer.rows(at, ((name, value),), started + self._offset)
+            rows += self._packer.rows(at, ((name, value),), now)
         if instruments.troubles:
             self._complain(instruments.troubles[0])
-        return rows
+        return b"".join(rows)
 
-    def _write(self, rows: list[bytes], started: float) -> None:
-        if not rows:
-            return
+    def _write(self, rows: bytes, started: float) -> None:
         if self._where.world > 1:
             self._agree()
-        self._journal.append(b"".join(rows), started)
+        self._journal.append(rows, started)
         if self._journal.trouble:
             self._complain(f"{self._journal.trouble}; values are held back, and counted if lost")
             if self._journal.disk_full and "disk_full" not in self._manifest and self._where.rank == 0:
@@ -244,7 +248,7 @@ class Recording:
         if self._instruments is not None:
             for at, name, value in self._instruments.settle():
                 rows += self._packer.rows(at, ((name, value),), now + self._offset)
-        self._write(rows + self._packer.arrived(wait=True), now)
+        self._write(b"".join([*rows, *self._packer.arrived(wait=True)]), now)
         self._write_own(now)
 
     def _write_tables(self) -> None:
@@ -258,21 +262,18 @@ class Recording:
 
     # --- keeping out of the loop's way -----------------------------------------------------------
 
-    def _tick(self, started: float) -> None:
-        """Account for the call's own cost; now and then write it down."""
-        ended = time.perf_counter()
-        self._spent += ended - started
-        if ended - self._last_overhead >= OVERHEAD_EVERY:
-            self._last_overhead = ended
-            self._offset = time.time() - ended  # a stopwatch may stand still while the machine sleeps
-            self._write_own(ended)
+    def _say_cost(self, now: float) -> None:
+        """Now and then: what recording has cost so far."""
+        self._next_own = now + OVERHEAD_EVERY
+        self._offset = time.time() - now  # a stopwatch may stand still while the machine sleeps
+        self._write_own(now)
 
     def _write_own(self, now: float) -> None:
         """What recording has cost and lost so far; where nothing can be written, run.json alone says it."""
         if self._last_step is None or self._journal.stuck:
             return
         own = (("recorder/overhead", self._overhead()), ("recorder/dropped", self._counts()["dropped"]))
-        self._write(self._packer.rows(self._last_step, own, now + self._offset), now)
+        self._write(b"".join(self._packer.rows(self._last_step, own, now + self._offset)), now)
 
     def _agree(self) -> None:
         self._journal.session = self._agreement.settle(self._journal.session, time.perf_counter())
@@ -285,9 +286,11 @@ class Recording:
         """Whether this process may write: a forked data-loader worker holds a copy of the open file."""
         if os.getpid() != self._pid:
             return False
-        if not self._open and not quietly:
+        if self._open:
+            return True
+        if not quietly:
             self._complain("something was logged after finish(), and is not recorded")
-        return self._open
+        return False
 
     def _guarded(self, action: Callable[[], object]) -> None:
         try:
