@@ -25,7 +25,7 @@ from runopsy.recorder.probes import (
     Probe,
     Reading,
 )
-from runopsy.recorder.rates import learning_rates, named_optimizers
+from runopsy.recorder.rates import named_optimizers, rates_of
 from runopsy.recorder.running import Running
 from runopsy.recorder.stopwatch import Stopwatch, device_of
 from runopsy.recorder.training_batch import TrainingBatch
@@ -33,6 +33,7 @@ from runopsy.shares import whole_name
 
 LARGER = 0.05  # a budget that run.json compares with: what more would give
 NEVER = 1 << 62
+NONE: dict[str, Any] = {}
 
 
 class Instruments:
@@ -126,7 +127,7 @@ class Instruments:
             for name, unit in running.probe.units.items()
             if self._wanted(name)
         }
-        rates = {name: {"unit": "", "cadence": "every step"} for name, _ in learning_rates(self._optimizers)}
+        rates = {name: {"unit": "", "cadence": "every step"} for name in rates_of(self._optimizers)}
         return about | rates
 
     def _cadence(self, running: Running) -> str:
@@ -162,20 +163,18 @@ class Instruments:
         }
         return {name: why for name, why in (silent | self.refused | dear).items() if self._wanted(name)}
 
-    def read(self, step: int, now: float, spent: float = 0.0) -> list[Reading]:
-        """Everything due at this call, made at ``now`` s; ``spent`` s the recorder has used until then."""
+    def read(self, step: int, now: float, spent: float = 0.0) -> tuple[dict[str, Any], list[Reading]]:
+        """Learning rates, and everything due at this call, made at ``now`` s; ``spent`` s were used until then."""
         call = self._call
         self._call = call + 1
         if call < 2:
             self._look_at_training(call)
-        readings: list[Reading] = [(step, name, rate) for name, rate in learning_rates(self._optimizers)]
-        if self._owing:
-            readings.extend(self._settled())
+        readings = self._settled() if self._owing else []
         if self._budget.arrive(now, spent):
             self._next = min(self._next, self._after(call - 1))
         if call >= self._next or now >= self._next_late:
-            readings.extend(self._read_due(call, step, now, spent))
-        return readings
+            readings = readings + self._read_due(call, step, now, spent)
+        return rates_of(self._optimizers) if self._optimizers else NONE, readings
 
     @torch.no_grad()
     def _read_due(self, call: int, step: int, now: float, spent: float) -> list[Reading]:

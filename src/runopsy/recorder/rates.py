@@ -17,6 +17,16 @@ def named_optimizers(given: Any) -> dict[str, Any]:
     return {"": given}
 
 
+def rates_of(optimizers: Mapping[str, Any]) -> dict[str, Any]:
+    """Learning rates by signal; the usual case, one optimizer with one group, in short."""
+    if len(optimizers) == 1:
+        (optimizer,) = optimizers.values()
+        groups = getattr(optimizer, "param_groups", ())
+        if len(groups) == 1:
+            return {"lr": groups[0].get("lr")}
+    return dict(learning_rates(optimizers))
+
+
 def learning_rates(optimizers: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """(signal, rate) as they stand in the groups: a rate may be a tensor on the device.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numbers
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, SupportsFloat, cast
+from typing import TYPE_CHECKING, Any
 
 from runopsy.store import RECORD
 
@@ -35,18 +34,19 @@ def on_accelerator(value: object) -> bool:
     return device is not None and getattr(device, "type", "cpu") not in ("cpu", "meta")
 
 
-def as_float(value: object) -> float:
+def as_float(value: Any) -> float:
     """A number, a 0-d array or a one-element CPU tensor as a float.
 
     Raises:
         Exception: it is no number, or more than one; what is raised is up to the value.
     """
+    # item() first, where there is one: float() of a tensor that requires a gradient is a warning
+    item = getattr(value, "item", None)
+    if item is not None:
+        value = item()
     if isinstance(value, (str, bytes, bytearray)):
         raise TypeError("it is text")
-    if not isinstance(value, numbers.Real):
-        # item() first, where there is one: float() of a tensor that requires a gradient is a warning
-        value = getattr(value, "item", lambda: value)()
-    return float(cast(SupportsFloat, value))
+    return float(value)
 
 
 class Transfers:
@@ -144,7 +144,8 @@ class Packer:
                 continue
             else:
                 try:
-                    if on_accelerator(value):
+                    device = getattr(value, "device", None)
+                    if device is not None and on_accelerator(value):
                         self._transfers.send(step, now, self._number(name), value)
                         continue
                     real = as_float(value)

@@ -213,12 +213,14 @@ class Recording:
             self._complain(f"{type(cause).__name__}: {cause}")
 
     def _measured(self, instruments: Instruments, step: int, started: float) -> bytes:
-        now, rows = started + self._offset, []
-        for at, name, value in instruments.read(step, started, self._spent):
-            rows += self._packer.rows(at, ((name, value),), now)
+        now = started + self._offset
+        rates, readings = instruments.read(step, started, self._spent)
+        rows = self._packer.packed(step, rates, now)
+        for at, name, value in readings:
+            rows += self._packer.packed(at, {name: value}, now)
         if instruments.troubles:
             self._complain(instruments.troubles[0])
-        return b"".join(rows)
+        return rows
 
     def _write(self, rows: bytes, started: float) -> None:
         if self._where.world > 1:
