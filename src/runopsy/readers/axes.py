@@ -24,7 +24,7 @@ AXES: tuple[tuple[str, tuple[str, ...]], ...] = (
         "step",
         ("global_step", "trainer_global_step", "train_global_step", "step", "steps", "train_step", "training_step",
          "optimizer_step", "current_step", "update", "updates", "num_updates", "iteration", "iterations", "iter",
-         "iters", "n_iter", "it", "timesteps", "total_timesteps", "time_total_timesteps",
+         "iters", "n_iter", "it", "timesteps", "num_timesteps", "total_timesteps", "time_total_timesteps",
          "timesteps_total", "misc_total_timesteps", "total_env_interacts", "total_env_steps", "env_steps",
          "environment_steps", "num_env_steps", "num_env_steps_sampled", "total_num_steps", "current_steps", "cur_step",
          "total_steps", "_step", "batch", "round", "rounds", "boosting_round", "training_iteration", "generation",

@@ -79,7 +79,7 @@ def no_training(table: Table, numbers: Numbers, *, counted: bool) -> str:
             apart = column.dtype == pl.String and column.null_count() == 0 and column.n_unique() == len(column)
             if apart and len(column) >= MANY and set(words(name)) & SUBJECTS:
                 return f"each row is another {name!r}: rows of a comparison, and no steps of one training"
-        elif not counted and set(words(name)) & AMOUNTS and is_disordered(values.drop_nulls().to_numpy()):
+        elif not counted and _is_amount(name) and is_disordered(values.drop_nulls().to_numpy()):
             return f"{name!r} goes up and down: sizes of data sets, and no steps of one training"
         elif not counted and _is_size(name) and values.drop_nulls().n_unique() >= MANY:
             return f"the rows differ in {name!r}: a sweep over models, and no steps of one training"
@@ -90,6 +90,12 @@ def is_disordered(at: Values) -> bool:
     """Whether positions fall too often for a few runs one after the other."""
     falls = int((at[1:] < at[:-1]).sum()) - (len(laps(at)) - 2)
     return falls > max(1, DISORDER * len(at)) and int((at[1:] > at[:-1]).sum()) > 0
+
+
+def _is_amount(name: str) -> bool:
+    """Whether a column counts data: tokens seen, and no rate such as tokens per second."""
+    said = set(words(name))
+    return bool(said & AMOUNTS) and said <= AMOUNTS | {"num", "n", "total", "seen", "train", "count"}
 
 
 def _is_size(name: str) -> bool:

@@ -91,7 +91,7 @@ def _round(match: re.Match[str]) -> str:
 
 def _darknet(match: re.Match[str]) -> str:
     count, loss, mean, rate, images = (match[key] for key in ("count", "loss", "mean", "rate", "images"))
-    return f"iteration {count} current loss: {loss} avg loss: {mean} lr: {rate} images_seen: {images}"
+    return f"iteration {count} raw loss: {loss} avg loss: {mean} lr: {rate} images_seen: {images}"
 
 
 _QUANTITY = "|".join(word for words in QUANTITIES.values() for word in words if len(word) > 2)

@@ -63,11 +63,20 @@ def tables_in(lines: Sequence[str], candidates: Sequence[int]) -> tuple[list[Cel
     for i, end in zip(candidates, ends, strict=True):
         for header in _headers(lines[i]):
             rows = list(_rows(lines, i, end, header))
-            if rows:
+            if rows or header.side:  # a detector's bar draws its line of names again and again
                 used |= {i, *(number for number, _ in rows)}
-                cells += _cells(header, rows)
+                cells += _cells(header, _drawn(lines, rows))
                 break
     return cells, used
+
+
+def _drawn(lines: Sequence[str], rows: Sequence[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """Of rows that a bar drew again and again, as their first cell stays the same: the last."""
+    return [
+        row
+        for row, after in zip(rows, [*rows, None][1:], strict=True)
+        if after is None or after[1][0] != row[1][0] or "%|" not in lines[row[0]]
+    ]
 
 
 def candidates(lines: pl.DataFrame) -> list[int]:
