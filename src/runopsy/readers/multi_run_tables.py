@@ -79,11 +79,19 @@ def no_training(table: Table, numbers: Numbers, *, counted: bool) -> str:
             apart = column.dtype == pl.String and column.null_count() == 0 and column.n_unique() == len(column)
             if apart and len(column) >= MANY and set(words(name)) & SUBJECTS:
                 return f"each row is another {name!r}: rows of a comparison, and no steps of one training"
-        elif not counted and _is_amount(name) and is_disordered(values.drop_nulls().to_numpy()):
+        elif not counted and _is_amount(name) and are_amounts(values.drop_nulls().to_numpy()):
             return f"{name!r} goes up and down: sizes of data sets, and no steps of one training"
         elif not counted and _is_size(name) and values.drop_nulls().n_unique() >= MANY:
             return f"the rows differ in {name!r}: a sweep over models, and no steps of one training"
     return ""
+
+
+def are_amounts(at: Values) -> bool:
+    """Whether numbers of tokens or samples fall too often to be counted along a training, or along several."""
+    bounds = laps(at)
+    falls = int((at[1:] < at[:-1]).sum())
+    same = len(np.unique(at[bounds[:-1]])) == 1
+    return falls > max(1, DISORDER * len(at)) and not (same and falls == len(bounds) - 2)
 
 
 def is_disordered(at: Values) -> bool:

@@ -164,7 +164,7 @@ def _called(name: str, *, spaced: bool) -> str:
         spaced = spaced and parts[-1].lower() == "of"
         parts.pop()
     if len(parts) > 1 and plain(parts[-1]) in COUNTING and parts[-2].lower() not in NO_COUNT and spaced:
-        return parts[-1] if _word_side(parts[:-1]) in ("", "train") else " ".join(parts[-2:])
+        return parts[-1]
     if any(part.lower() in PERPLEXITIES for part in parts):  # lm loss PPL
         parts = [part for part in parts if part.lower() not in QUANTITIES["loss"]]
     called = " ".join(parts)

@@ -122,10 +122,13 @@ SPELLINGS: tuple[Spelling, ...] = (
         ), _darknet,
     ),
     # Boosting: [12]  train-logloss:0.53  eval-logloss:0.61, and 12:  learn: 0.53  test: 0.61
-    Spelling("]\t", re.compile(r"^(?P<before>)\[(?P<count>\d+)\]\t\s*(?=[A-Za-z])", re.MULTILINE), _round),
-    Spelling("] ", re.compile(r"^(?P<before>)\[(?P<count>\d+)\] +(?=[\w'-]+:)(?![^\n]*(?i:epoch|iter|step))",
-                              re.MULTILINE), _round),
-    Spelling("learn: ", re.compile(r"^(?P<before>)(?P<count>\d+):\s+(?=learn: )", re.MULTILINE), _round),
+    Spelling(
+        "]", re.compile(
+            r"^(?P<before>[ \t]*)\[(?P<count>\d+)\][ \t]+(?=[\w'-]+(?:[ ]\w+)?\s*:)(?![^\n]*(?i:epoch|iter|step))",
+            re.MULTILINE,
+        ), _round,
+    ),
+    Spelling("learn: ", re.compile(r"^(?P<before>[ \t]*)(?P<count>\d+):\s+(?=learn: )", re.MULTILINE), _round),
     # Accuracy of the network on the 10000 test images: 55 %
     Spelling(
         " o", re.compile(
