@@ -32,6 +32,7 @@ SIZED = {"model", "train", "training", "data", "dataset", "sample", "network"}
 AMOUNTS = {"tokens", "samples", "examples", "images"}  # that a training has seen, or that a data set has
 SUBJECTS = {"dataset", "data", "task", "benchmark", "model", "method", "arch", "architecture", "network", "backbone",
             "corpus", "language", "class", "label", "category", "algorithm", "classifier", "experiment"}  # fmt: skip
+NEAR = 0.01  # share of the whole axis within which a return is one to its start
 ANEW = 0.5  # share of the stretches that begin at the first level of the one before, for them to be runs
 WHOLE = 2  # different positions that a run has at least
 BROKEN = 0.02  # share of the longest run's rows below which a run broke off at once, and was started again
@@ -159,7 +160,7 @@ def runs_in(at: Values, value: Values) -> list[tuple[int, int]]:
     very beginning of a training. What goes on from a later position is a resume, and what goes on from the same
     level may be one. Starts that broke off at once are none.
     """
-    bounds = laps(at)
+    bounds = _returns(at)
     if len(bounds) < 3 or np.isnan(at).any() or is_disordered(at):
         return [(0, len(at))]
     anew = starts_anew(value, bounds)
@@ -169,6 +170,15 @@ def runs_in(at: Values, value: Values) -> list[tuple[int, int]]:
     longest = max(b - a for a, b in runs)
     whole = [run for run in runs if len(np.unique(at[run[0] : run[1]])) >= max(WHOLE, BROKEN * longest)]
     return whole or runs[-1:]
+
+
+def _returns(at: Values) -> Counts:
+    """Row bounds of the stretches between returns to about where the axis began; other batches begin near it."""
+    falls = np.flatnonzero(at[1:] < at[:-1]) + 1
+    if not len(falls):
+        return np.array([0, len(at)])
+    near = at[0] + max(_spacing(at[: falls[0]]), NEAR * (at.max() - at[0]))
+    return np.concatenate([[0], falls[at[falls] <= near], [len(at)]])
 
 
 def _spacing(at: Values) -> float:

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")  # colours, titles, cursor
 REDRAWN = re.compile(r"[\x08\r]+")  # a progress bar goes back and writes its line again: each time is a line
 QUOTES = str.maketrans("‘’‚‛“”„‟′″", "''''\"\"\"\"'\"")  # as a word processor curls them
+# Chinese consoles, word by word; the number of an epoch stands inside its word.
+FOREIGN = {
+    "：": ": ", "，": ", ", "训练": "train ", "验证": "val ", "测试": "test ", "平均": "", "损失": "loss",
+    "准确率": "accuracy", "精确率": "precision", "召回率": "recall", "学习率": "lr", "轮次": "epoch", "奖励": "reward",
+}  # fmt: skip
+ORDINAL = re.compile(r"第\s*(\d+)\s*(?:轮|个?\s*[Ee]poch)")
 NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 SIDE_WORDS = tuple(word for words in SIDES.values() for word in words if len(word) > 2)
 SIDE = {word: side for side, words in SIDES.items() for word in words}
@@ -43,6 +49,10 @@ def spelled(text: str) -> str:
         text = REDRAWN.sub("\n", text)
     if any(quote in text for quote in "‘’“”"):
         text = text.translate(QUOTES)
+    if any(word in text for word in FOREIGN):
+        for word, english in FOREIGN.items():
+            text = text.replace(word, english)
+        text = ORDINAL.sub(r"epoch \1 ", text)
     for sign, pattern, put in SPELLINGS:
         if sign in text:
             text = pattern.sub(put, text)
