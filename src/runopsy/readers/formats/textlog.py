@@ -189,7 +189,7 @@ def _wide(pairs: pl.DataFrame, rows: pl.DataFrame, notes: list[str]) -> pl.DataF
     at, steps = within_epochs(rows)
     epochs = rows["epoch_name"].drop_nulls()
     called = epochs[0] if len(epochs) else EPOCH
-    counted = (pl.col("kind") == "batch") | ((pl.col("kind") == "step") & pl.col("of").is_not_null())
+    counted = pl.col("kind").is_in(["batch", "step"]) & pl.col("of").is_not_null()
     drop = pl.col("kind") == "epoch"
     if at is not None or steps is not None:
         drop |= counted
@@ -229,7 +229,7 @@ def _told_steps(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """The step that a heading says, for readings that say none."""
     import polars as pl
 
-    own = pairs.filter(pl.col("kind") == "step").select("row").unique()
+    own = pairs.filter(pl.col("kind").is_in(["batch", "step"])).select("row").unique()
     return (
         rows.filter(pl.col("step").is_not_null())
         .join(own, on="row", how="anti")
