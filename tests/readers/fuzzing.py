@@ -100,7 +100,7 @@ SEEDS: Mapping[str, Callable[[], bytes]] = {
         "   {i}/30   {y}   0.5  640: 100%|███| 3/3 [00:01<00:00]\n", "Started.\n   Epoch   box_loss   cls_loss  Size\n"
     ),
     "ruled table": lambda: _rows("  {i}   {y}    {y}\n", "Started.\nE    LOSS NER  SCORE\n---  --------  -----\n"),
-    "lists": lambda: f"Done.\nlosses = {CURVE}\nval_losses: array({CURVE})\n".encode(),
+    "lists": f"Done.\nlosses = {CURVE}\nval_losses: array({CURVE})\n".encode,
     "rounds": lambda: _rows("[{i}]\ttraining's l2: {y}\tvalid_1's l2: {y}\n") + _rows("{i}:\tlearn: {y}\ttest: {y}\n"),
     "bars end to end": lambda: _rows("{b}/5 [==>...] - ETA: 3s - loss: {y} - accuracy: 0.2580"),
     "errors": lambda: _rows(

@@ -101,6 +101,7 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
                 if runs is not None:
                     return Apart(runs)
                 trouble = _not_as_fine_as_the_rows(really, at[series], curve[series])
+                trouble = trouble or _falls_within_epochs(at, series, numbers, plain_names, name)
             if not trouble:
                 return Axis(really, name, at, _parts(really, at, series, curve, name, plain_names, numbers))
             notes.append(f"column {name!r} {trouble}, so it is not the axis")
@@ -210,6 +211,21 @@ def _not_as_fine_as_the_rows(counts: str, at: Values, value: Values) -> str:
         return "starts again and again, always to the same end" if is_counter(at, value) else ""
     crowded = len(at) > 1 and np.mean(at[1:] == at[:-1]) > CROWDED
     return "stands still over several values" if crowded else ""
+
+
+def _falls_within_epochs(at: Values, series: Counts, numbers: Numbers, plain_names: dict[str, str], name: str) -> str:
+    """Why a column that falls is none to count by where an epoch, in fractions, goes on rising; empty elsewhere."""
+    steps = at[series]
+    falls = np.flatnonzero(steps[1:] < steps[:-1]) + 1
+    if not len(falls):
+        return ""
+    for epochs in (numbers[other] for other, word in plain_names.items() if word in EPOCHS and other != name):
+        epoch = None if epochs is None else epochs.to_numpy()[series].astype(np.float64)
+        if epoch is None or np.isnan(epoch).any() or (epoch == np.round(epoch)).all():
+            continue
+        if (epoch[1:] >= epoch[:-1]).all() and (epoch[falls] > epoch[falls - 1]).all():
+            return "starts again while the epoch goes on"
+    return ""
 
 
 def _parts(

@@ -264,6 +264,30 @@ def _passes(rows: pl.DataFrame, metered: NDArray[np.bool_]) -> Counts:
     return number
 
 
+def drawn_again(pairs: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Without a full bar that is drawn full once more in its epoch, with all that it said and the validation beside it.
+
+    Keras does so where a callback prints between the last batch and the end of the epoch.
+    """
+    import polars as pl
+
+    full = rows.filter((pl.col("count") == pl.col("total")) & pl.col("metric") & pl.col("in_epoch").is_not_null())
+    where = full.select("row", "in_epoch", "total").with_columns(
+        pl.col("row", "in_epoch", "total").shift(-1).name.prefix("next_")
+    )
+    twice = where.filter((pl.col("in_epoch") == pl.col("next_in_epoch")) & (pl.col("total") == pl.col("next_total")))
+    if not twice.height:
+        return pairs, rows
+    said = pairs.filter(pl.col("kind") == "metric").select("row", "column").unique()
+    lost = (
+        twice.select("row", "next_row")
+        .join(said, on="row")
+        .join(said, left_on=["next_row", "column"], right_on=["row", "column"], how="anti")["row"]
+    )
+    gone = twice.filter(~pl.col("row").is_in(lost.implode()))["row"].implode()
+    return pairs.filter(~pl.col("row").is_in(gone)), rows.filter(~pl.col("row").is_in(gone))
+
+
 def within_epochs(rows: pl.DataFrame) -> tuple[Values | None, Values | None]:
     """(the epoch of each reading, with what of it was done; the step, counted over all epochs): one of them, or none.
 

@@ -17,7 +17,7 @@ from runopsy.errors import UnreadableLog
 from runopsy.readers.run_selection import Found
 from runopsy.readers.source import Source
 from runopsy.readers.table_to_run import Remarked, to_run
-from runopsy.readers.text_context import BAR, of_the_log, passes, sided, spread, within_epochs
+from runopsy.readers.text_context import BAR, drawn_again, of_the_log, passes, sided, spread, within_epochs
 from runopsy.readers.text_errors import Remark, remarks
 from runopsy.readers.text_lists import lists_in
 from runopsy.readers.text_pairs import BATCH, named, pairs_in
@@ -112,7 +112,7 @@ def _lines(lines: pl.DataFrame, notes: list[str]) -> Reading | None:
     if not pairs.height:
         return None
     pairs = _numbered(sided(pairs, rows))
-    pairs, rows = passes(pairs, rows)
+    pairs, rows = drawn_again(*passes(pairs, rows))
     frame = _wide(_of_bars(pairs, rows), rows, notes)
     left = lines.filter(pl.col("line").str.strip_chars() != "").height - frame.height
     if left > 0:
