@@ -37,7 +37,7 @@ class Table(NamedTuple):
 
 def recognises(source: Source) -> bool:
     """A document that names a metric somewhere at its beginning; JSON lines have been asked for before."""
-    return not source.is_binary and bool(BEGINS.match(source.head)) and _names_a_metric(source.head)
+    return not source.is_binary and bool(BEGINS.match(source.head)) and bool(_metrics_in(source.head))
 
 
 def read(source: Source) -> Found:
@@ -48,8 +48,9 @@ def read(source: Source) -> Found:
     """
     tables = find(parse(source))
     if not tables:
+        names = listed(_metrics_in(source.head))
         raise UnreadableLog(
-            f"{source.name} is JSON without a curve in it",
+            f"{source.name} is JSON without a curve in it: {names} stand there with one value each, or not in a list",
             hint="runopsy reads lists of objects and objects of lists, wherever they lie in the document",
         )
     if len(tables) == 1:
@@ -72,9 +73,10 @@ def parse(source: Source) -> Any:
         ) from cause
 
 
-def _names_a_metric(head: bytes) -> bool:
+def _metrics_in(head: bytes) -> list[str]:
+    """The keys at the beginning of a document that are called like a metric."""
     keys = dict.fromkeys(match[1] for match in KEY.finditer(head))
-    return any(is_metric(key.decode("utf-8", errors="replace")) for key in list(keys)[:KEYS])
+    return [name for key in list(keys)[:KEYS] if is_metric(name := key.decode("utf-8", errors="replace"))]
 
 
 def find(document: Any) -> list[Table]:
