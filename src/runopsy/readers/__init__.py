@@ -53,6 +53,7 @@ READERS: tuple[Reader, ...] = (
     Format("huggingface", either(folder, matches(OBJECT))),
     Format("catboost", either(folder, matches(OBJECT), begins(b"iter\t"))),
     Format("monitor", contains(r'^\s*"?r"?,"?l"?,"?t')),
+    Format("tensorboard_export", contains(r"(?i)^\s*\"?wall time")),
     Format("yolo_results", contains(r"^\s*\d+/\d+\s")),
     Format("mlperf", contains(":::MLL")),
     Format("jsonlines", contains(r"^\s*\{")),
