@@ -1,4 +1,4 @@
-"""Labels of sequences: at their own position or at the next, known at the first reading, or kept both ways till then."""
+"""Labels of sequences: at their own position or at the next; known at once, or kept both ways until they are."""
 
 from __future__ import annotations
 
