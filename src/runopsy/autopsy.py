@@ -122,9 +122,7 @@ def _case(
     watched = {**judged, **{name: signals[name] for name in inside(signals)}}
     spans = [(s.start, s.end) for s in spikes]
     segments = _cut(watched, facts.first, spans, signals.get("lr"))
-    return Case(
-        run, signals, segments, facts, spikes, facts.first, facts.last, resumes, tuple(changes), limits=limits
-    )
+    return Case(run, signals, segments, facts, spikes, facts.first, facts.last, resumes, tuple(changes), limits=limits)
 
 
 def _concluded(

@@ -49,7 +49,9 @@ def _memorized(f: Facts) -> str:
     if acc is None:
         return "training is fitted, and validation never improved by the last step"
     if f.left_chance:
-        return f"training is fitted, and validation accuracy came to {acc.ends:.3g} by the last step, not half of the way"
+        return (
+            f"training is fitted, and validation accuracy came to {acc.ends:.3g} by the last step, not half of the way"
+        )
     return "training is fitted, and validation never left chance by the last step"
 
 
@@ -74,7 +76,11 @@ VERDICTS: tuple[Row, ...] = (
     Row("inconclusive", lambda f: f"these rows are no training run: {f.not_a_run}", lambda f: bool(f.not_a_run)),
     Row("diverged", lambda f: f"{f.broken.curve} is not a number from here to the end", lambda f: bool(f.broken)),
     Row("inconclusive", _reward, lambda f: "reward" in f.curves),
-    Row("inconclusive", "these are the losses of players in an adversarial game: none of them is to be fitted", lambda f: f.players),
+    Row(
+        "inconclusive",
+        "these are the losses of players in an adversarial game: none of them is to be fitted",
+        lambda f: f.players,
+    ),
     Row("inconclusive", "scores alone: without a loss or an accuracy no fit can be judged", lambda f: not f.judged),
     Row("inconclusive", "too few rows to tell a shape", lambda f: f.rows < 3),
     Row(
@@ -82,28 +88,65 @@ VERDICTS: tuple[Row, ...] = (
         lambda f: f"{f.swings.curve} swings again and again, to the end: no ending can be told",
         lambda f: f.ends_swinging,
     ),
-    Row("unstable", "the training loss leaps again and again, to the end", lambda f: bool(f.many_spikes) and not f.moved),
-    Row("grokked", "validation accuracy rose only after training was fitted", lambda f: f.late_gain is not None and f.late_gain.kept),
+    Row(
+        "unstable", "the training loss leaps again and again, to the end", lambda f: bool(f.many_spikes) and not f.moved
+    ),
+    Row(
+        "grokked",
+        "validation accuracy rose only after training was fitted",
+        lambda f: f.late_gain is not None and f.late_gain.kept,
+    ),
     Row("diverged", lambda f: f"most of what {f.lost.curve} had reached is lost at the end", lambda f: bool(f.lost)),
-    Row("inconclusive", "nothing moved, and the log is too short to say that nothing would", lambda f: not f.moved and not f.at_chance and f.rows < 10 and not f.has_accuracy),
+    Row(
+        "inconclusive",
+        "nothing moved, and the log is too short to say that nothing would",
+        lambda f: not f.moved and not f.at_chance and f.rows < 10 and not f.has_accuracy,
+    ),
     Row("inconclusive", "the training loss only rose", lambda f: not f.moved and bool(f.rose)),
-    Row("inconclusive", "nothing moved: the log begins with a trained model", lambda f: not f.moved and f.start.trained and f.fits.holds and not f.better_loss and not f.better_accuracy and not f.improving),
-    Row("inconclusive", "nothing moved in this window of a longer run", lambda f: not f.moved and f.start.late and not f.at_chance),
+    Row(
+        "inconclusive",
+        "nothing moved: the log begins with a trained model",
+        lambda f: (
+            not f.moved
+            and f.start.trained
+            and f.fits.holds
+            and not f.better_loss
+            and not f.better_accuracy
+            and not f.improving
+        ),
+    ),
+    Row(
+        "inconclusive",
+        "nothing moved in this window of a longer run",
+        lambda f: not f.moved and f.start.late and not f.at_chance,
+    ),
     Row("inconclusive", "the training loss is exactly 0 in all rows", lambda f: not f.moved and f.start.loss == 0),
     Row("underfit", _never_moved, lambda f: not f.moved and not f.start.trained),
-    Row("inconclusive", "no validation was logged: whether it generalises cannot be said", lambda f: not f.has_validation),
-    Row("inconclusive", "no training curve was logged: whether training fits cannot be said", lambda f: not f.has_training),
-    Row("double_descent", "validation fell, rose, and fell again", lambda f: f.peak is not None and bool(f.left_chance)),
+    Row(
+        "inconclusive",
+        "no validation was logged: whether it generalises cannot be said",
+        lambda f: not f.has_validation,
+    ),
+    Row(
+        "inconclusive",
+        "no training curve was logged: whether training fits cannot be said",
+        lambda f: not f.has_training,
+    ),
+    Row(
+        "double_descent", "validation fell, rose, and fell again", lambda f: f.peak is not None and bool(f.left_chance)
+    ),
     Row("memorized", _memorized, lambda f: bool(f.fits and f.gap and not f.left_chance)),
     Row(
-        "overfit", _better,
+        "overfit",
+        _better,
         lambda f: bool(f.turn) and bool(f.better_accuracy or (f.better_loss and not f.accuracy_rose_since)),
     ),
     Row("memorized", _memorized, lambda f: bool(f.fits and f.gap and not f.generalised)),
     Row("overfit", "training is fitted, and validation stands far behind it", lambda f: bool(f.fits and f.gap)),
     Row("undertrained", _undertrained, lambda f: bool(f.improving) and not (f.fits and f.has_accuracy)),
     Row(
-        "undertrained", "training still improves, and nothing says that validation does not",
+        "undertrained",
+        "training still improves, and nothing says that validation does not",
         lambda f: bool(f.training_improves and f.follows) and not f.fits,
     ),
     Row("inconclusive", "too few rows to tell whether it had stopped improving", lambda f: not f.fits and f.rows < 10),

@@ -68,6 +68,15 @@ def lost(curves: Curves, start: Start, limits: Limits) -> Fact:
     return UNASKED
 
 
+def _where(acc: Curve, loss: Curve | None, start: Start, limits: Limits) -> Fact:
+    """An accuracy that was lost, placed by the loss where that is logged as often and left too."""
+    found = _lost(acc, _kept(acc, start, limits), acc.best - acc.ends)
+    if loss is None or loss.rows < acc.rows or start.loss is None or start.loss <= loss.best or start.trained:
+        return found
+    limit = loss.best + limits.lost * (start.loss - loss.best)
+    return _lost(loss, limit, loss.ends - loss.best) if loss.ends >= limit else found
+
+
 def _learnt(acc: Curve, start: Start, limits: Limits) -> bool:
     return acc.best - (acc.begins if start.accuracy is None else start.accuracy) >= limits.gap
 
@@ -119,7 +128,11 @@ def swings(curves: Curves, limits: Limits) -> Fact:
             low, high = float(value.min()), curve.begins
             if low <= 0 or high < np.e * low:  # a range of less than e is not a range over which one could swing
                 continue
-            value, middle, reach = np.log(_calm(value)), float(np.log(low * high)) / 2, limits.swing * float(np.log(high / low))
+            value, middle, reach = (
+                np.log(_calm(value)),
+                float(np.log(low * high)) / 2,
+                limits.swing * float(np.log(high / low)),
+            )
         noise = min(curve.noise, _of_counting(value)) if curve.sign > 0 else curve.noise / max(curve.ends, 1e-300)
         passages = _passages(value, middle, max(reach, limits.sure * noise))
         if len(passages) >= limits.swings:

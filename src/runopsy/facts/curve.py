@@ -196,7 +196,13 @@ def _logged(bins: Bins, signal: Signal) -> Positions:
 def _moves(shape: Shape, step: Positions, back: object) -> tuple[Move, ...]:
     assert callable(back)
     return tuple(
-        Move(float(step[p.first]), float(step[p.last]), float(back(np.float64(p.begins))), float(back(np.float64(p.ends))), p.gain)
+        Move(
+            float(step[p.first]),
+            float(step[p.last]),
+            float(back(np.float64(p.begins))),
+            float(back(np.float64(p.ends))),
+            p.gain,
+        )
         for p in shape.pieces
     )
 

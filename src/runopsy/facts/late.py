@@ -130,7 +130,13 @@ def second_descent(
 
 
 def _peak(
-    curve: Curve, train: Curve | None, falling: Values, begins: float, least: float, changes: Sequence[Position], limits: Limits
+    curve: Curve,
+    train: Curve | None,
+    falling: Values,
+    begins: float,
+    least: float,
+    changes: Sequence[Position],
+    limits: Limits,
 ) -> Peak | None:
     m = len(falling)
     if m < 3:

@@ -101,7 +101,9 @@ def fits(curves: Curves, limits: Limits) -> tuple[Fact, bool]:
     train, val, loss = (curves.get(n) for n in ("train/acc", "val/acc", "train/loss"))
     for acc in (train, val):
         if acc is not None and (acc is train or acc.ends >= limits.fits_at_end):
-            return Fact(acc.ends >= limits.fits_at_end, acc.ends, limits.fits_at_end, at=acc.best_at, curve=acc.name), True
+            return Fact(
+                acc.ends >= limits.fits_at_end, acc.ends, limits.fits_at_end, at=acc.best_at, curve=acc.name
+            ), True
     if loss is None or loss.begins <= 0:
         return UNASKED, val is not None
     share = loss.ends / loss.begins
@@ -156,7 +158,9 @@ def left_chance(curves: Curves, start: Start, limits: Limits) -> Fact:
     gain = acc.best - (start.accuracy if start.accuracy is not None else acc.begins)
     began_late = loss is not None and start.loss is not None and acc.begins >= limits.half_way and by_loss
     began_late = began_late and not acc.flat
-    began_late = began_late and loss is not None and (start.loss or 0.0) - loss.begins >= limits.descent * (start.loss or 0.0)
+    began_late = (
+        began_late and loss is not None and (start.loss or 0.0) - loss.begins >= limits.descent * (start.loss or 0.0)
+    )
     holds = start.trained or began_late or (gain >= limits.left_chance and not acc.flat)
     return Fact(holds, gain, limits.left_chance, gain / max(acc.noise, 1e-300), acc.best_at, acc.name)
 

@@ -31,7 +31,8 @@ SIZES = {"width", "widths", "neurons", "units", "hidden", "params", "parameters"
 SIZED = {"model", "train", "training", "data", "dataset", "sample", "network"}
 AMOUNTS = {"tokens", "samples", "examples", "images"}  # that a training has seen, or that a data set has
 SUBJECTS = {"dataset", "data", "task", "benchmark", "model", "method", "arch", "architecture", "network", "backbone",
-            "corpus", "language", "class", "label", "category", "algorithm", "classifier", "experiment"}  # fmt: skip
+            "corpus", "language", "class", "label", "category", "algorithm", "classifier", "experiment",
+            "id", "patient", "subject", "file", "filename", "image"}  # fmt: skip
 ANEW = 0.5  # share of the stretches that begin at the first level of the one before, for them to be runs
 WHOLE = 2  # different positions that a run has at least
 BROKEN = 0.02  # share of the longest run's rows below which a run broke off at once, and was started again

@@ -27,11 +27,12 @@ MEAN = rf"(?:[ ]{{0,2}}\([ ]*(?P<mean>{NUMBER})[ ]*\)|(?P<next>[ ]+[0-9]+\.[0-9]
 TENSOR = r"(?:tensor\(|(?:np|numpy|torch)\.[a-z0-9]+\()?"  # tensor(0.31, device='cuda:0')
 SPOKEN = r"train|training|val|valid|validation|validating|eval|evaluation|evaluating|evaluate|dev|test|testing"
 PAIR = (
-    rf"{NAME}(?P<sign>['\"]?\s{{0,8}}[:=]\s*|\s+|\s*\[\s*)['\"]?[\[(]?\s*{TENSOR}{VALUE}{AFTER}{MEAN}"
+    rf"{NAME}(?P<sign>['\"]?\s{{0,8}}(?:[:=]|-{{1,3}}>|=>)\s*|\s+|\s*\[\s*)['\"]?[\[(]?\s*{TENSOR}{VALUE}{AFTER}{MEAN}"
     r"|(?P<done>[0-9]+)\s?/\s?(?P<all>[0-9]+)(?P<more>/[0-9])?"
     rf"|(?P<spoken>\b(?i:{SPOKEN})\b)"
 )
-SCRIPT = r"\S+\.(?:py|cpp|cc|cu|ipynb)\b\S*|\([a-z_.]+:[0-9]+\)"  # the place in the source, as loggers print it
+SCRIPT = r"\S+\.(?:py|cpp|cc|cu|ipynb|log)\b\S*|\([a-z_.]+:[0-9]+\)"  # the place in the source, as loggers print it
+SOURCES = r"\.(?:py|cpp|cc|cu|ipynb|log)\b|\([a-z_.]+:[0-9]"  # whether there is any
 EVALUATION = "evaluation"  # a word for validation, unless another one says of what: evaluate:test
 MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}  # tokens: 1.2B
 
@@ -55,10 +56,11 @@ def pairs_in(lines: pl.DataFrame) -> pl.DataFrame:
     """row, name, spaced, value, of, mean, spoken: every pair of every line, and every word for a side."""
     import polars as pl
 
+    line = pl.col("line")
+    if lines["line"].str.contains(SOURCES).any():
+        line = line.str.replace_all(SCRIPT, " ")
     found = (
-        lines.with_columns(
-            pl.col("line").str.replace_all(SCRIPT, " ").str.extract_all(PAIR).alias("pair")
-        )
+        lines.with_columns(line.str.extract_all(PAIR).alias("pair"))
         .drop("line")
         .filter(pl.col("pair").list.len() > 0)
         .explode("pair")
@@ -67,7 +69,7 @@ def pairs_in(lines: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
     count = pl.col("done").is_not_null()
     value = pl.when(count).then("done").otherwise("value").str.replace_all(",", "", literal=True)
-    spaced = ~count & ~pl.col("sign").str.contains("[:=\\[]")
+    spaced = ~count & ~pl.col("sign").str.contains("[:=>\\[]")
     return found.select(
         "row",
         pl.when(count).then(pl.lit(BATCH)).otherwise("name").alias("name"),
@@ -177,10 +179,10 @@ def _kind(called: str, name: str) -> tuple[str, bool, str]:
     found = guess(called)
     side = _word_side(name.split(" ")) or next((SIDE[word] for word in words(name) if word in SIDE), "")
     word, last = plain(called), called.split(" ")
-    if called == BATCH:
-        return "batch", False, side
     if len(last) == 2 and plain(last[1]) in ALONE and last[0].lower() not in NO_COUNT:
         word = plain(last[1])
+    if word == BATCH:
+        return "batch", False, side
     if word in EPOCHS:
         return "epoch", False, side
     if word in STEPS:

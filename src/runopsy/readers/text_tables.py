@@ -17,6 +17,7 @@ BOX = re.compile(
     rf"^\s*\|(?P<key>[^|]*[A-Za-z][^|]*)\|\s*(?P<value>{NUMBER}|[-+]?(?:nan|inf))?\s*\|\s*$", re.IGNORECASE
 )
 CELL = re.compile(rf"(?P<value>{NUMBER}|[-+]?(?:nan|inf(?:inity)?))(?:/(?P<of>\d+))?(?P<unit>[%GMKk]?)", re.IGNORECASE)
+TOOK = re.compile(r"\(\d+:\d\d(?::\d\d)?\)")  # (00:20), which stands behind the row without a name above it
 RULER = re.compile(r"[\s|+:=-]*[-=]{2}[\s|+:=-]*")
 BARRED = re.compile(r":?\s*\d+%\|.*$")  # the bar that follows a header or a row
 # A line of names: no number stands alone in it, and two words are apart by more than a blank.
@@ -121,6 +122,8 @@ def _rows(lines: Sequence[str], header_at: int, end: int, header: Header) -> Ite
         if not line.strip() or RULER.fullmatch(line):
             continue
         cells = _split(line, header)
+        if len(cells) == width + 1 and TOOK.fullmatch(cells[-1]):
+            cells = cells[:-1]
         if len(cells) == width + 1 and cells[0].isdigit() and not header.bars:
             cells = cells[1:]  # the index of a printed data frame
         if len(cells) == width and _is_row(cells):

@@ -45,7 +45,4 @@ CLASSIC: tuple[Rule, ...] = (*(rule for rule in RULES if not isinstance(rule, Su
 
 PRESETS: Mapping[str, tuple[Rule, ...]] = {"default": RULES, "classic": CLASSIC}
 
-# Every kind of event they can find, in the words of --fail-on and --format json.
-KINDS: tuple[str, ...] = tuple(dict.fromkeys(kind for rule in (*RULES, *CLASSIC) for kind in rule.kinds))
-
-__all__ = ["KINDS", "PRESETS", "RULES"]
+__all__ = ["PRESETS", "RULES"]

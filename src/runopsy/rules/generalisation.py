@@ -32,7 +32,11 @@ class Grokking:
         if late is None:
             return
         place = crossing(case, "val/acc", (late.before + late.best) / 2, late.half)
-        place = place if place.interval is not None else row(case.signals["val/acc"], _row_from(case.signals["val/acc"], late.half))
+        place = (
+            place
+            if place.interval is not None
+            else row(case.signals["val/acc"], _row_from(case.signals["val/acc"], late.half))
+        )
         proof = tuple(self._evidence(case, late))
         resolution = spacing_at(case.signals["val/acc"], place.step)
         yield Event(
@@ -164,6 +168,8 @@ class MemorizationOnset:
         name = facts.left_chance.curve or "val/loss"
         val = facts.curves[name]
         end = facts.fitted_at if facts.fitted_at is not None else facts.last
+        signal = case.signals[train.name]
+        at = min(max(_row_from(signal, at), low), max(high, low))
         proof = (
             Evidence(train.name, at, train.at(at), train.begins, "", says, "training"),
             Evidence(name, end, val.at(end), val.begins, "",

@@ -14,7 +14,6 @@ from runopsy.model import Event, Evidence, Position, Severity, Signal
 from runopsy.rules.places import row, spacing_at
 from runopsy.stats import MAD_TO_SD
 
-
 LEVEL_ROWS = 10  # rows before and after a resume whose medians are told
 
 
@@ -85,7 +84,7 @@ class EpochSteps:
         if step > max(self.fall, self.sure * spread / np.sqrt(len(falls))):
             at, until = float(loss.step[begins[0]]), float(loss.step[begins[-1]])
             says = f"{len(begins)} epochs begin with a step down of {1 - np.exp(-step):.1%} of the loss"
-            proof = (Evidence("train/loss", at, step, self.fall, "log units", says),)
+            proof = (Evidence("train/loss", at, step, self.fall, "log units", says, "step"),)
             yield Event("epoch_steps", self.code, at, Severity.INFO, proof, until=until, interval=(at, at))
 
 

@@ -67,7 +67,7 @@ class Stage:
             at = _passes(loss, a, b, (begin + end) / 2)
             if not self._told_already(case, at) and self._followed(case, float(loss.step[a]), float(loss.step[b])):
                 says = f"falls from {begin:.3g} to {end:.3g} between two slower stretches"
-                proof = (Evidence("train/loss", at, (begin + end) / 2, None, "", says),)
+                proof = (Evidence("train/loss", at, (begin + end) / 2, None, "", says, "fall"),)
                 resolution = spacing_at(case.signals["train/loss"], at)
                 at, interval = crossing(case, "train/loss", (begin + end) / 2, at)
                 yield Event("loss_drop", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
