@@ -67,7 +67,7 @@ ROWS: tuple[Kind, ...] = (
          ("value", "context"), detail=True, plural="metric anomalies"),
     Kind("mode_gap", "mode gap", "training data read in evaluation mode are as bad as validation: "
          "the gap is one of modes (batch normalisation, dropout), not of data", Often.FOLLOWS,
-         ("training_eval", "validation"), detail=True),
+         ("training_eval",), detail=True),
     Kind("crashed", "crashed", "the run ended in an exception", Often.FOLLOWS, ("end",), detail=True),
     Kind("interrupted", "interrupted", "the run was stopped from outside before its end", Often.FOLLOWS, ("end",),
          detail=True),

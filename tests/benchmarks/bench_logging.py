@@ -198,7 +198,9 @@ def show(rows: dict[str, dict[str, float]], rounds: int) -> None:
     print(f"{'logger':<14}{'µs/call':>9}{'(rounds)':>16}{'mean':>9}{'x csv':>11}{'bytes/scalar':>14}")
     for name, row in rows.items():
         spread = f"({row['low']:.1f}-{row['high']:.1f})"
-        print(f"{name:<14}{row['median']:>9.2f}{spread:>16}{row['mean']:>9.2f}{row['ratio']:>11.2f}{row['bytes']:>14.2f}")
+        print(
+            f"{name:<14}{row['median']:>9.2f}{spread:>16}{row['mean']:>9.2f}{row['ratio']:>11.2f}{row['bytes']:>14.2f}"
+        )
 
 
 def judge(rows: dict[str, dict[str, float]]) -> bool:

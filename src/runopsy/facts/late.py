@@ -160,10 +160,10 @@ def _peak(
         if height < needed or fell < needed or late or min(flanks) < FLANK or (best and height <= best[0]):
             continue
         low, high, lower = (float(curve.fit[i]) for i in (before, top, after))
-        steps = (float(curve.step[i]) for i in (before, top, after))
+        first, at, last = (float(curve.step[i]) for i in (before, top, after))
         if height < CHOSEN * limits.sure * float(curve.error[[before, top, after]].max()):
             continue
         if train is not None and train.at(curve.step[top]) - train.at(curve.step[before]) > least_worse:
             continue  # training broke down there too: that is no second descent
-        best = (float(height), Peak(curve.name, *steps, low, high, lower))
+        best = (float(height), Peak(curve.name, first, at, last, low, high, lower))
     return best[1] if best else None

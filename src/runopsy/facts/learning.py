@@ -19,7 +19,7 @@ LATE = 0.25  # of the last position: a log whose first row lies beyond it shows 
 TRAINED_LOSS = 0.9  # of LN2: a classifier whose first loss is lower had learnt before its first row
 TRAINED_ACC = 0.55  # of accuracy, that it must have had with it: more than one class in two by chance
 TRAINED_ACC_ALONE = 0.8  # of accuracy: a first row so high is of a trained model, whatever the loss says
-# Numbers of classes that people have. Among many, the losses of guessing lie so close that any loss is near one of them.
+# Numbers of classes that people have: among many, any loss is near that of guessing among some number of them.
 CLASSES = (*range(2, 21), 50, 100, 200, 1000)
 NEAR_CHANCE = 0.015  # relative distance of a loss from ln K within which it is that of guessing among K
 WENT_ON = 0.02  # of its way, that training must still make after validation turned
@@ -264,22 +264,45 @@ def ahead(curves: Curves, limits: Limits) -> Fact:
 
 
 def follows(curves: Curves, limits: Limits) -> Fact:
-    """The second half of a validation curve is visibly better than its first half, or may be for all its noise shows."""
+    """A validation curve still improves over the last part of the rows, or may do so for all that its noise shows."""
     found = UNASKED
     for name in ("val/acc", "val/loss"):
-        curve = curves.get(name)
-        if curve is None or curve.rows < 2 * CHANCE_ROWS:
+        if name not in curves:
             continue
-        half = curve.rows // 2
-        value = curve.signal.value
-        made = curve.sign * float(value[-half:].mean() - value[:half].mean())
-        least = limits.visible_accuracy if curve.sign > 0 else limits.visible_loss * abs(curve.begins)
-        error = max(curve.noise * (2 / half) ** 0.5, 1e-300)
-        may = made + LIKELY * error >= least and made > -least
-        found = Fact(bool(may), made, least, made / error, curve.best_at, name)
+        fact = _improving(curves[name], limits)
+        error = fact.size / fact.sure if fact.sure else 0.0
+        may = not fact.curve or curves[name].flat or fact.size + LIKELY * abs(error) >= fact.limit
+        worsens = fact.size <= -fact.limit and fact.sure <= -LIKELY
+        found = replace(fact, holds=bool(may and not worsens))
         if found:
             return found
     return found
+
+
+def mode_gap(curves: Curves, limits: Limits) -> Fact:
+    """Training figures are far better than those of the same data in evaluation mode, and validation is not.
+
+    Batch normalisation and dropout make a model another one in training mode: the gap is then none of data.
+    """
+    for quantity, side in (("acc", 1.0), ("loss", -1.0)):
+        train, read = curves.get(f"train/{quantity}"), curves.get(f"eval/{quantity}_train")
+        val = curves.get(f"val/{quantity}") or curves.get(f"eval/{quantity}_heldout")
+        if train is None or read is None or val is None or read.rows < CHANCE_ROWS:
+            continue
+        scale = 1.0 if quantity == "acc" else abs(train.begins)
+        modes, data = side * (train.ends - read.ends) / scale, side * (read.ends - val.ends) / scale
+        if modes > limits.gap and data < modes * limits.half_way:
+            says = f"{train.ends:.3g} in training mode, {read.ends:.3g} in evaluation mode; validation {val.ends:.3g}"
+            return Fact(True, modes, limits.gap, at=float(read.step[0]), curve=read.name, says=says)
+    return UNASKED
+
+
+def in_evaluation_mode(curves: Curves, gap: Fact) -> Curves:
+    """The curves by which a run is judged: where the gap is one of modes, training data in evaluation mode."""
+    if not gap:
+        return curves
+    read = {f"train/{q}": curves[f"eval/{q}_train"] for q in ("loss", "acc") if f"eval/{q}_train" in curves}
+    return {**curves, **read}
 
 
 # --- the end -------------------------------------------------------------------------------------

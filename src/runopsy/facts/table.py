@@ -40,6 +40,7 @@ class Facts:
     turn: Fact  # where validation turned for good while training went on
     never_follows: Fact  # training was fitted while validation stood where it began
     accuracy_rose_since: Fact  # validation accuracy still improved after validation loss had turned
+    mode_gap: Fact  # training data in evaluation mode are as bad as validation
     gap: Fact  # validation ends far behind training
     improving: Fact  # validation (without one: training) still improves at the end
     follows: Fact  # validation ended better than it began, on the whole
@@ -104,7 +105,7 @@ def facts_of(
     changes: Sequence[Position] = (),
     limits: Limits = DEFAULTS,
 ) -> Facts:
-    """The facts of a run's judged signals, or of what it shows instead. One of them must have a value, finite or not."""
+    """The facts of a run's judged signals, or of what it shows instead; one of them must have a value."""
     first, _ = extent = _extent(signals)
     curves = {n: c for n, s in signals.items() if (c := curve_of(s, first, spikes)) is not None}
     leap = breaking.leap(signals.get("train/loss"), spikes)
@@ -134,6 +135,8 @@ def concluded(
         limits: the thresholds.
     """
     first, last = extent
+    modes = learning.mode_gap(curves, limits)
+    shown, curves = curves, learning.in_evaluation_mode(curves, modes)
     start = learning.start_of(curves, first, last)
     moved = learning.moved(curves, limits)
     fits, known = learning.fits(curves, limits)
@@ -146,7 +149,7 @@ def concluded(
     late_gain = late.late_gain(curves, first, limits)
     swings = breaking.swings(curves, limits)
     return Facts(
-        curves=curves,
+        curves=shown,
         first=first,
         last=last,
         rows=max((c.rows for c in curves.values()), default=0),
@@ -164,6 +167,7 @@ def concluded(
         turn=learning.turn(curves, better_loss, better_accuracy, fits, gap, training_improves),
         never_follows=late.never_follows(curves, start, fits, fitted, limits),
         accuracy_rose_since=learning.accuracy_rose_since(curves, better_loss, limits),
+        mode_gap=modes,
         gap=gap,
         improving=learning.improving(curves, "val", limits),
         follows=learning.follows(curves, limits),

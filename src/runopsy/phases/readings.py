@@ -73,7 +73,7 @@ def read(case: Case, grid: Positions, diverged_from: Position | None, criteria: 
     return Readings(
         step=grid,
         train_done=_done(case, train, train_acc, drop, len(grid)),
-        train_improves=_falls(train, drop, criteria) | _rises(train_acc, criteria),
+        train_improves=np.zeros(len(grid), bool) | _falls(train, drop, criteria) | _rises(train_acc, criteria),
         val_known=np.full(len(grid), loss is not None or acc is not None),
         val_done=np.where(guessing, 0.0, _way(loss, acc, len(grid), criteria)),
         val_improves=improves & ~guessing,
@@ -107,7 +107,7 @@ def _done(case: Case, train: Motion | None, acc: Motion | None, drop: float, n: 
 
 
 def _fits(case: Case, acc: Motion | None, n: int) -> Bools:
-    """(g,) where the training set is fitted, as far as an accuracy can say; without one, where the whole run says so."""
+    """(g,) where the training set is fitted, as far as an accuracy says; without one, where the whole run says so."""
     if acc is None:
         return np.full(n, bool(case.facts.fits) or not case.facts.known)
     return np.asarray(np.maximum.accumulate(acc.value) >= case.limits.fits_at_end)

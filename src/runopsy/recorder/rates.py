@@ -20,7 +20,7 @@ def named_optimizers(given: Any) -> dict[str, Any]:
 def rates_of(optimizers: Mapping[str, Any]) -> dict[str, Any]:
     """Learning rates by signal; the usual case, one optimizer with one group, in short."""
     if len(optimizers) == 1:
-        (optimizer,) = optimizers.values()
+        optimizer = next(iter(optimizers.values()))
         groups = getattr(optimizer, "param_groups", ())
         if len(groups) == 1:
             return {"lr": groups[0].get("lr")}

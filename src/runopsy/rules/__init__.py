@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runopsy.facts.case import Rule
-from runopsy.rules.generalisation import DoubleDescent, Grokking, MemorizationOnset
+from runopsy.rules.endings import Ended, Stalled
+from runopsy.rules.generalisation import DoubleDescent, Grokking, MemorizationOnset, ModeGap
 from runopsy.rules.interior import CanariesLearnt, EdgeOfStability, NoiseScale
 from runopsy.rules.representation import FirstMovers, Readout
 from runopsy.rules.schedule import BatchSizeChange, EpochSteps, LearningRateChange, Resumed
@@ -29,6 +30,7 @@ RULES: tuple[Rule, ...] = (
     Readout(),
     DoubleDescent(),
     MemorizationOnset(),
+    ModeGap(),
     Stage(),
     SuddenChange(),
     CanariesLearnt(),
@@ -38,6 +40,8 @@ RULES: tuple[Rule, ...] = (
     OffScale(),
     TooGood(),
     SameValues(),
+    Ended(),
+    Stalled(),
 )
 
 # The founding threshold rule in the place of the calibrated one, for those who look for it.

@@ -205,6 +205,23 @@ class MemorizationOnset:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModeGap:
+    """The training data themselves, read in evaluation mode, are as bad as validation."""
+
+    code: ClassVar[str] = "M02"
+    kinds: ClassVar[tuple[str, ...]] = ("mode_gap",)
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        if not any(name.startswith("eval/") for name in case.facts.curves):
+            raise NotChecked("training data were not read in evaluation mode: record with probe= and loss_fn=")
+        gap = case.facts.mode_gap
+        if gap and gap.at is not None:
+            proof = (Evidence(gap.curve, gap.at, gap.size, gap.limit, "", gap.says, "training_eval"),)
+            yield Event("mode_gap", self.code, gap.at, Severity.WARNING, proof, interval=(gap.at, gap.at))
+
+
 def by_hand(case: Case, at: Position) -> bool:
     """Whether a jump of the learning rate stands beside a position: then that is what made the change there."""
     near = NEAR * max(at - case.first, 1.0)
