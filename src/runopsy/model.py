@@ -135,11 +135,9 @@ class Segments:
     spread: Values  # (m,) one standard error of the fitted values, long-run noise included
     rate_spread: Values  # (m,) one standard error of the change per unit of log elapsed steps
     level: Values  # (m,) the bins' own means, before fitting
-    pace: Values  # (m,) rise per unit of log elapsed steps around each bin, on the signal's own scale (log for a loss)
-    pace_error: Values  # (m,) one standard error of it; infinite where too few values lie near
-    local_error: Values  # (m,) one standard error of the level around each bin, on the same scale
     error: Values  # (m,) one standard error of ``level``, in the signal's own unit
-    natural_error: Values  # (m,) ``local_error`` in the signal's own unit
+    origin: Position  # just before the run's first step: where elapsed steps are counted from
+    by_factors: bool = False  # the cut was made on the logarithm
     smooth: bool = False  # one smooth decay explains it all: no change in it is a turn
 
 

@@ -169,7 +169,7 @@ def _middle(windows: Floats) -> Floats:
 
 
 def _over_windows(values: Floats, window: int, of: Callable[[Floats], Floats]) -> Floats:
-    """Something of every window of neighbouring values; block by block, since all windows are n x window numbers."""
+    """Something of every window of neighbouring values; block by block: all windows at once are n x window numbers."""
     windows = np.lib.stride_tricks.sliding_window_view(values, window)
     rows = max(1, IN_A_BLOCK // window)
     blocks = [of(windows[start : start + rows].copy()) for start in range(0, len(windows), rows)]

@@ -56,11 +56,12 @@ def fitted_at(curves: Curves, limits: Limits) -> Position | None:
     acc, loss = curves.get("train/acc"), curves.get("train/loss")
     if acc is not None:
         fitted = acc.signal.value >= limits.fitted_accuracy
-        for row in np.flatnonzero(fitted).tolist():
-            ahead = fitted[row : row + 4]
-            if acc.rows <= EVALUATIONS or ahead.sum() >= min(OF_FOUR, len(ahead)):
-                return float(acc.signal.step[row])
-        return None
+        if acc.rows > EVALUATIONS:
+            counted = np.concatenate([[0], np.cumsum(fitted)])
+            rows = np.arange(acc.rows)
+            until = np.minimum(rows + 4, acc.rows)
+            fitted &= counted[until] - counted[rows] >= np.minimum(OF_FOUR, until - rows)
+        return float(acc.signal.step[np.argmax(fitted)]) if fitted.any() else None
     if loss is None or loss.begins - loss.best <= 0:
         return None
     done = np.flatnonzero(loss.fit <= loss.begins - 0.95 * (loss.begins - loss.best))

@@ -47,6 +47,7 @@ class Facts:
     training_improves: Fact  # training loss or accuracy still improves at the end
     ahead: Fact  # validation stands better than training for several rows
     broken: Fact  # a loss is not finite to the end
+    leap: Fact  # the largest lasting rise of the training loss, of whatever size
     jump: Fact  # the training loss rises at once to a level that lasts
     not_a_run: str  # what the rows are, where they are no training: model sizes, data sets
     many_spikes: Fact  # the training loss leaps again and again, to the end
@@ -107,7 +108,8 @@ def facts_of(
     """The facts of a run's judged signals, or of what it shows instead; one of them must have a value."""
     first, _ = extent = _extent(signals)
     curves = {n: c for n, s in signals.items() if (c := curve_of(s, first, spikes)) is not None}
-    return concluded(curves, signals, spikes, marks, changes, extent, limits)
+    leap = breaking.leap(signals.get("train/loss"), spikes)
+    return concluded(curves, signals, spikes, marks, changes, extent, leap, limits)
 
 
 def concluded(
@@ -117,6 +119,7 @@ def concluded(
     marks: Sequence[Mark],
     changes: Sequence[Position],
     extent: tuple[Position, Position],
+    leap: Fact,
     limits: Limits,
 ) -> Facts:
     """The facts of a run whose curves are known.
@@ -128,6 +131,7 @@ def concluded(
         marks: what the training script, or an error line, said.
         changes: positions at which the learning rate jumps.
         extent: first and last position.
+        leap: the largest lasting rise of the training loss.
         limits: the thresholds.
     """
     first, last = extent
@@ -170,7 +174,8 @@ def concluded(
         training_improves=training_improves,
         ahead=learning.ahead(curves, limits),
         broken=breaking.broken(judged, marks, last),
-        jump=breaking.jump(judged.get("train/loss"), spikes, limits),
+        leap=leap,
+        jump=breaking.jump(leap, limits),
         not_a_run=next((str(m.detail.get("text", "")) for m in marks if m.kind == "not_a_run"), ""),
         many_spikes=breaking.many_spikes(spikes, first, last),
         lost=breaking.lost(curves, start, limits),

@@ -195,11 +195,9 @@ def _rises(acc: Motion | None, criteria: Criteria) -> Bools | bool:
 
 def _held(strength: Values, real: Bools, hold: float) -> Bools:
     """Where something moves: from strength 1 on, until it falls below ``hold``. One threshold would flicker."""
-    moving, now = [], False
-    for s, r in zip(strength.tolist(), real.tolist(), strict=True):
-        now = r and s > (hold if now else 1.0)
-        moving.append(now)
-    return np.array(moving, dtype=bool)
+    begins, ends = real & (strength > 1.0), ~(real & (strength > min(hold, 1.0)))
+    said = np.maximum.accumulate(np.where(begins | ends, np.arange(len(real)), 0))  # the last point that says either
+    return np.asarray(begins[said])
 
 
 def _pace(motions: Mapping[str, Motion], drop: float, criteria: Criteria) -> Bools:

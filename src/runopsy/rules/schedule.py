@@ -91,7 +91,8 @@ class EpochSteps:
 def _contrasts(values: np.ndarray, rows: np.ndarray, half: int) -> np.ndarray:
     """How much lower the median of the ``half`` rows from each row on is than that of those before it."""
     inside = rows[(rows >= half) & (rows + half <= len(values))]
-    return np.array([np.median(values[r - half : r]) - np.median(values[r : r + half]) for r in inside.tolist()])
+    around = values[inside[:, None] + np.arange(-half, half)]
+    return np.asarray(np.median(around[:, :half], axis=1) - np.median(around[:, half:], axis=1))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -25,7 +25,7 @@ def nonnegative(design: Floats, value: Floats) -> Floats:
         (n,) weights; where columns are nearly alike, one of many that fit as well.
     """
     n = design.shape[1]
-    triangle = np.linalg.qr(np.column_stack([design, value]), mode="r")  # the same residuals from n + 1 rows
+    triangle = np.asarray(np.linalg.qr(np.column_stack([design, value]), mode="r"))  # n + 1 rows, the same residuals
     columns, target = triangle[:, :n], triangle[:, n]
     weights, chosen = np.zeros(n), np.zeros(n, dtype=bool)
     gradient = columns.T @ target
