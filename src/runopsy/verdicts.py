@@ -15,6 +15,9 @@ from runopsy.facts import Case, Facts
 from runopsy.model import Evidence, Signal, Stop, Verdict
 
 
+FEWEST_VALIDATIONS = 5  # rows of validation: with fewer, neither a turn nor a plateau can be told
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of the table: a verdict, why, and when."""
@@ -126,6 +129,11 @@ VERDICTS: tuple[Row, ...] = (
         "inconclusive",
         "no validation was logged: whether it generalises cannot be said",
         lambda f: not f.has_validation,
+    ),
+    Row(
+        "inconclusive",
+        "validation was logged too seldom to judge",
+        lambda f: f.validations < FEWEST_VALIDATIONS,
     ),
     Row(
         "inconclusive",
