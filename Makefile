@@ -128,12 +128,15 @@ format: $(VENV)/test ## write the format that lint asks for
 clean: ## remove the virtual environment and what tools left behind
 	rm -rf $(VENV) $(CALLBACKS) $(READERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
+# One that somebody made by hand, with the Python that is wanted, is kept as it is.
 $(MADE) $(CALLBACKS_MADE) $(READERS_MADE):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "$(PYTHON) is no Python 3.11 or newer; name one that is: make PYTHON=python3.12" >&2; exit 1; }
-	@rm -rf $(@D)
-	@$(PYTHON) -m venv $(@D) || { rm -rf $(@D); exit 1; }
-	@touch $(@D)/$(call identity,$(PYTHON))
+	@if [ "$(call identity,$(@D)/bin/python)" = "$(@F)" ] && [ -z "$(wildcard $(@D)/made-by-*)" ]; then touch $@; else \
+		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+			{ echo "$(PYTHON) is no Python 3.11 or newer; name one that is: make PYTHON=python3.12" >&2; exit 1; }; \
+		rm -rf $(@D); \
+		$(PYTHON) -m venv $(@D) || { rm -rf $(@D); exit 1; }; \
+		touch $(@D)/$(call identity,$(PYTHON)); \
+	fi
 
 # Stamps: each environment is built once, and again when its inputs change.
 $(VENV)/core: $(MADE) pyproject.toml .ci/constraints.txt
