@@ -211,8 +211,10 @@ def _epochs(at: np.ndarray | None, rows: pl.DataFrame, main: pl.Series) -> np.nd
     epoch = rows["in_epoch"].to_numpy().astype(np.float64)
     if at is not None:
         return at
-    stepped = rows["step"].count() + rows["count"].count()
-    spreading = None if stepped else spread(epoch, rows["row"].is_in(main.implode()).to_numpy())
+    mine = rows["row"].is_in(main.implode())
+    counted = (rows["step"].is_not_null() | rows["count"].is_not_null()) & mine
+    finer = counted.sum() > mine.sum() / 2  # most readings say more than their epoch
+    spreading = None if finer else spread(epoch, mine.to_numpy())
     return epoch if spreading is None else spreading
 
 
