@@ -34,6 +34,7 @@ PAIR = (
 SCRIPT = r"\S+\.(?:py|cpp|cc|cu|ipynb|log)\b\S*|\([a-z_.]+:[0-9]+\)"  # the place in the source, as loggers print it
 SOURCES = r"\.(?:py|cpp|cc|cu|ipynb|log)\b|\([a-z_.]+:[0-9]"  # whether there is any
 EVALUATION = "evaluation"  # a word for validation, unless another one says of what: evaluate:test
+UNIT = 8  # letters of a unit right behind its number; more, and it is a word that begins with a digit
 MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}  # tokens: 1.2B
 
 LEADING = {"info", "debug", "warning", "error", "at", "in", "for", "on", "the", "of", "is", "and", "with", "after",
@@ -75,6 +76,7 @@ def pairs_in(lines: pl.DataFrame) -> pl.DataFrame:
         .explode("pair")
         .with_columns(pl.col("pair").str.extract_groups(PAIR).struct.unnest())
         .filter((pl.col("odd").is_null() | fenced) & pl.col("more").is_null())
+        .filter(pl.col("unit").is_null() | (pl.col("unit").str.len_chars() <= UNIT))
     )  # fmt: skip
     count = pl.col("done").is_not_null()
     value = pl.when(count).then("done").otherwise("value").str.replace_all(",", "", literal=True)
