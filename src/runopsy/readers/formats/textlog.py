@@ -17,10 +17,11 @@ from runopsy.errors import UnreadableLog
 from runopsy.readers.run_selection import Found
 from runopsy.readers.source import Source
 from runopsy.readers.table_to_run import Remarked, to_run
-from runopsy.readers.text_context import BAR, drawn_again, of_the_log, passes, sided, spread, within_epochs
+from runopsy.readers.text_context import of_the_log, sided
 from runopsy.readers.text_errors import Remark, remarks
 from runopsy.readers.text_lists import lists_in
 from runopsy.readers.text_pairs import BATCH, named, pairs_in
+from runopsy.readers.text_passes import BAR, drawn_again, passes, spread, within_epochs
 from runopsy.readers.text_spelling import spelled, spelled_lines
 from runopsy.readers.text_tables import boxes_in, candidates, tables_in
 from runopsy.signals.names import guess
