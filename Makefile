@@ -5,6 +5,7 @@ CALLBACKS := .venv-callbacks
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 READERS := .venv-readers
+PEERS  := .venv-peers
 RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
 KINDS  ?= curves,chance,numbers,resume,short
@@ -77,6 +78,9 @@ bench-segments: $(VENV)/test ## false alarms on 600 null curves, recall and inte
 bench-nulls: $(VENV)/test ## what is raised on 900 curves where nothing happens, by autocorrelation and rows; recall of planted kinds
 	$(BIN)/python tests/benchmarks/bench_nulls.py
 
+bench-peers: $(VENV)/test $(PEERS)/built ## two other tools beside this one, on the trainings logged once per epoch
+	$(BIN)/python tests/measures/peers.py --peers $(PEERS)/bin
+
 bench-shapes: $(VENV)/test ## recall and false alarms of a curve's shape, by rows (8 to 1000) and noise (1, 3, 10 %)
 	$(BIN)/python tests/benchmarks/bench_shapes.py
 
@@ -126,7 +130,7 @@ format: $(VENV)/test ## write the format that lint asks for
 	$(BIN)/ruff check --fix src tests
 
 clean: ## remove the virtual environment and what tools left behind
-	rm -rf $(VENV) $(CALLBACKS) $(READERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CALLBACKS) $(READERS) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # One that somebody made by hand, with the Python that is wanted, is kept as it is.
 $(MADE) $(CALLBACKS_MADE) $(READERS_MADE):
@@ -157,6 +161,11 @@ $(CALLBACKS)/built: $(CALLBACKS_MADE) pyproject.toml .ci/constraints.txt .ci/con
 
 $(VENV)/bench: $(VENV)/test
 	@$(PIP) --editable '.[test,bench]'
+	@touch $@
+
+$(PEERS)/built: Makefile
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check runmedic==0.1.1 trainproof==0.22.0
 	@touch $@
 
 # An environment of their own: what the trackers need would hold back what runopsy needs.
