@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from trainings import TRAININGS, Training
 
 import runopsy
 from runopsy.recorder import opening, session, stopwatch
-from trainings import TRAININGS, Training
 
 BLOCK = 0.15  # s, about: a block is as many steps as take so long
 SLACK = 0.005  # of time, by which the upper end may lie above the budget
@@ -111,8 +111,9 @@ def judge(name: str, found: dict[str, Any], budget: float, seconds: float) -> bo
     }
     never = {n: why for n, why in said["not_recorded"].items() if "give " not in why}
     good = high <= budget + SLACK
+    between = f"{100 * low:>6.2f} .. {100 * high:>5.2f} %"
     print(
-        f"{name:<13}{1000 * found['step']:>8.2f}{found['steps']:>8}{100 * added:>8.2f} %  {100 * low:>6.2f} .. {100 * high:>5.2f} %"
+        f"{name:<13}{1000 * found['step']:>8.2f}{found['steps']:>8}{100 * added:>8.2f} %  {between}"
         f"{100 * own:>8.2f} %   {'kept' if good else 'MISSED'}   {len(probes)} signals, few: {few or 'none'}"
     )
     if never:
@@ -132,8 +133,9 @@ def main() -> int:
     torch.set_num_threads(1)
     clock = Clock(time.thread_time if options.cpu else time.perf_counter)
     clock.install()
-    print(f"budget {options.budget:g}, {options.seconds:g} s, signals={options.signals!r}, every={options.every}; "
-          f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, {'processor' if options.cpu else 'wall'} time\n")  # fmt: skip
+    load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, {'processor' if options.cpu else 'wall'} time"
+    asked = f"budget {options.budget:g}, {options.seconds:g} s, signals={options.signals!r}, every={options.every}"
+    print(f"{asked}; {load}\n")
     print(f"{'training':<13}{'ms/step':>8}{'steps':>8}{'added':>10}  {'95 % interval':<19}{'its own':>8}")
     good = True
     with tempfile.TemporaryDirectory() as scratch:

@@ -91,6 +91,21 @@ SEEDS: Mapping[str, Callable[[], bytes]] = {
     "text": lambda: _rows("iter {i}: loss {y}, time 30.1ms, lr 1e-4\nstep {i}: val loss {y}\n"),
     "dict lines": lambda: _rows("{{'loss': {y}, 'learning_rate': 5e-05, 'epoch': 0.{i}}}\n"),
     "bars": lambda: _rows("\rEpoch {e}:  45%|████▌ | {b}/5 [00:12<00:15, 35.2it/s, \x1b[1mloss={y}\x1b[0m]"),
+    "headings": lambda: _rows("Epoch {e}/5\n-----\ntrain Loss: {y} Acc: 0.5\nval Loss: {y} Acc: {y}\n"),
+    "meters": lambda: _rows(
+        "Epoch: [{e}][{b}/5]\tLoss {y} ({y})\tAcc@1 1.0 (2.0)\nTest: [{b}/5]\tLoss {y} ({y})\n * Acc@1 {y}\n"
+    ),
+    "boxes": lambda: _rows("-----\n| train/ | |\n|  loss | {y} |\n| time/ | |\n|  total_timesteps | {i} |\n-----\n"),
+    "table in text": lambda: _rows(
+        "   {i}/30   {y}   0.5  640: 100%|███| 3/3 [00:01<00:00]\n", "Started.\n   Epoch   box_loss   cls_loss  Size\n"
+    ),
+    "ruled table": lambda: _rows("  {i}   {y}    {y}\n", "Started.\nE    LOSS NER  SCORE\n---  --------  -----\n"),
+    "lists": f"Done.\nlosses = {CURVE}\nval_losses: array({CURVE})\n".encode,
+    "rounds": lambda: _rows("[{i}]\ttraining's l2: {y}\tvalid_1's l2: {y}\n") + _rows("{i}:\tlearn: {y}\ttest: {y}\n"),
+    "bars end to end": lambda: _rows("{b}/5 [==>...] - ETA: 3s - loss: {y} - accuracy: 0.2580"),
+    "errors": lambda: _rows(
+        "step {i} loss {y}\nloss scale reducing to {i}\nTraceback (most recent call last):\n  File\nValueError: a\n"
+    ),
     "parquet": _parquet,
     "notebook": _notebook,
     "json by column and row": lambda: json.dumps(

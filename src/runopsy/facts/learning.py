@@ -26,6 +26,7 @@ WENT_ON = 0.02  # of its way, that training must still make after validation tur
 LIKELY = 2.0  # standard errors, where the other answer is a claim as well: "still improves" against "has stopped"
 TREND = 2.2  # standard errors of a rank trend: five rows in order, 1 in 120 by chance
 TREND_ROWS = (5, 12)  # rows from the best to the end, within which the rank test is asked
+LEVEL_ROWS = 5  # rows that show that a loss stands at a level
 CHANCE_ROWS = 3  # rows: fewer say nothing of a level
 
 
@@ -99,11 +100,11 @@ def rose(curves: Curves, moved: Fact, limits: Limits) -> Fact:
 def fits(curves: Curves, limits: Limits) -> tuple[Fact, bool]:
     """Training ends fitted; and whether the log can say so at all."""
     train, val, loss = (curves.get(n) for n in ("train/acc", "val/acc", "train/loss"))
-    for acc in (train, val):
-        if acc is not None and (acc is train or acc.ends >= limits.fits_at_end):
-            return Fact(
-                acc.ends >= limits.fits_at_end, acc.ends, limits.fits_at_end, at=acc.best_at, curve=acc.name
-            ), True
+    accuracies = [acc for acc in (val, train) if acc is not None]
+    acc = next((a for a in accuracies if a.ends >= limits.fits_at_end), train)  # dropout may keep training's own low
+    if acc is not None:
+        holds = acc.ends >= limits.fits_at_end
+        return Fact(holds, acc.ends, limits.fits_at_end, at=acc.best_at, curve=acc.name), True
     if loss is None or loss.begins <= 0:
         return UNASKED, val is not None
     share = loss.ends / loss.begins
@@ -119,7 +120,7 @@ def at_chance(curves: Curves, moved: Fact) -> Fact:
     accuracies = [c for n in ("train/acc", "val/acc") if (c := curves.get(n)) is not None]
     for name in ("train/loss", "val/loss"):
         loss = curves.get(name)
-        if loss is None or loss.rows < CHANCE_ROWS:
+        if loss is None or loss.rows < LEVEL_ROWS:
             continue
         classes = min(CLASSES, key=lambda k: abs(np.log(k) - loss.ends))
         near = abs(loss.ends - np.log(classes)) <= NEAR_CHANCE * np.log(classes)

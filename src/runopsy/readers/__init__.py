@@ -53,6 +53,7 @@ READERS: tuple[Reader, ...] = (
     Format("huggingface", either(folder, matches(OBJECT))),
     Format("catboost", either(folder, matches(OBJECT), begins(b"iter\t"))),
     Format("monitor", contains(r'^\s*"?r"?,"?l"?,"?t')),
+    Format("tensorboard_export", contains(r"(?i)^\s*\"?wall time")),
     Format("yolo_results", contains(r"^\s*\d+/\d+\s")),
     Format("mlperf", contains(":::MLL")),
     Format("jsonlines", contains(r"^\s*\{")),
@@ -187,7 +188,7 @@ def _unknown(source: Source) -> UnreadableLog:
         return UnreadableLog(f"{source.name} is binary data of no format that runopsy knows", hint=EXPORT)
     if source.first_lines() and JSON.match(source.first_lines()[0]):
         return UnreadableLog(
-            f"{source.name} is JSON that names no loss and no accuracy",
+            f"{source.name} is JSON that names no loss, accuracy, score or reward",
             hint="runopsy reads JSON lines, lists of objects and objects of lists; export the log as CSV",
         )
     return UnreadableLog(f"{source.name} is text without a table in it", hint=EXPORT)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from runopsy.readers.multi_run_tables import ATTEMPT_NAMES, is_counter, is_disordered, runs_in, told_apart_by
+from runopsy.readers.multi_run_tables import ATTEMPT_NAMES, are_amounts, is_counter, runs_in, told_apart_by
 from runopsy.readers.numeric_text import MOSTLY, seconds_in
 from runopsy.readers.resume_detection import DISORDER
 from runopsy.signals.scores import is_metric
@@ -24,7 +24,7 @@ AXES: tuple[tuple[str, tuple[str, ...]], ...] = (
         "step",
         ("global_step", "trainer_global_step", "train_global_step", "step", "steps", "train_step", "training_step",
          "optimizer_step", "current_step", "update", "updates", "num_updates", "iteration", "iterations", "iter",
-         "iters", "n_iter", "it", "timesteps", "total_timesteps", "time_total_timesteps",
+         "iters", "n_iter", "it", "timesteps", "num_timesteps", "total_timesteps", "time_total_timesteps",
          "timesteps_total", "misc_total_timesteps", "total_env_interacts", "total_env_steps", "env_steps",
          "environment_steps", "num_env_steps", "num_env_steps_sampled", "total_num_steps", "current_steps", "cur_step",
          "total_steps", "_step", "batch", "round", "rounds", "boosting_round", "training_iteration", "generation",
@@ -196,7 +196,7 @@ def _trouble(counts: str, at: Values) -> str:
         return "is empty in most rows"
     if len(at) > 1 and (filled == filled[0]).all():
         return "never changes"
-    if counts in ("tokens", "samples") and len(filled) < FEW_AMOUNTS and is_disordered(filled):
+    if counts in ("tokens", "samples") and len(filled) < FEW_AMOUNTS and are_amounts(filled):
         return "goes up and down as no counter does"
     if counts == "time" and not (rises(filled) or rises(filled[::-1])):
         return "goes up and down as no clock does"

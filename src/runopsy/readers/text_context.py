@@ -137,18 +137,16 @@ def _told(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("epoch").forward_fill().alias("in_epoch"),
         pl.col("epoch_name").forward_fill(),
     )
-    # Without an epoch, step 5 of 3000 is a step of the run.
-    ofrun = pl.col("in_epoch").is_null() & pl.col("by_step") & pl.col("count").is_not_null()
+    # Without epochs, step 5 of 3000 is a step of the run.
+    one = rows["in_epoch"].drop_nulls().n_unique() < 2
+    ofrun = (pl.col("in_epoch").is_null() | pl.lit(value=one)) & pl.col("by_step") & pl.col("count").is_not_null()
     rows = rows.with_columns(
         pl.when(ofrun).then("count").otherwise("step").alias("step"),
         pl.when(ofrun).then("count_name").otherwise("step_name").alias("step_name"),
         pl.when(~ofrun).then("count").alias("count"),
         pl.when(~ofrun).then("total").alias("total"),
-    ).with_columns(
-        pl.when(pl.col("heading")).then("step").alias("head_step"),
-        pl.when(pl.col("heading")).then("step_name").alias("head_name"),
-    )
-    # A heading's step holds until a line says its own.
+    ).with_columns(pl.col("step").alias("head_step"), pl.col("step_name").alias("head_name"))
+    # The step that a line says holds until a line says another position.
     speaks = pl.col("heading") | pl.col("step").is_not_null() | (pl.col("epoch").is_not_null())
     rows = rows.with_columns(speaks.cast(pl.Int64).cum_sum().alias("stretch"))
     rows = rows.with_columns(

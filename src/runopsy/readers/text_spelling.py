@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")  # colours, titles, cursor
 REDRAWN = re.compile(r"[\x08\r]+")  # a progress bar goes back and writes its line again: each time is a line
 QUOTES = str.maketrans("‘’‚‛“”„‟′″", "''''\"\"\"\"'\"")  # as a word processor curls them
+# Chinese consoles, word by word; the number of an epoch stands inside its word.
+FOREIGN = {
+    "：": ": ", "，": ", ", "训练": "train ", "验证": "val ", "测试": "test ", "平均": "", "损失": "loss",
+    "准确率": "accuracy", "精确率": "precision", "召回率": "recall", "学习率": "lr", "轮次": "epoch", "奖励": "reward",
+}  # fmt: skip
+ORDINAL = re.compile(r"第\s*(\d+)\s*(?:轮|个?\s*[Ee]poch)")
 NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 SIDE_WORDS = tuple(word for words in SIDES.values() for word in words if len(word) > 2)
 SIDE = {word: side for side, words in SIDES.items() for word in words}
@@ -43,6 +49,10 @@ def spelled(text: str) -> str:
         text = REDRAWN.sub("\n", text)
     if any(quote in text for quote in "‘’“”"):
         text = text.translate(QUOTES)
+    if any(word in text for word in FOREIGN):
+        for word, english in FOREIGN.items():
+            text = text.replace(word, english)
+        text = ORDINAL.sub(r"epoch \1 ", text)
     for sign, pattern, put in SPELLINGS:
         if sign in text:
             text = pattern.sub(put, text)
@@ -91,7 +101,7 @@ def _round(match: re.Match[str]) -> str:
 
 def _darknet(match: re.Match[str]) -> str:
     count, loss, mean, rate, images = (match[key] for key in ("count", "loss", "mean", "rate", "images"))
-    return f"iteration {count} current loss: {loss} avg loss: {mean} lr: {rate} images_seen: {images}"
+    return f"iteration {count} raw loss: {loss} avg loss: {mean} lr: {rate} images_seen: {images}"
 
 
 _QUANTITY = "|".join(word for words in QUANTITIES.values() for word in words if len(word) > 2)
@@ -122,10 +132,13 @@ SPELLINGS: tuple[Spelling, ...] = (
         ), _darknet,
     ),
     # Boosting: [12]  train-logloss:0.53  eval-logloss:0.61, and 12:  learn: 0.53  test: 0.61
-    Spelling("]\t", re.compile(r"^(?P<before>)\[(?P<count>\d+)\]\t\s*(?=[A-Za-z])", re.MULTILINE), _round),
-    Spelling("] ", re.compile(r"^(?P<before>)\[(?P<count>\d+)\] +(?=[\w'-]+:)(?![^\n]*(?i:epoch|iter|step))",
-                              re.MULTILINE), _round),
-    Spelling("learn: ", re.compile(r"^(?P<before>)(?P<count>\d+):\s+(?=learn: )", re.MULTILINE), _round),
+    Spelling(
+        "]", re.compile(
+            r"^(?P<before>[ \t]*)\[(?P<count>\d+)\][ \t]+(?=[\w'-]+(?:[ ]\w+)?\s*:)(?![^\n]*(?i:epoch|iter|step))",
+            re.MULTILINE,
+        ), _round,
+    ),
+    Spelling("learn: ", re.compile(r"^(?P<before>[ \t]*)(?P<count>\d+):\s+(?=learn: )", re.MULTILINE), _round),
     # Accuracy of the network on the 10000 test images: 55 %
     Spelling(
         " o", re.compile(

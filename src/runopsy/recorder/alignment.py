@@ -74,13 +74,16 @@ def by_gradient(
     strength, wanted = pull.abs().amax(dim=-1), pull.argmin(dim=-1)
 
     def explained(labels: Tensor) -> float:
-        told = labels >= 0
-        return float(torch.where(told, (strength > 0) & (wanted == labels), strength == 0).float().mean())
+        told = (labels >= 0) & (strength > 0)
+        return float((wanted == labels)[told].float().mean()) if bool(told.any()) else 0.0
 
     here, following = explained(y), explained(next_labels(y))
-    if max(here, following) < AGREES or abs(here - following) < APART:
+    if max(here, following) < AGREES:
         return None
-    return following > here
+    if abs(here - following) >= APART:
+        return following > here
+    last = strength[:, -1][y[:, -1] >= 0]  # labels repeat; but the last position has a next label in neither case
+    return None if not len(last) else bool((last == 0).all())
 
 
 def next_labels(y: Tensor) -> Tensor:

@@ -13,15 +13,14 @@ def named_optimizers(given: Any) -> dict[str, Any]:
     if isinstance(given, Mapping):
         return {str(name): one for name, one in given.items()}
     if isinstance(given, (list, tuple)):
-        return {str(i): one for i, one in enumerate(given)} if len(given) > 1 else {"": given[0]} if given else {}
+        return {str(i) if len(given) > 1 else "": one for i, one in enumerate(given)}
     return {"": given}
 
 
 def rates_of(optimizers: Mapping[str, Any]) -> dict[str, Any]:
     """Learning rates by signal; the usual case, one optimizer with one group, in short."""
-    if len(optimizers) == 1:
-        optimizer = next(iter(optimizers.values()))
-        groups = getattr(optimizer, "param_groups", ())
+    if "" in optimizers:
+        groups: Any = getattr(optimizers[""], "param_groups", ())
         if len(groups) == 1:
             return {"lr": groups[0].get("lr")}
     return dict(learning_rates(optimizers))

@@ -102,8 +102,9 @@ def _column(name: str, roles: Sequence[Role], tracks: Mapping[str, Track]) -> st
         return name
     wanted = words(name)
     fitting = [r.track for r in roles if r.role == name or r.track.casefold() == name.casefold()]
-    fitting = fitting or [track for track in tracks if words(track) == wanted]
-    fitting = fitting or [track for track in tracks if wanted and _holds(words(track), wanted)]
+    logged = [track for track in tracks if not tracks[track].parts]
+    fitting = fitting or [track for track in logged if words(track) == wanted]
+    fitting = fitting or [track for track in logged if wanted and _holds(words(track), wanted)]
     if len(fitting) == 1:
         return fitting[0]
     several = f"fits {len(fitting)} columns" if fitting else "is no column of this log"
