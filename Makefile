@@ -77,6 +77,12 @@ bench-segments: $(VENV)/test ## false alarms on 600 null curves, recall and inte
 bench-nulls: $(VENV)/test ## what is raised on 900 curves where nothing happens, by autocorrelation and rows; recall of planted kinds
 	$(BIN)/python tests/benchmarks/bench_nulls.py
 
+bench-shapes: $(VENV)/test ## recall and false alarms of a curve's shape, by rows (8 to 1000) and noise (1, 3, 10 %)
+	$(BIN)/python tests/benchmarks/bench_shapes.py
+
+bench-thresholds: $(VENV)/test ## each threshold x 1.5 and / 1.5: what changes on every log at hand (some minutes)
+	$(BIN)/python tests/benchmarks/bench_thresholds.py --shared $(SHARED)
+
 bench-confidence: $(VENV)/test ## what a confidence is worth: reliability tables over runs whose truth is known
 	$(BIN)/python tests/benchmarks/bench_confidence.py 200 $(SHARED)/benchmark/runs
 

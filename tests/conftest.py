@@ -22,6 +22,12 @@ settings.register_profile("same", deadline=None, suppress_health_check=[HealthCh
 settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; torch's own threads would fight
 
+# What the user's shell says of its window and colours, a scheduler of its jobs, and a developer of tracebacks would
+# change what is printed and recorded, here and in the processes that tests start. Tests that mean them set them.
+FOREIGN = "COLUMNS LINES TERM NO_COLOR FORCE_COLOR RUNOPSY_TRACEBACK TORCHELASTIC_RUN_ID RANK WORLD_SIZE"
+for name in FOREIGN.split():
+    os.environ.pop(name, None)
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Which examples hypothesis draws. The order of the tests is pytest-randomly's, the random numbers in them ours."""

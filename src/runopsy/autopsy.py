@@ -35,6 +35,7 @@ from runopsy.standards import Standards, values
 
 STANDARDS = Standards()
 SHOWN = ("reward", "val/metric", "train/metric")  # where no curve is judged: curves to show, and no fit to judge
+EVALUATED = ("eval/loss_train", "eval/acc_train", "eval/loss_heldout", "eval/acc_heldout")  # by the recorder
 PLAYER = "player/"
 
 
@@ -100,8 +101,8 @@ def _explained(facts: Facts) -> Iterator[str]:
     """What looks wrong in the curves and need not be."""
     if facts.ahead:
         yield (
-            "validation is better than training for several rows: training figures are averaged over the epoch and taken "
-            "with dropout and augmentation, validation figures are taken after it and without them"
+            "validation is better than training for several rows: training figures are averaged over the epoch and "
+            "taken with dropout and augmentation, validation figures are taken after it and without them"
         )
 
 
@@ -118,13 +119,12 @@ def _case(
     loss, limits = judged.get("train/loss"), standards.limits
     spikes = () if loss is None else spikes_of(loss, limits)
     changes = [at for at, _, _ in jumps(signals["lr"])] if "lr" in signals else []
-    facts = facts_of(about, spikes, run.marks, changes, limits)
+    read = {name: signals[name] for name in EVALUATED if name in signals}
+    facts = facts_of({**about, **read}, spikes, run.marks, changes, limits)
     watched = {**judged, **{name: signals[name] for name in inside(signals)}}
     spans = [(s.start, s.end) for s in spikes]
     segments = _cut(watched, facts.first, spans, signals.get("lr"))
-    return Case(
-        run, signals, segments, facts, spikes, facts.first, facts.last, resumes, tuple(changes), limits=limits
-    )
+    return Case(run, signals, segments, facts, spikes, facts.first, facts.last, resumes, tuple(changes), limits=limits)
 
 
 def _concluded(

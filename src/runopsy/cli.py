@@ -427,11 +427,13 @@ def _gates(said: str | None) -> set[str]:
     """The kinds of --fail-on; a misspelt one would never fire, so it is refused."""
     if said is None:
         return set()
-    from runopsy.rules import KINDS
+    from runopsy.kinds import KINDS, RENAMED
     from runopsy.verdicts import VERDICTS
 
-    known = {*KINDS, *(word for word, _, _ in VERDICTS)}
+    known = {*KINDS, *(row.verdict for row in VERDICTS)}
     gates = {kind.strip() for kind in said.split(",") if kind.strip()}
+    for old in sorted(gates & {*RENAMED}):
+        raise BadOption(f"--fail-on: {old} is now called {RENAMED[old]}", hint=f"--fail-on {RENAMED[old]}")
     if gates - known:
         raise BadOption(
             f"--fail-on: no such kind: {', '.join(sorted(gates - known))}", hint=f"kinds: {', '.join(sorted(known))}"

@@ -84,7 +84,8 @@ def _asked_again(case: Case, limits: Limits, draw: np.random.Generator) -> Facts
     """The facts with other limits, of curves that differ by their own noise."""
     curves = {name: _other_curve(curve, draw) for name, curve in case.facts.curves.items()}
     judged = {name: case.signals[name] for name in case.facts.curves if name in case.signals}
-    return concluded(curves, judged, case.spikes, case.run.marks, case.changes, (case.first, case.last), limits)
+    extent, leap = (case.first, case.last), case.facts.leap
+    return concluded(curves, judged, case.spikes, case.run.marks, case.changes, extent, leap, limits)
 
 
 def _other_curve(curve: Curve, draw: np.random.Generator) -> Curve:
@@ -102,7 +103,7 @@ def other_limits(limits: Limits, draw: np.random.Generator) -> Limits:
     for about, factor in zip(fields(limits), factors.tolist(), strict=True):
         value, low, high = getattr(limits, about.name), about.metadata["low"], about.metadata["high"]
         moved = 1 - (1 - value) * factor if high == 1 and value > 0.5 else value * factor
-        changed[about.name] = float(np.clip(moved, low, high))
+        changed[about.name] = min(max(moved, low), high)
     return replace(limits, **changed)
 
 

@@ -67,9 +67,14 @@ class Run:
     tracks: Mapping[str, Track]
     marks: tuple[Mark, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
-    status: str | None = None  # of our own run folders: running, finished, failed, interrupted
+    status: str | None = None  # of our own run folders: running, finished, failed, interrupted, killed, disk_full
     notes: tuple[str, ...] = ()  # what the reader had to skip or assume
     taken: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of our own run folders: signal → how it was
+    missing: Mapping[str, str] = field(default_factory=dict)  # of our own run folders: signal → why it is not there
+    sizes: Mapping[str, int] = field(default_factory=dict)  # examples of each data set, where the run says it
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r}, {len(self.tracks)} signals by {self.axis}, status={self.status!r})"
 
     def to_polars(self) -> pl.DataFrame:
         """Long form: one row per logged value, columns ``signal, step, value`` in the order of the log."""
@@ -130,11 +135,9 @@ class Segments:
     spread: Values  # (m,) one standard error of the fitted values, long-run noise included
     rate_spread: Values  # (m,) one standard error of the change per unit of log elapsed steps
     level: Values  # (m,) the bins' own means, before fitting
-    pace: Values  # (m,) rise per unit of log elapsed steps around each bin, on the signal's own scale (log for a loss)
-    pace_error: Values  # (m,) one standard error of it; infinite where too few values lie near
-    local_error: Values  # (m,) one standard error of the level around each bin, on the same scale
     error: Values  # (m,) one standard error of ``level``, in the signal's own unit
-    natural_error: Values  # (m,) ``local_error`` in the signal's own unit
+    origin: Position  # just before the run's first step: where elapsed steps are counted from
+    by_factors: bool = False  # the cut was made on the logarithm
     smooth: bool = False  # one smooth decay explains it all: no change in it is a turn
 
 
@@ -307,6 +310,11 @@ class Autopsy:
         ]  # fmt: skip
         return pl.concat(frames) if frames else pl.DataFrame()
 
+    def __repr__(self) -> str:
+        place = f"{self.axis} {self.first:,.12g} to {self.last:,.12g}"
+        found = f"{len(self.phases)} phases, {len(self.events)} events"
+        return f"Autopsy({self.run.id!r}, {self.verdict.name!r}, {place}, {found})"
+
     def __str__(self) -> str:
         return str(load("runopsy.report:render")(self, "text"))
 
@@ -438,6 +446,10 @@ class Comparison:
         frame = {name: [getattr(row, name) for row in rows] for name in columns}
         numbers = dict.fromkeys(columns[3:], pl.Float64)
         return pl.DataFrame(frame | {"change": [str(row.change) for row in rows]}, schema_overrides=numbers)
+
+    def __repr__(self) -> str:
+        a, b = (", ".join(repr(one.run.id) for one in side) for side in (self.a, self.b))
+        return f"Comparison({a} vs {b}, {self.outcome!r} by {self.align})"
 
     def __str__(self) -> str:
         return str(load("runopsy.report:render")(self, "text"))

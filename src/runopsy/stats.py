@@ -16,6 +16,8 @@ FIRST_ROWS = 8  # values whose distance says how finely a log begins
 MAD_TO_SD = 1.4826  # 1 / Φ⁻¹(3/4): makes the median absolute deviation of a Gaussian its standard deviation
 ROUGHEST = 6.5  # 4 for a random walk, the roughest noise there is, x what medians of 100 blocks may err by
 ENOUGH_ROWS = 1 << 17  # second differences whose median is as good as that of 1e7: to 0.3 %
+MOST_SORTED = 1 << 21  # rows x window, up to which NumPy sorts every window sooner than SciPy is loaded
+IN_A_BLOCK = 1 << 16  # numbers of windows that are copied at a time: half a MB, which a processor keeps near
 ENOUGH_BLOCKS = 24  # second differences of block means that a median is trusted to
 
 
@@ -125,26 +127,50 @@ def rolling_median(values: Floats, window: int) -> Floats:
         raise ValueError(f"window={window} has no middle")
     if len(values) < window:
         raise ValueError(f"{len(values)} values are fewer than window={window}")
-    from scipy.ndimage import median_filter  # O(n log window); a strided view would hold n x window numbers
+    if len(values) * window > MOST_SORTED:
+        from scipy.ndimage import median_filter  # O(n log window), and a tenth of a second to load
 
-    return np.asarray(median_filter(values, size=window, mode="mirror"))
+        return np.asarray(median_filter(values, size=window, mode="mirror"))
+    return _over_windows(np.pad(values, window // 2, mode="reflect"), window, _middle)
 
 
 def trailing_median(values: Floats, window: int) -> Floats:
     """The median of the ``window`` (odd) values before each, itself left out; NaN where there are fewer."""
-    return _trailing(values, window, rolling_median)
+    out = np.full(len(values), np.nan)
+    if len(values) > window:
+        half = window // 2
+        out[window:] = rolling_median(values, window)[half : len(values) - half - 1]
+    return out
 
 
 def trailing_max(values: Floats, window: int) -> Floats:
-    """The largest of the ``window`` (odd) values before each, itself left out; NaN where there are fewer."""
-    from scipy.ndimage import maximum_filter1d  # as above
-
-    return _trailing(values, window, lambda v, w: np.asarray(maximum_filter1d(v, w, mode="mirror")))
-
-
-def _trailing(values: Floats, window: int, centred: Callable[[Floats, int], Floats]) -> Floats:
+    """The largest of the ``window`` values before each, itself left out; NaN where there are fewer."""
     out = np.full(len(values), np.nan)
-    half = window // 2
     if len(values) > window:
-        out[window:] = centred(values, window)[half : len(values) - half - 1]
+        out[window:] = _largest(values[:-1], window)
     return out
+
+
+def _largest(values: Floats, window: int) -> Floats:
+    """The largest of each ``window`` neighbouring values, by doubling: of 1, 2, 4, … of them."""
+    largest, width = values, 1
+    while width < window:
+        step = min(width, window - width)
+        largest = np.maximum(largest[:-step], largest[step:])
+        width += step
+    return largest
+
+
+def _middle(windows: Floats) -> Floats:
+    """(n,) median of each row of an odd number of values; changes their order."""
+    half = windows.shape[1] // 2
+    windows.partition(half, axis=1)
+    return windows[:, half]
+
+
+def _over_windows(values: Floats, window: int, of: Callable[[Floats], Floats]) -> Floats:
+    """Something of every window of neighbouring values; block by block: all windows at once are n x window numbers."""
+    windows = np.lib.stride_tricks.sliding_window_view(values, window)
+    rows = max(1, IN_A_BLOCK // window)
+    blocks = [of(windows[start : start + rows].copy()) for start in range(0, len(windows), rows)]
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)

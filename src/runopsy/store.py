@@ -6,6 +6,8 @@
     RUN/signals/<session>-<rank>-<part>.parquet   closed parts: signal, step, time, value, rank, session
     RUN/journal/<session>-<rank>-<part>.wal       records that are in no part yet
     RUN/journal/<session>-<rank>.names            one JSON string per line: the n-th names signal n (from 1)
+    RUN/journal/<rank>.lock                       which process writes a rank's share; gone when it has closed the run
+    RUN/journal/<session>-<rank>.end              how a session of another rank than the first ended
     RUN/events.jsonl                              what the script said about itself
     RUN/examples/<session>-<table>.parquet        one row an example of a probe batch, written when the run ends
 
@@ -21,11 +23,13 @@ from __future__ import annotations
 import json
 import os
 import struct
+import time
 from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from runopsy.endings import Left, ending
 from runopsy.errors import UnreadableLog
 from runopsy.model import Mark, Run, Track
 
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
 
     from runopsy.shares import Rows
 
+LOCK, END = ".lock", ".end"
 FORMAT = 1  # 1: the first. A reader of version n reads every version up to n
 MANIFEST, SIGNALS, JOURNAL, EVENTS, EXAMPLES = "run.json", "signals", "journal", "events.jsonl", "examples"
 RECORD = struct.Struct("<qddI")  # step, unix time, value, signal number
@@ -56,6 +61,19 @@ def session_and_rank(file: Path) -> tuple[int, int]:
 
 def names_path(folder: Path, session: int, rank: int) -> Path:
     return folder / JOURNAL / f"{session:04d}-{rank:05d}.names"
+
+
+def lock_path(folder: Path, rank: int) -> Path:
+    return folder / JOURNAL / f"{rank:05d}{LOCK}"
+
+
+def end_path(folder: Path, session: int, rank: int) -> Path:
+    return folder / JOURNAL / f"{session:04d}-{rank:05d}{END}"
+
+
+def read_lock(path: Path) -> dict[str, Any]:
+    """Who holds a lock, as ``processes.this_process`` said it; empty where there is none, or nothing to be read."""
+    return _object(path)
 
 
 def is_run_folder(path: Path) -> bool:
@@ -96,11 +114,16 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """What run.json says; empty where there is none (killed before it was written) or it is damaged."""
+    return _object(folder / MANIFEST)
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """The JSON object in a small file; empty where there is none."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        said = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return manifest if isinstance(manifest, dict) else {}
+    return said if isinstance(said, dict) else {}
 
 
 # --- the journal ---------------------------------------------------------------------------------
@@ -167,30 +190,54 @@ def read_run(folder: Path) -> Run:
         known = f"this runopsy reads up to {FORMAT}"
         raise UnreadableLog(f"{folder} has format version {version}; {known}", hint="update runopsy")
     notes = _manifest_notes(manifest)
-    config, status, taken = manifest.get("config"), manifest.get("status"), manifest.get("signals")
+    pieces = _pieces(folder, notes)
+    end = ending(_left(folder, manifest, pieces), time.time())
+    notes.extend(end.notes)
+    config, taken, sizes = (_mapping(manifest.get(key)) for key in ("config", "signals", "sizes"))
     return Run(
         path=str(folder),
         id=str(manifest.get("id") or folder.name),
         axis=str(manifest.get("axis") or "step"),  # an imported run may count something else
-        tracks=_tracks(_pieces(folder, notes), manifest.get("world"), notes),
-        marks=read_marks(folder / EVENTS, notes),
-        config=config if isinstance(config, dict) else {},
-        status=str(status) if status else None,
+        tracks=_tracks(pieces, manifest.get("world"), notes),
+        marks=(*read_marks(folder / EVENTS, notes), *(Mark(*mark) for mark in end.marks)),
+        config=config,
+        status=end.status,
         notes=tuple(notes),
-        taken={name: how for name, how in (taken if isinstance(taken, dict) else {}).items() if isinstance(how, dict)},
+        taken={name: how for name, how in taken.items() if isinstance(how, dict)},
+        missing={name: why for name, why in _mapping(manifest.get("not_recorded")).items() if isinstance(why, str)},
+        sizes={name: size for name, size in sizes.items() if isinstance(size, int)},
     )
+
+
+def _mapping(said: object) -> dict[str, Any]:
+    return said if isinstance(said, dict) else {}
+
+
+def _left(folder: Path, manifest: Mapping[str, Any], pieces: Iterable[Piece]) -> Left:
+    """What tells how the run ended."""
+    locks = {int(file.stem): _object(file) for file in files(folder / JOURNAL, LOCK) if file.stem.isdigit()}
+    ends = {}
+    for file in files(folder / JOURNAL, END):
+        session, _, rank = file.stem.partition("-")
+        if session.isdigit() and rank.isdigit():
+            ends[int(session), int(rank)] = _object(file)
+    wrote = frozenset((piece.session, piece.rank) for piece in pieces)
+    times = [float(piece.time.max()) for piece in pieces if len(piece.time)]
+    return Left(manifest, locks, ends, wrote, max(times, default=float("nan")))
 
 
 def _manifest_notes(manifest: Mapping[str, Any]) -> list[str]:
     notes = [note for note in manifest.get("notes") or () if isinstance(note, str)]
     if not manifest:
         notes.append(f"{MANIFEST} is missing or damaged: status and config are not known")
-    if manifest.get("status") == "running":
-        notes.append("the recorder was not closed: the run was killed, or is still going on")
     if manifest.get("dropped"):
         notes.append(f"the recorder lost {manifest['dropped']} values ({manifest.get('trouble')})")
     if manifest.get("refused"):
         notes.append(f"{manifest['refused']} values were no numbers and were not recorded")
+    if manifest.get("fractional"):
+        notes.append(
+            f"{manifest['fractional']} values were logged at steps that are no whole numbers, and were refused"
+        )
     return notes
 
 

@@ -111,7 +111,6 @@ class Limits:
         0.02, "share of the curve's whole range", 0.001, 0.9,
         "And by this much: a bump in the tail of a fitted run is no peak.", DEFINITIONS,
     )  # fmt: skip
-    # --- breaking
     fell: float = threshold(
         0.3, "share of the first loss", 0.05, 0.95,
         "A loss that came down by less has little to lose: slow noise goes up and down as far.",

@@ -49,7 +49,9 @@ def _memorized(f: Facts) -> str:
     if acc is None:
         return "training is fitted, and validation never improved by the last step"
     if f.left_chance:
-        return f"training is fitted, and validation accuracy came to {acc.ends:.3g} by the last step, not half of the way"
+        return (
+            f"training is fitted, and validation accuracy came to {acc.ends:.3g} by the last step, not half of the way"
+        )
     return "training is fitted, and validation never left chance by the last step"
 
 
@@ -73,7 +75,9 @@ def _underfit(f: Facts) -> str:
 
 
 def _healthy(f: Facts) -> str:
-    return "training fits, and validation follows" if f.fits else "training came down and stands, and validation with it"
+    return (
+        "training fits, and validation follows" if f.fits else "training came down and stands, and validation with it"
+    )
 
 
 def _undertrained(f: Facts) -> str:
@@ -86,7 +90,11 @@ VERDICTS: tuple[Row, ...] = (
     Row("inconclusive", lambda f: f"these rows are no training run: {f.not_a_run}", lambda f: bool(f.not_a_run)),
     Row("diverged", lambda f: f"{f.broken.curve} is not a number from here to the end", lambda f: bool(f.broken)),
     Row("inconclusive", _reward, lambda f: "reward" in f.curves),
-    Row("inconclusive", "these are the losses of players in an adversarial game: none of them is to be fitted", lambda f: f.players),
+    Row(
+        "inconclusive",
+        "these are the losses of players in an adversarial game: none of them is to be fitted",
+        lambda f: f.players,
+    ),
     Row("inconclusive", "scores alone: without a loss or an accuracy no fit can be judged", lambda f: not f.judged),
     Row("inconclusive", "too few rows to tell a shape", lambda f: f.rows < 3),
     Row(
@@ -94,34 +102,79 @@ VERDICTS: tuple[Row, ...] = (
         lambda f: f"{f.swings.curve} swings again and again, to the end: no ending can be told",
         lambda f: f.ends_swinging,
     ),
-    Row("unstable", "the training loss leaps again and again, to the end", lambda f: bool(f.many_spikes) and not f.moved),
-    Row("grokked", "validation accuracy rose only after training was fitted", lambda f: f.late_gain is not None and f.late_gain.kept),
+    Row(
+        "unstable", "the training loss leaps again and again, to the end", lambda f: bool(f.many_spikes) and not f.moved
+    ),
+    Row(
+        "grokked",
+        "validation accuracy rose only after training was fitted",
+        lambda f: f.late_gain is not None and f.late_gain.kept,
+    ),
     Row("diverged", lambda f: f"most of what {f.lost.curve} had reached is lost at the end", lambda f: bool(f.lost)),
-    Row("inconclusive", "nothing moved, and the log is too short to say that nothing would", lambda f: not f.moved and not f.at_chance and f.rows < 10 and not f.has_accuracy),
+    Row(
+        "inconclusive",
+        "nothing moved, and the log is too short to say that nothing would",
+        lambda f: not f.moved and not f.at_chance and f.rows < 10 and not f.has_accuracy,
+    ),
     Row("inconclusive", "the training loss only rose", lambda f: not f.moved and bool(f.rose)),
-    Row("inconclusive", "nothing moved: the log begins with a trained model", lambda f: not f.moved and f.start.trained and f.fits.holds and not f.better_loss and not f.better_accuracy and not f.improving),
-    Row("inconclusive", "nothing moved in this window of a longer run", lambda f: not f.moved and f.start.late and not f.at_chance),
+    Row(
+        "inconclusive",
+        "nothing moved: the log begins with a trained model",
+        lambda f: (
+            not f.moved
+            and f.start.trained
+            and f.fits.holds
+            and not f.better_loss
+            and not f.better_accuracy
+            and not f.improving
+        ),
+    ),
+    Row(
+        "inconclusive",
+        "nothing moved in this window of a longer run",
+        lambda f: not f.moved and f.start.late and not f.at_chance,
+    ),
     Row("inconclusive", "the training loss is exactly 0 in all rows", lambda f: not f.moved and f.start.loss == 0),
-    Row("inconclusive", "validation alone was logged, and never got better by more than its noise", lambda f: not f.moved and not f.at_chance and not f.has_training and not f.has_accuracy),
+    Row(
+        "inconclusive",
+        "validation alone was logged, and never got better by more than its noise",
+        lambda f: not f.moved and not f.at_chance and not f.has_training and not f.has_accuracy,
+    ),
     Row("underfit", _never_moved, lambda f: not f.moved and not f.start.trained),
-    Row("inconclusive", NO_VALIDATION, lambda f: not f.has_validation),
-    Row("inconclusive", "no training curve was logged: whether training fits cannot be said", lambda f: not f.has_training),
-    Row("double_descent", "validation fell, rose, and fell again", lambda f: f.peak is not None and bool(f.left_chance)),
+    Row(
+        "inconclusive",
+        NO_VALIDATION,
+        lambda f: not f.has_validation,
+    ),
+    Row(
+        "inconclusive",
+        "no training curve was logged: whether training fits cannot be said",
+        lambda f: not f.has_training,
+    ),
+    Row(
+        "double_descent", "validation fell, rose, and fell again", lambda f: f.peak is not None and bool(f.left_chance)
+    ),
     Row("memorized", _memorized, lambda f: bool(f.fits and f.gap and not f.left_chance)),
     Row(
-        "overfit", _better,
+        "overfit",
+        _better,
         lambda f: bool(f.turn) and bool(f.better_accuracy or (f.better_loss and not f.accuracy_rose_since)),
     ),
     Row("memorized", _memorized, lambda f: bool(f.fits and f.gap and not f.generalised)),
     Row("overfit", "training is fitted, and validation stands far behind it", lambda f: bool(f.fits and f.gap)),
     Row("undertrained", _undertrained, lambda f: bool(f.improving) and not (f.fits and f.has_accuracy)),
     Row(
-        "undertrained", "training still improves, and nothing says that validation does not",
+        "undertrained",
+        "training still improves, and nothing says that validation does not",
         lambda f: bool(f.training_improves and f.follows) and not f.fits,
     ),
     Row("inconclusive", "too few rows to tell whether it had stopped improving", lambda f: not f.fits and f.rows < 10),
     Row("underfit", _underfit, lambda f: f.has_accuracy and not f.fits),
-    Row("inconclusive", "without an accuracy, how far this loss is from fitting cannot be said", lambda f: not f.known or (not f.fits and bool(f.gap or not f.left_chance))),
+    Row(
+        "inconclusive",
+        "without an accuracy, how far this loss is from fitting cannot be said",
+        lambda f: not f.known or (not f.fits and bool(f.gap or not f.left_chance)),
+    ),
     Row("healthy", _healthy, lambda f: True),
 )
 
@@ -131,7 +184,7 @@ def judge(case: Case) -> Verdict:
     word, why = word_of(case.facts)
     score = case.signals.get("val/metric")
     if why == NO_VALIDATION and score is not None and len(score):
-        why = f"validation was logged as {score.source} alone, no loss and no accuracy: how far it is from training cannot be said"
+        why = f"of validation only {score.source} was logged, no loss and no accuracy: no gap to training can be told"
     return Verdict(word, why, _evidence(case))
 
 

@@ -274,6 +274,8 @@ def grid(c: Curves, rows: int, lost: float | None, said: list[str]) -> list[list
     times = np.arange(1, rows + 1, dtype=float)
     found = [set().union(*(label(c, t, f, lost, flat) for f in (1 / UNSURE, 1.0, UNSURE))) for t in times]
     keep = [len(labels) <= 2 for labels in found]
+    if "underfit" in said:  # where it may be read as far from fitting, so may its standing still
+        found = [f | {"underfitting"} if f <= {"converged", "memorization"} else f for f in found]
     if "overfit" in said:  # a rise that decides the verdict may be read into the phase, however near the best it stays
         found = [
             f | {"memorization"} if "converged" in f and t > turned(c)[1] else f
@@ -308,7 +310,7 @@ def jumps(about: dict, rows: dict[str, Array]) -> list[dict]:
     return found
 
 
-def events(about: dict, c: Curves, rows: dict[str, Array], said: list[str]) -> list[dict]:
+def events(about: dict, c: Curves, logged: Curves, rows: dict[str, Array], said: list[str]) -> list[dict]:
     found = jumps(about, rows)
     lost = broken_at(c, rows)
     shown = ~(np.isfinite(rows["train_loss"]) & np.isfinite(rows["val_loss"]))
@@ -324,6 +326,8 @@ def events(about: dict, c: Curves, rows: dict[str, Array], said: list[str]) -> l
     elif "overfit" in said or "memorized" in said:
         rose, _, a, b = turned(c)
         least = float(c.t[-1]) * 0.95
+        lowest = float(np.nanargmin(rows["val_loss"])) + 1, turned(logged)[1]  # as the log itself shows it
+        a, b = min(a, *lowest), max(b, *lowest)
         found.append(
             event(
                 "memorization_onset",
@@ -346,7 +350,7 @@ def truth(path: Path) -> dict:
         "verdict": said,
         "axes": {"epoch": [e0, e1], "step": [s0, s1]},
         "labels": grid(c, n, broken_at(c, rows), said),
-        "events": [e | {k: round(e[k], 2) for k in ("lo", "hi", "step")} for e in events(about, c, rows, said)],
+        "events": [e | {k: round(e[k], 2) for k in ("lo", "hi", "step")} for e in events(about, c, logged, rows, said)],
         "neutral": ["loss_drop", "loss_spike"] if about["scheduled"] else [],
         "end": n,
     }

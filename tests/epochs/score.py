@@ -150,7 +150,7 @@ def main() -> None:
         git = subprocess.run(
             ["git", "describe", "--always", "--dirty"], cwd=asked.src, capture_output=True, text=True, check=False
         )
-        write_down(git.stdout.strip() or str(asked.src), scores, asked.why)
+        write_down(git.stdout.strip() or "unknown", scores, asked.why)
     families: dict[str, list[Score]] = defaultdict(list)
     for s in scores:
         families[s.family].append(s)

@@ -34,6 +34,7 @@ LOSS = re.compile(rf"(?i)(loss[\w]*['\"]?\s*[:=]?\s*['\"]?)({NUMBER})(?![\w.])")
 HEADING = re.compile(r"(?i)^\s*epoch \d+/\d+")
 AXES = ("step", "epoch", "global_step", "iter")
 NOT_ASKED = ("says", "never_says", "values", "roles", "span", "axis")
+PATIENCE = 300  # seconds: how long it takes is asked elsewhere
 FEWEST = 16  # rows: a shorter log has nothing to spare
 ROWS, SHARE = 10, 0.25  # by which the axis moves: rows, at most this share of the run
 Table = tuple[list[str], list[list[str]]]
@@ -274,7 +275,7 @@ def main() -> None:
         return
     kinds = set(asked.kinds.split(","))
     every = json.loads((asked.cases / "answers.json").read_text())
-    answers = [without(a, *NOT_ASKED) for a in every if a["file"].split("/")[0] in kinds]
+    answers = [without(a, *NOT_ASKED) | {"max_seconds": PATIENCE} for a in every if a["file"].split("/")[0] in kinds]
     with tempfile.TemporaryDirectory() as scratch:
         folder = asked.keep or Path(scratch)
         plain = write(asked.cases, answers, folder / "plain", lambda _, text, answer: (text, answer))

@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -149,6 +150,11 @@ def tell(one: Change) -> None:
             print(f"  {sign} {event['kind']} at {event['step']:g}: {event['says']}")
 
 
+def plain(why: str) -> str:
+    """A reason without its figures and names, so that the same reason counts as one."""
+    return re.sub(r"'[^']*'", "…", re.sub(r"[-+]?\d[\d.,]*(?:e[-+]?\d+)?", "…", why))
+
+
 def share(found: list[dict], verdict: str) -> str:
     return f"{100 * sum(got.get('verdict') == verdict for got in found) / max(len(found), 1):.0f} %"
 
@@ -170,7 +176,7 @@ def tables(logs: list[Log], before: list[dict], after: list[dict], changes: list
             f"  {here['verdict'] + here['read']:16d} {here['phases']:7d} {here['events']:7d}"
         )
     turns = Counter(
-        (c.before["verdict"], c.before["why"], c.after["verdict"], c.after["why"])
+        (c.before["verdict"], plain(c.before["why"]), c.after["verdict"], plain(c.after["why"]))
         for c in changes
         if "verdict" in c.what
     )

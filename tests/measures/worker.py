@@ -1,8 +1,8 @@
 """Many logs examined by one version of the product: what the measures share.
 
-As a script, ``PYTHONPATH=SRC python worker.py JOBS < asked.json``: a list of ``[path, thresholds or null]`` on
-standard input, one JSON object per line on standard output, in the same order. ``autopsies`` runs it as a process of
-its own, so that any version of the product can be asked.
+As a script, ``PYTHONPATH=SRC python worker.py JOBS < asked.json``: a list of ``[path, overrides]`` on standard input,
+one JSON list per line on standard output, in the same order, with an answer for each override (thresholds by rule, or
+null). ``autopsies`` and ``tuned`` run it as a process of its own, so that any version of the product can be asked.
 """
 
 from __future__ import annotations
@@ -24,38 +24,87 @@ RENAMED = {  # kinds of events, old names to those of today
     "departure": "baseline_departure",
     "first_mover": "leading_signal",
 }
-Asked = tuple[str, Mapping[str, float] | None]
+Override = Mapping[str, Mapping[str, float]] | None
+Asked = tuple[str, Sequence[Override]]
 
 
-def autopsies(
-    paths: Sequence[Path],
-    src: Path = ROOT / "src",
-    jobs: int = 2,
-    thresholds: Sequence[Mapping[str, float] | None] = (),
-) -> list[dict]:
+def autopsies(paths: Sequence[Path], src: Path = ROOT / "src", jobs: int = 2) -> list[dict]:
     """What the version in ``src`` says of each log, as its JSON has it; ``{"error": …}`` where it refuses or fails."""
-    given = thresholds or [None] * len(paths)
-    asked = json.dumps([[str(p.resolve()), t] for p, t in zip(paths, given, strict=True)])
+    return [found[0] for found in tuned(paths, [None], src, jobs)]
+
+
+def tuned(
+    paths: Sequence[Path], overrides: Sequence[Override], src: Path = ROOT / "src", jobs: int = 2
+) -> list[list[dict]]:
+    """The same for each log and each set of thresholds."""
+    answers = _run(src, [str(jobs)], json.dumps([[str(p.resolve()), list(overrides)] for p in paths])).splitlines()
+    if len(answers) != len(paths):
+        raise SystemExit(f"the worker stopped after {len(answers)} of {len(paths)} logs")
+    return [json.loads(line) for line in answers]
+
+
+def thresholds(src: Path = ROOT / "src") -> list[dict]:
+    """Every threshold of a version: code, name, value, and its domain where one is known."""
+    return json.loads(_run(src, ["--thresholds"], ""))
+
+
+def _run(src: Path, words: list[str], said: str) -> str:
     env = {**os.environ, "PYTHONPATH": str(src.resolve()), "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
-    command = [sys.executable, str(Path(__file__)), str(jobs)]
-    done = subprocess.run(command, input=asked, env=env, capture_output=True, text=True, check=False, cwd="/")
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    if len(found) != len(paths):
-        raise SystemExit(f"the worker stopped after {len(found)} of {len(paths)} logs:\n{done.stderr[-2000:]}")
-    return found
+    command = [sys.executable, str(Path(__file__)), *words]
+    done = subprocess.run(command, input=said, env=env, capture_output=True, text=True, check=False, cwd="/")
+    if done.returncode:
+        raise SystemExit(f"the worker failed:\n{done.stderr[-2000:]}")
+    return done.stdout
 
 
-def examine(asked: Asked) -> dict:
-    """One log. Whatever goes wrong is an answer too: the measures count it."""
-    path, thresholds = asked
+def listed() -> list[dict]:
+    """In the worker: the thresholds of the version that is imported."""
+    from runopsy import standards
+
+    try:
+        from runopsy.thresholds import described
+
+        domains = described()
+    except ImportError:
+        domains = {}
+    return [
+        {"code": one.code, "name": name, "value": value, **_domain(domains.get(name))}
+        for one in standards.Standards()
+        for name, value in standards.values(one).items()
+        if "[" not in name and isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+
+
+def _domain(about: Mapping[str, object] | None) -> dict:
+    return {k: about[k] for k in ("low", "high", "reason") if k in about} if about else {}
+
+
+def examine(asked: Asked) -> list[dict]:
+    """One log, read once. Whatever goes wrong is an answer too: the measures count it."""
+    path, overrides = asked
     import runopsy
 
     warnings.simplefilter("ignore")
     try:
-        more = {"thresholds": thresholds} if thresholds else {}
-        return short(runopsy.analyze(path, **more).to_dict())
-    except Exception as error:  # a measure goes on after a failure, and tells it
-        return {"error": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]}
+        run = runopsy.read(path)
+    except Exception as error:  # a refusal, or a failure: a measure goes on after it, and tells it
+        return [_failed(error)] * len(overrides)
+    return [_examined(run, override) for override in overrides]
+
+
+def _examined(run: object, override: Override) -> dict:
+    import runopsy
+    from runopsy import standards
+
+    try:
+        more = {"standards": standards.tuned(standards.Standards(), override)} if override else {}
+        return short(runopsy.analyze(run, **more).to_dict())
+    except Exception as error:  # as above
+        return _failed(error)
+
+
+def _failed(error: Exception) -> dict:
+    return {"error": f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]}
 
 
 def short(autopsy: dict) -> dict:
@@ -86,9 +135,11 @@ def says(event: dict) -> str:
 
 
 def main() -> None:
-    asked: list[Asked] = [(path, thresholds) for path, thresholds in json.load(sys.stdin)]
-    jobs = int(sys.argv[1])
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+    if sys.argv[1] == "--thresholds":
+        print(json.dumps(listed()))
+        return
+    asked: list[Asked] = [(path, overrides) for path, overrides in json.load(sys.stdin)]
+    with multiprocessing.get_context("spawn").Pool(int(sys.argv[1])) as pool:
         for found in pool.imap(examine, asked, chunksize=4):
             print(json.dumps(found), flush=True)
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from runopsy.errors import RunopsyError
 from runopsy.readers import runs
-from runopsy.signals import assign
+from runopsy.signals import assign, with_sums
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from trackerfiles import SEEDS as TRACKERS
@@ -49,6 +49,24 @@ def _trainer_state() -> bytes:
     return json.dumps({"best_metric": None, "global_step": 30, "log_history": rows}, indent=2).encode()
 
 
+def _notebook() -> bytes:
+    rows = "".join(f"<tr><td>{i}</td><td>{y}</td><td>{y}</td></tr>" for i, y in enumerate(CURVE))
+    html = f"<table><tr><th>epoch</th><th>train_loss</th><th>valid_loss</th></tr>{rows}</table>"
+    said = [f"Epoch {i}/30 - loss: {y} - val_loss: {y}\n" for i, y in enumerate(CURVE, 1)]
+    outputs = [{"output_type": "display_data", "data": {"text/html": html, "text/plain": "<HTML>"}}]
+    cells = [
+        {"cell_type": "code", "source": ["fit()"], "outputs": outputs},
+        {"cell_type": "code", "source": "again()", "outputs": [{"output_type": "stream", "text": said}]},
+    ]
+    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4}, indent=1).encode()
+
+
+def _catboost() -> bytes:
+    metrics = [{"name": "Logloss", "best_value": "Min"}]
+    rows = [{"learn": [y], "test": [y], "iteration": i} for i, y in enumerate(CURVE)]
+    return json.dumps({"meta": {"learn_metrics": metrics, "test_metrics": metrics}, "iterations": rows}).encode()
+
+
 # A small log of every format that is one file; the trackers write theirs into folders.
 SEEDS: Mapping[str, Callable[[], bytes]] = {
     "csv": lambda: _rows("{i},{y},{y}\n", "step,train_loss,val_loss\n"),
@@ -73,7 +91,32 @@ SEEDS: Mapping[str, Callable[[], bytes]] = {
     "text": lambda: _rows("iter {i}: loss {y}, time 30.1ms, lr 1e-4\nstep {i}: val loss {y}\n"),
     "dict lines": lambda: _rows("{{'loss': {y}, 'learning_rate': 5e-05, 'epoch': 0.{i}}}\n"),
     "bars": lambda: _rows("\rEpoch {e}:  45%|████▌ | {b}/5 [00:12<00:15, 35.2it/s, \x1b[1mloss={y}\x1b[0m]"),
+    "headings": lambda: _rows("Epoch {e}/5\n-----\ntrain Loss: {y} Acc: 0.5\nval Loss: {y} Acc: {y}\n"),
+    "meters": lambda: _rows(
+        "Epoch: [{e}][{b}/5]\tLoss {y} ({y})\tAcc@1 1.0 (2.0)\nTest: [{b}/5]\tLoss {y} ({y})\n * Acc@1 {y}\n"
+    ),
+    "boxes": lambda: _rows("-----\n| train/ | |\n|  loss | {y} |\n| time/ | |\n|  total_timesteps | {i} |\n-----\n"),
+    "table in text": lambda: _rows(
+        "   {i}/30   {y}   0.5  640: 100%|███| 3/3 [00:01<00:00]\n", "Started.\n   Epoch   box_loss   cls_loss  Size\n"
+    ),
+    "ruled table": lambda: _rows("  {i}   {y}    {y}\n", "Started.\nE    LOSS NER  SCORE\n---  --------  -----\n"),
+    "lists": f"Done.\nlosses = {CURVE}\nval_losses: array({CURVE})\n".encode,
+    "rounds": lambda: _rows("[{i}]\ttraining's l2: {y}\tvalid_1's l2: {y}\n") + _rows("{i}:\tlearn: {y}\ttest: {y}\n"),
+    "bars end to end": lambda: _rows("{b}/5 [==>...] - ETA: 3s - loss: {y} - accuracy: 0.2580"),
+    "errors": lambda: _rows(
+        "step {i} loss {y}\nloss scale reducing to {i}\nTraceback (most recent call last):\n  File\nValueError: a\n"
+    ),
     "parquet": _parquet,
+    "notebook": _notebook,
+    "json by column and row": lambda: json.dumps(
+        {name: {str(i): y for i, y in enumerate(CURVE)} for name in ("loss", "val_loss")}
+    ).encode(),
+    "json rows with batches": lambda: json.dumps(
+        [{"epoch": i, "batches": [{"train_loss": y}], "train_loss": y} for i, y in enumerate(CURVE)]
+    ).encode(),
+    "monitor": lambda: _rows("{y},{i},{i}.5\n", '#{"t_start": 1.5, "env_id": "a"}\nr,l,t\n'),
+    "catboost": _catboost,
+    "yolo results": lambda: _rows("{i}/29 3.5G {y} 0.1 0.2 0.3 7 640 0.5 0.6 0.7 0.8 1 2 3\n"),
 }
 # What breaks parsers: empty, huge and special numbers, quotes, brackets, control characters, half of a code point.
 BITS = (
@@ -141,7 +184,8 @@ def tried(path: Path) -> str:
     try:
         for candidate in runs(path)[:5]:
             try:
-                assign(candidate.read().tracks)
+                run = with_sums(candidate.read())
+                assign(run.tracks, config=run.config)
             except RunopsyError:
                 continue
         return "runs"

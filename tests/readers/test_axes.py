@@ -243,3 +243,11 @@ def test_a_session_number_is_no_run(read_text):
 def test_a_file_in_reverse_is_one_run(read_text):
     run = read_text("step,k,loss", *(f"{s},{s},1" for s in range(20, 0, -1)))
     assert run.axis == "step"
+
+
+def test_a_batch_that_falls_while_a_fractional_epoch_goes_on_is_not_the_axis(read_text):
+    rows = [f"{e + (b + 10) / 1000},{b},{5 - e / 100 - b / 1e3}" for e in range(6) for b in range(0, 1000, 100)]
+    run = read_text("epoch,batch,loss", *rows)
+    assert run.axis == "epoch"
+    assert len(run.tracks["loss"]) == 60
+    assert "goes on" in " ".join(run.notes)

@@ -66,6 +66,23 @@ def test_streams_that_alternate_are_one_text_and_colours_are_no_part_of_it(noteb
     assert len(run.tracks[roles(run)["val/loss"]]) == 12
 
 
+def test_a_bar_that_keras_draws_full_twice_is_one_reading(notebook):
+    bar = "\x1b[1m50/50\x1b[0m \x1b[32m━━━━━━━━━━\x1b[0m \x1b[1m3s\x1b[0m 1s/step"
+    said_lines = [
+        line
+        for i, y in enumerate(LOSS, 1)
+        for line in (
+            f"Epoch {i}/12",
+            f"{bar} - accuracy: 0.5 - loss: {y + 1:.4f}",
+            f"Epoch {i}: val_loss improved from 2 to {y}, saving model to best.keras",
+            f"{bar} - accuracy: 0.6 - loss: {y} - val_accuracy: 0.4 - val_loss: {y}",
+        )
+    ]
+    run = read(notebook([said(*said_lines)]))
+    assert run.axis == "epoch"
+    assert run.tracks["loss"].value.tolist() == run.tracks["val_loss"].value.tolist() == LOSS
+
+
 def test_a_table_of_a_callback_is_the_log(notebook):
     html = table("Epoch,Training Loss,Validation Loss,Accuracy", [(i, y, y + 1, 0.5) for i, y in enumerate(LOSS, 1)])
     run = read(notebook([drawn(f"<div><progress value='12'></progress>[12/12]</div>{html}<p>")]))
@@ -77,6 +94,14 @@ def test_the_time_column_of_fastai_is_no_trouble(notebook):
     html = table("epoch,train_loss,valid_loss,error_rate,time", [(i, y, y, 0.5, "00:12") for i, y in enumerate(LOSS)])
     run = read(notebook([drawn(html)]))
     assert {"train/loss", "val/loss", "val/acc"} <= set(roles(run))
+
+
+def test_a_printed_table_whose_rows_end_with_their_time_keeps_its_columns(notebook):
+    rows = [f"{i}      {y:.6f}    {y + 1:.6f}    0.958442    (00:20)" for i, y in enumerate(LOSS, 1)]
+    run = read(notebook([said("Total time: 01:40", "epoch  train_loss  valid_loss  error_rate", *rows)]))
+    assert run.axis == "epoch"
+    assert run.tracks["train_loss"].step.tolist() == list(range(1, 13))
+    assert run.tracks["valid_loss"].value.tolist() == pytest.approx([y + 1 for y in LOSS])
 
 
 def test_several_fits_are_several_runs_named_by_their_cell(notebook):

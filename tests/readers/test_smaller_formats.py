@@ -153,3 +153,31 @@ def test_a_checkpoint_is_refused_as_one(tmp_path):
         archive.writestr("archive/data.pkl", b"\x80\x02}q\x00.")
     with pytest.raises(UnreadableLog, match="checkpoint"):
         read(tmp_path / "model.pt")
+
+
+def test_rows_under_keys_that_count_epochs_are_rows(give):
+    keyed = {f"epoch_{i}": {"train_loss": y, "val": {"loss": y}} for i, y in enumerate(CURVE, 1)}
+    run = read(give(dict(reversed(keyed.items())), "history.json"))
+    assert (run.axis, values(run, "train_loss")) == ("epoch", CURVE)
+    assert values(run, "val/loss") == CURVE
+
+
+def test_rows_whose_metrics_lie_in_objects_are_found(give):
+    rows = [{"epoch": i, "train": {"loss": y}, "val": {"loss": y, "f1": 0.5}} for i, y in enumerate(CURVE)]
+    assert values(read(give({"epochs": rows}, "history.json")), "val/loss") == CURVE
+
+
+def test_pairs_of_a_step_and_a_value_are_a_curve(give):
+    pairs = {"train_loss": [[10 * i, y] for i, y in enumerate(CURVE)], "val_loss": [[0, 3.0], [60, 1.0], [110, 0.5]]}
+    run = read(give(pairs, "metrics.json"))
+    assert run.axis == "step"
+    assert run.tracks["train_loss"].step.tolist() == [10.0 * i for i in range(12)]
+    assert run.tracks["val_loss"].step.tolist() == [0, 60, 110]
+
+
+@pytest.mark.parametrize("name", ["run-a-tag-train_loss.csv", "train_loss.csv"])
+def test_the_curve_of_a_tensorboard_download_is_called_after_its_file(give, name):
+    rows = "".join(f"{1.7e9 + i},{i},{y}\n" for i, y in enumerate(CURVE))
+    run = read(give("Wall time,Step,Value\n" + rows, name))
+    assert (run.axis, values(run, "train_loss")) == ("step", CURVE)
+    assert run.tracks["train_loss"].time[-1] == 1.7e9 + 11

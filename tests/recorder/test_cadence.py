@@ -11,66 +11,58 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runopsy.errors import BadOption
-from runopsy.recorder.cadence import EARLY, Cadence, early_calls, schedule
+from runopsy.recorder.cadence import DENSEST, LONGEST, Cadence, schedule
 
 
 def measured(cadence: Cadence, calls: int) -> list[int]:
     return [call for call in range(calls) if cadence.due(call)]
 
 
-def test_the_start_is_read_log_spaced() -> None:
-    calls = sorted(early_calls())
-    assert calls[:8] == [0, 1, 2, 3, 4, 5, 6, 8]
+def planned(stride: int, per_doubling: int = DENSEST) -> Cadence:
+    cadence = Cadence(None)
+    cadence.plan(stride, per_doubling)
+    return cadence
+
+
+def test_the_start_is_read_log_spaced_until_the_even_distance_is_reached() -> None:
+    calls = measured(planned(64), 1000)
     gaps = np.diff(calls)
-    assert (np.diff(gaps) >= -1).all(), "the gaps should widen"
-    assert calls[-1] <= EARLY
-    assert 8 <= sum(10 <= call <= 100 for call in calls) <= 12, "about ten in a decade"
+    assert calls[:10] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 10]
+    assert (np.diff(gaps) >= 0).all(), "the gaps should widen"
+    assert set(gaps[-8:]) == {64}
+    assert sum(10 <= call < 100 for call in calls) == 14
 
 
 def test_each_call_is_measured_unless_a_budget_says_otherwise() -> None:
     assert measured(Cadence(None), 300) == list(range(300))
 
 
-def test_every_tenth_call_means_every_tenth_call() -> None:
-    assert measured(Cadence(schedule(10)), 100) == list(range(0, 100, 10))
-
-
-def test_thinning_keeps_the_early_calls_and_multiples_of_what_was_asked_for() -> None:
-    cadence = Cadence(None)
-    cadence.thin(64)
-    assert measured(cadence, 200) == sorted(early_calls() | {64, 128, 192})
+def test_every_tenth_call_means_every_tenth_call_whatever_is_planned() -> None:
     cadence = Cadence(schedule(10))
-    cadence.thin(4)
-    assert measured(cadence, 200) == [0, 40, 80, 120, 160]
+    assert cadence.asked
+    assert measured(cadence, 100) == list(range(0, 100, 10))
 
 
-@given(st.integers(0, 12), st.integers(0, 12))
-def test_two_strides_meet_at_the_calls_of_the_longer_one(a: int, b: int) -> None:
-    one, other = Cadence(schedule(3)), Cadence(schedule(3))
-    one.thin(1 << a), other.thin(1 << b)
-    both = set(measured(one, 50_000)) & set(measured(other, 50_000))
-    assert both == set(measured(one if a > b else other, 50_000))
+@pytest.mark.parametrize(("per_doubling", "calls"), [(2, [0, 1, 2, 3, 4, 6, 8, 12]), (1, [0, 1, 2, 4, 8]), (0, [0])])
+def test_the_start_is_read_as_densely_as_can_be_afforded(per_doubling: int, calls: list[int]) -> None:
+    assert measured(planned(1 << 20, per_doubling), 16) == calls
+    assert measured(planned(1 << LONGEST, 0), 5000) == [0]
 
 
-@pytest.mark.parametrize(("count", "kept"), [(1e9, 19), (19, 19), (18, 10), (5, 5), (4, 3), (1, 1), (0.9, 0)])
-def test_early_calls_are_thinned_evenly(count: float, kept: int) -> None:
-    assert len(early_calls()) == 19
-    cadence = Cadence(None)
-    cadence.thin(1 << 30)
-    cadence.thin_early(count)
-    left = [call for call in measured(cadence, 1000) if call]
-    assert len(left) in (kept, kept - 1), "call 0 is a multiple of every stride"
-    assert set(left) <= early_calls()
-    if kept > 2:
-        assert left[-1] > EARLY / 4, "the last decade is not left out"
+@given(st.integers(0, 12), st.integers(0, 12), st.sampled_from([0, 1, 2, 4]), st.sampled_from([0, 1, 2, 4]))
+def test_what_is_read_less_often_is_read_together_with_what_is_read_more_often(a: int, b: int, p: int, q: int) -> None:
+    one, other = planned(1 << max(a, b), min(p, q)), planned(1 << min(a, b), max(p, q))
+    assert set(measured(one, 20_000)) <= set(measured(other, 20_000))
 
 
-def test_what_is_held_is_not_measured_before_there_is_a_plan() -> None:
-    cadence = Cadence(None)
-    cadence.hold()
-    assert measured(cadence, 500) == []
-    cadence.thin(100)
-    assert measured(cadence, 201) == [0, 100, 200]
+@given(st.integers(0, 12), st.sampled_from([0, 1, 2, 4]))
+def test_the_next_call_that_may_be_due_is_the_next_that_is(stride: int, per_doubling: int) -> None:
+    cadence = planned(1 << stride, per_doubling)
+    calls = measured(cadence, 10_000)
+    for before, due in zip(calls, calls[1:], strict=False):
+        assert cadence.following(before) == due
+    extras = sum(not cadence.even(call) for call in calls)
+    assert extras <= cadence.early(per_doubling) + 1
 
 
 @pytest.mark.parametrize(
@@ -101,14 +93,15 @@ def test_a_number_of_numpy_is_a_number() -> None:
 @pytest.mark.parametrize(
     ("every", "times", "text"),
     [
-        (None, 1, "log-spaced at first, then every step"),
+        (None, 1, "every step"),
         (None, 8, "log-spaced at first, then every 8 steps"),
-        (10, 1, "every 10 steps"),
-        (10, 4, "every 40 steps"),
-        ([1, 2], 4, "at the calls that were named"),
+        (None, 1 << LONGEST, "when the budget allows"),
+        (10, None, "every 10 steps"),
+        ([1, 2], None, "at the calls that were named"),
     ],
 )
-def test_a_cadence_says_what_it_does(every: Any, times: int, text: str) -> None:
+def test_a_cadence_says_what_it_does(every: Any, times: int | None, text: str) -> None:
     cadence = Cadence(schedule(every))
-    cadence.thin(times)
+    if times is not None:
+        cadence.plan(times, DENSEST)
     assert cadence.describe() == text

@@ -121,7 +121,7 @@ def test_a_device_that_fails_does_not_take_the_other_values_along(start: Start, 
     run.step(4, {"cpu": 2.0})
     assert found(run, "cpu") == dict.fromkeys(range(5), 2.0)
     assert found(run, "loss") == {0: 1.0}
-    assert run._counts() == {"dropped": 2, "refused": 0}
+    assert run._counts() == {"dropped": 2, "refused": 0, "fractional": 0}
 
 
 def test_devices_without_pinned_copies_are_read_at_once(start: Start) -> None:
@@ -135,4 +135,4 @@ def test_a_vector_on_a_device_is_refused_and_harms_no_other(start: Start) -> Non
     with pytest.warns(RuntimeWarning, match="'vector' at step 0"):
         run.step(0, {"vector": OnDevice(0.5, elements=2), "loss": OnDevice(1.5), "cpu": 1.0})  # type: ignore[dict-item]
     assert (found(run, "loss"), found(run, "cpu")) == ({0: 1.5}, {0: 1.0})
-    assert run._counts() == {"dropped": 0, "refused": 1}
+    assert run._counts() == {"dropped": 0, "refused": 1, "fractional": 0}

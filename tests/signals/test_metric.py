@@ -86,7 +86,8 @@ def test_the_signal_carries_the_direction():
     ("name", "says"),
     [("rollout/ep_rew_mean", True), ("Mean Reward", True), ("AverageEpRet", True), ("charts/episodic_return", True),
      ("eprewmean", True), ("Environment/Cumulative Reward", True), ("reward_std", False), ("rewards/chosen", False),
-     ("reward_loss", False), ("eval_reward_accuracy", False), ("loss", False), ("StdEpRet", False)],
+     ("reward_loss", False), ("eval_reward_accuracy", False), ("loss", False), ("StdEpRet", False),
+     ("log_return", False), ("return", True), ("AverageTestEpRet", True), ("daily_returns_spx", False)],
 )  # fmt: skip
 def test_a_reward_is_one_by_many_names(name, says):
     assert is_reward(name) is says

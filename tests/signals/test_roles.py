@@ -144,6 +144,26 @@ def test_no_two_columns_share_a_role():
     assert len(played) == len(set(played))
 
 
+def test_of_numbered_sets_the_one_that_is_fitted_is_training():
+    falling, turning = (
+        np.linspace(0.6, 0.1, 20),
+        np.concatenate([np.linspace(0.6, 0.4, 10), np.linspace(0.41, 0.6, 10)]),
+    )
+    found = {
+        name: Track(name, np.arange(20.0), value)
+        for name, value in {
+            "validation_0/logloss": falling, "validation_0/auc": 1 - falling,
+            "validation_1/logloss": turning, "validation_1/auc": 1 - turning,
+        }.items()
+    }  # fmt: skip
+    assert roles(found) == {
+        "train/loss": "validation_0/logloss", "train/metric": "validation_0/auc",
+        "val/loss": "validation_1/logloss", "val/metric": "validation_1/auc",
+    }  # fmt: skip
+    swapped = {**found, "validation_0/logloss": Track("validation_0/logloss", np.arange(20.0), turning + 1)}
+    assert roles(swapped)["val/loss"] == "validation_0/logloss"
+
+
 # --- where the names leave it open ---------------------------------------------------------------
 
 
@@ -157,6 +177,7 @@ def test_an_accuracy_that_does_not_say_whose_it_is_in_a_table_with_both_losses_i
     assert "of validation" in why(found, "accuracy")
     assert roles(found, {"train/acc": "accuracy"})["train/acc"] == "accuracy"
     assert roles(tracks("train_loss", "valid_loss", "error_rate"))["val/acc"] == "error_rate"
+    assert roles(tracks("train_loss", "valid_loss", "accuracy", "perplexity"))["val/acc"] == "accuracy"
     in_percent = tracks("train_loss", "valid_loss", accuracy=[10.0, 50.0, 90.0])
     in_percent = {name: Track(name, np.arange(3.0), one.value[:3]) for name, one in in_percent.items()}
     np.testing.assert_allclose(accuracy(in_percent, "accuracy"), [0.1, 0.5, 0.9])
@@ -182,6 +203,14 @@ def test_an_accuracy_alone_or_beside_a_loss_is_of_training():
 def test_a_summary_at_the_end_gives_way_to_the_curve():
     found = tracks("loss", "eval_loss", train_loss=[0.7])
     assert roles(found) == {"train/loss": "loss", "val/loss": "eval_loss"}
+
+
+def test_of_validation_the_whole_pass_comes_before_its_batches():
+    passes = Track("val_loss_epoch", np.arange(5.0), np.linspace(1, 0.5, 5))
+    found = {"val_loss_step": track("val_loss_step", rows=200), "val_loss_epoch": passes, "loss": track("loss")}
+    assert roles(found)["val/loss"] == "val_loss_epoch"
+    del found["val_loss_epoch"]
+    assert roles(found)["val/loss"] == "val_loss_step"
 
 
 def test_a_summary_of_several_values_gives_way_to_a_much_longer_curve():

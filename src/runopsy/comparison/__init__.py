@@ -16,10 +16,11 @@ from runopsy.comparison.configs import compare_configs
 from runopsy.comparison.gates import gates, hits
 from runopsy.comparison.judging import Row
 from runopsy.comparison.levels import cost, values
-from runopsy.comparison.pairing import MILESTONES, SURE, Slot, extra_events, extra_phases, middle, slots, sure
+from runopsy.comparison.pairing import SURE, Slot, extra_events, extra_phases, middle, slots, sure
 from runopsy.comparison.seeds import ALPHA, Splits, Spot, chance
 from runopsy.comparison.separation import BY_FACTORS, Parting, separations
 from runopsy.errors import BadOption
+from runopsy.kinds import MILESTONES
 from runopsy.model import Autopsy, Change, Comparison, Laid, Outcome, Phase, Run
 from runopsy.standards import Standards
 

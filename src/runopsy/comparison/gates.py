@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from runopsy.comparison.pairing import MILESTONES
 from runopsy.errors import BadOption
+from runopsy.kinds import KINDS, MILESTONES
 from runopsy.model import Change, Comparison
 from runopsy.phases.labels import LABELS
-from runopsy.rules import KINDS
 
 PHASES = tuple(dict.fromkeys(word for word, _ in LABELS))
 MOVES = ("later", "earlier")

@@ -10,6 +10,7 @@ from runopsy.comparison.alignment import Alignment, seconds_at
 from runopsy.comparison.judging import Row, unjudged, weigh
 from runopsy.comparison.seeds import Splits, Spot
 from runopsy.model import Autopsy, Position, Positions, Segments, Values
+from runopsy.segments import level_error
 
 JUDGED = ("train/loss", "train/acc", "val/loss", "val/acc")
 Z = 1.645  # standard errors on either side that hold 90 % of a Gaussian
@@ -78,7 +79,7 @@ def _best(s: Segments, place: Positions, until: Position) -> Spot:
 
 def _error(s: Segments) -> Values:
     """Of the fit over its whole stretch or of the rows nearby, whichever is larger: at its end a fit is least sure."""
-    return np.maximum(s.spread, np.nan_to_num(s.natural_error, posinf=0.0))
+    return np.maximum(s.spread, np.nan_to_num(level_error(s), posinf=0.0))
 
 
 def _give_or_take(s: Segments, value: float, error: float) -> Spot:

@@ -6,16 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runopsy.kinds import ONCE
 from runopsy.model import Autopsy, Event, Extra, Phase, Position
 
 GRAIN = 1e-3  # of the run: phases that begin within it begin together
 NEAR = 0.1  # in log elapsed steps: events of a kind that comes often are the same one if they lie closer
 SURE = 0.9  # confidence: phases that noise alone adds to a run have 0.80 to 0.88, real ones mostly 0.92 to 0.95
-# Kinds of which a run has one that matters: wherever it lies, it answers to that of another run.
-MILESTONES = ("grokking", "memorization_onset", "double_descent_peak", "divergence")
-# A run has one of each, or none, and where it lies follows from the milestones or from the data.
-FOLLOWING = ("genuine_grokking", "apparent_grokking", "first_mover", "epoch_steps", "noise_scale")
-ONCE = (*MILESTONES, *FOLLOWING, "edge_of_stability", "canaries_learnt")
 
 
 @dataclass(frozen=True, slots=True)

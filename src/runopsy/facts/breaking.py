@@ -11,7 +11,7 @@ from runopsy.facts.fact import UNASKED, Fact
 from runopsy.facts.learning import Start, noise_at
 from runopsy.facts.spikes import Spike
 from runopsy.model import Mark, Position, Positions, Signal, Values
-from runopsy.stats import long_run_factor, white_noise
+from runopsy.stats import long_run_factor, rolling_median, white_noise
 from runopsy.thresholds import Limits
 
 Curves = Mapping[str, Curve]
@@ -68,6 +68,15 @@ def lost(curves: Curves, start: Start, limits: Limits) -> Fact:
     return UNASKED
 
 
+def _where(acc: Curve, loss: Curve | None, start: Start, limits: Limits) -> Fact:
+    """An accuracy that was lost, placed by the loss where that is logged as often and left too."""
+    found = _lost(acc, _kept(acc, start, limits), acc.best - acc.ends)
+    if loss is None or loss.rows < acc.rows or start.loss is None or start.loss <= loss.best or start.trained:
+        return found
+    limit = loss.best + limits.lost * (start.loss - loss.best)
+    return _lost(loss, limit, loss.ends - loss.best) if loss.ends >= limit else found
+
+
 def _learnt(acc: Curve, start: Start, limits: Limits) -> bool:
     return acc.best - (acc.begins if start.accuracy is None else start.accuracy) >= limits.gap
 
@@ -119,7 +128,11 @@ def swings(curves: Curves, limits: Limits) -> Fact:
             low, high = float(value.min()), curve.begins
             if low <= 0 or high < np.e * low:  # a range of less than e is not a range over which one could swing
                 continue
-            value, middle, reach = np.log(_calm(value)), float(np.log(low * high)) / 2, limits.swing * float(np.log(high / low))
+            value, middle, reach = (
+                np.log(_calm(value)),
+                float(np.log(low * high)) / 2,
+                limits.swing * float(np.log(high / low)),
+            )
         noise = min(curve.noise, _of_counting(value)) if curve.sign > 0 else curve.noise / max(curve.ends, 1e-300)
         passages = _passages(value, middle, max(reach, limits.sure * noise))
         if len(passages) >= limits.swings:
@@ -159,23 +172,23 @@ def ends_swinging(curves: Curves, swings: Fact, last: Position) -> bool:
     return bool(above.any() and not above.all())
 
 
-def jump(loss: Signal | None, spikes: Sequence[Spike], limits: Limits) -> Fact:
-    """The training loss rises at once to a level that lasts: ``limit`` is the level before, ``size`` the ratio.
+def leap(loss: Signal | None, spikes: Sequence[Spike]) -> Fact:
+    """The largest rise of the training loss at once that lasts: ``limit`` is the level before, ``size`` the ratio.
 
     Medians of some rows before and after each place are compared, against how far such medians differ elsewhere.
     """
     if loss is None or len(loss) < 2 * JUMP_ROWS or loss.value.min() <= 0:
         return UNASKED
     log = np.log(loss.value)
-    rows = max(JUMP_ROWS, min(MOST_JUMP_ROWS, len(log) // 20))
-    windows = np.median(np.lib.stride_tricks.sliding_window_view(log, rows), axis=1)
-    change = windows[rows:] - windows[:-rows]  # i: rows i … i + rows - 1 against the next ones
-    if not len(change):
+    rows = max(JUMP_ROWS, min(MOST_JUMP_ROWS, len(log) // 20)) | 1
+    if len(log) < 2 * rows:
         return UNASKED
+    windows = rolling_median(log, rows)[rows // 2 : len(log) - rows // 2]
+    change = windows[rows:] - windows[:-rows]  # i: rows i … i + rows - 1 against the next ones
     at = int(np.argmax(change))
     slow = long_run_factor(log) ** 0.5
     scatter = max(slow * white_noise(log) * OF_MEDIAN * (2 / rows) ** 0.5, 1e-6)
-    if change[at] < np.log(limits.jump) or change[at] < JUMP_SURE * scatter:
+    if change[at] <= 0 or change[at] < JUMP_SURE * scatter:
         return UNASKED
     middle = (windows[at] + windows[at + rows]) / 2
     place = _edge(log, at + rows, rows, float(middle))
@@ -188,6 +201,11 @@ def jump(loss: Signal | None, spikes: Sequence[Spike], limits: Limits) -> Fact:
     before, now = float(np.exp(windows[at])), float(np.exp(windows[at + rows]))
     says = f"{before:.4g} before, {now:.4g} after: {now / before:.3g} times"
     return Fact(True, now / before, before, float(change[at] / scatter), float(loss.step[place]), "train/loss", says)
+
+
+def jump(leap: Fact, limits: Limits) -> Fact:
+    """The training loss rises at once to a level that lasts, and by enough to be called a jump."""
+    return leap if leap and leap.size >= limits.jump else UNASKED
 
 
 def _edge(log: Values, about: int, rows: int, middle: float) -> int:

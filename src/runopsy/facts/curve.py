@@ -21,7 +21,9 @@ MEDIAN_ERROR = 2.3  # / √n: two standard errors of a variance that a median of
 FEWEST_SECOND = 4  # second differences: the median of fewer says nothing
 FEWEST = 4  # rows that must be left when spikes are taken out
 FEWEST_FIT = 5  # rows, from which noise can be told from shape: of fewer, each value is taken as logged
-OF_GAIN = 0.5  # x the root of a move's gain, that is sure: of a flat curve, the best move gains 3 log m and a little more
+OF_GAIN = (
+    0.5  # x the root of a move's gain, that is sure: of a flat curve, the best move gains 3 log m and a little more
+)
 TAIL = 0.1  # of the rows, the last, whose mean says how a curve ends: as DEFINITIONS has it
 
 
@@ -34,7 +36,9 @@ class Move:
     begins: float
     ends: float
     gain: float  # likelihood: how much worse a flat stretch would fit, in units of noise variance
-    sure: float  # its change in standard errors, on the scale on which the noise is even: of a loss, the logarithmic one
+    sure: (
+        float  # its change in standard errors, on the scale on which the noise is even: of a loss, the logarithmic one
+    )
 
     @property
     def change(self) -> float:
@@ -98,7 +102,7 @@ class Curve:
         return float(np.interp(step, self.step, self.fit))
 
     def reaches(self, level: float, since: Position) -> Position:
-        """Where the fit first reaches a level in the good direction after a position; its best place if it never does."""
+        """Where the fit first reaches a level, in its good direction, after a position; its best place if it never does."""
         better = self.sign * (self.fit - level) >= 0
         where = np.flatnonzero(better & (self.step >= since))
         if not len(where):

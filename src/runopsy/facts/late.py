@@ -56,11 +56,12 @@ def fitted_at(curves: Curves, limits: Limits) -> Position | None:
     acc, loss = curves.get("train/acc"), curves.get("train/loss")
     if acc is not None:
         fitted = acc.signal.value >= limits.fitted_accuracy
-        for row in np.flatnonzero(fitted).tolist():
-            ahead = fitted[row : row + 4]
-            if acc.rows <= EVALUATIONS or ahead.sum() >= min(OF_FOUR, len(ahead)):
-                return float(acc.signal.step[row])
-        return None
+        if acc.rows > EVALUATIONS:
+            counted = np.concatenate([[0], np.cumsum(fitted)])
+            rows = np.arange(acc.rows)
+            until = np.minimum(rows + 4, acc.rows)
+            fitted &= counted[until] - counted[rows] >= np.minimum(OF_FOUR, until - rows)
+        return float(acc.signal.step[np.argmax(fitted)]) if fitted.any() else None
     if loss is None or loss.begins - loss.best <= 0:
         return None
     done = np.flatnonzero(loss.fit <= loss.begins - 0.95 * (loss.begins - loss.best))
@@ -130,7 +131,13 @@ def second_descent(
 
 
 def _peak(
-    curve: Curve, train: Curve | None, falling: Values, begins: float, least: float, changes: Sequence[Position], limits: Limits
+    curve: Curve,
+    train: Curve | None,
+    falling: Values,
+    begins: float,
+    least: float,
+    changes: Sequence[Position],
+    limits: Limits,
 ) -> Peak | None:
     m = len(falling)
     if m < 3:
@@ -153,10 +160,10 @@ def _peak(
         if height < needed or fell < needed or late or min(flanks) < FLANK or (best and height <= best[0]):
             continue
         low, high, lower = (float(curve.fit[i]) for i in (before, top, after))
-        steps = (float(curve.step[i]) for i in (before, top, after))
+        first, at, last = (float(curve.step[i]) for i in (before, top, after))
         if height < CHOSEN * limits.sure * float(curve.error[[before, top, after]].max()):
             continue
         if train is not None and train.at(curve.step[top]) - train.at(curve.step[before]) > least_worse:
             continue  # training broke down there too: that is no second descent
-        best = (float(height), Peak(curve.name, *steps, low, high, lower))
+        best = (float(height), Peak(curve.name, first, at, last, low, high, lower))
     return best[1] if best else None

@@ -19,13 +19,14 @@ LATE = 0.25  # of the last position: a log whose first row lies beyond it shows 
 TRAINED_LOSS = 0.9  # of LN2: a classifier whose first loss is lower had learnt before its first row
 TRAINED_ACC = 0.55  # of accuracy, that it must have had with it: more than one class in two by chance
 TRAINED_ACC_ALONE = 0.8  # of accuracy: a first row so high is of a trained model, whatever the loss says
-# Numbers of classes that people have. Among many, the losses of guessing lie so close that any loss is near one of them.
+# Numbers of classes that people have: among many, any loss is near that of guessing among some number of them.
 CLASSES = (*range(2, 21), 50, 100, 200, 1000)
 NEAR_CHANCE = 0.015  # relative distance of a loss from ln K within which it is that of guessing among K
 WENT_ON = 0.02  # of its way, that training must still make after validation turned
 LIKELY = 2.0  # standard errors, where the other answer is a claim as well: "still improves" against "has stopped"
 TREND = 2.2  # standard errors of a rank trend: five rows in order, 1 in 120 by chance
 TREND_ROWS = (5, 12)  # rows from the best to the end, within which the rank test is asked
+LEVEL_ROWS = 5  # rows that show that a loss stands at a level
 CHANCE_ROWS = 3  # rows: fewer say nothing of a level
 LASTS = 2  # rows after the lowest one, at least, that say a small rise lasts
 RISEN = 0.25  # of the lowest loss, by which the next rows of a log too short for noise must be above it
@@ -102,11 +103,11 @@ def rose(curves: Curves, moved: Fact, limits: Limits) -> Fact:
 def fits(curves: Curves, limits: Limits) -> tuple[Fact, bool]:
     """Training ends fitted; and whether the log can say so at all."""
     train, val, loss = (curves.get(n) for n in ("train/acc", "val/acc", "train/loss"))
-    for acc in (val, train):  # a model that fits unseen examples fits those it was trained on
-        if acc is not None and (acc is train or acc.ends >= limits.fits_at_end):
-            holds = acc.ends >= limits.fits_at_end or _may_fit(acc, limits)
-            if holds or acc is train:
-                return Fact(holds, acc.ends, limits.fits_at_end, at=acc.best_at, curve=acc.name), True
+    accuracies = [acc for acc in (val, train) if acc is not None]
+    acc = next((a for a in accuracies if a.ends >= limits.fits_at_end), train)  # dropout may keep training's own low
+    if acc is not None:
+        holds = acc.ends >= limits.fits_at_end or _may_fit(acc, limits)
+        return Fact(holds, acc.ends, limits.fits_at_end, at=acc.best_at, curve=acc.name), True
     if loss is None or loss.begins <= 0:
         return UNASKED, val is not None
     share = loss.ends / loss.begins
@@ -128,7 +129,7 @@ def at_chance(curves: Curves, moved: Fact) -> Fact:
     accuracies = [c for n in ("train/acc", "val/acc") if (c := curves.get(n)) is not None]
     for name in ("train/loss", "val/loss"):
         loss = curves.get(name)
-        if loss is None or loss.rows < CHANCE_ROWS:
+        if loss is None or loss.rows < LEVEL_ROWS:
             continue
         classes = min(CLASSES, key=lambda k: abs(np.log(k) - loss.ends))
         near = abs(loss.ends - np.log(classes)) <= NEAR_CHANCE * np.log(classes)
@@ -167,7 +168,9 @@ def left_chance(curves: Curves, start: Start, limits: Limits) -> Fact:
     gain = acc.best - (start.accuracy if start.accuracy is not None else acc.begins)
     began_late = loss is not None and start.loss is not None and acc.begins >= limits.half_way and by_loss
     began_late = began_late and not acc.flat
-    began_late = began_late and loss is not None and (start.loss or 0.0) - loss.begins >= limits.descent * (start.loss or 0.0)
+    began_late = (
+        began_late and loss is not None and (start.loss or 0.0) - loss.begins >= limits.descent * (start.loss or 0.0)
+    )
     holds = start.trained or began_late or (gain >= limits.left_chance and not acc.flat)
     return Fact(holds, gain, limits.left_chance, gain / max(acc.noise, 1e-300), acc.best_at, acc.name)
 
@@ -205,7 +208,7 @@ def better_loss(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fac
 
 
 def _against(train: Curve | None, loss: Curve, rise: float) -> bool:
-    """Whether training gained, since validation was best, and validation lost a fair part as much; one row is no rise."""
+    """Whether training gained since validation was best, while that lost a fair part as much for more than a row."""
     gained = 0.0 if train is None else train.at(loss.best_at) - train.ends
     lasts = int((loss.signal.step > loss.best_at).sum()) >= LASTS
     return lasts and gained > 0 and rise >= AGAINST * gained
@@ -292,34 +295,61 @@ def ahead(curves: Curves, limits: Limits) -> Fact:
 
 
 def follows(curves: Curves, limits: Limits) -> Fact:
-    """A validation curve came on, and still does, or may for all that its noise shows."""
+    """A validation curve still improves over the last part of the rows, or may do so for all that its noise shows."""
     found = UNASKED
     trained = max((curve.rows for name, curve in curves.items() if name.startswith("train/")), default=0)
     for name in ("val/acc", "val/loss"):
         curve = curves.get(name)
-        if curve is None or curve.rows < (2 if trained >= limits.fewest_rows else 2 * CHANCE_ROWS):
+        if curve is None:
             continue
-        found = _follows(curve, limits)
+        if curve.rows < 2 * CHANCE_ROWS:
+            found = _last_is_best(curve, limits) if trained >= limits.fewest_rows else UNASKED
+        else:
+            fact = _improving(curve, limits)
+            error = fact.size / fact.sure if fact.sure else 0.0
+            may = curve.flat or fact.size + LIKELY * abs(error) >= fact.limit
+            worsens = fact.size <= -fact.limit and fact.sure <= -LIKELY
+            found = replace(fact, holds=bool(may and not worsens))
         if found:
             return found
     return found
 
 
-def _follows(curve: Curve, limits: Limits) -> Fact:
-    """Its second half is visibly better than its first, and its last part than the one before; few rows: its last."""
+def _last_is_best(curve: Curve, limits: Limits) -> Fact:
+    """The last of few evaluations is the best, and visibly better than those before it."""
     value = curve.signal.value
+    if len(value) < 2:
+        return UNASKED
     least = limits.visible_accuracy if curve.sign > 0 else limits.visible_loss * abs(curve.begins)
-    if curve.rows < 2 * CHANCE_ROWS:
-        made = curve.sign * float(value[-1] - value[:-1].mean())
-        best = curve.sign * value[-1] >= (curve.sign * value).max()
-        return Fact(bool(best and made >= least), made, least, np.inf, curve.best_at, curve.name)
-    half, part = curve.rows // 2, max(1, int(limits.last_part * curve.rows))
-    made = curve.sign * float(value[-half:].mean() - value[:half].mean())
-    error = max(curve.noise * (2 / half) ** 0.5, 1e-300)
-    may = made + LIKELY * error >= least and made > -least
-    lately = curve.sign * float(value[-part:].mean() - value[-2 * part : -part].mean())
-    still = lately + LIKELY * curve.noise * (2 / part) ** 0.5 >= limits.improving * abs(curve.best - curve.worst)
-    return Fact(bool(may and still), made, least, made / error, curve.best_at, curve.name)
+    made = curve.sign * float(value[-1] - value[:-1].mean())
+    best = curve.sign * value[-1] >= (curve.sign * value).max()
+    return Fact(bool(best and made >= least), made, least, np.inf, curve.best_at, curve.name)
+
+
+def mode_gap(curves: Curves, limits: Limits) -> Fact:
+    """Training figures are far better than those of the same data in evaluation mode, and validation is not.
+
+    Batch normalisation and dropout make a model another one in training mode: the gap is then none of data.
+    """
+    for quantity, side in (("acc", 1.0), ("loss", -1.0)):
+        train, read = curves.get(f"train/{quantity}"), curves.get(f"eval/{quantity}_train")
+        val = curves.get(f"val/{quantity}") or curves.get(f"eval/{quantity}_heldout")
+        if train is None or read is None or val is None or read.rows < CHANCE_ROWS:
+            continue
+        scale = 1.0 if quantity == "acc" else abs(train.begins)
+        modes, data = side * (train.ends - read.ends) / scale, side * (read.ends - val.ends) / scale
+        if modes > limits.gap and data < modes * limits.half_way:
+            says = f"{train.ends:.3g} in training mode, {read.ends:.3g} in evaluation mode; validation {val.ends:.3g}"
+            return Fact(True, modes, limits.gap, at=float(read.step[0]), curve=read.name, says=says)
+    return UNASKED
+
+
+def in_evaluation_mode(curves: Curves, gap: Fact) -> Curves:
+    """The curves by which a run is judged: where the gap is one of modes, training data in evaluation mode."""
+    if not gap:
+        return curves
+    read = {f"train/{q}": curves[f"eval/{q}_train"] for q in ("loss", "acc") if f"eval/{q}_train" in curves}
+    return {**curves, **read}
 
 
 # --- the end -------------------------------------------------------------------------------------

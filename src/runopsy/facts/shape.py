@@ -8,7 +8,6 @@ are each one falling piece. The best fit for every number of pieces is found by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -75,13 +74,13 @@ def shape_of(value: Floats, error: Floats) -> Shape:
     levels = np.linspace(float(value.min()), float(value.max()), LEVELS)
     cost = _huber((value[:, None] - levels) / error[:, None])
     constant = int(np.argmin(cost.sum(axis=0)))
-    best, path = float(cost[:, constant].sum()), np.full(m, constant)
-    for count, candidate in _paths(cost):
-        penalty = (FIRST + FURTHER * (count - 1)) * np.log(max(m, 3))
-        total = float(cost[np.arange(m), candidate].sum()) + penalty
-        if total < best:
-            best, path = total, candidate
-    return _shaped(levels[path], value, error)
+    totals = _totals(cost)
+    counts = np.arange(1, MOST_PIECES + 1)
+    priced = totals[-1].min(axis=2) + (FIRST + FURTHER * (counts - 1)) * np.log(max(m, 3))
+    start, piece = divmod(int(np.argmin(priced)), MOST_PIECES)
+    if priced[start, piece] < cost[:, constant].sum():
+        return _shaped(levels[_walk_back(totals[:, start], start, piece)], value, error)
+    return Shape((), np.full(m, levels[constant]))
 
 
 def _huber(z: Floats) -> Floats:
@@ -89,48 +88,52 @@ def _huber(z: Floats) -> Floats:
     return np.where(away <= HUBER, away * away, HUBER * (2 * away - HUBER))
 
 
-def _paths(cost: Floats) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """(pieces, (m,) level of each point) of the cheapest path for each direction of the first piece and each count.
+def _totals(cost: Floats) -> Floats:
+    """(m, 2, pieces, levels) cost of the cheapest path to each state.
 
-    State of the programme: direction of the first piece, piece, level. Within a rising piece the level only stays
-    or grows; a next piece begins anywhere beyond the level at which the one before it ended. Levels of falling
+    State of the programme at a point: direction of the first piece, piece, level. Within a rising piece the level only
+    stays or grows; a next piece begins anywhere beyond the level at which the one before it ended. Levels of falling
     pieces are kept upside down, so that every piece rises.
     """
     m, count = cost.shape
-    index = np.arange(count, dtype=np.int16)
-    falling = np.array([[(start + k) % 2 for k in range(MOST_PIECES)] for start in (0, 1)])
-    sided = np.stack([cost, cost[:, ::-1]], axis=1)  # (m, 2, count)
-    total = np.full((2, MOST_PIECES, count), np.inf)
-    total[:, 0] = sided[0]
-    came = np.zeros((m, 2, MOST_PIECES, count), dtype=np.int16)  # level before; + count where the piece changed
-    change = index[::-1] + count
-    for i in range(1, m):
-        value, arg = total, np.broadcast_to(index, total.shape).copy()
-        if i > 1:
-            earlier = total[:, :-1, ::-1]
-            better = earlier < total[:, 1:]
-            value = total.copy()
-            np.copyto(value[:, 1:], earlier, where=better)
-            np.copyto(arg[:, 1:], change, where=better)
-        low = np.minimum.accumulate(value, axis=2)
-        at = np.maximum.accumulate(np.where(value <= low, index, np.int16(0)), axis=2)
-        came[i] = np.take_along_axis(arg, at, axis=2)
-        total = low + sided[i][falling]
+    totals = np.empty((m, 2, MOST_PIECES, count))
     for start in (0, 1):
-        for k in range(MOST_PIECES):
-            level = int(np.argmin(total[start, k]))
-            if np.isfinite(total[start, k, level]):
-                yield k + 1, _walk_back(came[:, start], k, level, falling[start])
+        for piece in range(MOST_PIECES):
+            totals[:, start, piece] = cost[:, ::-1] if (start + piece) % 2 else cost
+    totals[0, :, 1:] = np.inf
+    before = np.empty((2, MOST_PIECES, count))
+    for i in range(1, m):
+        np.copyto(before, totals[i - 1])
+        if i > 1:
+            np.minimum(before[:, 1:], totals[i - 1, :, :-1, ::-1], out=before[:, 1:])
+        np.minimum.accumulate(before, axis=2, out=before)
+        totals[i] += before
+    return totals
 
 
-def _walk_back(came: NDArray[np.int16], piece: int, level: int, falling: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(m,) level of each point, right way up, of the path that ends in a piece at a level."""
-    m, _, count = came.shape
+def _walk_back(totals: Floats, start: int, piece: int) -> NDArray[np.int64]:
+    """(m,) level of each point, right way up, of the cheapest path that ends in a piece.
+
+    Args:
+        totals: (m, pieces, levels) of ``_totals``, for one direction of the first piece.
+        start: that direction: 0 rises, 1 falls.
+        piece: with which the path ends, from 0.
+    """
+    m, _, count = totals.shape
     path = np.zeros(m, dtype=np.int64)
+    level = int(np.argmin(totals[-1, piece]))
     for i in range(m - 1, -1, -1):
-        path[i] = count - 1 - level if falling[piece] else level
-        step = int(came[i, piece, level])
-        piece, level = (piece - 1, step - count) if step >= count else (piece, step)
+        path[i] = count - 1 - level if (start + piece) % 2 else level
+        if not i:
+            break
+        held = totals[i - 1, piece, level::-1]  # from the level here downwards: of equal costs, the nearest level
+        down = int(np.argmin(held))
+        turned = totals[i - 1, piece - 1, count - 1 - level :] if i > 1 and piece else None
+        if turned is not None and turned.min() < held[down]:
+            level = count - 1 - (level - int(np.argmin(turned)))
+            piece -= 1
+        else:
+            level -= down
     return path
 
 

@@ -40,12 +40,14 @@ class Facts:
     turn: Fact  # where validation turned for good while training went on
     never_follows: Fact  # training was fitted while validation stood where it began
     accuracy_rose_since: Fact  # validation accuracy still improved after validation loss had turned
+    mode_gap: Fact  # training data in evaluation mode are as bad as validation
     gap: Fact  # validation ends far behind training
     improving: Fact  # validation (without one: training) still improves at the end
     follows: Fact  # validation ended better than it began, on the whole
     training_improves: Fact  # training loss or accuracy still improves at the end
     ahead: Fact  # validation stands better than training for several rows
     broken: Fact  # a loss is not finite to the end
+    leap: Fact  # the largest lasting rise of the training loss, of whatever size
     jump: Fact  # the training loss rises at once to a level that lasts
     not_a_run: str  # what the rows are, where they are no training: model sizes, data sets
     many_spikes: Fact  # the training loss leaps again and again, to the end
@@ -103,10 +105,11 @@ def facts_of(
     changes: Sequence[Position] = (),
     limits: Limits = DEFAULTS,
 ) -> Facts:
-    """The facts of a run's judged signals, or of what it shows instead. One of them must have a value, finite or not."""
+    """The facts of a run's judged signals, or of what it shows instead; one of them must have a value."""
     first, _ = extent = _extent(signals)
     curves = {n: c for n, s in signals.items() if (c := curve_of(s, first, spikes)) is not None}
-    return concluded(curves, signals, spikes, marks, changes, extent, limits)
+    leap = breaking.leap(signals.get("train/loss"), spikes)
+    return concluded(curves, signals, spikes, marks, changes, extent, leap, limits)
 
 
 def concluded(
@@ -116,6 +119,7 @@ def concluded(
     marks: Sequence[Mark],
     changes: Sequence[Position],
     extent: tuple[Position, Position],
+    leap: Fact,
     limits: Limits,
 ) -> Facts:
     """The facts of a run whose curves are known.
@@ -127,9 +131,12 @@ def concluded(
         marks: what the training script, or an error line, said.
         changes: positions at which the learning rate jumps.
         extent: first and last position.
+        leap: the largest lasting rise of the training loss.
         limits: the thresholds.
     """
     first, last = extent
+    modes = learning.mode_gap(curves, limits)
+    shown, curves = curves, learning.in_evaluation_mode(curves, modes)
     start = learning.start_of(curves, first, last)
     moved = learning.moved(curves, limits)
     fits, known = learning.fits(curves, limits)
@@ -142,7 +149,7 @@ def concluded(
     late_gain = late.late_gain(curves, first, limits)
     swings = breaking.swings(curves, limits)
     return Facts(
-        curves=curves,
+        curves=shown,
         first=first,
         last=last,
         rows=max((c.rows for c in curves.values()), default=0),
@@ -160,13 +167,15 @@ def concluded(
         turn=learning.turn(curves, better_loss, better_accuracy, fits, gap, training_improves),
         never_follows=late.never_follows(curves, start, fits, fitted, limits),
         accuracy_rose_since=learning.accuracy_rose_since(curves, better_loss, limits),
+        mode_gap=modes,
         gap=gap,
         improving=learning.improving(curves, "val", limits),
         follows=learning.follows(curves, limits),
         training_improves=training_improves,
         ahead=learning.ahead(curves, limits),
         broken=breaking.broken(judged, marks, last),
-        jump=breaking.jump(judged.get("train/loss"), spikes, limits),
+        leap=leap,
+        jump=breaking.jump(leap, limits),
         not_a_run=next((str(m.detail.get("text", "")) for m in marks if m.kind == "not_a_run"), ""),
         many_spikes=breaking.many_spikes(spikes, first, last),
         lost=breaking.lost(curves, start, limits),

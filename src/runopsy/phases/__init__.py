@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from runopsy.facts import Case
+from runopsy.kinds import INTERVENTIONS
 from runopsy.model import Event, Evidence, Phase, Position, Positions, Transition
 from runopsy.phases.criteria import Criteria
 from runopsy.phases.labels import label, one_passage, plausible
@@ -23,7 +24,6 @@ __all__ = ["WATCHED", "Criteria", "Spell", "divergence", "grid", "name", "phases
 
 GRID = 400  # points at which the run is read, half even in steps and half in log steps: a phase shorter than
 # 0.5 % of the run, or 2 % of the steps before it, is no phase
-HANDLES = ("lr_change", "batch_size_change", "resume", "data_change")  # what was done to a run, beside its own marks
 
 
 def phases_of(
@@ -52,7 +52,9 @@ def name(case: Case, points: Positions, told: list[Spell]) -> tuple[Phase, ...]:
 def spells(case: Case, points: Positions, gone: Position | None, criteria: Criteria) -> list[Spell]:
     """The runs of equal labels along a grid of positions; from ``gone`` on the run has diverged."""
     readings = read(case, points, gone, criteria)
-    labels = one_passage(plausible(label(readings, criteria), readings, criteria, memorizes=case.facts.memorizes), readings, case)
+    labels = one_passage(
+        plausible(label(readings, criteria), readings, criteria, memorizes=case.facts.memorizes), readings, case
+    )
     return seen(case, points, labels, criteria)
 
 
@@ -73,7 +75,10 @@ def transitions(
 
     It is confirmed where a second curve turns there too, and one of those that do is a validation curve.
     """
-    handles = [*((e.step, e.kind) for e in events if e.kind in HANDLES), *((m.step, m.kind) for m in case.run.marks)]
+    handles = [
+        *((e.step, e.kind) for e in events if e.kind in INTERVENTIONS),
+        *((m.step, m.kind) for m in case.run.marks),
+    ]
     found = []
     for before, after in pairwise(phases):
         near = criteria.window * max(after.start - case.first, 1.0)

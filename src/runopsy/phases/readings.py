@@ -73,7 +73,7 @@ def read(case: Case, grid: Positions, diverged_from: Position | None, criteria: 
     return Readings(
         step=grid,
         train_done=_done(case, train, train_acc, drop, len(grid)),
-        train_improves=_falls(train, drop, criteria) | _rises(train_acc, criteria),
+        train_improves=np.zeros(len(grid), bool) | _falls(train, drop, criteria) | _rises(train_acc, criteria),
         val_known=np.full(len(grid), loss is not None or acc is not None),
         val_done=np.where(guessing, 0.0, _way(loss, acc, len(grid), criteria)),
         val_improves=improves & ~guessing,
@@ -115,7 +115,7 @@ def _already_trained(case: Case) -> bool:
 
 
 def _fits(case: Case, acc: Motion | None, n: int) -> Bools:
-    """(g,) where the training set is fitted, as far as an accuracy can say; without one, where the whole run says so."""
+    """(g,) where the training set is fitted, as far as an accuracy says; without one, where the whole run says so."""
     if acc is None:
         return np.full(n, bool(case.facts.fits) or not case.facts.known)
     return np.asarray(np.maximum.accumulate(acc.value) >= case.limits.fits_at_end)
@@ -203,11 +203,9 @@ def _rises(acc: Motion | None, criteria: Criteria) -> Bools | bool:
 
 def _held(strength: Values, real: Bools, hold: float) -> Bools:
     """Where something moves: from strength 1 on, until it falls below ``hold``. One threshold would flicker."""
-    moving, now = [], False
-    for s, r in zip(strength.tolist(), real.tolist(), strict=True):
-        now = r and s > (hold if now else 1.0)
-        moving.append(now)
-    return np.array(moving, dtype=bool)
+    begins, ends = real & (strength > 1.0), ~(real & (strength > min(hold, 1.0)))
+    said = np.maximum.accumulate(np.where(begins | ends, np.arange(len(real)), 0))  # the last point that says either
+    return np.asarray(begins[said])
 
 
 def _pace(motions: Mapping[str, Motion], drop: float, criteria: Criteria) -> Bools:

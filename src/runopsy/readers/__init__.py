@@ -11,36 +11,20 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
-from runopsy.readers.folders import search
-from runopsy.readers.formats import (
-    aim,
-    catboost,
-    clearml,
-    columnar,
-    comet,
-    database,
-    delimited,
-    documents,
-    dvclive,
-    huggingface,
-    jsonlines,
-    mlflow_database,
-    mlflow_files,
-    mlperf,
-    monitor,
-    neptune,
-    notebook,
-    sacred,
-    tensorboard,
-    textlog,
-    trackio,
-    wandb_export,
-    wandb_offline,
-    yolo_results,
+from runopsy.readers.reader import (
+    DOCUMENT,
+    OBJECT,
+    Format,
+    Reader,
+    begins,
+    contains,
+    either,
+    folder,
+    matches,
+    text,
 )
 from runopsy.readers.run_selection import Candidate, Found, as_candidates, choose
 from runopsy.readers.source import Source
@@ -48,49 +32,35 @@ from runopsy.store import is_run_folder, read_run
 
 __all__ = ["READERS", "Candidate", "Found", "Reader", "read", "runs"]
 
-
-class Reader(Protocol):
-    """What a reader module offers."""
-
-    def recognises(self, source: Source) -> bool:
-        """Whether the content (not the name) looks like this format; cheap: the head of a file, a folder's names."""
-        ...
-
-    def read(self, source: Source) -> Found:
-        """The whole log; where it holds several runs, a ``Candidate`` for each, which reads it when asked.
-
-        Raises:
-            UnreadableLog: it is this format, and broken beyond use.
-        """
-        ...
-
-
+SQLITE = b"SQLite format 3\0"
+ZIP = b"PK\x03\x04"
 # The most specific first; what any text may look like comes last.
 READERS: tuple[Reader, ...] = (
-    tensorboard,
-    wandb_offline,
-    mlflow_files,
-    mlflow_database,
-    trackio,
-    dvclive,
-    sacred,
-    comet,
-    clearml,
-    aim,
-    database,
-    neptune,
-    columnar,
-    notebook,
-    huggingface,
-    catboost,
-    monitor,
-    yolo_results,
-    mlperf,
-    jsonlines,
-    documents,
-    wandb_export,
-    delimited,
-    textlog,
+    Format("tensorboard", lambda source: source.is_folder or b"\0" in source.head),
+    Format("wandb_offline", either(folder, begins(b":W&B"))),
+    Format("mlflow_files", folder),
+    Format("mlflow_database", begins(SQLITE)),
+    Format("trackio", begins(SQLITE)),
+    Format("dvclive", folder),
+    Format("sacred", either(folder, matches(OBJECT))),
+    Format("comet", either(folder, begins(ZIP))),
+    Format("clearml", either(folder, begins(ZIP))),
+    Format("aim", folder),
+    Format("database", begins(SQLITE)),
+    Format("neptune", either(folder, begins(b"PAR1"))),
+    Format("columnar", begins(b"PAR1")),
+    Format("notebook", matches(OBJECT)),
+    Format("huggingface", either(folder, matches(OBJECT))),
+    Format("catboost", either(folder, matches(OBJECT), begins(b"iter\t"))),
+    Format("monitor", contains(r'^\s*"?r"?,"?l"?,"?t')),
+    Format("tensorboard_export", contains(r"(?i)^\s*\"?wall time")),
+    Format("yolo_results", contains(r"^\s*\d+/\d+\s")),
+    Format("mlperf", contains(":::MLL")),
+    Format("jsonlines", contains(r"^\s*\{")),
+    Format("documents", matches(DOCUMENT)),
+    Format("wandb_export", contains("__MIN")),
+    Format("delimited", text),
+    Format("textlog", text),
 )
 
 PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")  # gzip, zip, bzip2, xz, zstd
@@ -161,6 +131,8 @@ def _open(place: Path) -> Found:
     found = _recognised(place)
     if found is not None:
         return found[1]()
+    from runopsy.readers.folders import search  # a file needs none
+
     next(place.iterdir(), None)  # says why, where it is not for us to look into
     return search(place, _recognised)
 
@@ -216,7 +188,7 @@ def _unknown(source: Source) -> UnreadableLog:
         return UnreadableLog(f"{source.name} is binary data of no format that runopsy knows", hint=EXPORT)
     if source.first_lines() and JSON.match(source.first_lines()[0]):
         return UnreadableLog(
-            f"{source.name} is JSON that names no loss and no accuracy",
+            f"{source.name} is JSON that names no loss, accuracy, score or reward",
             hint="runopsy reads JSON lines, lists of objects and objects of lists; export the log as CSV",
         )
     return UnreadableLog(f"{source.name} is text without a table in it", hint=EXPORT)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from runopsy.readers.multi_run_tables import ATTEMPT_NAMES, is_counter, is_disordered, runs_in, told_apart_by
+from runopsy.readers.multi_run_tables import ATTEMPT_NAMES, are_amounts, is_counter, runs_in, told_apart_by
 from runopsy.readers.numeric_text import MOSTLY, seconds_in
 from runopsy.readers.resume_detection import DISORDER
 from runopsy.signals.scores import is_metric
@@ -24,7 +24,7 @@ AXES: tuple[tuple[str, tuple[str, ...]], ...] = (
         "step",
         ("global_step", "trainer_global_step", "train_global_step", "step", "steps", "train_step", "training_step",
          "optimizer_step", "current_step", "update", "updates", "num_updates", "iteration", "iterations", "iter",
-         "iters", "n_iter", "it", "timesteps", "total_timesteps", "time_total_timesteps",
+         "iters", "n_iter", "it", "timesteps", "num_timesteps", "total_timesteps", "time_total_timesteps",
          "timesteps_total", "misc_total_timesteps", "total_env_interacts", "total_env_steps", "env_steps",
          "environment_steps", "num_env_steps", "num_env_steps_sampled", "total_num_steps", "current_steps", "cur_step",
          "total_steps", "_step", "batch", "round", "rounds", "boosting_round", "training_iteration", "generation",
@@ -101,8 +101,9 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
                 if runs is not None:
                     return Apart(runs)
                 trouble = _not_as_fine_as_the_rows(really, at[series], curve[series])
+                trouble = trouble or _falls_within_epochs(at, series, numbers, plain_names, name)
             if not trouble:
-                return Axis(really, name, at, _parts(really, at, series, curve, plain_names))
+                return Axis(really, name, at, _parts(really, at, series, curve, name, plain_names, numbers))
             notes.append(f"column {name!r} {trouble}, so it is not the axis")
     notes.append("no column counts steps, epochs, tokens, samples or time: rows are counted instead")
     return Axis("row", None, np.arange(rows_in(table), dtype=np.float64))
@@ -195,7 +196,7 @@ def _trouble(counts: str, at: Values) -> str:
         return "is empty in most rows"
     if len(at) > 1 and (filled == filled[0]).all():
         return "never changes"
-    if counts in ("tokens", "samples") and len(filled) < FEW_AMOUNTS and is_disordered(filled):
+    if counts in ("tokens", "samples") and len(filled) < FEW_AMOUNTS and are_amounts(filled):
         return "goes up and down as no counter does"
     if counts == "time" and not (rises(filled) or rises(filled[::-1])):
         return "goes up and down as no clock does"
@@ -212,19 +213,54 @@ def _not_as_fine_as_the_rows(counts: str, at: Values, value: Values) -> str:
     return "stands still over several values" if crowded else ""
 
 
+def _falls_within_epochs(at: Values, series: Counts, numbers: Numbers, plain_names: dict[str, str], name: str) -> str:
+    """Why a column that falls is none to count by where an epoch, in fractions, goes on rising; empty elsewhere."""
+    steps = at[series]
+    falls = np.flatnonzero(steps[1:] < steps[:-1]) + 1
+    if not len(falls):
+        return ""
+    for epochs in (numbers[other] for other, word in plain_names.items() if word in EPOCHS and other != name):
+        epoch = None if epochs is None else epochs.to_numpy()[series].astype(np.float64)
+        if epoch is None or np.isnan(epoch).any() or (epoch == np.round(epoch)).all():
+            continue
+        if (epoch[1:] >= epoch[:-1]).all() and (epoch[falls] > epoch[falls - 1]).all():
+            return "starts again while the epoch goes on"
+    return ""
+
+
 def _parts(
-    counts: str, at: Values, series: Counts, curve: Values, plain_names: dict[str, str]
+    counts: str, at: Values, series: Counts, curve: Values, column: str, plain_names: dict[str, str], numbers: Numbers
 ) -> tuple[tuple[int, int], ...]:
     """The rows of each run, where one training follows another; none where there is but one."""
     said = series[~np.isnan(at[series])]
     if counts == "time" or set(plain_names.values()) & ATTEMPT_NAMES or not (at[said][1:] < at[said][:-1]).any():
         return ()
     bounds = runs_in(at[said], curve[said])
+    bounds = _not_within_epochs(bounds, said, column, plain_names, numbers)
     if bounds == [(0, len(said))]:
         return ()
     begins = [_begin(at, said, a) for a, _ in bounds]
     ends = [_begin(at, said, b) if b < len(said) else len(at) for _, b in bounds]
     return tuple(zip(begins, ends, strict=True))
+
+
+def _not_within_epochs(
+    bounds: list[tuple[int, int]], said: Counts, column: str, plain_names: dict[str, str], numbers: Numbers
+) -> list[tuple[int, int]]:
+    """Without the bounds over which an epoch goes on: there a counter of batches starts again, and no run."""
+    for name, word in plain_names.items():
+        epochs = numbers[name]
+        if word not in EPOCHS or name == column or epochs is None or not epochs.count():
+            continue
+        epoch = epochs.forward_fill().backward_fill().to_numpy()[said]
+        kept: list[tuple[int, int]] = []
+        for a, b in bounds:
+            if kept and epoch[a] > epoch[a - 1]:
+                kept[-1] = (kept[-1][0], b)
+            else:
+                kept.append((a, b))
+        return kept
+    return bounds
 
 
 def _begin(at: Values, said: Counts, i: int) -> int:

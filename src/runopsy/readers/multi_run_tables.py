@@ -31,7 +31,9 @@ SIZES = {"width", "widths", "neurons", "units", "hidden", "params", "parameters"
 SIZED = {"model", "train", "training", "data", "dataset", "sample", "network"}
 AMOUNTS = {"tokens", "samples", "examples", "images"}  # that a training has seen, or that a data set has
 SUBJECTS = {"dataset", "data", "task", "benchmark", "model", "method", "arch", "architecture", "network", "backbone",
-            "corpus", "language", "class", "label", "category", "algorithm", "classifier", "experiment"}  # fmt: skip
+            "corpus", "language", "class", "label", "category", "algorithm", "classifier", "experiment",
+            "id", "patient", "subject", "file", "filename", "image"}  # fmt: skip
+NEAR = 0.01  # share of the whole axis within which a return is one to its start
 ANEW = 0.5  # share of the stretches that begin at the first level of the one before, for them to be runs
 WHOLE = 2  # different positions that a run has at least
 BROKEN = 0.02  # share of the longest run's rows below which a run broke off at once, and was started again
@@ -79,17 +81,31 @@ def no_training(table: Table, numbers: Numbers, *, counted: bool) -> str:
             apart = column.dtype == pl.String and column.null_count() == 0 and column.n_unique() == len(column)
             if apart and len(column) >= MANY and set(words(name)) & SUBJECTS:
                 return f"each row is another {name!r}: rows of a comparison, and no steps of one training"
-        elif not counted and set(words(name)) & AMOUNTS and is_disordered(values.drop_nulls().to_numpy()):
+        elif not counted and _is_amount(name) and are_amounts(values.drop_nulls().to_numpy()):
             return f"{name!r} goes up and down: sizes of data sets, and no steps of one training"
         elif not counted and _is_size(name) and values.drop_nulls().n_unique() >= MANY:
             return f"the rows differ in {name!r}: a sweep over models, and no steps of one training"
     return ""
 
 
+def are_amounts(at: Values) -> bool:
+    """Whether numbers of tokens or samples fall too often to be counted along a training, or along several."""
+    bounds = laps(at)
+    falls = int((at[1:] < at[:-1]).sum())
+    same = len(np.unique(at[bounds[:-1]])) == 1
+    return falls > max(1, DISORDER * len(at)) and not (same and falls == len(bounds) - 2)
+
+
 def is_disordered(at: Values) -> bool:
     """Whether positions fall too often for a few runs one after the other."""
     falls = int((at[1:] < at[:-1]).sum()) - (len(laps(at)) - 2)
     return falls > max(1, DISORDER * len(at)) and int((at[1:] > at[:-1]).sum()) > 0
+
+
+def _is_amount(name: str) -> bool:
+    """Whether a column counts data: tokens seen, and no rate such as tokens per second."""
+    said = set(words(name))
+    return bool(said & AMOUNTS) and said <= AMOUNTS | {"num", "n", "total", "seen", "train", "count"}
 
 
 def _is_size(name: str) -> bool:
@@ -145,7 +161,7 @@ def runs_in(at: Values, value: Values) -> list[tuple[int, int]]:
     very beginning of a training. What goes on from a later position is a resume, and what goes on from the same
     level may be one. Starts that broke off at once are none.
     """
-    bounds = laps(at)
+    bounds = _returns(at)
     if len(bounds) < 3 or np.isnan(at).any() or is_disordered(at):
         return [(0, len(at))]
     anew = starts_anew(value, bounds)
@@ -155,6 +171,15 @@ def runs_in(at: Values, value: Values) -> list[tuple[int, int]]:
     longest = max(b - a for a, b in runs)
     whole = [run for run in runs if len(np.unique(at[run[0] : run[1]])) >= max(WHOLE, BROKEN * longest)]
     return whole or runs[-1:]
+
+
+def _returns(at: Values) -> Counts:
+    """Row bounds of the stretches between returns to about where the axis began; other batches begin near it."""
+    falls = np.flatnonzero(at[1:] < at[:-1]) + 1
+    if not len(falls):
+        return np.array([0, len(at)])
+    near = at[0] + max(_spacing(at[: falls[0]]), NEAR * (at.max() - at[0]))
+    return np.concatenate([[0], falls[at[falls] <= near], [len(at)]])
 
 
 def _spacing(at: Values) -> float:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from runopsy.readers.formats.jsonlines import DEEPEST
+from runopsy.readers.json_shapes import DEEPEST
 
 SPECIAL = ("NaN", "Infinity", "-Infinity")
 

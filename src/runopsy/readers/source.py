@@ -69,11 +69,14 @@ class Source:
 
     @property
     def is_binary(self) -> bool:
-        """Text has no NUL bytes, but for a tail that a power cut left, and hardly any other control characters."""
+        """Text has no NUL bytes, but for a tail that a power cut left, and hardly any other control characters.
+
+        Backspaces are text: progress bars go back by them.
+        """
         if self.head.startswith(BOMS):
             return False
         start = self.head.rstrip(b"\0")
-        control = sum(byte < 9 or (13 < byte < 32 and byte != 27) for byte in start[:4096])
+        control = sum(byte < 8 or (13 < byte < 32 and byte != 27) for byte in start[:4096])
         return b"\0" in start or control > len(start[:4096]) // 20
 
     @property

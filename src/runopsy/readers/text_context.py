@@ -58,11 +58,11 @@ def _rows(pairs: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     kind = pl.col("kind")
-    steps = (kind == "step") & pl.col("of").is_not_null()
-    count = (kind == "batch") | steps
+    count = kind.is_in(["step", "batch"]) & pl.col("of").is_not_null()
+    steps = kind.is_in(["step", "batch"]) & pl.col("of").is_null()
     valued = ~kind.is_in(["side", "batch"]) & pl.col("column").is_not_null()
     rows = pairs.group_by("row", maintain_order=True).agg(
-        pl.col("column").filter(valued).sort().str.join("\t").alias("names"),
+        pl.col("column").filter(valued).hash().cast(pl.Int64, wrap_numerical=True).sum().alias("names"),
         (kind == "metric").any().alias("metric"),
         (kind == "metric").sum().alias("metrics"),
         kind.is_in(["metric", "known"]).any().alias("known"),
@@ -70,8 +70,8 @@ def _rows(pairs: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
         kind.is_in(["metric", "known", "other", "axis"]).any().alias("valued"),
         pl.col("value").filter(kind == "epoch").first().alias("epoch"),
         pl.col("of").filter(kind == "epoch").first().alias("epoch_of"),
-        pl.col("column").filter((kind == "step") & ~steps).first().alias("step_name"),
-        pl.col("value").filter((kind == "step") & ~steps).first().alias("step"),
+        pl.col("column").filter(steps).first().alias("step_name"),
+        pl.col("value").filter(steps).first().alias("step"),
         pl.col("value").filter(count).first().alias("count"),
         pl.col("of").filter(count).first().alias("total"),
         (kind.filter(count).first() == "step").alias("by_step"),
@@ -119,9 +119,10 @@ def _read(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("line").str.contains(STARRED).alias("starred")
     )
     own = pl.col("metric") & pl.col("axis")
+    headed = pl.when(pl.col("heading") & pl.col("placed")).then(pl.lit(1)).forward_fill().is_not_null()
     positioned = (pl.col("heading") | own) & (pl.col("epoch").is_not_null() | pl.col("step").is_not_null())
     before = pl.when(positioned).then(pl.lit(1)).forward_fill().is_not_null()
-    repeated = (pl.col("times") >= OFTEN) & (pl.col("metric") | pl.col("axis") | (pl.col("known") & before))
+    repeated = (pl.col("times") >= OFTEN) & (pl.col("metric") | pl.col("axis") | (pl.col("known") & headed))
     reading = pl.col("valued") & ~pl.col("news") & ~pl.col("closing")
     reading &= repeated | own | (pl.col("metric") & before)
     rows = rows.with_columns(reading.alias("reading"), before.alias("told"))
@@ -136,18 +137,16 @@ def _told(rows: pl.DataFrame) -> pl.DataFrame:
         pl.col("epoch").forward_fill().alias("in_epoch"),
         pl.col("epoch_name").forward_fill(),
     )
-    # Without an epoch, step 5 of 3000 is a step of the run.
-    ofrun = pl.col("in_epoch").is_null() & pl.col("by_step") & pl.col("count").is_not_null()
+    # Without epochs, step 5 of 3000 is a step of the run.
+    one = rows["in_epoch"].drop_nulls().n_unique() < 2
+    ofrun = (pl.col("in_epoch").is_null() | pl.lit(value=one)) & pl.col("by_step") & pl.col("count").is_not_null()
     rows = rows.with_columns(
         pl.when(ofrun).then("count").otherwise("step").alias("step"),
         pl.when(ofrun).then("count_name").otherwise("step_name").alias("step_name"),
         pl.when(~ofrun).then("count").alias("count"),
         pl.when(~ofrun).then("total").alias("total"),
-    ).with_columns(
-        pl.when(pl.col("heading")).then("step").alias("head_step"),
-        pl.when(pl.col("heading")).then("step_name").alias("head_name"),
-    )
-    # A heading's step holds until a line says its own.
+    ).with_columns(pl.col("step").alias("head_step"), pl.col("step_name").alias("head_name"))
+    # The step that a line says holds until a line says another position.
     speaks = pl.col("heading") | pl.col("step").is_not_null() | (pl.col("epoch").is_not_null())
     rows = rows.with_columns(speaks.cast(pl.Int64).cum_sum().alias("stretch"))
     rows = rows.with_columns(
@@ -263,6 +262,30 @@ def _passes(rows: pl.DataFrame, metered: NDArray[np.bool_]) -> Counts:
         elif goes_on and not placed[i]:
             number[i] = current
     return number
+
+
+def drawn_again(pairs: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Without a full bar that is drawn full once more in its epoch, with all that it said and the validation beside it.
+
+    Keras does so where a callback prints between the last batch and the end of the epoch.
+    """
+    import polars as pl
+
+    full = rows.filter((pl.col("count") == pl.col("total")) & pl.col("metric") & pl.col("in_epoch").is_not_null())
+    where = full.select("row", "in_epoch", "total").with_columns(
+        pl.col("row", "in_epoch", "total").shift(-1).name.prefix("next_")
+    )
+    twice = where.filter((pl.col("in_epoch") == pl.col("next_in_epoch")) & (pl.col("total") == pl.col("next_total")))
+    if not twice.height:
+        return pairs, rows
+    said = pairs.filter(pl.col("kind") == "metric").select("row", "column").unique()
+    lost = (
+        twice.select("row", "next_row")
+        .join(said, on="row")
+        .join(said, left_on=["next_row", "column"], right_on=["row", "column"], how="anti")["row"]
+    )
+    gone = twice.filter(~pl.col("row").is_in(lost.implode()))["row"].implode()
+    return pairs.filter(~pl.col("row").is_in(gone)), rows.filter(~pl.col("row").is_in(gone))
 
 
 def within_epochs(rows: pl.DataFrame) -> tuple[Values | None, Values | None]:

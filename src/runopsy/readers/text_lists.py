@@ -11,10 +11,10 @@ from runopsy.signals.names import better, guess
 if TYPE_CHECKING:
     import polars as pl
 
-OPEN = re.compile(
-    r"(?P<quote>['\"]?)(?P<name>[A-Za-z_][A-Za-z0-9_ .@/-]{0,60}?)(?P=quote)\s*[:=]\s*"
-    r"(?:np\.|numpy\.)?(?:array\(|tensor\()?\s*\["
-)
+# A list of at least three things without brackets in them; then the name in front of it.
+OPEN = re.compile(r"[:=]\s*(?:np\.|numpy\.)?(?:array\(|tensor\()?\s*\[(?=[^\[\]\s,]+[\s,]+[^\[\]\s,]+[\s,]+[^\[\]\s,])")
+NAME = re.compile(r"(?P<quote>['\"]?)(?P<name>[A-Za-z_][A-Za-z0-9_ .@/-]{0,60}?)(?P=quote)\s*$")
+BEFORE = 80  # characters in front of a list in which its name stands
 ITEM = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf)\b|None|null", re.IGNORECASE)
 WRAPPING = re.compile(
     r"(?:tensor|np\.\w+|numpy\.\w+|array)\(|,\s*(?:device|dtype|grad_fn)=[^,)\]]*|[()\s,]|'[^']*'|<[^>]*>"
@@ -40,8 +40,9 @@ def lists_in(text: str) -> pl.DataFrame | None:
             break
         values = _numbers(text[match.end() : end])
         at = match.end() if values is None else end
-        name = match["name"].strip()
-        if values is not None and len(values) >= max(SHORTEST, len(found.get(name, ()))):
+        called = NAME.search(text, max(0, match.start() - BEFORE), match.start())
+        name = called["name"].strip() if called else ""
+        if name and values is not None and len(values) >= max(SHORTEST, len(found.get(name, ()))):
             found[name] = values  # a list that is printed again and again, as it grows: the longest
     metrics = [name for name in found if guess(name) is not None or better(name)]
     if not metrics:

@@ -21,17 +21,18 @@ NUMBER = r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]
 VALUE = rf"(?P<value>{NUMBER}|[+-]?(?i:nan|inf|infinity))"
 NAME = rf"(?P<name>{WORD}(?:[ ]{WORD}){{0,3}})"
 # Right after it: the end of a count (3/100), a unit, and what shows that it was no number: 12:30, 2026-01-31, 2.1.0
-AFTER = r"(?:\s?/\s?(?P<of>[0-9]+))?(?P<unit>[A-Za-z%]*)(?P<odd>[-:./_,][0-9][A-Za-z0-9:./_-]*|[0-9])?"
+AFTER = r"(?:\s?/\s?(?P<of>[0-9]+))?(?P<unit>[A-Za-z%]*)(?P<odd>\||[-:./_,][0-9][A-Za-z0-9:./_-]*|[0-9])?"
 # Then the mean so far, as meters print it: 70.1 (68.2); or another number: the first one was a part of the name.
 MEAN = rf"(?:[ ]{{0,2}}\([ ]*(?P<mean>{NUMBER})[ ]*\)|(?P<next>[ ]+[0-9]+\.[0-9]+))?"
 TENSOR = r"(?:tensor\(|(?:np|numpy|torch)\.[a-z0-9]+\()?"  # tensor(0.31, device='cuda:0')
 SPOKEN = r"train|training|val|valid|validation|validating|eval|evaluation|evaluating|evaluate|dev|test|testing"
 PAIR = (
-    rf"{NAME}(?P<sign>['\"]?\s{{0,8}}[:=]\s*|\s+|\s*\[\s*)['\"]?[\[(]?\s*{TENSOR}{VALUE}{AFTER}{MEAN}"
-    r"|(?P<done>[0-9]+)\s?/\s?(?P<all>[0-9]+)(?P<more>/[0-9])?"
+    rf"{NAME}(?P<sign>['\"]?\s{{0,8}}(?:[:=]|-{{1,3}}>|=>)\s*|\s+|\s*\[\s*)['\"]?[\[(]?\s*{TENSOR}{VALUE}{AFTER}{MEAN}"
+    r"|(?P<done>[0-9]+(?:\.[0-9]+)?)\s?/\s?(?P<all>[0-9]+)(?P<more>/[0-9])?"
     rf"|(?P<spoken>\b(?i:{SPOKEN})\b)"
 )
-SCRIPT = r"\S+\.(?:py|cpp|cc|cu|ipynb)\b\S*|\([a-z_.]+:[0-9]+\)"  # the place in the source, as loggers print it
+SCRIPT = r"\S+\.(?:py|cpp|cc|cu|ipynb|log)\b\S*|\([a-z_.]+:[0-9]+\)"  # the place in the source, as loggers print it
+SOURCES = r"\.(?:py|cpp|cc|cu|ipynb|log)\b|\([a-z_.]+:[0-9]"  # whether there is any
 EVALUATION = "evaluation"  # a word for validation, unless another one says of what: evaluate:test
 MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}  # tokens: 1.2B
 
@@ -46,8 +47,16 @@ NUMBERED = re.compile(r"(?:_\d+)?'s\b")  # LightGBM's valid_1's binary_logloss, 
 BATCH = "batch"  # what 450/1000 [00:12<00:15] counts
 EPOCHS = dict(AXES)["epoch"]
 STEPS = tuple(word for word in dict(AXES)["step"] if word != BATCH)
-ALONE = ("epoch", "step", "iteration", "iter")  # behind one more word they count all the same: Training Epoch: 3
+ALONE = (
+    "epoch",
+    "step",
+    "iteration",
+    "iter",
+    "num_timesteps",
+    "timesteps",
+)  # behind one more word they count all the same: Training Epoch: 3
 NO_COUNT = {*NEVER, "per", "total", "last", "start", "end", "warmup", "of", "save", "log", "every", "max", "previous"}
+LONGEST = 4  # words of the name of a score
 MEASURED = {"throughput"}  # better when higher, and no score of the model
 
 
@@ -55,19 +64,21 @@ def pairs_in(lines: pl.DataFrame) -> pl.DataFrame:
     """row, name, spaced, value, of, mean, spoken: every pair of every line, and every word for a side."""
     import polars as pl
 
+    line = pl.col("line")
+    if lines["line"].str.contains(SOURCES).any():
+        line = line.str.replace_all(SCRIPT, " ")
+    fenced = (pl.col("odd") == "|") & (pl.col("unit") != "%")  # Epoch: 1| loss: 0.5, and no 25%|███ of a bar
     found = (
-        lines.with_columns(
-            pl.col("line").str.replace_all(SCRIPT, " ").str.extract_all(PAIR).alias("pair")
-        )
+        lines.with_columns(line.str.extract_all(PAIR).alias("pair"))
         .drop("line")
         .filter(pl.col("pair").list.len() > 0)
         .explode("pair")
         .with_columns(pl.col("pair").str.extract_groups(PAIR).struct.unnest())
-        .filter(pl.col("odd").is_null() & pl.col("more").is_null())
+        .filter((pl.col("odd").is_null() | fenced) & pl.col("more").is_null())
     )  # fmt: skip
     count = pl.col("done").is_not_null()
     value = pl.when(count).then("done").otherwise("value").str.replace_all(",", "", literal=True)
-    spaced = ~count & ~pl.col("sign").str.contains("[:=\\[]")
+    spaced = ~count & ~pl.col("sign").str.contains("[:=>\\[]")
     return found.select(
         "row",
         pl.when(count).then(pl.lit(BATCH)).otherwise("name").alias("name"),
@@ -93,12 +104,15 @@ def named(pairs: pl.DataFrame) -> pl.DataFrame:
     aliases = _aliases(pairs, set(kinds["name"].to_list()))
     several = sum("'s " in name and name.startswith("valid") for name in kinds["name"].unique()) > 1
     table = []
+    axes: dict[str, str] = {}  # Step and step are one column
     for name, spaced in kinds.rows():
         called = _called(aliases.get(name, name), spaced=spaced)
         if called:
             called = called.replace("'s ", " ") if several else NUMBERED.sub("", called)
             kind, acc, side = _kind(called, aliases.get(name, name))
-            table.append((name, spaced, _bare_axis(called) if kind in ("epoch", "step") else called, kind, acc, side))
+            if kind in ("epoch", "step"):
+                called = axes.setdefault(plain(_bare_axis(called)), _bare_axis(called))
+            table.append((name, spaced, called, kind, acc, side))
     names = pl.DataFrame(
         table,
         schema={"name": pl.String, "spaced": pl.Boolean, "column": pl.String, "kind": pl.String, "acc": pl.Boolean,
@@ -150,7 +164,7 @@ def _called(name: str, *, spaced: bool) -> str:
         spaced = spaced and parts[-1].lower() == "of"
         parts.pop()
     if len(parts) > 1 and plain(parts[-1]) in COUNTING and parts[-2].lower() not in NO_COUNT and spaced:
-        return parts[-1] if _word_side(parts[:-1]) in ("", "train") else " ".join(parts[-2:])
+        return parts[-1]
     if any(part.lower() in PERPLEXITIES for part in parts):  # lm loss PPL
         parts = [part for part in parts if part.lower() not in QUANTITIES["loss"]]
     called = " ".join(parts)
@@ -177,10 +191,10 @@ def _kind(called: str, name: str) -> tuple[str, bool, str]:
     found = guess(called)
     side = _word_side(name.split(" ")) or next((SIDE[word] for word in words(name) if word in SIDE), "")
     word, last = plain(called), called.split(" ")
-    if called == BATCH:
-        return "batch", False, side
     if len(last) == 2 and plain(last[1]) in ALONE and last[0].lower() not in NO_COUNT:
         word = plain(last[1])
+    if word == BATCH:
+        return "batch", False, side
     if word in EPOCHS:
         return "epoch", False, side
     if word in STEPS:
@@ -195,6 +209,8 @@ def _kind(called: str, name: str) -> tuple[str, bool, str]:
 def _scored(called: str) -> bool:
     """Whether a name is that of a score or an error by which people judge, other than a loss or an accuracy."""
     said = words(called)
+    if len(said) > LONGEST and guess(called) is None:  # prose with such a word in it
+        return False
     named = bool(better(called)) or any(word.endswith("loss") for word in said)  # logloss, mlogloss
     return named and MEASURED.isdisjoint(said) and not any(word in NEVER for word in said)
 

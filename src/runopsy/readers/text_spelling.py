@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from runopsy.signals.names import QUANTITIES, SIDES
+
+if TYPE_CHECKING:
+    import polars as pl
 
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")  # colours, titles, cursor
 REDRAWN = re.compile(r"[\x08\r]+")  # a progress bar goes back and writes its line again: each time is a line
 QUOTES = str.maketrans("‘’‚‛“”„‟′″", "''''\"\"\"\"'\"")  # as a word processor curls them
+# Chinese consoles, word by word; the number of an epoch stands inside its word.
+FOREIGN = {
+    "：": ": ", "，": ", ", "训练": "train ", "验证": "val ", "测试": "test ", "平均": "", "损失": "loss",
+    "准确率": "accuracy", "精确率": "precision", "召回率": "recall", "学习率": "lr", "轮次": "epoch", "奖励": "reward",
+}  # fmt: skip
+ORDINAL = re.compile(r"第\s*(\d+)\s*(?:轮|个?\s*[Ee]poch)")
 NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 SIDE_WORDS = tuple(word for words in SIDES.values() for word in words if len(word) > 2)
 SIDE = {word: side for side, words in SIDES.items() for word in words}
@@ -36,13 +45,28 @@ def spelled(text: str) -> str:
     """The text in one spelling; it may have more lines than before, never fewer."""
     if "\x1b" in text:
         text = ESCAPES.sub("", text)
-    text = REDRAWN.sub("\n", text)
+    if "\r" in text or "\x08" in text:
+        text = REDRAWN.sub("\n", text)
     if any(quote in text for quote in "‘’“”"):
         text = text.translate(QUOTES)
+    if any(word in text for word in FOREIGN):
+        for word, english in FOREIGN.items():
+            text = text.replace(word, english)
+        text = ORDINAL.sub(r"epoch \1 ", text)
     for sign, pattern, put in SPELLINGS:
         if sign in text:
             text = pattern.sub(put, text)
     return text
+
+
+def spelled_lines(lines: pl.DataFrame) -> pl.DataFrame:
+    """The lines in one spelling, where that needs no more than a line."""
+    import polars as pl
+
+    line = pl.col("line")
+    for pattern, put in LINE_SPELLINGS:
+        line = line.str.replace_all(pattern, put)
+    return lines.with_columns(line)
 
 
 def _sentence(match: re.Match[str]) -> str:
@@ -77,7 +101,7 @@ def _round(match: re.Match[str]) -> str:
 
 def _darknet(match: re.Match[str]) -> str:
     count, loss, mean, rate, images = (match[key] for key in ("count", "loss", "mean", "rate", "images"))
-    return f"iteration {count} current loss: {loss} avg loss: {mean} lr: {rate} images_seen: {images}"
+    return f"iteration {count} raw loss: {loss} avg loss: {mean} lr: {rate} images_seen: {images}"
 
 
 _QUANTITY = "|".join(word for words in QUANTITIES.values() for word in words if len(word) > 2)
@@ -100,22 +124,6 @@ SPELLINGS: tuple[Spelling, ...] = (
         "[", re.compile(r"^(?P<before>[ \t]*)\[\s*(?P<a>\d+),\s*(?P<b>\d+)\]\s*(?=[A-Za-z])", re.MULTILINE),
         r"\g<before>epoch \g<a> batch \g<b> ",
     ),
-    # A loss, how many of how many batches in brackets, and its value behind the colon.
-    Spelling(
-        "]:", re.compile(rf"(?i)\b(?P<name>(?:{_QUANTITY}))\s*\[\s*(?P<a>\d+)\s*/\s*(?P<b>\d+)\]:\s*(?=[-+.\d])"),
-        r"\g<a>/\g<b> \g<name>: ",
-    ),
-    # 12epoch results: [train] … [valid] …
-    Spelling("epoch", re.compile(r"\b(?P<count>\d+)epoch\b"), r"epoch \g<count> "),
-    # The side as if it were the argument of the epoch, as mmdetection prints it.
-    Spelling("(", re.compile(rf"(?i)\b(?P<axis>epoch|iter)\((?P<side>{_SIDES})\)"), r"\g<side> \g<axis>"),
-    # Train: 12 [  50/391 ( 13%)]
-    Spelling(" [", re.compile(rf"(?i)\b(?P<side>{_SIDES}): (?P<epoch>\d+) (?=\[ *\d+/)"), r"\g<side> epoch \g<epoch> "),
-    # A side, and how many of its batches in brackets.
-    Spelling(
-        "[", re.compile(rf"(?i)\b(?P<side>{_SIDES})\s*:?\s*\[\s*(?P<a>\d+)\s*/\s*(?P<b>\d+)"),
-        r"\g<side>, \g<a>/\g<b> [",
-    ),
     # Darknet:  10: 2.011872, 1.961872 avg loss, 0.001000 rate, 4.303994 seconds, 640 images
     Spelling(
         " avg", re.compile(
@@ -124,10 +132,13 @@ SPELLINGS: tuple[Spelling, ...] = (
         ), _darknet,
     ),
     # Boosting: [12]  train-logloss:0.53  eval-logloss:0.61, and 12:  learn: 0.53  test: 0.61
-    Spelling("]\t", re.compile(r"^(?P<before>)\[(?P<count>\d+)\]\t\s*(?=[A-Za-z])", re.MULTILINE), _round),
-    Spelling("] ", re.compile(r"^(?P<before>)\[(?P<count>\d+)\] +(?=[\w'-]+:)(?![^\n]*(?i:epoch|iter|step))",
-                              re.MULTILINE), _round),
-    Spelling("learn: ", re.compile(r"^(?P<before>)(?P<count>\d+):\s+(?=learn: )", re.MULTILINE), _round),
+    Spelling(
+        "]", re.compile(
+            r"^(?P<before>[ \t]*)\[(?P<count>\d+)\][ \t]+(?=[\w'-]+(?:[ ]\w+)?\s*:)(?![^\n]*(?i:epoch|iter|step))",
+            re.MULTILINE,
+        ), _round,
+    ),
+    Spelling("learn: ", re.compile(r"^(?P<before>[ \t]*)(?P<count>\d+):\s+(?=learn: )", re.MULTILINE), _round),
     # Accuracy of the network on the 10000 test images: 55 %
     Spelling(
         " o", re.compile(
@@ -136,3 +147,14 @@ SPELLINGS: tuple[Spelling, ...] = (
         ), _sentence,
     ),
 )  # fmt: skip
+
+# Patterns of the faster engine, without looking ahead.
+LINE_SPELLINGS: tuple[tuple[str, str], ...] = (
+    # A loss, how many of how many batches in brackets, and its value behind the colon.
+    (rf"(?i)\b({_QUANTITY})\s*\[\s*(\d+)\s*/\s*(\d+)\]:\s*([-+.\d])", "${2}/${3} ${1}: ${4}"),
+    (r"\b(\d+)epoch\b", "epoch ${1} "),  # ESPnet: 12epoch results: [train] … [valid] …
+    (rf"(?i)\b(epoch|iter)\(({_SIDES})\)", "${2} ${1}"),  # mmdetection: the side as the argument of the epoch
+    (rf"(?i)\b({_SIDES}): (\d+) (\[ *\d+/)", "${1} epoch ${2} ${3}"),  # timm: the number of the epoch behind the side
+    # A side, and how many of its batches in brackets.
+    (rf"(?i)\b({_SIDES})\s*:?\s*\[\s*(\d+)\s*/\s*(\d+)", "${1}, ${2}/${3} ["),
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from runopsy.readers.axes import COUNTING, plain
@@ -17,6 +18,7 @@ BOX = re.compile(
     rf"^\s*\|(?P<key>[^|]*[A-Za-z][^|]*)\|\s*(?P<value>{NUMBER}|[-+]?(?:nan|inf))?\s*\|\s*$", re.IGNORECASE
 )
 CELL = re.compile(rf"(?P<value>{NUMBER}|[-+]?(?:nan|inf(?:inity)?))(?:/(?P<of>\d+))?(?P<unit>[%GMKk]?)", re.IGNORECASE)
+TOOK = re.compile(r"\(\d+:\d\d(?::\d\d)?\)")  # (00:20), which stands behind the row without a name above it
 RULER = re.compile(r"[\s|+:=-]*[-=]{2}[\s|+:=-]*")
 BARRED = re.compile(r":?\s*\d+%\|.*$")  # the bar that follows a header or a row
 # A line of names: no number stands alone in it, and two words are apart by more than a blank.
@@ -63,11 +65,20 @@ def tables_in(lines: Sequence[str], candidates: Sequence[int]) -> tuple[list[Cel
     for i, end in zip(candidates, ends, strict=True):
         for header in _headers(lines[i]):
             rows = list(_rows(lines, i, end, header))
-            if rows:
+            if rows or header.side:  # a detector's bar draws its line of names again and again
                 used |= {i, *(number for number, _ in rows)}
-                cells += _cells(header, rows)
+                cells += _cells(header, _drawn(lines, rows))
                 break
     return cells, used
+
+
+def _drawn(lines: Sequence[str], rows: Sequence[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """Of rows that a bar drew again and again, as their first cell stays the same: the last."""
+    return [
+        row
+        for row, after in zip(rows, [*rows, None][1:], strict=True)
+        if after is None or after[1][0] != row[1][0] or "%|" not in lines[row[0]]
+    ]
 
 
 def candidates(lines: pl.DataFrame) -> list[int]:
@@ -116,11 +127,17 @@ def _part(name: str) -> str:
 def _rows(lines: Sequence[str], header_at: int, end: int, header: Header) -> Iterator[tuple[int, list[str]]]:
     """The rows under a line of names; other text may stand between them."""
     width, missed = len(header.names), 0
+    spans: list[tuple[int, int]] = []
     for j in range(header_at + 1, end):
         line = lines[j]
         if not line.strip() or RULER.fullmatch(line):
+            spans = spans or _spans(line, width)
             continue
         cells = _split(line, header)
+        if spans and len(cells) < width:  # a cell is empty: what stands under which dashes
+            cells = [line[a:b].strip() for a, b in spans]
+        if len(cells) == width + 1 and TOOK.fullmatch(cells[-1]):
+            cells = cells[:-1]
         if len(cells) == width + 1 and cells[0].isdigit() and not header.bars:
             cells = cells[1:]  # the index of a printed data frame
         if len(cells) == width and _is_row(cells):
@@ -132,6 +149,12 @@ def _rows(lines: Sequence[str], header_at: int, end: int, header: Header) -> Ite
             missed += 1
             if missed > SKIPPED:
                 return
+
+
+def _spans(ruler: str, width: int) -> list[tuple[int, int]]:
+    """From where to where each group of dashes goes, with the blanks in front; none where they are not as many."""
+    ends = [match.end() for match in re.finditer(r"[-=]+", ruler)]
+    return list(pairwise([0, *ends])) if len(ends) == width and " " in ruler.strip() else []
 
 
 def _split(line: str, header: Header) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runopsy.recorder.canary import Canaries
-from runopsy.recorder.session import Recording, record
+from runopsy.recorder.opening import record
+from runopsy.recorder.session import Recording
 
 __all__ = ["Canaries", "Recording", "record"]

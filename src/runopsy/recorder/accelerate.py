@@ -15,7 +15,7 @@ from accelerate.tracking import GeneralTracker
 
 from runopsy.recorder.attached import Attached, numbers_in, our_name
 from runopsy.recorder.complaints import say
-from runopsy.recorder.manifest import check_free
+from runopsy.recorder.folders import check_free
 from runopsy.recorder.session import Recording
 
 
@@ -46,7 +46,8 @@ class RunopsyTracker(GeneralTracker):  # type: ignore[misc]  # accelerate ships 
         Raises:
             RunExists: the path is taken.
         """
-        check_free(Path(self._attached.path).absolute(), bool(self._attached.options.get("resume")))
+        resume, overwrite = (bool(self._attached.options.get(name)) for name in ("resume", "overwrite"))
+        check_free(Path(self._attached.path).absolute(), resume, overwrite)
 
     def begin(self, **options: Any) -> None:
         """Start recording, with further arguments for ``runopsy.record``; else it starts with the first value.

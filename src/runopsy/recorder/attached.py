@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from runopsy.recorder.complaints import say
-from runopsy.recorder.session import Recording, record
+from runopsy.recorder.opening import record
+from runopsy.recorder.session import Recording
 
 # what others put before a name, and what stands for it here
 PREFIXES: tuple[tuple[str, str], ...] = (
@@ -63,8 +64,8 @@ class Attached:
         except Exception as cause:  # a framework of another version may hand us anything
             say(f"runopsy: a callback failed: {type(cause).__name__}: {cause}")
 
-    def finish(self, status: str = "finished") -> None:
-        """Close the recording; the next training that uses the callback begins another."""
+    def finish(self, cause: BaseException | None = None) -> None:
+        """Close the recording, with the exception that ended the training; the next training begins another."""
         run, self.run = self.run, None
         if run is not None:
-            run.finish(status)
+            run.__exit__(None if cause is None else type(cause), cause, None)

@@ -10,10 +10,21 @@ import torch
 from torch import Tensor, nn
 
 from runopsy.errors import BadOption, Unavailable
+from runopsy.recorder.alignment import Alignment, Undecided, by_gradient, by_value, next_labels, with_logits
 from runopsy.recorder.anatomy import main_tensor
 
+__all__ = [
+    "Alignment",
+    "Batch",
+    "Labelled",
+    "LossFunction",
+    "Undecided",
+    "labelled",
+    "own_loss",
+    "shuffled",
+    "some_rows",
+]
 LossFunction = Callable[[Any, Any], Tensor]
-SAME_LOSS = 1e-3  # relative; two ways to average the same float32 losses differ by far less, two alignments by far more
 
 
 def some_rows(n: int, most: int) -> Tensor:
@@ -164,17 +175,21 @@ class Labelled:
         return features[self.rows]
 
 
-def labelled(output: Any, y: Any, loss_fn: LossFunction | None) -> Labelled:
+def labelled(output: Any, y: Any, loss_fn: LossFunction | None, alignment: Alignment | None = None) -> Labelled:
     """Read a classifier's output and targets.
 
     Class numbers (any shape; below zero: no label), rows that are exactly one-hot, and 0/1 targets of
     a single logit under BCEWithLogitsLoss are classes. Where a sequence model shifts the labels by one
-    position inside its loss, the loss says so, and the labels are shifted here too.
+    position inside its loss, the loss says so, and the labels are shifted here too; what was found is kept in
+    ``alignment`` for the run.
 
     Raises:
         Unavailable: the targets are no classes, or it cannot be told which logits they belong to.
+        Undecided: the loss of these labels is that of both alignments.
     """
-    logits = main_tensor(output).detach().float()
+    alignment = Alignment() if alignment is None else alignment
+    given = main_tensor(output).detach()
+    logits = given.float()
     if not isinstance(y, Tensor):
         raise Unavailable("the targets are no tensor of classes")
     if _binary(loss_fn) and logits.numel() == y.numel():
@@ -185,8 +200,8 @@ def labelled(output: Any, y: Any, loss_fn: LossFunction | None) -> Labelled:
     if y.dtype == torch.bool:
         raise Unavailable("the targets are no classes")
     logits = _classes_last(logits, y)
-    if logits.dim() == 3:
-        return _in_step(logits, y, output, loss_fn)
+    if logits.dim() == 3 and y.shape[1] > 1:
+        return _in_step(logits, y, output, loss_fn, alignment)
     return _kept(logits.reshape(-1, logits.shape[-1]), y.reshape(-1))
 
 
@@ -212,27 +227,39 @@ def _classes_last(logits: Tensor, y: Tensor) -> Tensor:
     return logits if last else logits.movedim(1, -1)
 
 
-def _in_step(logits: Tensor, y: Tensor, output: Any, loss_fn: LossFunction | None) -> Labelled:
+def _in_step(logits: Tensor, y: Tensor, output: Any, loss_fn: LossFunction | None, alignment: Alignment) -> Labelled:
     """Logits (n, T, K) and labels (n, T): position by position, or each for the next one."""
-    positions = torch.arange(y.numel(), device=y.device).reshape(y.shape)
-    plainly = _kept(logits.flatten(0, 1), y.flatten())
-    shifted = _kept(logits[:, :-1].flatten(0, 1), y[:, 1:].flatten(), positions[:, :-1].flatten(), y.numel())
-    if loss_fn is None:
-        return plainly
-    loss = float(loss_fn(output, y))
-    for one in (plainly, shifted):
-        mine = float(nn.functional.cross_entropy(one.logits, one.y))
-        if abs(mine - loss) <= SAME_LOSS * abs(loss):
-            return one
-    raise Unavailable("it cannot be told from the loss which label belongs to which position of the sequence")
+    if alignment.now is None and loss_fn is not None:
+        alignment.shifted = _shifted(logits, y, output, loss_fn)
+    return _kept(logits.flatten(0, 1), (next_labels(y) if alignment.now else y).flatten())
 
 
-def _kept(logits: Tensor, y: Tensor, rows: Tensor | None = None, positions: int | None = None) -> Labelled:
+def _shifted(logits: Tensor, y: Tensor, output: Any, loss_fn: LossFunction) -> bool:
+    """What the loss says of it.
+
+    Raises:
+        Undecided, Unavailable: see ``by_value``.
+    """
+    if loss_fn is not own_loss:
+        given = main_tensor(output)
+        told = by_gradient(given, y, lambda free: loss_fn(with_logits(output, free), y), lambda t: _classes_last(t, y))
+        if told is not None:
+            return told
+    here, following = (_cross_entropy(logits, labels) for labels in (y, next_labels(y)))
+    return by_value(float(loss_fn(output, y)), here, following)
+
+
+def _cross_entropy(logits: Tensor, y: Tensor) -> float:
+    one = _kept(logits.flatten(0, 1), y.flatten())
+    return float(nn.functional.cross_entropy(one.logits, one.y))
+
+
+def _kept(logits: Tensor, y: Tensor) -> Labelled:
     """What has a label."""
-    rows = torch.arange(len(y), device=y.device) if rows is None else rows
+    rows = torch.arange(len(y), device=y.device)
     keep = y >= 0
     if logits.shape[1] < 2 or not bool(keep.any()):
         raise Unavailable("the targets are no classes")
     if int(y.max()) >= logits.shape[1]:
         raise Unavailable(f"a target is {int(y.max())}, and there are {logits.shape[1]} logits")
-    return Labelled(logits[keep], y[keep].long(), rows[keep], len(y) if positions is None else positions)
+    return Labelled(logits[keep], y[keep].long(), rows[keep], len(y))

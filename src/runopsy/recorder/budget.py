@@ -1,41 +1,54 @@
-"""How often each probe can be afforded: the dear ones are thinned first."""
+"""How often each family of signals can be afforded: the dear are thinned first, and all are spread over the run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from runopsy.recorder.cadence import Cadence
+from runopsy.recorder.cadence import DENSEST, LONGEST, Cadence
 
-HORIZON = 1000  # calls; a run is taken to be at least so long, and what its first readings cost is spread over them
-SOON = 0.25  # of the horizon, in which later debts are paid back; the first ones that much before its end
-PLANNED = 0.8  # of the budget; the rest is for costs that rise between two plans, and for starting up
-LEAST = 0.1  # of the budget, for probes where passing values alone uses it up, or where a first reading was dear
-EARLY = 0.4  # of what the horizon may cost, for the log-spaced readings at its start
+GRACE = 5.0  # s; so much of the run may be paid for in advance: without it nothing could be read at the start
+RECOVER = 5.0  # s in which what was overspent, by a reading that was dearer than thought, is saved again
+LASTS = 30.0  # s; where nobody says how long a run will be, each signal is first given its readings over so long
+WANTED = 16  # readings in that time, or in the whole run: twice what a curve needs, for a stride is a power of two
+FIRST = 0.8  # of the budget at most goes to these; the rest is for reading the cheap ones more often
+PLANNED = 0.9  # of the budget; the rest is for costs that rise between two plans, and for what is not seen of them
+LEAST = 0.1  # of the budget, for signals where passing values alone uses it up, or one reading has overdrawn it
+EARLY = 0.4  # of what may be spent by now, for the extra readings at the start
+AHEAD = 0.1  # of a run of known length that may be paid for in advance
 FORGET = 0.2  # weight of the newest cost: about the last five readings count
 RECENT = 0.02  # weight of the newest step: about the last fifty count
 WARMUP = 10.0  # times what it was expected to cost: more of a first reading may be what torch does only once …
 LASTING = 0.2  # … but so much of it is what every reading costs
-AT_ONCE = 1.0  # training steps; a dearer probe waits until a step has been timed
-REPLAN = 0.5  # s; a plan for thirty probes takes about 0.1 ms, which is then no cost
+AT_ONCE = 1.0  # training steps: what is taken to cost more waits until a step has been timed
+REPLAN = 0.5  # s between plans; one takes less than 0.1 ms
 
 
 @dataclass(slots=True, eq=False)
 class Account:
-    """What one probe costs. ``steps`` is what it says of itself, in training steps, until it has been measured."""
+    """What one family of signals costs. ``steps`` is what it is taken to cost, in training steps, until it is known."""
 
     cadence: Cadence
     steps: float
+    follows: Account | None = None  # whose forward passes it uses: it is never read more often
     readings: int = 0
     spent: float = 0.0  # s, all readings
     cost: float | None = None  # s, of recent readings
+    late: bool = False  # a reading was due, and could not be afforded yet
+    bill: float = 0.0  # s, of the reading that is going on
+    open: int = 0  # its signals that still owe something: readings, or their price
 
-    def paid(self, cost: float) -> None:
-        """Note what a reading cost, in seconds."""
+    def paid(self) -> None:
+        """The reading is complete."""
+        cost, self.bill = self.bill, 0.0
         self.readings += 1
         self.spent += cost
         known = self.readings > 2  # the first paid for what torch does once, so the second stands alone
         self.cost = (1 - FORGET) * self.cost + FORGET * cost if known and self.cost is not None else cost
+
+    def forget(self) -> None:
+        """The next reading is of another kind: what it costs is not known."""
+        self.cost, self.readings = None, 0
 
     def expected(self, step: float) -> float:
         """Seconds that the next reading will cost, where a training step takes ``step`` seconds."""
@@ -46,100 +59,219 @@ class Account:
         return self.cost
 
 
+@dataclass(slots=True, eq=False)
 class Budget:
-    """Keeps what probes cost within a share of wall time, by making their cadences coarser.
+    """Keeps what recording costs within a share of wall time, from the first seconds on.
 
-    A plan is made so that what was overspent, by first readings or by a guess that was wrong, is saved
-    again well within the first ``HORIZON`` calls, and later within a quarter of it.
+    Two things do it. A plan gives each family its distance between readings, so that all together cost what the
+    budget allows: first all families get the same number of readings, ``WANTED`` if that can be, then what is left
+    goes to all alike, so that cheap ones are read at every call if they can be; see ``strides``.
+    And no reading is made before it can be paid: it waits, and is made up for, if it was one of the even ones.
 
-    Every probe starts from the cadence that was asked for; while all together are too dear, the one that
-    takes most time is read half as often. So cheap probes keep their cadence as long as they can (max-min
-    fairness), and all strides are powers of two times the one asked for: readings of several probes, and of
-    several ranks, meet at common calls.
+    Args:
+        share: of wall time; None for no limit.
+        accounts: one per family.
+        expected: ``run.step`` calls of the whole run, where that is known.
+        started: s of a steady clock, before the first step: it says how long that step took at most.
     """
 
-    def __init__(self, share: float | None, accounts: Sequence[Account]) -> None:
-        self.step: float | None = None  # s, of the loop without us, between two calls
-        self._share = share
-        self._accounts = [account for account in accounts if not account.cadence.named] if share else []
-        self._began: float | None = None
-        self._last = self._last_spent = 0.0
-        self._calls = 0
-        self._replan_at = 0.0
-        self._gone = 0.0  # s, of probes that were given up
-        for account in self._accounts:
-            if account.steps > AT_ONCE:
-                account.cadence.hold()
+    share: float | None
+    accounts: list[Account]
+    expected: int | None = None
+    started: float | None = None
+    step: float | None = None  # s, of the loop without us, between two calls
+    unseen: float = 0.0  # s that the steps after readings took longer than others: caches, hooks
+    _began: float | None = None
+    _last: float = 0.0
+    _last_spent: float = 0.0
+    _calls: int = 0
+    _replan_at: float = 0.0
+    _gone: float = 0.0  # s, of families that were given up
+    _read: float = 0.0  # s, of the readings of the last call
+    _planned: list[Account] = field(default_factory=list)
 
-    def arrive(self, now: float, spent: float) -> None:
-        """A call begins, at ``now`` s of a steady clock; the recorder has used ``spent`` s of its own so far."""
+    def __post_init__(self) -> None:
+        if self.share is not None:
+            self._planned = [account for account in self.accounts if not account.cadence.asked]
+
+    def arrive(self, now: float, spent: float) -> bool:
+        """A call begins, at ``now`` s of a steady clock; the recorder has used ``spent`` s of its own so far.
+
+        Returns:
+            whether there is a new plan.
+        """
+        replanned = False
         if self._began is None:
             self._began = now
-        elif self._accounts:
-            self._calls += 1
-            took = max(now - self._last - (spent - self._last_spent), 0.0)
-            weight = max(RECENT, 1 / self._calls)
-            self.step = took if self.step is None else (1 - weight) * self.step + weight * took
+            if self.started is not None and now > self.started:
+                self.step = now - self.started
+            replanned = self._plan(now, spent)
+        elif self._planned:
+            self._note_step(max(now - self._last - (spent - self._last_spent), 0.0))
             if now >= self._replan_at:
-                self._plan(self.step, now - self._began, spent)
-                self._replan_at = now + REPLAN
+                replanned = self._plan(now, spent)
         self._last, self._last_spent = now, spent
+        return replanned
 
-    def paid(self, account: Account, cost: float) -> None:
-        """A reading was made; the first two say so much that a new plan is due at once."""
-        account.paid(cost)
+    def _note_step(self, took: float) -> None:
+        self._calls += 1
+        if self._calls == 1 or self.step is None:
+            self.step = took
+            return
+        if self._read:
+            # never more than the reading itself: a validation may have followed it
+            self.unseen += min(max(took - self.step, -self._read), self._read)
+            self._read = 0.0
+            return
+        weight = max(RECENT, 1 / self._calls)
+        self.step = (1 - weight) * self.step + weight * took
+
+    def affordable(self, account: Account, now: float, spent: float) -> bool:
+        """Whether a reading can be made at this call."""
+        if self.share is None or account.cadence.asked or self._began is None:
+            return True
+        if self.step is None:
+            return account.steps <= AT_ONCE
+        cost, allowed = account.expected(self.step), self.share * self._paid_for(now)
+        return self._spent(spent) + cost <= allowed or account.spent + cost <= self._always() * allowed
+
+    def _always(self) -> float:
+        """Part of what may be spent that each family has for itself, whatever the others have overdrawn."""
+        return LEAST / max(len(self._planned), 1)
+
+    def when_affordable(self, account: Account, spent: float) -> float:
+        """From when on (s of the clock) a reading that is late can be made."""
+        if not self.share or self._began is None:
+            return 0.0
+        cost = account.expected(self.step or 0.0)
+        return self._began + min(self._spent(spent) + cost, (account.spent + cost) / self._always()) / self.share
+
+    def settled(self, account: Account) -> None:
+        """A reading was made and paid; the first two say so much that a new plan is due at once."""
+        self._read += account.bill
+        account.paid()
         if account.readings <= 2:
             self._replan_at = 0.0
 
-    def close(self, account: Account, bill: float) -> None:
-        """A probe has been given up; what it has cost so far, its unpaid ``bill`` too, stays spent."""
-        self._gone += account.spent + bill
-        self._accounts = [other for other in self._accounts if other is not account]
+    def close(self, account: Account) -> None:
+        """A family has been given up; what it has cost so far stays spent."""
+        self._gone += account.spent + account.bill
+        self._planned = [other for other in self._planned if other is not account]
 
     def why_never(self, account: Account) -> str | None:
-        """Why a probe has had no reading, if it was for its price."""
-        if account.readings or account not in self._accounts or not account.cadence.held_back:
+        """Why a family has had no reading, if it was for its price."""
+        if account.readings or account not in self._planned or not (account.late or account.cadence.stride > 1):
             return None
-        return f"one reading costs about {account.steps:g} training steps, too much for the budget of so short a run"
+        if self.step is None:
+            return "the run was too short: it had no reading"
+        cost = account.expected(self.step)
+        return (
+            f"one reading costs about {account.steps:g} training steps ({cost:.2g} s), more than budget={self.share:g}"
+            " of this run: train longer, or give a larger budget="
+        )
 
-    def _plan(self, step: float, elapsed: float, spent: float) -> None:
-        """Set every stride."""
-        assert self._share is not None  # else there is nothing to plan
-        costs = [account.expected(step) for account in self._accounts]
-        a_call = [cost / account.cadence.every for account, cost in zip(self._accounts, costs, strict=True)]
-        ahead = max((1 - SOON) * HORIZON * step - elapsed, SOON * HORIZON * step, 1e-9)
-        probes = self._gone + sum(account.spent for account in self._accounts)
-        passing = (spent - probes) / max(elapsed, step, 1e-9)  # share of time that passing values takes
-        saved = (self._share * (elapsed + ahead) - spent) / ahead
-        rate = max(PLANNED * min(self._share, saved) - max(passing, 0.0), LEAST * self._share)
-        for account, stride in zip(self._accounts, strides(a_call, rate * step), strict=True):
-            account.cadence.thin(stride)
-        early = [account.cadence.early_count for account in self._accounts]
-        cap = level([c * n for c, n in zip(costs, early, strict=True)], EARLY * self._share * HORIZON * step)
-        for account, cost in zip(self._accounts, costs, strict=True):
-            account.cadence.thin_early(cap / cost if cost else float("inf"))
+    def outlook(self, account: Account, readings: int, share: float) -> int | None:
+        """About how many readings another share of the same run would have given; None where that is not known."""
+        if not self.share or account not in self._planned or not readings or account.cadence.stride == 1:
+            return None
+        return min(round(readings * share / self.share), self._calls + 1)
+
+    def _spent(self, spent: float) -> float:
+        return spent + max(self.unseen, 0.0)
+
+    def _paid_for(self, now: float) -> float:
+        """Seconds of wall time whose share may have been spent by now."""
+        assert self._began is not None  # nothing is asked before the first call
+        elapsed = now - self._began
+        length = self._length(elapsed)
+        if length is None:
+            return max(elapsed, GRACE)
+        return min(max(elapsed, GRACE, AHEAD * length), length)
+
+    def _length(self, elapsed: float) -> float | None:
+        """How long the run will take, in seconds, where its steps are known."""
+        if self.expected is None or self.step is None:
+            return None
+        return elapsed + max(self.expected - self._calls, 1) * self.step
+
+    def _plan(self, now: float, spent: float) -> bool:
+        """Set the distances between readings."""
+        self._replan_at = now + REPLAN
+        if self.share is None or self.step is None or self._began is None or not self._planned:
+            return False
+        elapsed = now - self._began
+        length = self._length(elapsed)
+        ahead = max(length - elapsed, self.step) if length is not None else max(GRACE - elapsed, RECOVER)
+        total = self._spent(spent)
+        # what was left unused is not made up for: the distances would go up and down
+        rate = min((self.share * (elapsed + ahead) - total) / ahead, self.share)
+        probes = self._gone + sum(account.spent for account in self.accounts)
+        passing = (spent - probes) / max(elapsed, self.step, 1e-9)  # share of time that passing values takes
+        rate = max(PLANNED * rate - max(passing, 0.0), LEAST * self.share)
+        step = max(self.step, 1e-9)
+        costs = [account.expected(step) for account in self._planned]
+        wanted = WANTED * step / (LASTS if length is None else max(length, step))  # readings a call
+        found = strides(costs, rate * step, min(wanted, 1.0))
+        for account, stride in zip(self._planned, found, strict=True):
+            account.cadence.stride = max(stride, account.follows.cadence.stride if account.follows else 1)
+        self._plan_start(costs, EARLY * self.share * self._paid_for(now))
+        return True
+
+    def _plan_start(self, costs: Sequence[float], allowed: float) -> None:
+        """How dense the extra readings at the start are: all of them together may cost ``allowed`` s."""
+        demands = [c * a.cadence.early(DENSEST) for c, a in zip(costs, self._planned, strict=True)]
+        cap = level(demands, allowed)
+        for account, cost in zip(self._planned, costs, strict=True):
+            cadence, dense = account.cadence, DENSEST
+            while dense and cost * cadence.early(dense) > cap:
+                dense //= 2
+            cadence.plan(cadence.stride, dense)
 
 
-def strides(costs: Sequence[float], allowed: float) -> list[int]:
+def strides(costs: Sequence[float], allowed: float, wanted: float = 0.0) -> list[int]:
     """How many calls apart each reading has to be: powers of two with Σ cost / stride ≤ ``allowed``.
 
-    Costs and ``allowed`` are in seconds (a call). The dearest per call is halved first, so the result is
-    the discrete form of max-min fair sharing; see ``level`` for the continuous one.
+    Costs and ``allowed`` are in seconds (a call). First all are given the same number of readings a call, ``wanted``
+    if that can be: but for the dearest, where even half of it would take ``FIRST`` of what is allowed. Then the
+    rest is shared evenly (max-min, see ``level``), and what rounding has left goes to the thinnest.
     """
-    cap = level(costs, allowed)
-    found = [1 << max(0, _log2(cost / cap)) if cap else 1 << LONGEST for cost in costs]  # rounded down: too often
-    while sum(c / s for c, s in zip(costs, found, strict=True)) > allowed and min(found) < 1 << LONGEST:
-        dearest = max(range(len(costs)), key=lambda i: costs[i] / found[i])
-        found[dearest] *= 2
-    return found
+    first = _first(costs, FIRST * allowed, wanted)
+    rest = level([cost - f for cost, f in zip(costs, first, strict=True)], allowed - sum(first))
+    given = [f + min(cost - f, rest) for cost, f in zip(costs, first, strict=True)]
+    found = [_next_power(cost / g) if g > 0 else (1 << LONGEST if cost > 0 else 1)
+             for cost, g in zip(costs, given, strict=True)]  # fmt: skip
+    left = allowed - sum(c / s for c, s in zip(costs, found, strict=True))
+    while True:
+        thinned = [i for i, stride in enumerate(found) if stride > 1 and costs[i] / stride <= left]
+        if not thinned:
+            return found
+        thinnest = max(thinned, key=lambda i: found[i])
+        left -= costs[thinnest] / found[thinnest]
+        found[thinnest] //= 2
 
 
-LONGEST = 40  # as a power of two: a stride that no run lives to see
+def _first(costs: Sequence[float], allowed: float, wanted: float) -> list[float]:
+    """Seconds a call that each gets for the same number of readings; 0 for those that are too dear for that."""
+    given, total = [0.0] * len(costs), 0.0
+    cheap = []
+    for i in sorted(range(len(costs)), key=lambda i: costs[i]):
+        if (total + costs[i]) * wanted / 2 > allowed:
+            break
+        total += costs[i]
+        cheap.append(i)
+    often = min(wanted, 1.0, allowed / total if total else 1.0)
+    for i in cheap:
+        given[i] = costs[i] * often
+    return given
 
 
-def _log2(ratio: float) -> int:
-    """Rounded down, and bounded."""
-    return min(int(ratio), 1 << LONGEST).bit_length() - 1
+def _next_power(ratio: float) -> int:
+    """The power of two that is not below, bounded."""
+    if ratio <= 1 + 1e-9:
+        return 1
+    if ratio >= 1 << LONGEST:
+        return 1 << LONGEST
+    return 1 << (int(-(-ratio // 1)) - 1).bit_length()
 
 
 def level(demands: Sequence[float], total: float) -> float:

@@ -1,4 +1,4 @@
-"""When a probe is due: often at the start, then at even distances."""
+"""When signals are due: log-spaced at the start, then at even distances."""
 
 from __future__ import annotations
 
@@ -8,19 +8,10 @@ from typing import Any
 
 from runopsy.errors import BadOption
 
-EARLY = 100  # calls; events at step 10 and at step 10 000 occur in one run, so the start is read log-spaced
-GROWTH = 1.25  # between early readings: about ten per decade
+DENSEST = 4  # early readings in each doubling of the calls: thirteen a decade
+LONGEST = 40  # as a power of two: a stride that no run lives to see
 
 Schedule = int | Container[int] | None  # every n-th call, these calls, or as the budget allows
-
-
-def early_calls(until: int = EARLY, growth: float = GROWTH) -> frozenset[int]:
-    """0, 1, 2, … log-spaced up to ``until``."""
-    calls, at = {0}, 1.0
-    while at <= until:
-        calls.add(round(at))
-        at = max(at + 1, at * growth)
-    return frozenset(calls)
 
 
 def schedule(every: Any) -> Schedule:
@@ -55,54 +46,60 @@ class _Rising(Container[int]):
 
 
 class Cadence:
-    """Which calls of ``run.step`` one probe measures: the early ones, and every ``stride``-th.
+    """Which calls of ``run.step`` are measured: so many in each doubling of the calls, and every ``stride``-th.
 
-    A budget makes both coarser, by powers of two, and finer again; calls that were named one by one are
-    kept whatever they cost.
+    The distance is the smaller of the stride and what the early readings ask for; both are powers of two, and
+    due calls their multiples: so readings of several signals, and of several ranks, meet at common calls. What
+    was asked for by ``every`` is kept as it is.
     """
 
     def __init__(self, every: Schedule) -> None:
-        self.named = every if not isinstance(every, int) and every is not None else None
-        self.every = every if isinstance(every, int) else 1
-        self._all_early = sorted(early_calls()) if every is None else []
-        self._early = frozenset(self._all_early)
-        self._stride: int | None = self.every  # None: not yet
-        self._thinned = False
-
-    @property
-    def early_count(self) -> int:
-        return len(self._all_early)
-
-    @property
-    def held_back(self) -> bool:
-        """Whether it is read less often than was asked for."""
-        return self._stride != self.every
+        self.asked = every is not None
+        self._named = every if not isinstance(every, int) and every is not None else None
+        self.stride = every if isinstance(every, int) else 1
+        self.per_doubling = DENSEST
+        self._coarsest = self.stride
 
     def due(self, call: int) -> bool:
-        if self.named is not None:
-            return call in self.named
-        return (self._stride is not None and call % self._stride == 0) or call in self._early
+        if self._named is not None:
+            return call in self._named
+        return call % self._distance(call) == 0
 
-    def hold(self) -> None:
-        """Measure nothing until ``thin`` is called."""
-        self._stride, self._early = None, frozenset()
+    def even(self, call: int) -> bool:
+        """Whether a due call is one of the even ones, and no early extra."""
+        return self._named is not None or call % self.stride == 0
 
-    def thin(self, times: int) -> None:
-        """Measure at every so many times ``every``-th call."""
-        self._stride = self.every * times
-        self._thinned = self._thinned or times > 1
+    def following(self, call: int) -> int:
+        """The first call after this one that may be due."""
+        if self._named is not None:
+            return call + 1
+        if call < 1 and self.per_doubling and not self.asked:
+            return 1
+        distance = self._distance(call)
+        return (call // distance + 1) * distance
 
-    def thin_early(self, count: float) -> None:
-        """Keep at most so many of the early calls, evenly among them."""
-        apart = 1
-        while apart <= len(self._all_early) and -(-len(self._all_early) // apart) > count:
-            apart *= 2
-        self._early = frozenset(self._all_early[::apart] if count >= 1 else ())
+    def plan(self, stride: int, per_doubling: int) -> None:
+        """Measure at every ``stride``-th call, and until then so many times in each doubling."""
+        self.stride, self.per_doubling = stride, per_doubling
+        self._coarsest = max(self._coarsest, stride)
+
+    def early(self, per_doubling: int) -> float:
+        """How many extra readings there are at the start: about so many."""
+        return per_doubling * max(0, (self.stride * per_doubling).bit_length() - 1) if self.stride > 1 else 0
 
     def describe(self) -> str:
         """For run.json."""
-        if self.named is not None:
+        if self._named is not None:
             return "at the calls that were named"
-        often = "every step" if self._stride == 1 else f"every {self._stride} steps"
-        often = often if self._stride is not None else "when the budget allows"
-        return f"log-spaced at first, then {often}" if self._all_early else often
+        often = "every step" if self.stride == 1 else f"every {self.stride} steps"
+        if self.asked:
+            return often
+        if self.stride >= 1 << LONGEST:
+            return "when the budget allows"
+        return f"log-spaced at first, then {often}" if self._coarsest > 1 else often
+
+    def _distance(self, call: int) -> int:
+        if self.asked or call < 1 or not self.per_doubling:
+            return self.stride
+        early = max(1, 1 << max(0, call.bit_length() - self.per_doubling.bit_length()))
+        return min(self.stride, early)

@@ -160,23 +160,35 @@ def check_independent(model: nn.Module, batch: Batch, loss_fn: Scalar | None) ->
     """Raise Unavailable unless the last example alone gives what it gives in its batch, and losses average."""
     with torch.no_grad():
         output = batch.run(model)
-        if not _stands_alone(model, batch, main_tensor(output)):
-            raise Unavailable("the examples of the probe batch cannot be taken one by one along its first dimension")
+        _check_stands_alone(model, batch, main_tensor(output))
         if loss_fn is None:
             return
-        losses = torch.stack([loss_fn(one.run(model), one.y).float() for one in _singles(batch)])
+        try:
+            losses = torch.stack([loss_fn(one.run(model), one.y).float() for one in _singles(batch)])
+        except Exception as cause:  # somebody else's loss
+            why = f"loss_fn= does not take one example ({type(cause).__name__}: {cause})"
+            raise Unavailable(f"{why}: give a loss_fn that is a mean over examples") from cause
         loss = loss_fn(output, batch.y).float()
         if loss.dim() or not (_near(losses.mean(), loss) or _near(losses.sum(), loss)):
-            raise Unavailable("the loss of a batch is not the mean of the losses of its examples")
+            raise Unavailable("loss_fn= compares examples with each other: give one that is a mean over examples")
 
 
-def _stands_alone(model: nn.Module, batch: Batch, whole: Tensor) -> bool:
-    """Whether the last example gives alone what it gave in the batch."""
+def _check_stands_alone(model: nn.Module, batch: Batch, whole: Tensor) -> None:
+    """Raise Unavailable unless the last example gives alone what it gave in the batch."""
+    if len(batch) < 2:
+        raise Unavailable("the probe batch has one example: give probe= of 100 or more")
     try:
         alone = main_tensor(batch[-1:].run(model))
-    except Exception:  # a normalisation over the batch, say, will not take a batch of one
-        return False
-    return len(batch) > 1 and len(whole) == len(batch) and len(alone) == 1 and _near(whole[-1:], alone)
+    except Exception as cause:  # a normalisation over the batch, say, will not take a batch of one
+        why = f"the model does not take one example ({type(cause).__name__}: {cause})"
+        raise Unavailable(f"{why}: let it take a batch of one in evaluation mode") from cause
+    if len(whole) == len(batch) and len(alone) == 1 and _near(whole[-1:], alone):
+        return
+    if whole.shape == (again := main_tensor(batch.run(model))).shape and not _near(whole, again):
+        raise Unavailable("the model draws random numbers in evaluation mode: let it take the mean, or none, there")
+    raise Unavailable(
+        "the examples of probe= cannot be taken one by one along the first dimension: give inputs with a row an example"
+    )
 
 
 def _near(one: Tensor, two: Tensor) -> bool:

@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 
-from runopsy.errors import BadOption, Unavailable
+from runopsy.errors import Unavailable
 from runopsy.recorder.budget import Account, Budget
 from runopsy.recorder.cadence import Cadence, Schedule, schedule
-from runopsy.recorder.probes import COUNTING, DEAR, EACH_RANK, ON_REQUEST, PROBES, SIZED, Gauge, Loop, Probe, Reading
+from runopsy.recorder.choosing import check_needs, chosen
+from runopsy.recorder.probes import (
+    COUNTING,
+    DEAR,
+    EACH_RANK,
+    FAMILIES,
+    ON_REQUEST,
+    PROBES,
+    SIZED,
+    Family,
+    Loop,
+    Probe,
+    Reading,
+)
+from runopsy.recorder.rates import named_optimizers, rates_of
+from runopsy.recorder.running import Running
 from runopsy.recorder.stopwatch import Stopwatch, device_of
 from runopsy.recorder.training_batch import TrainingBatch
 from runopsy.shares import whole_name
 
-SETS = ("scalars", "default", "full")
-GUESSES = (  # training steps that a reading costs, by what its probe needs; only until it has been timed
-    ("loss_fn", 20.0),  # gradients example by example, or some products with the Hessian
-    ("probe", 1.0),  # a forward pass, of a batch that may be larger than a training one
-    ("model", 0.05),  # a pass over the parameters
-)
-
-
-@dataclass(slots=True, eq=False)
-class _Running:
-    """A gauge, when it is due, and what it costs."""
-
-    probe: Probe
-    gauge: Gauge
-    account: Account
-    bill: float = 0.0  # s, of the last reading so far
-    open: bool = False  # whether the last reading still owes something: readings, or its price
-    late: bool = False  # whether a reading that was due has been put off to the next call
-
-    def charge(self, cost: float) -> None:
-        self.bill += cost
+LARGER = 0.05  # a budget that run.json compares with: what more would give
+NEVER = 1 << 62
+NONE: dict[str, Any] = {}
 
 
 class Instruments:
@@ -51,30 +46,48 @@ class Instruments:
         every: Schedule,
         budget: float | None,
         wanted: Callable[[str], bool] = lambda name: True,
+        expected_steps: int | None = None,
+        started: float | None = None,
     ) -> None:
         self.loop = loop
+        self._optimizers = named_optimizers(loop.optimizer) if loop.rank == 0 else {}
         self._wanted = wanted  # of the signals that the probes read, those to be written
         self.refused: dict[str, str] = {}  # signal → why it cannot be had in this run
         self.troubles: list[str] = []  # probes that failed in the middle of it
-        self._running: list[_Running] = []
+        self._running: list[Running] = []
+        self._accounts: dict[str, Account] = {}
         self._stopwatch = Stopwatch(device_of(loop.model))
         self._call = 0
+        self._next = 0  # call at which something may be due; until then there is nothing to do
+        self._next_late = float("inf")  # s of the clock from which on something that is late can be afforded
+        self._owing = False
         for probe in probes:
             missing = loop.missing(probe.needs)
             if missing:
-                self.refused |= dict.fromkeys(probe.units, f"needs {', '.join(f'{name}=' for name in missing)}")
+                give = " and ".join(f"{name}=" for name in missing)
+                self.refused |= dict.fromkeys(probe.units, f"give {give} to record()")
             else:
-                self._start(probe, Account(Cadence(every), _guess(probe)))
-        self._budget = Budget(budget, [running.account for running in self._running])
+                self._start(probe, every)
+        self._budget = Budget(budget, list(self._accounts.values()), expected_steps, started)
         self._training: TrainingBatch | None = None
 
-    def _start(self, probe: Probe, account: Account) -> None:
+    def _start(self, probe: Probe, every: Schedule) -> None:
         try:
-            self._running.append(_Running(probe, probe.start(self.loop), account))
+            gauge = probe.start(self.loop)
         except Unavailable as why:
             self.refused |= dict.fromkeys(probe.units, str(why))
         except Exception as cause:  # a model of somebody else's may raise anything
-            self.refused |= dict.fromkeys(probe.units, f"{type(cause).__name__}: {cause}")
+            self.refused |= dict.fromkeys(probe.units, _failed(cause))
+        else:
+            self._running.append(Running(probe, gauge, self._account(probe, every)))
+
+    def _account(self, probe: Probe, every: Schedule) -> Account:
+        """Of the probe's family; a probe of no family is one by itself."""
+        family = next((family for family in FAMILIES if probe in family.probes), Family(f"{id(probe)}", (), 1.0))
+        if family.name not in self._accounts:
+            follows = self._accounts.get(family.follows)
+            self._accounts[family.name] = Account(Cadence(every), family.steps, follows)
+        return self._accounts[family.name]
 
     @classmethod
     def choose(
@@ -83,6 +96,8 @@ class Instruments:
         signals: str | Iterable[str],
         every: int | Iterable[int] | None,
         budget: float | None,
+        expected_steps: int | None = None,
+        started: float | None = None,
     ) -> Instruments:
         """Start the probes that were asked for and whose needs were given.
 
@@ -91,24 +106,45 @@ class Instruments:
                 schedule that is none.
         """
         calls = schedule(every)
-        chosen, wanted = _choice(signals)
-        _check_needs(loop, signals, chosen)
+        probes, wanted = chosen(signals, PROBES, DEAR, ON_REQUEST)
+        check_needs(loop, signals, probes)
         if loop.rank > 0:  # the first rank measures what is the same on all
-            chosen = [probe for probe in chosen if probe in EACH_RANK]
-        return cls(loop, chosen, calls, budget, wanted)
+            probes = [probe for probe in probes if probe in EACH_RANK]
+        return cls(loop, probes, calls, budget, wanted, expected_steps, started)
+
+    @property
+    def unseen(self) -> float:
+        """Seconds that recording took outside its own calls: the steps after a reading are slower."""
+        return max(self._budget.unseen, 0.0)
 
     def describe(self) -> dict[str, dict[str, Any]]:
         """For run.json: each signal with its unit, how it is taken, how often, and what a reading has cost so far."""
         about: dict[str, dict[str, Any]] = {
-            name: {"unit": unit, "cadence": running.account.cadence.describe(), "takes": running.probe.cost}
+            name: {"unit": unit, "cadence": self._cadence(running), "takes": running.probe.cost}
             | self.loop.notes.get(name, {})
-            | _price(running.account)
+            | self._price(running, name)
             for running in self._running
             for name, unit in running.probe.units.items()
             if self._wanted(name)
         }
-        rates = {name: {"unit": "", "cadence": "every step"} for name in self._rate_names()}
+        rates = {name: {"unit": "", "cadence": "every step"} for name in rates_of(self._optimizers)}
         return about | rates
+
+    def _cadence(self, running: Running) -> str:
+        said = running.account.cadence.describe()
+        over = running.account.cadence.asked and self._budget.share is not None
+        return f"{said}, as every= asks: it goes before budget=" if over else said
+
+    def _price(self, running: Running, name: str) -> dict[str, Any]:
+        """Values so far, the mean seconds of a reading, and what a larger budget would have given."""
+        if not running.looks:
+            return {}
+        said: dict[str, Any] = {"readings": running.told[name], "seconds": round(running.spent / running.looks, 9)}
+        said |= {"looks": running.looks} if running.looks != running.told[name] else {}
+        more = self._budget.outlook(running.account, running.told[name], LARGER)
+        if more is not None and more > running.told[name]:
+            said["more"] = f"budget={LARGER:g}, or a run as much longer, would give about {more} readings"
+        return said
 
     def not_recorded(self) -> dict[str, str]:
         """Signal → why this run does not have it, as far as is known by now."""
@@ -118,34 +154,72 @@ class Instruments:
             if (why := self._budget.why_never(running.account))
             for name in running.probe.units
         }
-        return {name: why for name, why in (self.refused | dear).items() if self._wanted(name)}
+        silent = {
+            name: f"looked at {running.looks} times, and not to be told yet: train longer, or give a larger budget="
+            for running in self._running
+            if running.looks
+            for name in running.probe.units
+            if not running.told[name] and not name.endswith("/se")
+        }
+        return {name: why for name, why in (silent | self.refused | dear).items() if self._wanted(name)}
+
+    def read(self, step: int, now: float, spent: float = 0.0) -> tuple[dict[str, Any], list[Reading]]:
+        """Learning rates, and everything due at this call, made at ``now`` s; ``spent`` s were used until then."""
+        call = self._call
+        self._call = call + 1
+        if call < 2:
+            self._look_at_training(call)
+        readings = self._settled() if self._owing else []
+        if self._budget.arrive(now, spent):
+            self._next = min(self._next, self._after(call - 1))
+        if call >= self._next or now >= self._next_late:
+            readings = readings + self._read_due(call, step, now, spent)
+        return rates_of(self._optimizers) if self._optimizers else NONE, readings
 
     @torch.no_grad()
-    def read(self, step: int, now: float, spent: float = 0.0) -> list[Reading]:
-        """Everything due at this call, made at ``now`` s; ``spent`` s the recorder has used until then."""
-        self._look_at_training()
-        readings = [*self._learning_rates(step), *self._settled()]
-        self._budget.arrive(now, spent)
-        for running in tuple(self._running):
-            due = running.account.cadence.due(self._call) or running.late
-            running.late = due and self._training is not None and running.probe in SIZED
-            if due and not running.late:
-                readings.extend(self._guarded(running, partial(self._measure, running, step)))
+    def _read_due(self, call: int, step: int, now: float, spent: float) -> list[Reading]:
+        readings: list[Reading] = []
+        for account in self._accounts.values():
+            due = account.cadence.due(call)
+            if not due and not account.late:
+                continue
+            mine = [running for running in self._running if running.account is account]
+            # for the next call, when the training batch has been seen
+            waits = self._training is not None and any(running.probe in SIZED for running in mine)
+            if not waits and self._budget.affordable(account, now, spent):
+                account.late = False
+                for running in mine:
+                    readings.extend(self._guarded(running, partial(self._measure, running, step)))
+                spent += account.bill
+            else:
+                account.late = account.late or waits or account.cadence.even(call)
         self.loop.sight.forget()
-        self._call += 1
+        self._next = self._after(call)
+        late = [account for account in self._accounts.values() if account.late]
+        self._next_late = min((self._budget.when_affordable(account, spent) for account in late), default=float("inf"))
         return readings
+
+    def _after(self, call: int) -> int:
+        """The first call after this one at which something may be due."""
+        if self._training is not None:
+            return call + 1
+        used = (running.account.cadence for running in self._running)
+        return min((cadence.following(call) if call >= 0 else 0 for cadence in used), default=NEVER)
 
     @torch.no_grad()
     def settle(self) -> list[Reading]:
         """What the last readings still owe, after the last update; every hook is gone then."""
         self._stop_looking()
-        return self._settled()
+        readings = self._settled()
+        for running in tuple(self._running):
+            readings.extend(self._guarded(running, partial(running.last, self.loop)))
+        return readings
 
-    def _look_at_training(self) -> None:
+    def _look_at_training(self, call: int) -> None:
         """From the first call to the second: how many examples the loop trains on. What depends on it waits so long."""
-        if self._call == 0 and self.loop.model is not None and any(r.probe in COUNTING for r in self._running):
+        if call == 0 and self.loop.model is not None and any(r.probe in COUNTING for r in self._running):
             self._training = TrainingBatch(self.loop.model)
-        elif self._call == 1:
+        elif call == 1:
             self._stop_looking()
 
     def _stop_looking(self) -> None:
@@ -153,29 +227,39 @@ class Instruments:
             self._training.close()
             self.loop.sight.trained_on, self._training = self._training.examples, None
 
+    @torch.no_grad()
     def _settled(self) -> list[Reading]:
         self._stopwatch.collect()
         readings: list[Reading] = []
         for running in tuple(self._running):
             if running.open:
                 readings.extend(self._guarded(running, partial(self._settle, running)))
+        self._owing = any(running.open for running in self._running)
         return readings
 
-    def _measure(self, running: _Running, step: int) -> Iterable[Reading]:
+    def _measure(self, running: Running, step: int) -> Iterable[Reading]:
         with self._stopwatch.timed(running.charge):
-            readings = list(running.gauge.measure(step))
-        running.open = True
+            readings = running.measure(self.loop, step)
+        running.looks += 1
+        running.open = self._owing = True
+        running.account.open += 1
         return readings
 
-    def _settle(self, running: _Running) -> Iterable[Reading]:
+    def _settle(self, running: Running) -> Iterable[Reading]:
         with self._stopwatch.timed(running.charge):
             readings = list(running.gauge.settle())
         if running.bill:  # else its events have not fired yet
-            self._budget.paid(running.account, running.bill)
+            running.spent += running.bill
             running.bill, running.open = 0.0, False
+            running.account.open -= 1
+            if not running.account.open:
+                self._budget.settled(running.account)
+            if getattr(running.gauge, "anew", False):
+                running.gauge.anew = False  # type: ignore[attr-defined]  # as has just been seen
+                running.account.forget()
         return readings
 
-    def _guarded(self, running: _Running, action: Callable[[], Iterable[Reading]]) -> list[Reading]:
+    def _guarded(self, running: Running, action: Callable[[], Iterable[Reading]]) -> list[Reading]:
         """One probe that fails must not cost the others; what it had read before stays."""
         readings: list[Reading] = []
         try:
@@ -183,103 +267,25 @@ class Instruments:
         except Unavailable as cause:  # this run cannot have it, and nothing is wrong
             self._retire(running, str(cause))
         except Exception as cause:  # a model of somebody else's may raise anything
-            why = f"{type(cause).__name__}: {cause}"
+            why = _failed(cause)
             self._retire(running, why)
             self.troubles.append(f"{', '.join(running.probe.units)} cannot be measured any more: {why}")
-        return [reading for reading in readings if self._wanted(whole_name(reading[1]))]
+        kept = [reading for reading in readings if self._wanted(whole_name(reading[1]))]
+        running.count((step, whole_name(name), value) for step, name, value in kept)
+        return kept
 
-    def _retire(self, running: _Running, why: str) -> None:
+    def _retire(self, running: Running, why: str) -> None:
         self._running.remove(running)
-        self._budget.close(running.account, running.bill)
         self.refused.update(dict.fromkeys(running.probe.units, why))
-
-    def _groups(self) -> list[dict[str, Any]]:
-        """Of the optimizer; the first rank's, for they are the same on all."""
-        return getattr(self.loop.optimizer, "param_groups", []) if self.loop.rank == 0 else []
-
-    def _rate_names(self) -> list[str]:
-        """``lr`` is the first group's; with several groups each also has ``lr/<its name or number>``."""
-        groups = self._groups()
-        several = [f"lr/{group.get('name', i)}" for i, group in enumerate(groups)] if len(groups) > 1 else []
-        return ["lr", *several] if groups else []
-
-    def _learning_rates(self, step: int) -> Iterable[Reading]:
-        """As they are: one may be a tensor on the device, and reading it here would make the loop wait."""
-        groups = self._groups()
-        if groups:
-            yield step, "lr", groups[0].get("lr")
-        if len(groups) > 1:
-            for i, group in enumerate(groups):
-                yield step, f"lr/{group.get('name', i)}", group.get("lr")
+        account = running.account
+        if running.open:
+            account.open -= 1
+        if not any(other.account is account for other in self._running):
+            self._budget.close(account)
+            self._accounts = {name: other for name, other in self._accounts.items() if other is not account}
 
 
-def _choice(signals: str | Iterable[str]) -> tuple[list[Probe], Callable[[str], bool]]:
-    """The probes that are asked for, and which of their signals are.
-
-    A name may be one that the model completes: ``grad/norm/<module>`` for all, ``grad/norm/encoder`` for one.
-
-    Raises:
-        BadOption: a name that is no signal and no set.
-    """
-    if isinstance(signals, str):
-        if signals not in SETS:
-            raise BadOption(
-                f"signals={signals!r} is no set of signals", hint=f"choose {', '.join(SETS)}, or list names"
-            )
-        left_out = {"scalars": PROBES, "default": (*DEAR, *ON_REQUEST), "full": ON_REQUEST}[signals]
-        return [probe for probe in PROBES if probe not in left_out], lambda name: True
-    names = set(signals)
-    known = {name: _pattern(name) for probe in PROBES for name in probe.units}
-    unknown = {name for name in names if name != "lr" and not any(p.fullmatch(name) for p in known.values())}
-    if unknown:
-        raise BadOption(
-            f"no such signal: {', '.join(sorted(unknown))}", hint=f"there are lr, {', '.join(sorted(known))}"
-        )
-
-    def wanted(name: str) -> bool:
-        return name in names or any(pattern.fullmatch(name) for whole, pattern in known.items() if whole in names)
-
-    asked = {name for name, pattern in known.items() if any(pattern.fullmatch(one) for one in names)}
-    return [probe for probe in PROBES if asked & set(probe.units)], lambda name: wanted(name) or name in asked
-
-
-def _pattern(name: str) -> re.Pattern[str]:
-    """What a signal's name matches: itself, and whatever the model puts for ``<…>``."""
-    return re.compile(
-        "".join(".+" if part.startswith("<") else re.escape(part) for part in re.split("(<[^>]*>)", name))
-    )
-
-
-def _guess(probe: Probe) -> float:
-    return next((steps for need, steps in GUESSES if need in probe.needs), 0.0)
-
-
-def _check_needs(loop: Loop, signals: str | Iterable[str], chosen: Iterable[Probe]) -> None:
-    """Whether what was asked for by name can be had at all; the default takes what there is.
-
-    Raises:
-        BadOption: it needs something that was not handed to ``record``.
-    """
-    if signals in ("scalars", "default"):
-        return
-    if signals == "full":  # the rest may lack a probe batch or labels, and is noted in run.json
-        missing = dict.fromkeys(loop.missing(("model",)), "most signals")
-    else:
-        asked = set(signals)
-        missing = {}
-        for probe in chosen:
-            names = ", ".join(name for name in asked if any(_pattern(own).fullmatch(name) for own in probe.units))
-            missing |= dict.fromkeys(loop.missing(probe.needs), names)
-        if "lr" in asked:
-            missing |= dict.fromkeys(loop.missing(("optimizer",)), "lr")
-    if missing:
-        what = "; ".join(f"{signal} need {name}=" for name, signal in missing.items())
-        hint = f'hand {" and ".join(f"{name}=…" for name in missing)} to record(), or ask for signals="default"'
-        raise BadOption(f"signals={signals!r}: {what}", hint=hint)
-
-
-def _price(account: Account) -> dict[str, Any]:
-    """Readings so far and the mean seconds of one, where there were any."""
-    if not account.readings:
-        return {}
-    return {"readings": account.readings, "seconds": round(account.spent / account.readings, 9)}
+def _failed(cause: Exception) -> str:
+    """What an exception of the model, or of its loss, says to its owner."""
+    text = str(cause).strip().splitlines()
+    return f"{type(cause).__name__}: {text[0] if text else 'no message'}"

@@ -20,6 +20,7 @@ from runopsy.store import JOURNAL, RECORD, SIGNALS, names_path, part_name
 ROWS_PER_PART = 262_144  # 7 MB of journal; parts of 10k-100k rows and more read equally fast, fewer files are kinder
 RETRY_AFTER = 1.0  # s between attempts on a full or vanished disk: a loop of a million steps must not make a million
 HELD_BYTES = 300_000 * RECORD.size  # 8 MB kept in memory meanwhile; beyond it values are dropped, and counted
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # what systems say where there is no room
 CHECK_AFTER = 0.5  # s between looks at whether the file still has a name: a deleted folder raises nothing
 FRESH = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)  # never a file that was there
 
@@ -37,6 +38,7 @@ class Journal:
         self.session = session
         self.dropped = 0
         self.trouble: str | None = None
+        self.disk_full = False  # whether it was, at any time
         self.taken = self._closed = False
         self._folder, self._rank = folder, rank
         self._full = rows_per_part * RECORD.size
@@ -197,6 +199,7 @@ class Journal:
 
     def _fail(self, cause: OSError, now: float) -> None:
         self.trouble = self.trouble or cause.strerror or str(cause)
+        self.disk_full = self.disk_full or cause.errno in FULL
         self._next_try = now + RETRY_AFTER
         self._mend()
         self._bound()

@@ -65,7 +65,7 @@ class RunopsyCallback(Callback):  # type: ignore[misc]  # lightning's types need
         self._attached.finish()
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        self._attached.finish("interrupted" if isinstance(exception, KeyboardInterrupt) else "failed")
+        self._attached.finish(exception)
 
 
 def _of_module(logged: Any) -> dict[str, Any]:

@@ -11,42 +11,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from runopsy.errors import RunExists
 from runopsy.recorder.environment import environment
 from runopsy.store import (
     EVENTS,
     FORMAT,
     JOURNAL,
     SIGNALS,
+    end_path,
     files,
-    is_run_folder,
     read_manifest,
     write_manifest,
 )
 
+LOST = ("dropped", "refused", "fractional")  # values: lost, that were no numbers, at steps that were no steps
 DEPTH = 20  # levels of a config that are kept as they are; deeper ones, and circles, become text
-
-
-def check_free(folder: Path, resume: bool) -> None:
-    """Whether a run may be written there; nothing is touched.
-
-    Raises:
-        RunExists: the path is taken.
-    """
-    if not os.path.lexists(folder):
-        return
-    if not resume:
-        raise RunExists(f"{folder} exists already", hint="give another path, or resume=True to continue that run")
-    if not _may_continue(folder):
-        raise RunExists(f"{folder} exists and is no run folder", hint="give another path")
-    version = read_manifest(folder).get("format", FORMAT)
-    if not isinstance(version, int) or version > FORMAT:
-        raise RunExists(f"{folder} is a run of format version {version}, a later one", hint="update runopsy")
-
-
-def _may_continue(folder: Path) -> bool:
-    """Whether a run can go on in an existing folder: it is one of ours, or empty."""
-    return is_run_folder(folder) or (os.path.isdir(folder) and not files(folder))
 
 
 def begin(folder: Path, earlier: Mapping[str, Any], session: int, about: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,6 +39,7 @@ def begin(folder: Path, earlier: Mapping[str, Any], session: int, about: Mapping
         "status": "running",
         **about,
         "config": plain(config),
+        "sizes": about.get("sizes") or earlier.get("sizes") or {},
         "environment": environment(),
         "trouble": earlier.get("trouble"),
         **_together([*_sessions(earlier), {"session": session, "started": now}]),
@@ -74,7 +53,8 @@ def end(folder: Path, manifest: dict[str, Any], about: dict[str, Any], lost: dic
         OSError: as the file system says.
     """
     now = time.time()
-    mine = manifest["sessions"][-1] | lost | {"ended": now, "status": about["status"]}
+    own = {name: about[name] for name in ("status", "last_step", "exception") if about[name] is not None}
+    mine = manifest["sessions"][-1] | lost | {"ended": now} | own
     there = read_manifest(folder)
     known = {said["session"]: said for said in [*_sessions(manifest), *_sessions(there), mine]}
     if max(known) == mine["session"]:
@@ -83,9 +63,18 @@ def end(folder: Path, manifest: dict[str, Any], about: dict[str, Any], lost: dic
     write_manifest(folder, there | _together([known[session] for session in sorted(known)]))
 
 
+def end_of_rank(folder: Path, session: int, rank: int, about: Mapping[str, Any]) -> None:
+    """Write down how another rank than the first has ended.
+
+    Raises:
+        OSError: as the file system says.
+    """
+    end_path(folder, session, rank).write_text(json.dumps({**plain(about), "ended": time.time()}), encoding="utf-8")
+
+
 def _together(sessions: list[dict[str, Any]]) -> dict[str, Any]:
     """The sessions, and what all of them lost."""
-    lost = {name: sum(_count(said, name) for said in sessions) for name in ("dropped", "refused")}
+    lost = {name: sum(_count(said, name) for said in sessions) for name in LOST}
     return lost | {"sessions": sessions}
 
 

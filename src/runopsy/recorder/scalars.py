@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import numbers
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, SupportsFloat, cast
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
 
 from runopsy.store import RECORD
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+FLOATS = {float}
+MOST_SETS = 1000  # of names; a loop that names its signals anew at every step is not helped by keeping them
 
 
 @dataclass(slots=True)
@@ -31,18 +34,19 @@ def on_accelerator(value: object) -> bool:
     return device is not None and getattr(device, "type", "cpu") not in ("cpu", "meta")
 
 
-def as_float(value: object) -> float:
+def as_float(value: Any) -> float:
     """A number, a 0-d array or a one-element CPU tensor as a float.
 
     Raises:
         Exception: it is no number, or more than one; what is raised is up to the value.
     """
+    # item() first, where there is one: float() of a tensor that requires a gradient is a warning
+    item = getattr(value, "item", None)
+    if item is not None:
+        value = item()
     if isinstance(value, (str, bytes, bytearray)):
         raise TypeError("it is text")
-    if not isinstance(value, numbers.Real):
-        # item() first, where there is one: float() of a tensor that requires a gradient is a warning
-        value = getattr(value, "item", lambda: value)()
-    return float(cast(SupportsFloat, value))
+    return float(value)
 
 
 class Transfers:
@@ -106,10 +110,31 @@ class Packer:
         self.lost = 0  # values on a device that failed
         self._new_number, self._complain = number, complain
         self._numbers: dict[str, int] = {}
+        self._sets: dict[tuple[str, ...], list[int]] = {}  # numbers of names that have been given together
         self._transfers = Transfers()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether values are on their way from an accelerator."""
+        return bool(self._transfers)
+
+    def packed(self, step: int, values: Mapping[str, Any], now: float) -> bytes:
+        """One record a value; those that still lie on an accelerator come with ``arrived``.
+
+        Floats under names that came together before are packed at once: a loop logs the same ones at every step.
+        """
+        names = (*values,)
+        numbers = self._sets.get(names)
+        found = (*values.values(),)
+        if numbers is None or {*map(type, found)} != FLOATS:
+            packed = b"".join(self.rows(step, values.items(), now))
+            if numbers is None and len(self._sets) < MOST_SETS and all(name in self._numbers for name in names):
+                self._sets[names] = [self._numbers[name] for name in names]
+            return packed
+        return b"".join(map(RECORD.pack, repeat(step), repeat(now), found, numbers))
+
     def rows(self, step: int, values: Iterable[tuple[str, Any]], now: float) -> list[bytes]:
-        """One record a value; those that still lie on an accelerator come with ``arrived``."""
+        """The same, one by one."""
         pack, numbers = RECORD.pack, self._numbers
         rows = []
         for name, value in values:
@@ -119,7 +144,8 @@ class Packer:
                 continue
             else:
                 try:
-                    if on_accelerator(value):
+                    device = getattr(value, "device", None)
+                    if device is not None and on_accelerator(value):
                         self._transfers.send(step, now, self._number(name), value)
                         continue
                     real = as_float(value)

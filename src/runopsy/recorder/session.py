@@ -6,24 +6,27 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakValueDictionary
 
-from runopsy.errors import BadOption
 from runopsy.recorder.compaction import compact, journals
 from runopsy.recorder.complaints import Complaints, say
 from runopsy.recorder.journal import ROWS_PER_PART, Journal
-from runopsy.recorder.manifest import append_event, begin, check_free, end, next_session
-from runopsy.recorder.place import ALONE, Agreement, Place, place
+from runopsy.recorder.lock import Lock
+from runopsy.recorder.manifest import append_event, begin, end, end_of_rank, next_session
+from runopsy.recorder.outcome import exception_said, how_the_script_ended, status_of
+from runopsy.recorder.place import ALONE, Agreement, Place
+from runopsy.recorder.reserve import Reserve
 from runopsy.recorder.scalars import Packer
-from runopsy.store import is_run_folder, read_manifest, write_manifest
+from runopsy.recorder.steps import NoStep, whole_step
+from runopsy.store import read_manifest, write_manifest
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-    from torch.optim import Optimizer
+    from torch import Tensor
 
     from runopsy.recorder.instruments import Instruments
 
@@ -34,107 +37,13 @@ OWN = {
 }
 
 
-def record(
-    path: str | os.PathLike[str],
-    *,
-    model: nn.Module | None = None,
-    optimizer: Optimizer | None = None,
-    loss_fn: Any = None,
-    probe: Any = None,
-    heldout: Any = None,
-    signals: str | Iterable[str] = "default",
-    every: int | Iterable[int] | None = None,
-    budget: float | None = 0.02,
-    config: Mapping[str, Any] | None = None,
-    resume: bool = False,
-    head: Any = None,
-    canaries: Any = None,
-    scaler: Any = None,
-    clipped: bool = False,
-) -> Recording:
-    """Start recording a training run into a new folder.
-
-    Of several processes (DDP, FSDP) each calls this with the same path: the first one writes what is the
-    same on all, every one its own share of the rest. None ever waits for another.
-
-    Args:
-        path: the run folder; it must not exist, unless ``resume``.
-        model: what is measured. It is given back as it was: weights, buffers, modes, gradients, random states.
-        optimizer: for the learning rate of every parameter group.
-        loss_fn: ``(output, targets) → 0-d tensor``; for gradients and curvature on the probe batch.
-        probe: ``(inputs, targets)`` of some training examples, 100 to 2 000, always the same; what costs many
-            gradients takes a part of them, measured by the training batch. Inputs may be a tensor, a tuple
-            of arguments or a dict of keywords. A single dict with ``labels`` serves a model
-            that computes its own loss.
-        heldout: the same of examples that are not trained on.
-        head: the module, or its name, whose input is the last hidden features; default: the last linear layer.
-        canaries: a ``runopsy.Canaries``, or ``(inputs, false labels)``.
-        signals: ``"scalars"`` (what you pass, and ``lr``), ``"default"``, ``"full"``, or a list of names.
-        every: measure at every n-th ``step`` call or at the given ones; default: log-spaced, then as often
-            as the budget allows.
-        budget: the share of wall time that recording may cost, 0 to 1; None for no limit. Signals are read
-            less often to keep it, the dear ones first. A run is taken to have at least 1000 steps.
-        config: whatever describes the run; anything JSON cannot hold is stored as text.
-        resume: continue an existing run, in a new session; a missing path is then simply started.
-        scaler: the ``torch.amp.GradScaler``, if there is one: gradients that are still scaled when ``step``
-            is called are then measured as if they were not.
-        clipped: gradients have been clipped when ``step`` is called: their norms are then not measured.
-
-    Raises:
-        RunExists: the path exists and ``resume`` is false, or it is something else than a run folder.
-        BadOption: an unknown signal, one that was asked for by name without what it needs, a budget
-            outside 0 to 1.
-
-    A folder that cannot be written is no error: training goes on, one warning says so.
-    """
-    folder = Path(path).absolute()  # the script may change its working directory
-    where = place()
-    if where.rank == 0:
-        check_free(folder, resume)
-    if budget is not None and not 0 < budget <= 1:
-        raise BadOption(f"budget={budget!r} is not a share of wall time", hint="give 0 < budget <= 1, or None")
-    if config is not None and not isinstance(config, Mapping):
-        raise BadOption(f"config is a {type(config).__name__}", hint="give a dict; of argparse arguments, vars(args)")
-    instruments = None
-    if model is not None or optimizer is not None or signals not in ("scalars", "default"):
-        from runopsy.recorder.instruments import Instruments  # imports torch, which such a caller has by now
-        from runopsy.recorder.probes import Loop
-
-        batches = _batches(probe=probe, heldout=heldout, canaries=canaries)
-        resumed = resume and is_run_folder(folder)
-        further = {"head": head, "resumed": resumed, "scaler": scaler, "clipped": clipped} | where._asdict()
-        instruments = Instruments.choose(Loop(model, optimizer, loss_fn, **batches, **further), signals, every, budget)
-    given = {
-        "model": model,
-        "optimizer": optimizer,
-        "loss_fn": loss_fn,
-        "probe": probe,
-        "heldout": heldout,
-        "head": head,
-        "canaries": canaries,
-    }
-    handed = sorted(name for name, value in given.items() if value is not None)
-    about: dict[str, Any] = {"config": dict(config or {}), "given": handed}
-    if where.world > 1:
-        about["world"] = where.world
-    return Recording(folder, instruments, about, where=where)
-
-
-def _batches(**given: Any) -> dict[str, Any]:
-    """What was given to measure on, in one form."""
-    from runopsy.recorder.batches import Batch
-    from runopsy.recorder.canary import Canaries
-
-    plainly = {name: what.batch() if isinstance(what, Canaries) else what for name, what in given.items()}
-    return {name: Batch.of(what, name) for name, what in plainly.items() if what is not None}
-
-
 class Recording:
     """A run being recorded. Make one with ``runopsy.record``; use it as a context manager.
 
     ``step`` and ``log`` return once the values are the operating system's: a kill at any later instant
     does not lose them. (Values that still lie on an accelerator follow as soon as they are ready.) No
-    exception of the recorder leaves any method; the first one is shown as a warning.
+    exception of the recorder leaves any method; the first one is shown as a warning. A copy that is pickled, for
+    another process, records nothing there.
     """
 
     def __init__(
@@ -145,6 +54,7 @@ class Recording:
         *,
         rows_per_part: int = ROWS_PER_PART,
         where: Place = ALONE,
+        lock: Lock | None = None,
     ) -> None:
         self.path = folder
         self._instruments = instruments
@@ -153,10 +63,15 @@ class Recording:
         self._open = True
         self._complain = Complaints(folder)
         self._lost = 0  # values of calls that failed
+        self._fractional = 0  # values whose step was no whole number
+        self._taken = lock
+        self._exception: dict[str, Any] | None = None  # what the loop died of
+        self._reserve = Reserve(folder)
         self._spent = 0.0
         self._last_step: int | None = None
         self._where, self._agreement = where, Agreement(folder, where)
-        self._began = self._last_overhead = time.perf_counter()
+        self._began = time.perf_counter()
+        self._next_own = self._began + OVERHEAD_EVERY
         self._offset = time.time() - self._began  # wall clock and stopwatch in one reading
         earlier = read_manifest(folder) if where.rank == 0 else {}
         session = next_session(folder, earlier) if where.rank == 0 else None
@@ -165,13 +80,15 @@ class Recording:
         self._manifest: dict[str, Any] = {}
         if where.rank == 0:
             self._guarded(partial(self._begin, earlier, about))
-        atexit.register(self.finish, "unclosed")
+        OPEN[str(folder)] = self
+        atexit.register(self._leave)
 
     def _begin(self, earlier: dict[str, Any], about: dict[str, Any]) -> None:
         """What the first rank does for all: the manifest, and order among what a killed session has left."""
         self._guarded(self._journal.claim)
         self._manifest = begin(self.path, earlier, self._journal.session or 0, about | self._signals())
         self._guarded(lambda: write_manifest(self.path, self._manifest))
+        self._guarded(self._reserve.make)
         for left in journals(self.path):
             self._guarded(partial(compact, left))
         self._guarded(self._agree)  # only now: from here on other ranks have journals there
@@ -182,7 +99,7 @@ class Recording:
         """Record one optimizer step: call it after ``backward`` and before ``optimizer.step``.
 
         Args:
-            step: optimizer steps completed so far.
+            step: optimizer steps completed so far, a whole number; with a fraction the call is left out and counted.
             values: floats or 0-d tensors, by signal name.
         """
         self._record(step, values, self._instruments)
@@ -197,8 +114,8 @@ class Recording:
 
     def event(self, step: int, kind: str, **detail: Any) -> None:
         """Note that something happened that no curve shows: a change of data, of batch size, a manual restart."""
-        if self._where.rank == 0 and self._mine():
-            self._guarded(lambda: self._write_event(int(step), str(kind), detail))
+        if self._mine() and self._where.rank == 0:
+            self._guarded(lambda: self._write_event(whole_step(step), str(kind), detail))
 
     def finish(self, status: str = "finished") -> None:
         """Close the run: everything into Parquet, the summary into run.json. Later calls do nothing."""
@@ -213,9 +130,19 @@ class Recording:
             try:
                 self._guarded(self._journal.close)
             finally:  # also where Ctrl-C ends the wait
+                self._guarded(self._reserve.give_up)
                 self._guarded(lambda: self._write_summary(status))
-        atexit.unregister(self.finish)
+                if self._taken is not None:
+                    self._guarded(self._taken.release)
+        atexit.unregister(self._leave)
         self._say_what_was_lost()
+
+    def _leave(self) -> None:
+        """The interpreter ends and nobody has closed the run: perhaps an exception has ended the script."""
+        if self._mine(quietly=True):
+            cause = how_the_script_ended()
+            self._keep(cause)
+            self.finish("unclosed" if cause is None else status_of(cause))
 
     def _say_what_was_lost(self) -> None:
         if self._journal.trouble:
@@ -224,6 +151,8 @@ class Recording:
         if any(lost.values()):
             trouble = f" ({self._journal.trouble})" if self._journal.trouble else ""
             refused = f", {lost['refused']} values were no numbers" if lost["refused"] else ""
+            fractional = f", {lost['fractional']} values were at steps that are no whole numbers"
+            refused += fractional if lost["fractional"] else ""
             say(f"runopsy: {lost['dropped']} values were lost{trouble}{refused}; see {self.path}")
 
     def __enter__(self) -> Self:
@@ -232,11 +161,26 @@ class Recording:
     def __exit__(
         self, kind: type[BaseException] | None, cause: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if cause is None or (isinstance(cause, SystemExit) and not cause.code):
-            self.finish()
-            return
-        self._guarded(lambda: self._manifest.update(error=f"{type(cause).__name__}: {cause}"))
-        self.finish("interrupted" if isinstance(cause, KeyboardInterrupt) else "failed")
+        self.finish(status_of(self._keep(cause)))
+
+    def _keep(self, cause: BaseException | None) -> BaseException | None:
+        """Remember the exception that ends the run; what it says of itself is somebody else's code."""
+        if cause is not None and status_of(cause) != "finished" and self._open:
+            self._exception = {"type": type(cause).__name__, "message": "", "step": self._last_step}
+            self._guarded(lambda: self._exception_said(cause))
+        return cause
+
+    def _exception_said(self, cause: BaseException) -> None:
+        self._exception = exception_said(cause, self._last_step)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _elsewhere, (self.path,)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -246,34 +190,52 @@ class Recording:
             return
         try:
             with self._lock:
-                self._last_step = step = int(step)
-                rows = []
-                if values and self._where.rank == 0:
-                    rows = self._packer.rows(step, values.items(), started + self._offset)
+                if type(step) is not int:
+                    step = whole_step(step)
+                self._last_step = step
+                now = started + self._offset
+                rows = self._packer.packed(step, values, now) if values and not self._where.rank else b""
                 if instruments is not None:
                     rows += self._measured(instruments, step, started)
-                self._write(rows + self._packer.arrived(), started)
-                self._tick(started)
+                if self._packer.waiting:
+                    rows += b"".join(self._packer.arrived())
+                if rows:
+                    self._write(rows, started)
+                ended = time.perf_counter()
+                self._spent += ended - started
+                if ended >= self._next_own:
+                    self._say_cost(ended)
+        except NoStep as why:
+            self._fractional += len(values) if isinstance(values, Mapping) else 1
+            self._complain(str(why))
         except Exception as cause:  # whatever happened, it must not reach the training loop
             self._lost += len(values) if isinstance(values, Mapping) else 1
             self._complain(f"{type(cause).__name__}: {cause}")
 
-    def _measured(self, instruments: Instruments, step: int, started: float) -> list[bytes]:
-        rows = []
-        for at, name, value in instruments.read(step, started, self._spent):
-            rows += self._packer.rows(at, ((name, value),), started + self._offset)
+    def _measured(self, instruments: Instruments, step: int, started: float) -> bytes:
+        now = started + self._offset
+        rates, readings = instruments.read(step, started, self._spent)
+        rows = self._packer.packed(step, rates, now)
+        for at, name, value in readings:
+            rows += self._packer.packed(at, {name: value}, now)
         if instruments.troubles:
             self._complain(instruments.troubles[0])
         return rows
 
-    def _write(self, rows: list[bytes], started: float) -> None:
-        if not rows:
-            return
+    def _write(self, rows: bytes, started: float) -> None:
         if self._where.world > 1:
             self._agree()
-        self._journal.append(b"".join(rows), started)
+        self._journal.append(rows, started)
         if self._journal.trouble:
             self._complain(f"{self._journal.trouble}; values are held back, and counted if lost")
+            if self._journal.disk_full and "disk_full" not in self._manifest and self._where.rank == 0:
+                self._say_disk_full()
+
+    def _say_disk_full(self) -> None:
+        """In run.json at once, in the room kept for it: the process may be killed before there is more."""
+        self._manifest["disk_full"] = {"step": self._last_step, "time": time.time()}
+        self._guarded(self._reserve.give_up)
+        self._guarded(lambda: write_manifest(self.path, self._manifest))
 
     def _write_event(self, step: int, kind: str, detail: dict[str, Any]) -> None:
         with self._lock:
@@ -288,7 +250,7 @@ class Recording:
         if self._instruments is not None:
             for at, name, value in self._instruments.settle():
                 rows += self._packer.rows(at, ((name, value),), now + self._offset)
-        self._write(rows + self._packer.arrived(wait=True), now)
+        self._write(b"".join([*rows, *self._packer.arrived(wait=True)]), now)
         self._write_own(now)
 
     def _write_tables(self) -> None:
@@ -302,35 +264,35 @@ class Recording:
 
     # --- keeping out of the loop's way -----------------------------------------------------------
 
-    def _tick(self, started: float) -> None:
-        """Account for the call's own cost; now and then write it down."""
-        ended = time.perf_counter()
-        self._spent += ended - started
-        if ended - self._last_overhead >= OVERHEAD_EVERY:
-            self._last_overhead = ended
-            self._offset = time.time() - ended  # a stopwatch may stand still while the machine sleeps
-            self._write_own(ended)
+    def _say_cost(self, now: float) -> None:
+        """Now and then: what recording has cost so far."""
+        self._next_own = now + OVERHEAD_EVERY
+        self._offset = time.time() - now  # a stopwatch may stand still while the machine sleeps
+        self._write_own(now)
 
     def _write_own(self, now: float) -> None:
         """What recording has cost and lost so far; where nothing can be written, run.json alone says it."""
         if self._last_step is None or self._journal.stuck:
             return
         own = (("recorder/overhead", self._overhead()), ("recorder/dropped", self._counts()["dropped"]))
-        self._write(self._packer.rows(self._last_step, own, now + self._offset), now)
+        self._write(b"".join(self._packer.rows(self._last_step, own, now + self._offset)), now)
 
     def _agree(self) -> None:
         self._journal.session = self._agreement.settle(self._journal.session, time.perf_counter())
 
     def _overhead(self) -> float:
-        return self._spent / max(time.perf_counter() - self._began, 1e-9)
+        spent = self._spent + (self._instruments.unseen if self._instruments is not None else 0.0)
+        return spent / max(time.perf_counter() - self._began, 1e-9)
 
-    def _mine(self) -> bool:
+    def _mine(self, quietly: bool = False) -> bool:
         """Whether this process may write: a forked data-loader worker holds a copy of the open file."""
         if os.getpid() != self._pid:
             return False
-        if not self._open:
+        if self._open:
+            return True
+        if not quietly:
             self._complain("something was logged after finish(), and is not recorded")
-        return self._open
+        return False
 
     def _guarded(self, action: Callable[[], object]) -> None:
         try:
@@ -347,12 +309,31 @@ class Recording:
         return {"signals": measured | OWN, "not_recorded": missing}
 
     def _write_summary(self, status: str) -> None:
-        if self._journal.taken or self._where.rank:
+        lost = self._counts()
+        if status in ("finished", "unclosed") and self._journal.disk_full and lost["dropped"]:
+            status = "disk_full"
+        if self._journal.taken:
+            return
+        about: dict[str, Any] = {"status": status, "last_step": self._last_step, "exception": self._exception}
+        if self._where.rank:
+            if self._journal.session is not None:
+                end_of_rank(self.path, self._journal.session, self._where.rank, about)
             return
         self._manifest["sessions"][-1]["session"] = self._journal.session
-        about = {"status": status, "overhead": round(self._overhead(), 6), "trouble": self._journal.trouble}
-        end(self.path, self._manifest, about | self._signals(), self._counts())
+        about |= {"overhead": round(self._overhead(), 6), "trouble": self._journal.trouble}
+        end(self.path, self._manifest, about | self._signals(), lost)
 
     def _counts(self) -> dict[str, int]:
         lost = self._journal.dropped + self._packer.lost + self._lost
-        return {"dropped": lost, "refused": self._packer.refused}
+        return {"dropped": lost, "refused": self._packer.refused, "fractional": self._fractional}
+
+
+OPEN: WeakValueDictionary[str, Recording] = WeakValueDictionary()  # by folder: those of this process
+
+
+def _elsewhere(path: Path) -> Recording:
+    """What a recording is in a process that it was pickled for: nothing is recorded there."""
+    recording = Recording.__new__(Recording)
+    recording.path = path
+    vars(recording).update(_pid=-1, _open=False, _instruments=None, _where=ALONE)
+    return recording

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from runopsy.errors import Unavailable
+from runopsy.recorder.alignment import Alignment, Undecided, of_model
 from runopsy.recorder.anatomy import (
     PRODUCT,
     Head,
@@ -23,7 +24,7 @@ from runopsy.recorder.anatomy import (
     named_head,
     plain,
 )
-from runopsy.recorder.batches import Batch, Labelled, LossFunction, labelled
+from runopsy.recorder.batches import Batch, Labelled, LossFunction, labelled, own_loss
 from runopsy.recorder.borrowing import borrowed
 
 SHARE = 1 / 4  # of the training batch, that a dear probe takes: what it does with each example costs many gradients
@@ -53,10 +54,15 @@ class Sight:
     loss_fn: LossFunction | None = None
     given_head: Any = None
     trained_on: int | None = None  # examples of a training batch, once one was seen
+    alignment: Alignment = field(default_factory=Alignment)  # of the labels of sequences
     _head: Head | Unavailable | None = None
     _moved: dict[str, Batch] = field(default_factory=dict)
     _seen: dict[Any, Any] = field(default_factory=dict)
     _checked: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        if self.loss_fn is own_loss:
+            self.alignment.shifted = of_model(self.model)
 
     def forget(self) -> None:
         """Let go of what was seen: the weights are about to change, and the memory is the training's."""
@@ -132,14 +138,24 @@ class Sight:
 
         Raises:
             Unavailable: the targets are no classes.
+        Undecided: it is not known yet which label of a sequence belongs to which position.
         """
 
         def read() -> Labelled:
             seen = self.see(side)
-            return labelled(seen.output, seen.y, self.loss_fn)
+            return labelled(seen.output, seen.y, self.loss_fn, self.alignment)
 
-        answer: Labelled = self.once(("labelled", side), read)
+        answer: Labelled = self.once(("labelled", side, self.alignment.assumed), read)
         return answer
+
+    def decide(self) -> bool | None:
+        """Whether labels are shifted, if any of the batches says it by now."""
+        for side in self.batches:
+            if self.alignment.shifted is not None:
+                break
+            with suppress(Undecided, Unavailable):
+                self.labelled(side)
+        return self.alignment.shifted
 
     def layers(self) -> dict[str, nn.Module]:
         """Up to ``LAYERS`` blocks before the head, evenly spaced over the depth; normalisations alone are none."""

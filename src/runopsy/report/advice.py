@@ -51,7 +51,7 @@ def _unfitted(autopsy: Autopsy) -> bool:
 
 def _second_descent_is_lower(autopsy: Autopsy) -> bool:
     peak = _first(autopsy, "double_descent_peak")
-    return peak is not None and peak.evidence[2].observed < peak.evidence[0].observed
+    return peak is not None and peak["after"].observed < peak["before"].observed
 
 
 def _has_no(*names: str) -> Callable[[Autopsy], bool]:
@@ -201,16 +201,16 @@ def _facts(autopsy: Autopsy, kind: str) -> dict[str, str]:
             "worse": worse,
         }
     if event is not None and kind == "grokking":
-        fitted = event.evidence[0].step
+        fitted = event["fitted"].step
         facts |= {"fitted": place(fitted), "patience": place(event.step - fitted)}
     if event is not None and kind == "double_descent_peak":
-        facts |= {"descent": place(_until_lower(autopsy, event)), "signal": event.evidence[0].signal}
+        facts |= {"descent": place(_until_lower(autopsy, event)), "signal": event["peak"].signal}
     return facts
 
 
 def _until_lower(autopsy: Autopsy, peak: Event) -> float:
     """How far it is from the low point before a peak to where the curve is lower again."""
-    before, _, after = peak.evidence
+    before, after = peak["before"], peak["after"]
     loss = autopsy.segments[before.signal]
     lower = loss.step[(loss.step > peak.step) & (loss.curve < before.observed)]
     return (float(lower[0]) if len(lower) else after.step) - before.step

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from runopsy.model import Autopsy, Event, Evidence, Stop
+from runopsy.kinds import KINDS
+from runopsy.model import Autopsy, Event, Evidence, Outcome, Position, Stop
 from runopsy.report import backing
 from runopsy.report.advice import advise
 from runopsy.report.document import Block, Document, Finding, Findings, Heading, Headline, Prose, Steps
@@ -24,36 +25,11 @@ TONES: Mapping[str, str] = {
     "overfit": "warn",
     "memorized": "warn",
     "diverged": "bad",
+    "unstable": "bad",
     "inconclusive": "plain",
 }
-MEANS: Mapping[str, str] = {
-    "grokking": "validation accuracy made half of its late gain here",
-    "memorization_onset": "from here on training improves and validation does not follow",
-    "double_descent_peak": "the top of the validation loss between two descents",
-    "divergence": "the training loss leaves here and does not come back",
-    "not_finite": "the training loss is no number here",
-    "loss_spike": "the training loss leaps and comes back",
-    "transition": "the training loss falls abruptly",
-    "lr_change": "the learning rate was changed; what moves with it is not a phase of its own",
-    "suspect": "hardly right; look at logging, leakage and evaluation before anything else",
-    "batch_size_change": "the batch size was changed",
-    "epoch_steps": "the training loss steps down as each epoch begins: examples are met again, and are known",
-    "resume": "the run was continued from an earlier step",
-    "data_change": "the training loss jumps, and validation does not move with it: as if the training data were others",
-    "unconfirmed_change": "a signal jumps, and no validation curve moves with it: unconfirmed, a fault of the logging "
-    "looks the same",
-    "canaries_learnt": "examples with random labels are fitted: memorization, measured directly",
-    "edge_of_stability": "sharpness reached what the learning rate allows, which gradient descent by itself does",
-    "noise_scale": "the gradient noise scale at the end, about",
-    "departure": "a signal leaves the band of its beginning (the founding rule, which noise alone often sets off)",
-    "first_mover": "what came before validation accuracy, which makes it no cause",
-    "genuine_grokking": "the representation learnt with the late gain",
-    "apparent_grokking": "the late gain is the readout's, not the representation's",
-}
-SAID = ("loss_spike", "lr_change", "not_finite", "transition", "batch_size_change", "epoch_steps", "genuine_grokking",
-        "apparent_grokking")  # fmt: skip  # the evidence says more
-FEW = 3  # signals that a sentence names; the evidence lists them all
-NAMED = ("suspect", "data_change", "unconfirmed_change", "departure", "first_mover")  # and which signal it was
+FEW = 3  # pieces of evidence that a sentence names; the list of evidence has them all
+OWN_WORDS = ("lr", "batch_size", "step", "train/loss")  # their sentences name them already
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,48 +96,53 @@ def _pictured(autopsy: Autopsy) -> Iterator[Block]:
 def _happened(autopsy: Autopsy, numbers: backing.Numbers) -> Iterator[Block]:
     yield Heading("What happened")
     if not autopsy.events and not autopsy.run.marks:
-        yield Prose("Nothing beside the phases above: every rule that could be asked was quiet.")
+        asked = sum(c.outcome is not Outcome.NOT_CHECKED for c in autopsy.checks)
+        yield Prose(f"No event was found; {asked} of {len(autopsy.checks)} questions could be asked of this log.")
         return
     told = [(e.step, _finding(autopsy, e, numbers[i])) for i, e in enumerate(autopsy.events)]
     said = [
         (m.step, Finding(plain(m.kind), "plain", f"{autopsy.axis} {place(m.step)}", _marked(m.detail)))
         for m in autopsy.run.marks
+        if m.kind not in (*KINDS, "not_a_run")  # an event, or the verdict, says it
     ]
     yield Findings(tuple(finding for _, finding in sorted([*told, *said], key=lambda pair: pair[0])))
 
 
 def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) -> Finding:
+    kind = KINDS[event.kind]
     where = f"{autopsy.axis} {place(event.step)}"
     if event.until is not None and event.until > event.step:
         where += f" – {place(event.until)}"
-    text = MEANS.get(event.kind, "")
-    if event.kind in SAID:
-        text += f": {event.evidence[0].says}"
-    if event.kind == "noise_scale":
-        text += f" {number(float(f'{event.evidence[0].observed:.2g}'))} examples"
-        text += f", against batches of {number(limit)}" if (limit := event.evidence[0].limit) else ""
-    if event.kind in NAMED:
-        text += f": {'; '.join(f'{e.signal} {e.says}' for e in event.evidence[:FEW])}"
+    text = kind.sentence
+    if kind.detail:
+        text += f": {_detail(event)}"
     if event.kind == "grokking":
-        text += _grokking(autopsy, event)
+        text += _grokking(event, autopsy.first)
     if event.interval is None:
         text += "; where exactly is unresolved"
     elif event.interval[1] - event.interval[0] > 0.01 * max(event.step - autopsy.first, 1):
         text += f"; between {place(event.interval[0])} and {place(event.interval[1])}"
-    return Finding(plain(event.kind), SEVERITY[event.severity], where, text, tuple(ref for ref, _ in proof))
+    return Finding(kind.title, SEVERITY[event.severity], where, text, tuple(ref for ref, _ in proof))
 
 
-def _grokking(autopsy: Autopsy, event: Event) -> str:
+def _detail(event: Event) -> str:
+    """What the evidence says, with the name of the signal where the words do not hold it."""
+    said = [e.says if e.signal in e.says or e.signal in OWN_WORDS else f"{e.signal} {e.says}" for e in event.evidence]
+    left = len(said) - FEW
+    return "; ".join(said[:FEW]) + (f"; and {left} more" if left > 0 else "")
+
+
+def _grokking(event: Event, first: Position) -> str:
     """From onset to completion, how late, and whether it lasted."""
-    fitted, _, onset, _, complete, best, *further = event.evidence
-    delay = (event.step - autopsy.first) / max(fitted.step - autopsy.first, 1.0)
-    text = (
-        f", after {delay:.1f} x the steps that fitting took; it rose from {place(onset.step)} to {place(complete.step)}"
-    )
+    fitted = event["fitted"].step
+    text = f", after {(event.step - first) / max(fitted - first, 1.0):.1f} x the steps that fitting took"
+    text += f"; it rose from {place(event['onset'].step)} to {place(event['complete'].step)}"
+    best = event["best"]
     if best.limit is not None and best.observed < best.limit:
         text += f"; partial, it reached {number(best.observed)}"
-    for e in further:
-        text += f"; {e.says}" + ("" if e.signal == "lr" else f" at {number(e.observed)}")
+    for e in event.evidence:
+        if e.name in ("rate", "aftermath"):
+            text += f"; {e.says}" + ("" if e.signal == "lr" else f" at {number(e.observed)}")
     return text
 
 

@@ -4,34 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from runopsy.kinds import KINDS
 from runopsy.model import Change, Comparison, Difference, Extra
 from runopsy.report.words import duration, number, percent, place, plain
 
-NAMES: Mapping[str, str] = {  # what moves when an event of the kind does
-    "grokking": "generalisation (grokking)",
-    "memorization_onset": "the onset of memorization",
-    "double_descent_peak": "the peak of the double descent",
-    "divergence": "the divergence",
-    "genuine_grokking": "genuine grokking",
-    "apparent_grokking": "apparent grokking",
-    "first_mover": "signals that moved before validation did",
-    "noise_scale": "a noise scale to compare the batch with",
-    "edge_of_stability": "the edge of stability",
-    "canaries_learnt": "learnt canaries",
-    "epoch_steps": "steps of the training loss at the beginning of epochs",
-}
-SEVERAL: Mapping[str, tuple[str, str]] = {  # kinds of which a run may have many
-    "loss_spike": ("a loss spike", "loss spikes"),
-    "lr_change": ("a change of the learning rate", "changes of the learning rate"),
-    "transition": ("an abrupt fall of the training loss", "abrupt falls of the training loss"),
-    "not_finite": ("a loss that is no number", "losses that are no number"),
-    "resume": ("a resume", "resumes"),
-    "batch_size_change": ("a change of the batch size", "changes of the batch size"),
-    "data_change": ("a jump as of other training data", "jumps as of other training data"),
-    "unconfirmed_change": ("an unconfirmed change of a signal", "unconfirmed changes of signals"),
-    "departure": ("a departure of a signal from its beginning", "departures of signals from their beginnings"),
-    "suspect": ("something suspect", "suspect things"),
-}
 PHASES: Mapping[str, str] = {"converged": "convergence", "diverged": "divergence"}  # as nouns; the others are some
 WHOLE = ("step", "row", "tokens")  # counted in whole numbers, though a fitted curve passes between them
 UNSEEN = 0.05  # seconds: printed as 0.0
@@ -41,7 +17,7 @@ LITTLE, MUCH = 0.1, 3.0  # times A: beyond them a factor reads better than a per
 
 def subject(d: Difference) -> str:
     if d.kind == "event":
-        return NAMES.get(d.what, plain(d.what))
+        return f"the {plain(d.what)}"
     if d.kind == "lasts":
         return f"the length of {plain(d.what)}"
     return f"the time to {d.what}" if d.kind in ("reach", "wall") else f"the beginning of {_phase(d.what)}"
@@ -71,11 +47,18 @@ def lone(e: Extra) -> str:
     if e.kind == "phase":
         perhaps = "" if e.sure else ", which is not sure"
         return f"only {side} has a {plain(e.what)} phase, from {first} on{runs}{perhaps}"
-    if e.what in SEVERAL:
-        one, many = SEVERAL[e.what]
-        told = f"{one} at {first}" if n == 1 else f"{n} {many}, the first at {first}"
+    kind = KINDS.get(e.what)
+    if kind is not None and kind.plural:
+        told = f"{_one(kind.title)} at {first}" if n == 1 else f"{n} {kind.plural}, the first at {first}"
         return f"{side} has {told}{runs}, where {other} has none"
-    return f"only {side} has {NAMES.get(e.what, plain(e.what))}, at {first}{runs}"
+    return f"only {side} has {_one(plain(e.what))}, at {first}{runs}"
+
+
+def _one(title: str) -> str:
+    """With its article; what cannot be counted has none."""
+    if title.endswith("finite") or title == "grokking":
+        return title
+    return f"{'an' if title[0] in 'aeiou' else 'a'} {title}"
 
 
 def _by(d: Difference) -> str:

@@ -78,6 +78,7 @@ def _console(width: int, color: bool) -> Console:
         file=io.StringIO(),
         width=width,
         force_terminal=color,
+        force_jupyter=False,  # in a notebook rich would show each print as an output of its own, and give no text
         color_system="standard" if color else None,
         highlight=False,
         markup=False,

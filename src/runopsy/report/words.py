@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Mapping
 
-# Names that say too little without their underscores.
-SPOKEN: Mapping[str, str] = {"lr_change": "learning-rate change", "not_finite": "values not finite",
-                               "first_mover": "first movers"}  # fmt: skip
+from runopsy.kinds import KINDS
 
 
 def number(value: float) -> str:
@@ -50,7 +47,7 @@ def percent(share: float) -> str:
 
 def plain(name: str) -> str:
     """A name of ours as prose: feature_learning → feature learning."""
-    return SPOKEN.get(name) or name.replace("_", " ")
+    return KINDS[name].title if name in KINDS else name.replace("_", " ")
 
 
 def odds(confidence: float) -> tuple[int, int]:

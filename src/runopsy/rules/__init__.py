@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runopsy.facts.case import Rule
-from runopsy.rules.generalisation import DoubleDescent, Grokking, MemorizationOnset
+from runopsy.rules.endings import Ended, Stalled
+from runopsy.rules.generalisation import DoubleDescent, Grokking, MemorizationOnset, ModeGap
 from runopsy.rules.interior import CanariesLearnt, EdgeOfStability, NoiseScale
 from runopsy.rules.representation import FirstMovers, Readout
 from runopsy.rules.schedule import BatchSizeChange, EpochSteps, LearningRateChange, Resumed
@@ -29,6 +30,7 @@ RULES: tuple[Rule, ...] = (
     Readout(),
     DoubleDescent(),
     MemorizationOnset(),
+    ModeGap(),
     Stage(),
     SuddenChange(),
     CanariesLearnt(),
@@ -38,6 +40,8 @@ RULES: tuple[Rule, ...] = (
     OffScale(),
     TooGood(),
     SameValues(),
+    Ended(),
+    Stalled(),
 )
 
 # The founding threshold rule in the place of the calibrated one, for those who look for it.
@@ -45,7 +49,4 @@ CLASSIC: tuple[Rule, ...] = (*(rule for rule in RULES if not isinstance(rule, Su
 
 PRESETS: Mapping[str, tuple[Rule, ...]] = {"default": RULES, "classic": CLASSIC}
 
-# Every kind of event they can find, in the words of --fail-on and --format json.
-KINDS: tuple[str, ...] = tuple(dict.fromkeys(kind for rule in (*RULES, *CLASSIC) for kind in rule.kinds))
-
-__all__ = ["KINDS", "PRESETS", "RULES"]
+__all__ = ["PRESETS", "RULES"]

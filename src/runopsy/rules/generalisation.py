@@ -32,7 +32,11 @@ class Grokking:
         if late is None:
             return
         place = crossing(case, "val/acc", (late.before + late.best) / 2, late.half)
-        place = place if place.interval is not None else row(case.signals["val/acc"], _row_from(case.signals["val/acc"], late.half))
+        place = (
+            place
+            if place.interval is not None
+            else row(case.signals["val/acc"], _row_from(case.signals["val/acc"], late.half))
+        )
         proof = tuple(self._evidence(case, late))
         resolution = spacing_at(case.signals["val/acc"], place.step)
         yield Event(
@@ -164,6 +168,8 @@ class MemorizationOnset:
         name = facts.left_chance.curve or "val/loss"
         val = facts.curves[name]
         end = facts.fitted_at if facts.fitted_at is not None else facts.last
+        signal = case.signals[train.name]
+        at = min(max(_row_from(signal, at), low), max(high, low))
         proof = (
             Evidence(train.name, at, train.at(at), train.begins, "", says, "training"),
             Evidence(name, end, val.at(end), val.begins, "",
@@ -198,6 +204,23 @@ class MemorizationOnset:
             "memorization_onset", self.code, at.step, Severity.WARNING, proof, interval=at.interval,
             resolution=resolution,
         )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModeGap:
+    """The training data themselves, read in evaluation mode, are as bad as validation."""
+
+    code: ClassVar[str] = "M02"
+    kinds: ClassVar[tuple[str, ...]] = ("mode_gap",)
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        if not any(name.startswith("eval/") for name in case.facts.curves):
+            raise NotChecked("training data were not read in evaluation mode: record with probe= and loss_fn=")
+        gap = case.facts.mode_gap
+        if gap and gap.at is not None:
+            proof = (Evidence(gap.curve, gap.at, gap.size, gap.limit, "", gap.says, "training_eval"),)
+            yield Event("mode_gap", self.code, gap.at, Severity.WARNING, proof, interval=(gap.at, gap.at))
 
 
 def by_hand(case: Case, at: Position) -> bool:

@@ -54,8 +54,9 @@ class NoiseScale:
         low, high = scale - self.z * error, scale + self.z * error
         size = case.run.config.get("batch_size")
         batch = float(size) if isinstance(size, (int, float)) and not isinstance(size, bool) else None
-        says = f"examples; its readings say {low:.3g} to {high:.3g}, the choice of examples adds to that"
-        proof = (Evidence("gns", float(step[-1]), scale, batch, "examples", says),)
+        against = "" if batch is None else f", against batches of {batch:g}"
+        says = f"about {scale:.2g} examples ({low:.3g} to {high:.3g} by its readings){against}"
+        proof = (Evidence("gns", float(step[-1]), scale, batch, "examples", says, "scale"),)
         first = float(step[-last])
         yield Event(
             "noise_scale", self.code, first, Severity.INFO, proof, until=float(step[-1]), interval=(first, first)
@@ -98,7 +99,7 @@ class EdgeOfStability:
         at = float(top.step[i])
         sampled = "" if how is None else "; of a sample, and so rather above that of all examples"
         says = f"against (2 + 2β)/η{sampled}"
-        proof = (Evidence("hessian/top", at, float(top.value[i]), float(limit[i]), "", says),)
+        proof = (Evidence("hessian/top", at, float(top.value[i]), float(limit[i]), "", says, "sharpness"),)
         interval = (float(top.step[max(i - 1, 0)]), at)
         resolution = spacing_at(top, at)
         yield Event("edge_of_stability", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
@@ -145,7 +146,7 @@ class CanariesLearnt:
         if i is None:
             return
         at = float(acc.step[i])
-        proof = (Evidence("canary/acc", at, float(acc.value[i]), limit, "", "accuracy on random labels"),)
+        proof = (Evidence("canary/acc", at, float(acc.value[i]), limit, "", "accuracy on random labels", "accuracy"),)
         interval = (float(acc.step[max(i - 1, 0)]), at)
         yield Event(
             "canaries_learnt", self.code, at, Severity.WARNING, proof, interval=interval, resolution=spacing_at(acc, at)

@@ -11,6 +11,7 @@ import numpy as np
 
 from runopsy.facts import Case
 from runopsy.model import Position, Segments, Signal, Values
+from runopsy.segments import pace
 from runopsy.stats import first_spacing
 
 STEEP = 2.0  # standard errors by which a curve must move for a crossing of it to have a place at all
@@ -52,7 +53,8 @@ def crossing(case: Case, name: str, value: float, step: Position) -> Place:
     """
     s = case.segments[name]
     i = int(np.argmin(np.abs(s.step - step)))
-    if not np.isfinite(s.local_error[i]) or abs(s.pace[i]) < STEEP * s.pace_error[i]:
+    speed, error_of_speed = pace(s)
+    if not np.isfinite(error_of_speed[i]) or abs(speed[i]) < STEEP * error_of_speed[i]:
         return Place(step, None)
     shift = case.first - first_spacing(s.step)
     u = np.log(s.step - shift)

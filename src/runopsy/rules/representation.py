@@ -79,7 +79,7 @@ class FirstMovers:
         line = curve(case, name)
         assert line is not None  # as it has a date
         says = f"made {self.share:.0%} of its change {moved - at:,.0f} {case.run.axis}s before it"
-        return Evidence(name, nearest(case.signals[name], at), line.at(at), line.at(moved), "", says)
+        return Evidence(name, nearest(case.signals[name], at), line.at(at), line.at(moved), "", says, "signal")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,7 +116,9 @@ class Readout:
 
     def _event(self, case: Case, kind: str, late: LateGain, values: tuple[float, float], says: str) -> Event:
         before, after = values
-        proof = (Evidence("probe/acc_heldout", late.complete, after, before, "", f"probe of the features: {says}"),)
+        proof = (
+            Evidence("probe/acc_heldout", late.complete, after, before, "", f"probe of the features: {says}", "probe"),
+        )
         resolution = spacing_at(case.signals["probe/acc_heldout"], late.half)
         span = (late.onset, late.complete)  # over which it is judged
         at = nearest(case.signals["val/acc"], late.half)

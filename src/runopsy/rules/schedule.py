@@ -14,7 +14,6 @@ from runopsy.model import Event, Evidence, Position, Severity, Signal
 from runopsy.rules.places import row, spacing_at
 from runopsy.stats import MAD_TO_SD
 
-
 LEVEL_ROWS = 10  # rows before and after a resume whose medians are told
 
 
@@ -85,14 +84,15 @@ class EpochSteps:
         if step > max(self.fall, self.sure * spread / np.sqrt(len(falls))):
             at, until = float(loss.step[begins[0]]), float(loss.step[begins[-1]])
             says = f"{len(begins)} epochs begin with a step down of {1 - np.exp(-step):.1%} of the loss"
-            proof = (Evidence("train/loss", at, step, self.fall, "log units", says),)
+            proof = (Evidence("train/loss", at, step, self.fall, "log units", says, "step"),)
             yield Event("epoch_steps", self.code, at, Severity.INFO, proof, until=until, interval=(at, at))
 
 
 def _contrasts(values: np.ndarray, rows: np.ndarray, half: int) -> np.ndarray:
     """How much lower the median of the ``half`` rows from each row on is than that of those before it."""
     inside = rows[(rows >= half) & (rows + half <= len(values))]
-    return np.array([np.median(values[r - half : r]) - np.median(values[r : r + half]) for r in inside.tolist()])
+    around = values[inside[:, None] + np.arange(-half, half)]
+    return np.asarray(np.median(around[:, :half], axis=1) - np.median(around[:, half:], axis=1))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

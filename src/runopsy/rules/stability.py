@@ -144,7 +144,8 @@ class LossSpike:
         loss = case.signals["train/loss"]
         if len(spikes) > MANY:
             worst = max(spikes, key=lambda s: s.highest / s.usual)
-            says = f"{len(spikes)} leaps, the first here; the highest {worst.highest / worst.usual:.3g} x what was usual before"
+            ratio = worst.highest / worst.usual
+            says = f"{len(spikes)} leaps, the first here; the highest {ratio:.3g} x what was usual before"
             yield self._event(loss, spikes[0].start, spikes[-1].end, (worst.top, worst.highest, worst.usual), says)
             return
         for s in spikes:

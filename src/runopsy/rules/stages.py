@@ -12,6 +12,7 @@ from runopsy.facts import Case
 from runopsy.model import Event, Evidence, Position, Segments, Severity, Values
 from runopsy.rules.curves import curve
 from runopsy.rules.places import crossing, spacing_at
+from runopsy.segments import pace
 from runopsy.stats import first_spacing
 
 ACC_FOLLOWS = 0.02  # of accuracy, that validation must gain with a fall where its loss was not logged
@@ -55,10 +56,11 @@ class Stage:
         loss = case.segments.get("train/loss")
         if loss is None or loss.smooth or len(loss.step) < 10 or loss.curve.min() <= 0:
             return
-        rate = -loss.pace
+        rise, error = pace(loss)
+        rate = -rise
         explained = any(e.kind in EXPLAIN for e in case.events)
         sure = self.surer if explained else self.sure
-        falls = [peak.feet(rate) for peak in self._peaks(rate, loss.pace_error, sure)]
+        falls = [peak.feet(rate) for peak in self._peaks(rate, error, sure)]
         falls = [(a, b) for a, b in falls if self._visible(loss, a, b, case.first)]
         if len(falls) < 3:  # then the first descent is ordinary learning; with three it is one stage of several
             falls = [(a, b) for a, b in falls if self._learnt_before(loss, a)]
@@ -67,7 +69,7 @@ class Stage:
             at = _passes(loss, a, b, (begin + end) / 2)
             if not self._told_already(case, at) and self._followed(case, float(loss.step[a]), float(loss.step[b])):
                 says = f"falls from {begin:.3g} to {end:.3g} between two slower stretches"
-                proof = (Evidence("train/loss", at, (begin + end) / 2, None, "", says),)
+                proof = (Evidence("train/loss", at, (begin + end) / 2, None, "", says, "fall"),)
                 resolution = spacing_at(case.signals["train/loss"], at)
                 at, interval = crossing(case, "train/loss", (begin + end) / 2, at)
                 yield Event("loss_drop", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)

@@ -37,11 +37,15 @@ class PrintedZero:
         if before < self.still * start:
             return
         at = float(loss.step[first])
-        proof = [Evidence("train/loss", at, 0.0, before, "", "exactly 0 from here to the end, against just before")]
+        proof = [
+            Evidence("train/loss", at, 0.0, before, "", "exactly 0 from here to the end, against just before", "value")
+        ]
         gradient = case.signals.get("grad/norm")
         if gradient is not None and gradient.broken is not None and (gradient.broken <= at).any():
             gone = float(gradient.broken[gradient.broken <= at][-1])
-            proof.append(Evidence("grad/norm", gone, float("nan"), None, "", "the gradient was no number by then"))
+            proof.append(
+                Evidence("grad/norm", gone, float("nan"), None, "", "the gradient was not finite by then", "context")
+            )
         yield _suspect(self.code, at, *proof)
 
 
@@ -77,8 +81,9 @@ class OffScale:
             self.code,
             float(val.step[0]),
             Evidence("val/loss", float(val.step[lowest]), float(val.value[lowest]), start, "",
-                     "its best, against where training began: other units, mode or data?"),
-            Evidence("train/loss", float(train.step[-1]), last, self.fits * start, "", "training fits meanwhile"),
+                     "its best, against where training began: other units, mode or data?", "value"),
+            Evidence("train/loss", float(train.step[-1]), last, self.fits * start, "", "training fits meanwhile",
+                     "context"),
         )  # fmt: skip
 
 
@@ -109,7 +114,7 @@ class TooGood:
             return
         at = float(signal.step[int(np.argmax(low))])
         says = "lower than text allows: does the model see its targets, or was a little text learnt by heart?"
-        yield _suspect(self.code, at, Evidence(name, at, float(signal.value[low][0]), self.low, "nats", says))
+        yield _suspect(self.code, at, Evidence(name, at, float(signal.value[low][0]), self.low, "nats", says, "value"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,7 +138,9 @@ class SameValues:
             return
         says = f"equal to train/loss at all {len(steps)} steps that both have: are they one data set?"
         yield _suspect(
-            self.code, float(steps[0]), Evidence("val/loss", float(steps[0]), float(other[0]), float(one[0]), "", says)
+            self.code,
+            float(steps[0]),
+            Evidence("val/loss", float(steps[0]), float(other[0]), float(one[0]), "", says, "value"),
         )
 
 

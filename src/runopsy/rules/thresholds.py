@@ -70,7 +70,7 @@ class Departure:
     def _event(self, signal: Signal, row: int, seen: float, limit: float) -> Event:
         at = float(signal.step[row])
         says = f"mean of {self.average:g} rows, against baseline mean and {self.sigmas:g} standard deviations"
-        proof = (Evidence(signal.name, at, seen, limit, "", says),)
+        proof = (Evidence(signal.name, at, seen, limit, "", says, "level"),)
         return Event("baseline_departure", self.code, at, Severity.INFO, proof, resolution=spacing_at(signal, at))
 
 
@@ -117,8 +117,8 @@ class SuddenChange:
         found = self.largest_jump(signal)
         if found is None or self._explained(case, found.step):
             return
-        says = f"jumps by {found.sigmas:.0f} standard errors, and no validation curve moves with it"
-        proof = (Evidence(signal.name, found.step, found.after, found.before, "", says),)
+        says = f"jumps by {found.sigmas:.0f} standard errors, from {found.before:.4g} to {found.after:.4g}"
+        proof = (Evidence(signal.name, found.step, found.after, found.before, "", says, "level"),)
         yield Event(
             "data_change" if signal.name == "train/loss" else "level_shift",
             self.code,

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from runopsy.segments.cut import segment
+from runopsy.segments.pace import level_error, pace
 
-__all__ = ["segment"]
+__all__ = ["level_error", "pace", "segment"]

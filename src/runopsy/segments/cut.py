@@ -10,7 +10,7 @@ import numpy as np
 from runopsy.model import Position, Segments, Signal
 from runopsy.segments.bins import Bins, bin_signal
 from runopsy.segments.decay import smooth_decay
-from runopsy.segments.lines import best_pieces, fit_pieces, line_costs, local_slope
+from runopsy.segments.lines import best_pieces, fit_pieces, line_costs
 from runopsy.stats import Floats
 
 PENALTY = 4.5  # x log m per piece: 1.5 log m for each of slope, level and place, as measured on smooth decays
@@ -19,7 +19,6 @@ FEWEST_FOR_DECAY = 8  # bins: a mixture of exponentials explains any fewer
 BEGUN = 0.05  # of the drop: before it nothing has been learnt
 GATE = 6.0  # x log m per change that pieces must gain on a smooth decay: measured, 0 of 36 decays were cut
 VISIBLE = 0.05  # in log units, or of accuracy: a smaller difference is beneath notice, however significant
-NEIGHBOURHOOD = 0.1  # in log elapsed steps: a stage is told from the next if they lie a factor of 1.3 apart
 EFFECTIVE = 6.0  # parameters that a mixture of exponentials uses up, about: two or three rates, their weights, a floor
 
 
@@ -89,9 +88,7 @@ def segment(
     decay = _decay(signal, scale, bins, pieces, rate)
     fit = decay or pieces
     lowest = -np.inf if scale is LOG else signal.value.min()
-    pace, pace_error = local_slope(bins.log, bins.level, bins.error, NEIGHBOURHOOD)
     natural = np.clip(scale.back(fit.curve), lowest, signal.value.max())  # a line overshoots where a curve bends
-    local_error = 2**0.5 * NEIGHBOURHOOD * pace_error  # of a Gaussian kernel's level and slope, by integration
     unit = scale.back(bins.level) if scale is LOG else np.ones_like(bins.level)
     return Segments(
         signal=signal.name,
@@ -101,11 +98,9 @@ def segment(
         spread=np.abs(scale.back(fit.curve + fit.spread) - natural),
         rate_spread=np.abs(scale.back(fit.curve + fit.slope_error) - natural),
         level=scale.back(bins.level),
-        pace=pace,
-        pace_error=pace_error,
-        local_error=local_error,
         error=bins.error * unit,
-        natural_error=local_error * unit,
+        origin=bins.first - bins.spacing,
+        by_factors=scale is LOG,
         smooth=decay is not None,
     )
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from runopsy.segments.nonnegative import nonnegative
 from runopsy.stats import Floats
 
 RATES = 48  # exponentials, log-spaced: neighbours a factor of 1.3 apart, which no noise tells from in between
@@ -37,13 +38,10 @@ def smooth_decay(elapsed: Floats, value: Floats, error: Floats, rate: Floats | N
     Returns:
         (m,) fitted values.
     """
-    from scipy.optimize import nnls  # a tenth of a second to load: only a fit pays
-
     columns = [mixture(elapsed)]
     if rate is not None and np.ptp(rate) > 0 and rate.min() >= 0:  # a negative rate is a misread column
         share = rate / rate.max()
         summed = np.cumsum(share * np.diff(elapsed, prepend=0.0))
         columns += [mixture(np.maximum(summed, 1e-9 * summed[-1]))[:, :-1], share[:, None]]
     design = np.concatenate(columns, axis=1)
-    weights, _ = nnls(design / error[:, None], value / error, maxiter=50 * design.shape[1])
-    return np.asarray(design @ weights)
+    return np.asarray(design @ nonnegative(design / error[:, None], value / error))

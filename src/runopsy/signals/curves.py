@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from runopsy.model import Role, Track
-from runopsy.signals.names import Guess, guess, says_percent
+from runopsy.signals.names import Guess, guess, says_percent, words
+from runopsy.signals.numbered import as_training, of_training
 from runopsy.signals.units import A_CURVE, PERCENT_FROM, value_range
 
 MOST_DOUBT = 2  # special words a main curve may have ("val_cifar10_loss"); more, and it is one task among many
 A_SUMMARY = 0.05  # of the values of the longest candidate: a column with fewer is a summary beside a curve
 RARELY = 0.5  # of the values of the loss: an accuracy with no more is of validation, where that has none
+BATCHWISE = "step"  # Lightning adds it to the name of what was measured on a single batch
 TOGETHER = 0.9  # share of the values of an accuracy at positions of a loss, for it to be logged beside it
 
 
@@ -24,7 +26,9 @@ def curves(names: Iterable[str], tracks: Mapping[str, Track], filled: set[str]) 
         tracks: all columns.
         filled: roles that are taken.
     """
+    trained = of_training(tracks)
     guesses = [g for name in names if not tracks[name].parts and (g := guess(name)) is not None]
+    guesses = [as_training(g) if g.track in trained else g for g in guesses]
     has_val = any(g.side == "val" for g in guesses) or bool({"val/loss", "val/acc"} & filled)
     beside = _beside_validation(guesses, tracks, filled)
     yield from beside.values()
@@ -71,7 +75,7 @@ def _beside_validation(guesses: Sequence[Guess], tracks: Mapping[str, Track], fi
     losses = [g for g in guesses if g.quantity in ("loss", "bits", "ppl")]
     train = _longest([g for g in losses if g.side == "train" or (g.side == "" and not g.extra)], tracks)
     val = _longest([g for g in losses if g.side in ("val", "test")], tracks)
-    sided = not any(g.side == "" and not g.extra for g in losses)
+    sided = not any(g.side == "" and not g.extra for g in losses if g.quantity == "loss")
     found: dict[str, Role] = {}
     for g in sorted(unsided, key=lambda g: _rank(g, tracks, 0)):
         why = _of_validation(tracks[g.track], train, val, sided=sided)
@@ -109,6 +113,7 @@ def _best(
     """The main curve of a side, if it can be told."""
     if not guesses or role in filled:
         return
+    guesses = _of_whole_passes(guesses, tracks)
     longest = max(len(tracks[g.track]) for g in [g for g in guesses if not g.extra] or guesses)
     ranked = sorted(guesses, key=lambda g: _rank(g, tracks, longest))
     if ranked[0].doubt > MOST_DOUBT:
@@ -129,6 +134,13 @@ def _further(val: list[Guess], quantity: str, filled: set[str], parts: set[tuple
         if is_set and role not in named:
             named.add(role)
             yield Role(role, g.track, "a further evaluation set")
+
+
+def _of_whole_passes(guesses: list[Guess], tracks: Mapping[str, Track]) -> list[Guess]:
+    """Without val_loss_step, which is of one batch, where val_loss_epoch is a curve of them all."""
+    batches = {g.track for g in guesses if g.side in ("val", "test") and BATCHWISE in words(g.track)}
+    whole = [g for g in guesses if g.track not in batches]
+    return whole if any(len(tracks[g.track]) > 1 for g in whole) else guesses
 
 
 def _rank(g: Guess, tracks: Mapping[str, Track], longest: int) -> tuple[bool, int, bool, bool, int]:

@@ -11,6 +11,7 @@ import numpy as np
 from runopsy.errors import BadOption
 from runopsy.model import Role, Track
 from runopsy.signals.names import HIGHER, LOWER, QUALIFIERS, SIDES, score_in, words
+from runopsy.signals.numbered import of_training
 from runopsy.signals.scores import BY_THEMSELVES, preference
 
 DIRECTIONS = {f":{way}": way for way in (HIGHER, LOWER)}  # --metric NAME:lower, where the name does not say it
@@ -56,7 +57,8 @@ def _of(side: str, roles: Sequence[Role], tracks: Mapping[str, Track]) -> list[R
     known = {_side(r.track) for r in roles} - {""}
     evaluated = bool({"val", "test"} & known)
     twins = {_bare(r.track) for r in roles if _side(r.track) in ("val", "test")}
-    named = {r.track: _side(r.track) for r in scores}
+    trained = of_training(tracks)
+    named = {r.track: "train" if r.track in trained else _side(r.track) for r in scores}
     for r in scores:
         if not named[r.track]:
             named[r.track] = "val" if evaluated and _bare(r.track) not in twins else "train"
@@ -100,8 +102,9 @@ def _column(name: str, roles: Sequence[Role], tracks: Mapping[str, Track]) -> st
         return name
     wanted = words(name)
     fitting = [r.track for r in roles if r.role == name or r.track.casefold() == name.casefold()]
-    fitting = fitting or [track for track in tracks if words(track) == wanted]
-    fitting = fitting or [track for track in tracks if wanted and _holds(words(track), wanted)]
+    logged = [track for track in tracks if not tracks[track].parts]
+    fitting = fitting or [track for track in logged if words(track) == wanted]
+    fitting = fitting or [track for track in logged if wanted and _holds(words(track), wanted)]
     if len(fitting) == 1:
         return fitting[0]
     several = f"fits {len(fitting)} columns" if fitting else "is no column of this log"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from runopsy.model import INSIDE
@@ -89,6 +90,7 @@ LR_NEVER = ("peak", "max", "min", "init", "initial", "base", "decay", "scale", "
             "ratio", "mult", "multiplier", "warmup", "final", "end", "start", "target")  # fmt: skip
 FUSED = re.compile(r"(train|val|valid|test|eval|dev)(loss|acc|accuracy)")  # trainloss, valacc
 MIXED = re.compile(r"mAP(?![a-z])|mIo[uU]|mIOU|Io[uU]|FWIoU|pACC|mACC")  # one word each, in spite of their case
+KNOWN = 1 << 16  # names whose words are kept at hand: a log may have 10 000 columns, each looked at ten times
 GROUP = re.compile(r"lr\d*")  # x/lr0: the rate of the first group of parameters
 
 
@@ -111,13 +113,19 @@ class Guess:
 
 def words(name: str) -> list[str]:
     """The words of a name, lower case; a change of case and any punctuation separate them."""
+    return list(_words(name))
+
+
+@lru_cache(maxsize=KNOWN)
+def _words(name: str) -> tuple[str, ...]:
     whole = MIXED.sub(lambda match: match[0].lower(), name)
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", whole)
     parts = [w for w in re.split(r"[^a-z0-9@]+", spaced.lower().replace("@", "")) if w]
     fused = [match.groups() if (match := FUSED.fullmatch(w)) else (w,) for w in parts]
-    return [w for pair in fused for w in pair]
+    return tuple(w for pair in fused for w in pair)
 
 
+@lru_cache(maxsize=KNOWN)
 def guess(name: str) -> Guess | None:
     """What a column is by its name; None where it is neither a loss nor an accuracy."""
     if name.startswith(INSIDE):  # the recorder's own: probe/acc_heldout is no accuracy of the model
@@ -162,7 +170,7 @@ def score_in(name: str) -> str:
     if any(w in NEVER for w in parts):
         return ""
     stems = {w if w in SCORES else DIGITS.sub("", w) for w in parts}
-    return next((score for score in SCORES if score in stems), "")
+    return next((score for score in SCORES if score in stems), "") if stems & SCORES.keys() else ""
 
 
 def is_learning_rate(name: str) -> bool:

@@ -11,6 +11,8 @@ BY_THEMSELVES = ("precision", "recall", "ap", "em", "comet", "success", "hits") 
 RANGE = re.compile(r"50?\D+(?:0\.)?95")  # mAP50-95, mAP_0.5:0.95: over all thresholds, the stricter of the two
 
 MONITOR = ("r", "l")  # reward and length of an episode, where both are there: monitor.csv
+FUSED = ("eprewmean", "eprew", "epret")
+SIDED = tuple(word for known in SIDES.values() for word in known)
 LENGTHS = ("len", "length", "lengths", "eplenmean", "eplen")
 EPISODES = ("ep", "episode", "episodic", "episodes", "completion", "completions", "completion_length")
 # What is made of rewards without being the return: spreads, pairs of a preference, models and losses of them.
@@ -36,9 +38,15 @@ def preference(name: str) -> tuple[int, bool, int]:
 
 
 def is_reward(name: str) -> bool:
-    """Whether a name is of what an agent earns: ep_rew_mean, Mean Reward, AverageEpRet, episodic_return."""
+    """Whether a name is of what an agent earns: ep_rew_mean, Mean Reward, AverageEpRet, episodic_return.
+
+    A return with a special word is one of something else: log_return is of a stock.
+    """
     parts = words(name)
-    return any(w in REWARDS for w in parts) and not any(w in (*NO_RETURN, *NEVER) for w in parts)
+    if any(w in (*NO_RETURN, *NEVER) for w in parts):
+        return False
+    plain = reward_doubt(name) == sum(w in SIDED for w in parts)
+    return any(w in REWARDS and (w.startswith("rew") or w in FUSED or plain) for w in parts)
 
 
 def reward_doubt(name: str) -> int:

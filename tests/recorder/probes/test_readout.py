@@ -11,7 +11,7 @@ from torch import Tensor, nn  # noqa: E402  # after the skip
 from runopsy.errors import Unavailable  # noqa: E402
 from runopsy.recorder.batches import Batch  # noqa: E402
 from runopsy.recorder.probes import Loop  # noqa: E402
-from runopsy.recorder.probes.readout import PENALTIES, HeldoutProbe, TrainProbe, crossed_accuracy, ridge  # noqa: E402
+from runopsy.recorder.probes.readout import PENALTIES, HeldoutProbe, TrainProbe, left_out_accuracy, ridge  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +62,21 @@ def test_the_penalty_is_that_with_the_least_leave_one_out_error() -> None:
     assert ridge(x, y, 3).penalty == pytest.approx(best, rel=1e-6)
 
 
+@pytest.mark.parametrize(("n", "d"), [(40, 6), (24, 50)])
+def test_leaving_each_example_out_is_as_refitting_without_it(n: int, d: int) -> None:
+    """In the same standardised features: the scores agree within 1e-6, also where there are more units than rows."""
+    x, y = problem(n, d, 3, spread=6.0)
+    z = (x.double() - x.double().mean(dim=0)) / x.double().std(dim=0, correction=0)
+    target, penalty = nn.functional.one_hot(y, 3).double(), 3.0
+    found = ridge(x, y, 3, penalty).left_out
+    for i in range(n):
+        keep = torch.arange(n) != i
+        a, b = z[keep] - z[keep].mean(dim=0), target[keep] - target[keep].mean(dim=0)
+        w = torch.linalg.solve(a.T @ a + penalty * torch.eye(d), a.T @ b)
+        expected = (z[i] - z[keep].mean(dim=0)) @ w + target[keep].mean(dim=0)
+        torch.testing.assert_close(found[i], expected, rtol=1e-5, atol=1e-6)
+
+
 def test_a_dead_unit_is_no_obstacle() -> None:
     x, y = problem(60, 5, 3)
     x[:, 2] = 7.0
@@ -72,7 +87,7 @@ def test_a_dead_unit_is_no_obstacle() -> None:
 def test_labels_that_have_nothing_to_do_with_the_features_are_at_chance() -> None:
     """Four classes, 2000 examples, 50 units: 0.25 within four standard errors; above it on what was fitted."""
     x, y = torch.randn(2000, 50), torch.randint(0, 4, (2000,))
-    assert crossed_accuracy(x, y) == pytest.approx(0.25, abs=0.04)
+    assert left_out_accuracy(x, y) == pytest.approx(0.25, abs=0.04)
     assert float((ridge(x, y, 4, 1e-3).scores(x).argmax(dim=1) == y).double().mean()) > 0.3
 
 
@@ -81,7 +96,7 @@ def test_the_order_of_the_classes_in_the_batch_does_not_matter(order: str) -> No
     """Going round five classes, every fifth example is of one class."""
     y = torch.arange(200) % 5 if order == "round" else torch.arange(200) // 40
     x = 4 * nn.functional.one_hot(y, 8) + 0.5 * torch.randn(200, 8)
-    assert crossed_accuracy(x, y) > 0.98
+    assert left_out_accuracy(x, y) > 0.98
 
 
 class Misread(nn.Module):

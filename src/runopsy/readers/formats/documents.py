@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
 from runopsy.readers.axes import COUNTING, plain
-from runopsy.readers.formats.jsonlines import DEEPEST, MOSTLY, rows_to_run
+from runopsy.readers.formats.jsonlines import MOSTLY, rows_to_run
+from runopsy.readers.json_shapes import DEEPEST, flat, unrolled
 from runopsy.readers.numeric_text import listed
 from runopsy.readers.run_selection import Candidate, Found, named
 from runopsy.readers.source import Source
@@ -23,8 +24,6 @@ KEY = re.compile(rb"\"([^\"\n]{1,80})\"\s*:")
 KEYS = 2000  # different keys at the beginning of a document, looked at for the name of a metric
 NEARLY = 0.9  # of the longest list: a shorter one beside it lacks its end; still shorter, it was filled less often
 MOST = 1000  # tables in one document
-NUMBER = re.compile(r"[0-9]{1,15}")
-STEP = "step"  # what columns are called that are keyed by whole numbers
 
 
 class Table(NamedTuple):
@@ -37,7 +36,7 @@ class Table(NamedTuple):
 
 def recognises(source: Source) -> bool:
     """A document that names a metric somewhere at its beginning; JSON lines have been asked for before."""
-    return not source.is_binary and bool(BEGINS.match(source.head)) and _names_a_metric(source.head)
+    return not source.is_binary and bool(BEGINS.match(source.head)) and bool(_metrics_in(source.head))
 
 
 def read(source: Source) -> Found:
@@ -48,8 +47,9 @@ def read(source: Source) -> Found:
     """
     tables = find(parse(source))
     if not tables:
+        names = listed(_metrics_in(source.head))
         raise UnreadableLog(
-            f"{source.name} is JSON without a curve in it",
+            f"{source.name} is JSON without a curve in it: {names} stand there with one value each, or not in a list",
             hint="runopsy reads lists of objects and objects of lists, wherever they lie in the document",
         )
     if len(tables) == 1:
@@ -72,16 +72,17 @@ def parse(source: Source) -> Any:
         ) from cause
 
 
-def _names_a_metric(head: bytes) -> bool:
+def _metrics_in(head: bytes) -> list[str]:
+    """The keys at the beginning of a document that are called like a metric."""
     keys = dict.fromkeys(match[1] for match in KEY.finditer(head))
-    return any(is_metric(key.decode("utf-8", errors="replace")) for key in list(keys)[:KEYS])
+    return [name for key in list(keys)[:KEYS] if is_metric(name := key.decode("utf-8", errors="replace"))]
 
 
 def find(document: Any) -> list[Table]:
     """Every table in a document that has a metric in it; of rows that are all alike, or of lists beside each other."""
     found = []
     for table in _tables(unrolled(document), ()):
-        if any(is_metric(name) for name in dict.fromkeys(name for row in table.rows for name in row)):
+        if any(is_metric(name) for name in dict.fromkeys(name for row in table.rows for name, _ in flat(row))):
             found.append(table)
         if len(found) == MOST:
             break
@@ -147,46 +148,6 @@ def _counts(items: list[dict[str, Any]]) -> bool:
         if 1 < len(at) == len(items) and all(x < y for x, y in pairwise(at)):
             return True
     return False
-
-
-def unrolled(node: Any, depth: int = 0) -> Any:
-    """A document in which objects with the keys 0, 1, 2, … are lists, as a data frame writes its columns or rows.
-
-    Columns that are keyed by other whole numbers are kept under those, as a column of steps.
-    """
-    if depth > DEEPEST:
-        return node
-    if isinstance(node, list):
-        return [unrolled(item, depth + 1) for item in node]
-    if not isinstance(node, dict):
-        return node
-    inner = {key: unrolled(value, depth + 1) for key, value in node.items()}
-    if _is_numbered(node) and all(v is None or isinstance(v, (int, float, dict)) for v in inner.values()):
-        return [inner[key] for key in sorted(node, key=int)]
-    keyed = [key for key, value in inner.items() if _is_keyed(value)]
-    if not keyed:
-        return inner
-    steps = sorted({int(step) for key in keyed for step in inner[key]})
-    columns = {key: [inner[key].get(str(step)) for step in steps] for key in keyed}
-    return {**{key: value for key, value in inner.items() if key not in keyed}, STEP: steps, **columns}
-
-
-def _is_numbered(node: Mapping[str, Any]) -> bool:
-    """Whether the keys count on from 0 or 1."""
-    if not node or not all(map(NUMBER.fullmatch, node)):
-        return False
-    numbers = sorted(map(int, node))
-    return numbers[0] <= 1 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-
-
-def _is_keyed(node: Any) -> bool:
-    """Whether an object holds a number for each of several whole numbers."""
-    return (
-        isinstance(node, dict)
-        and len(node) > 1
-        and all(map(NUMBER.fullmatch, node))
-        and all(isinstance(value, (int, float)) for value in node.values())
-    )
 
 
 def _holds_a_table(item: Mapping[str, Any]) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from runopsy.errors import UnreadableLog
+from runopsy.readers.json_shapes import flat, is_row_key
 from runopsy.readers.numeric_text import listed
 from runopsy.readers.run_selection import Found
 from runopsy.readers.source import Source
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 MOSTLY = 0.5  # share of the lines that must be objects: a config printed at the top of a text log is no table
-DEEPEST = 16  # objects within objects; a log that goes deeper is no log, and would exhaust the stack
 SAMPLE = 100  # lines looked at to recognise the format
 
 
@@ -28,7 +28,7 @@ def recognises(source: Source) -> bool:
     if not any(line.lstrip().startswith("{") for line in lines[:5]):
         return False
     rows = [row for line in lines if (row := _object(line)) is not None]
-    document = len(lines) == 1 and any(_is_of_a_document(name, value) for row in rows for name, value in _flat(row))
+    document = len(lines) == 1 and any(_is_of_a_document(name, value) for row in rows for name, value in flat(row))
     return bool(rows) and len(rows) >= MOSTLY * len(lines) and not document
 
 
@@ -53,21 +53,21 @@ def rows_to_run(rows: Iterable[Mapping[str, Any]], source: Source, notes: list[s
     """
     import polars as pl  # half a second: only who reads a table pays
 
-    flat = [dict(_flat(row)) for row in rows]
-    lists = dict.fromkeys(name for row in flat for name, value in row.items() if isinstance(value, (list, dict)))
-    flat = [{name: value for name, value in row.items() if not isinstance(value, (list, dict))} for row in flat]
-    names = dict.fromkeys(name for row in flat for name in row)  # in the order of their first appearance
+    level = [dict(flat(row)) for row in rows]
+    lists = dict.fromkeys(name for row in level for name, value in row.items() if isinstance(value, (list, dict)))
+    level = [{name: value for name, value in row.items() if not isinstance(value, (list, dict))} for row in level]
+    names = dict.fromkeys(name for row in level for name in row)  # in the order of their first appearance
     if not names:
         raise UnreadableLog(f"{source.name} has objects without a single value", hint="log numbers, not lists")
     if lists:
         notes.append(f"lists are no curves and were left out: {listed(lists)}")
-    frame = pl.DataFrame([_series(i, [row.get(name) for row in flat]) for i, name in enumerate(names)])
+    frame = pl.DataFrame([_series(i, [row.get(name) for row in level]) for i, name in enumerate(names)])
     return to_run(frame, [_utf8(name) for name in names], source, notes)
 
 
 def _is_of_a_document(name: str, value: Any) -> bool:
     """Whether a value of a single object is of a table in it: a list, or keyed by the number of its row."""
-    return isinstance(value, list) or any(part.isdigit() for part in name.split("/"))
+    return isinstance(value, list) or any(map(is_row_key, name.split("/")))
 
 
 def _object(line: str) -> dict[str, Any] | None:
@@ -77,15 +77,6 @@ def _object(line: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
-
-
-def _flat(row: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Nested objects as ``outer/inner``; what lies too deep is left as it is."""
-    for name, value in row.items():
-        if isinstance(value, dict) and depth < DEEPEST:
-            yield from _flat(value, f"{prefix}{name}/", depth + 1)
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _series(number: int, values: list[Any]) -> pl.Series:

@@ -158,9 +158,16 @@ def _from_table(rows: Sequence[Sequence[str]], source: Source) -> Run | None:
     return _one(lambda notes: to_run(frame, [names[j] for j in kept], source, notes))
 
 
-def _is_loss(name: str) -> bool:
+def _is_curve(name: str) -> bool:
+    """Whether a name is plainly of a loss or an accuracy: errors of a regression are printed at its end as well."""
     found = guess(name)
-    return found is not None and found.quantity == "loss"
+    return found is not None and found.doubt == 0
+
+
+def _is_loss(name: str) -> bool:
+    """Whether a column without an axis beside it is of a history: capital_loss is of some data."""
+    found = guess(name)
+    return found is not None and found.quantity == "loss" and not found.extra
 
 
 def _from_text(text: str, source: Source) -> tuple[Run, ...]:
@@ -186,8 +193,10 @@ def _one(load: Any) -> Run | None:
 
 
 def _is_training(run: Run) -> bool:
-    rows = max((len(track) for track in run.tracks.values()), default=0)
-    return rows >= (TEXT_FEWEST if run.axis == "row" else FEWEST) and any(is_metric(name) for name in run.tracks)
+    """Whether a curve is long enough: of a loss or an accuracy, where nothing counts steps or epochs."""
+    if run.axis == "row":
+        return any(_is_curve(name) and len(track) >= TEXT_FEWEST for name, track in run.tracks.items())
+    return any(is_metric(name) and len(track) >= FEWEST for name, track in run.tracks.items())
 
 
 def _curves(runs: Sequence[Run]) -> int:

@@ -17,11 +17,11 @@ from runopsy.errors import UnreadableLog
 from runopsy.readers.run_selection import Found
 from runopsy.readers.source import Source
 from runopsy.readers.table_to_run import Remarked, to_run
-from runopsy.readers.text_context import BAR, of_the_log, passes, sided, spread, within_epochs
+from runopsy.readers.text_context import BAR, drawn_again, of_the_log, passes, sided, spread, within_epochs
 from runopsy.readers.text_errors import Remark, remarks
 from runopsy.readers.text_lists import lists_in
 from runopsy.readers.text_pairs import BATCH, named, pairs_in
-from runopsy.readers.text_spelling import spelled
+from runopsy.readers.text_spelling import spelled, spelled_lines
 from runopsy.readers.text_tables import boxes_in, candidates, tables_in
 from runopsy.signals.names import guess
 
@@ -33,6 +33,7 @@ JSON = re.compile(r"\s*(?:[{]\s*\"|\[\s*[{\[\"])[^\n]{0,200}\n\s+\"")  # a docum
 SAMPLE = 60_000  # characters at the head and as many further down in which a log must show itself
 MOST = 500  # columns; a text with more names than that is no log of one run
 EPOCH = "epoch"
+CODES = 1 << 20  # more than names in a text: a line and a name as one number
 
 
 class Reading(NamedTuple):
@@ -103,7 +104,7 @@ def _lines(lines: pl.DataFrame, notes: list[str]) -> Reading | None:
     """The log in the lines, tables and boxes among them."""
     import polars as pl
 
-    tables, rest = _tables(lines)
+    tables, rest = _tables(spelled_lines(lines))
     pairs = named(pl.concat([pairs_in(rest), tables]).sort("row", maintain_order=True))
     if not pairs.height:
         return None
@@ -111,7 +112,7 @@ def _lines(lines: pl.DataFrame, notes: list[str]) -> Reading | None:
     if not pairs.height:
         return None
     pairs = _numbered(sided(pairs, rows))
-    pairs, rows = passes(pairs, rows)
+    pairs, rows = drawn_again(*passes(pairs, rows))
     frame = _wide(_of_bars(pairs, rows), rows, notes)
     left = lines.filter(pl.col("line").str.strip_chars() != "").height - frame.height
     if left > 0:
@@ -149,9 +150,16 @@ def _numbered(pairs: pl.DataFrame) -> pl.DataFrame:
     """A name that occurs again in its line as ``name#2``."""
     import polars as pl
 
-    again = pl.int_range(pl.len()).over("row", "column")
-    return pairs.filter((pl.col("kind") != "batch") | (again == 0)).with_columns(
-        pl.when(again > 0).then(pl.concat_str("column", pl.lit("#"), again + 1)).otherwise("column").alias("column")
+    codes = pairs.with_columns((pl.col("row") * CODES + pl.col("column").rank("dense").cast(pl.Int64)).alias("code"))
+    if codes["code"].n_unique() == codes.height:  # nearly always, and many times as fast
+        return pairs
+    again = pl.int_range(pl.len()).over("code")
+    return (
+        codes.filter((pl.col("kind") != "batch") | (again == 0))
+        .with_columns(
+            pl.when(again > 0).then(pl.concat_str("column", pl.lit("#"), again + 1)).otherwise("column").alias("column")
+        )
+        .drop("code")
     )
 
 
@@ -181,7 +189,7 @@ def _wide(pairs: pl.DataFrame, rows: pl.DataFrame, notes: list[str]) -> pl.DataF
     at, steps = within_epochs(rows)
     epochs = rows["epoch_name"].drop_nulls()
     called = epochs[0] if len(epochs) else EPOCH
-    counted = (pl.col("kind") == "batch") | ((pl.col("kind") == "step") & pl.col("of").is_not_null())
+    counted = pl.col("kind").is_in(["batch", "step"]) & pl.col("of").is_not_null()
     drop = pl.col("kind") == "epoch"
     if at is not None or steps is not None:
         drop |= counted
@@ -221,7 +229,7 @@ def _told_steps(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """The step that a heading says, for readings that say none."""
     import polars as pl
 
-    own = pairs.filter(pl.col("kind") == "step").select("row").unique()
+    own = pairs.filter(pl.col("kind").is_in(["batch", "step"])).select("row").unique()
     return (
         rows.filter(pl.col("step").is_not_null())
         .join(own, on="row", how="anti")

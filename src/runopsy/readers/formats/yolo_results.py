@@ -35,8 +35,8 @@ def read(source: Source) -> Found:
     import polars as pl
 
     lines = [line for line in source.text().split("\n") if line.strip()]
-    rows = [line.split() for line in lines if ROW.fullmatch(line)]
-    width = len(rows[0])
+    rows = [row for line in lines if ROW.fullmatch(line) and len(row := line.split()) in NAMES]
+    width = len(rows[0])  # one was seen at the head
     kept = [row for row in rows if len(row) == width]
     notes = [f"{len(lines) - len(kept)} lines of another form were left out"] if len(lines) > len(kept) else []
     columns = [[row[j].partition("/")[0] if j == 0 else row[j] for row in kept] for j in range(width)]

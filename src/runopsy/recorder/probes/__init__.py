@@ -6,10 +6,13 @@ a gauge. The gauge is what lives in the loop; it is asked when due and never oth
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from runopsy.recorder.probes.base import Gauge, Loop, Probe, Reading
 from runopsy.recorder.probes.collapse import Collapse
 from runopsy.recorder.probes.curvature import Curvature
 from runopsy.recorder.probes.entropy import FeatureEntropy, LogitScale, PredictionEntropy
+from runopsy.recorder.probes.evaluation import EvaluationAccuracy, EvaluationLoss
 from runopsy.recorder.probes.examples import CanaryAccuracy, ExampleDynamics
 from runopsy.recorder.probes.kernels import KernelAlignment, KernelVelocity
 from runopsy.recorder.probes.masks import MaskOverlap
@@ -19,24 +22,50 @@ from runopsy.recorder.probes.ranks import FeatureRanks
 from runopsy.recorder.probes.readout import HeldoutProbe, TrainProbe
 from runopsy.recorder.probes.similarity import CcaLayers, CkaLayers, CkaPrev
 
-# Cheap: passes over the weights, and forward passes of the probe batches. This is ``signals="default"``.
-CHEAP: tuple[Probe, ...] = (
-    GradNorm(),
-    ModuleGradNorm(),
-    WeightNorm(),
-    UpdateRatio(),
-    DistanceInit(),
-    NoiseScale(),
-    PredictionEntropy(),
-    LogitScale(),
-    FeatureRanks(),
-    CkaPrev(),
-    HeldoutProbe(),
-    TrainProbe(),
-    ExampleDynamics(),
-    CanaryAccuracy(),
+
+class Family(NamedTuple):
+    """Probes that are read together, because they share what costs most: a pass, gradients, a decomposition."""
+
+    name: str
+    probes: tuple[Probe, ...]
+    steps: float  # training steps that a reading is taken to cost, until it has been timed
+    follows: str = ""  # the family whose forward passes it uses as well
+
+
+FAMILIES: tuple[Family, ...] = (
+    # passes over the weights
+    Family("norms", (GradNorm(), ModuleGradNorm(), WeightNorm(), UpdateRatio(), DistanceInit()), 0.05),
+    # forward passes of the probe batches, which may be larger than a training one
+    Family(
+        "looks",
+        (
+            EvaluationLoss("probe", "eval/loss_train"),
+            EvaluationAccuracy("probe", "eval/acc_train"),
+            EvaluationLoss("heldout", "eval/loss_heldout"),
+            EvaluationAccuracy("heldout", "eval/acc_heldout"),
+            PredictionEntropy(),
+            LogitScale(),
+            ExampleDynamics(),
+            CanaryAccuracy(),
+        ),
+        1.0,
+    ),
+    # what is made of the features that these passes gave
+    Family("features", (FeatureRanks(), CkaPrev(), FeatureEntropy()), 1.0, follows="looks"),
+    Family("readout", (HeldoutProbe(), TrainProbe()), 2.0, follows="looks"),
+    Family(
+        "collapse", (Collapse("probe", "collapse/nc1_train"), Collapse("heldout", "collapse/nc1_heldout")), 1.0, "looks"
+    ),
+    Family("layers", (CkaLayers(), CcaLayers()), 1.0, follows="looks"),
+    # gradients example by example, or some products with the Hessian
+    Family("noise", (NoiseScale(),), 4.0),
+    Family("variance", (GradVariance(),), 4.0, follows="noise"),
+    Family("kernel", (KernelVelocity(), KernelAlignment()), 4.0),
+    Family("curvature", (Curvature(),), 10.0),
+    Family("masks", (MaskOverlap(),), 0.5),
 )
-# Single-example gradients, Hessian products, kernels, and what is of interest less often. With these: ``"full"``.
+PROBES: tuple[Probe, ...] = tuple(probe for family in FAMILIES for probe in family.probes)
+# Single-example gradients, Hessian products, kernels, and what is of interest less often: of ``"full"`` alone.
 DEAR: tuple[Probe, ...] = (
     GradVariance(),
     FeatureEntropy(),
@@ -51,7 +80,6 @@ DEAR: tuple[Probe, ...] = (
 # Only where their names are given.
 ON_REQUEST: tuple[Probe, ...] = (CcaLayers(),)
 
-PROBES: tuple[Probe, ...] = (*CHEAP, *DEAR, *ON_REQUEST)
 # What they take of the probe batch depends on how many examples the loop trains on: a first reading waits for that.
 SIZED: tuple[Probe, ...] = (GradVariance(), Curvature(), KernelVelocity(), KernelAlignment())
 # With what looks at micro-batches first, and at the probe batch where there are none.
@@ -60,13 +88,14 @@ COUNTING: tuple[Probe, ...] = (NoiseScale(), *SIZED)
 EACH_RANK: tuple[Probe, ...] = (GradNorm(), WeightNorm(), NoiseScale())
 
 __all__ = [
-    "CHEAP",
     "COUNTING",
     "DEAR",
     "EACH_RANK",
+    "FAMILIES",
     "ON_REQUEST",
     "PROBES",
     "SIZED",
+    "Family",
     "Gauge",
     "Loop",
     "Probe",

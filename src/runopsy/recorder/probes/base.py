@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from runopsy.errors import Unavailable
 from runopsy.recorder.batches import Batch, LossFunction, own_loss
+from runopsy.recorder.rates import named_optimizers
 from runopsy.recorder.sight import Sight
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Loop:
     """
 
     model: nn.Module | None = None
-    optimizer: Optimizer | None = None
+    optimizer: Optimizer | Sequence[Optimizer] | Mapping[str, Optimizer] | None = None
     loss_fn: LossFunction | None = None
     probe: Batch | None = None
     heldout: Batch | None = None
@@ -67,8 +68,9 @@ class Loop:
         if states is None:
             raise Unavailable("it cannot be told whether the GradScaler has unscaled the gradients")
         stages = {key: state["stage"].name for key, state in dict(states).items()}  # never add to its defaultdict
-        known = stages if self.optimizer is None else {id(self.optimizer): stages.get(id(self.optimizer))}
-        return 1.0 if "UNSCALED" in known.values() else float(self.scaler.get_scale())
+        ours = [id(optimizer) for optimizer in named_optimizers(self.optimizer).values()]
+        known = [stages.get(key) for key in ours] if ours else list(stages.values())
+        return 1.0 if "UNSCALED" in known else float(self.scaler.get_scale())
 
     def note(self, signal: str, **said: str | int) -> None:
         """Say in run.json how a signal is taken."""

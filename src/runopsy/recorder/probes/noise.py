@@ -18,6 +18,7 @@ from runopsy.recorder.probes.norms import l2
 from runopsy.recorder.training_batch import compiled_in_place, on_training_pass
 
 EXAMPLES = 64  # of the probe batch at most; the standard error of tr Σ falls as 1/√n, the cost grows as n
+UNLIKE = 10  # windows with several backwards that are no equal micro-batches, after which there are taken to be none
 WINDOWS = 3  # windows without a second backward after which a loop is taken to accumulate none
 PROPORTIONAL = 1e-3  # relative distance of the summed micro-gradients from .grad; rounding leaves far less
 
@@ -105,6 +106,8 @@ class _NoiseScale:
     _at: int = 0
     _alone: int = 0  # windows with a single backward, or none that was seen
     _found: bool = False  # whether micro-batches have been seen
+    anew: bool = False  # whether the next reading is of another kind, and has another price
+    _several: bool = False  # whether there were several backward passes, that are no equal micro-batches
 
     def settle(self) -> Iterable[Reading]:
         if self.window is None or not self.window.handles:
@@ -117,10 +120,11 @@ class _NoiseScale:
             self._note("micro-batches of gradient accumulation")
             yield self._at, "gns/g2", pieces[0] / scale**2
             yield self._at, "gns/s", pieces[1] / scale**2
-        elif self.window.backwards < 2 and not self._found:
+        elif not self._found:
             self._alone += 1
-            if self._alone >= WINDOWS or self._can_take_examples():
-                self.window = None
+            self._several = self.window.backwards > 1
+            if self._alone >= (UNLIKE if self._several else WINDOWS) or self._can_take_examples():
+                self.window, self.anew = None, True
 
     def measure(self, step: int) -> Iterable[Reading]:
         if self.window is not None:
@@ -128,7 +132,9 @@ class _NoiseScale:
             self._at = step
             return
         if not self._can_take_examples():
-            raise Unavailable("needs several backward passes a step, or probe= and loss_fn=")
+            if self._several:
+                raise Unavailable("several backward passes a step are no equal micro-batches: give probe= and loss_fn=")
+            raise Unavailable("give probe= and loss_fn= to record(), or accumulate gradients over micro-batches")
         moments = example_moments(self.loop.sight, self.examples)
         pieces = noise_pieces(moments.square_of_mean, moments.mean_square, moments.n, moments.size)
         self._note(moments.source)

@@ -12,6 +12,7 @@ from torch import Tensor
 from runopsy.recorder.probes.arrays import centred, thinned
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
 
+DUST = 1e-7  # of the largest singular value
 ROWS = 2048  # of features at most; beyond four rows per unit a rank hardly changes, and the cost grows on
 
 
@@ -49,9 +50,12 @@ def ranks(features: Tensor) -> tuple[Tensor, ...]:
     """(effective rank, participation ratio, stable rank) of features (n, d); none where they do not vary or are NaN."""
     if not bool(features.isfinite().all()):  # a model that has diverged: other signals say so
         return ()
-    s = torch.linalg.svdvals(centred(features))
-    # centring leaves dust where columns are constant; it is no direction
-    s = s[s > s.max() * 1e-12] if s.numel() else s
+    x = centred(features)
+    # the squares from the smaller of XᵀX and XXᵀ: a fraction of the time of a singular value decomposition
+    squares = torch.linalg.eigvalsh(x.T @ x if x.shape[1] <= x.shape[0] else x @ x.T).flip(0).clamp_min(0)
+    s = squares.sqrt()
+    # centring leaves dust where columns are constant, and squares the root of their rounding; it is no direction
+    s = s[s > s.max() * DUST] if s.numel() else s
     if not s.numel() or float(s[0]) <= 1e-12 * float(features.abs().max()):
         return ()
     p, power = s / s.sum(), s.square()

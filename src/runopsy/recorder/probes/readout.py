@@ -10,12 +10,11 @@ import torch
 from torch import Tensor
 
 from runopsy.errors import Unavailable
-from runopsy.recorder.batches import shuffled
 from runopsy.recorder.probes.arrays import exact, thinned
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
 
 ROWS = 4096  # of features at most
-FOLDS = 5  # of the held-out batch: four fifths fit a probe, the rest score it
+ROUNDING = 1e-12  # of the largest squared singular value: below that is no direction
 PENALTIES = tuple(10.0**k for k in range(-4, 3))  # × the mean eigenvalue; chosen by leave-one-out, a decade apart
 PER_CLASS = 5  # held-out examples a class, on average, below which a probe says nothing about its features
 
@@ -24,8 +23,8 @@ PER_CLASS = 5  # held-out examples a class, on average, below which a probe says
 class HeldoutProbe:
     """Representation quality on held-out data: a ridge probe of the last hidden features, and the head's lag behind it.
 
-    ``probe/acc_heldout``: accuracy, in five folds, of ridge regression onto one-hot labels fitted on the
-    held-out features of the other folds. ``readout/gap``: that minus the model's own accuracy on the same
+    ``probe/acc_heldout``: accuracy of ridge regression onto one-hot labels, each example scored by the probe that
+    was fitted on the held-out features of all others. ``readout/gap``: that minus the model's own accuracy on the same
     examples; above 0, the features know more than the head reads. Fewer rows than twice the units, and the
     probe understates the features: run.json gives both numbers.
     (Chou et al., "Two Speeds of Learning", arXiv 2605.27078.)
@@ -33,14 +32,14 @@ class HeldoutProbe:
 
     units: ClassVar[Mapping[str, str]] = {"probe/acc_heldout": "share", "readout/gap": "share"}
     needs: ClassVar[tuple[str, ...]] = ("model", "heldout")
-    cost: ClassVar[str] = "one forward pass of the held-out batch, and 5 eigen-decompositions of (d, d)"
+    cost: ClassVar[str] = "one forward pass of the held-out batch, and an eigen-decomposition of (d, d)"
 
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:
             x, y, _ = _side(loop, "heldout")
             for name in self.units:
                 loop.note(name, features=f"{len(x)} rows of {x.shape[1]} units")
-            probed = loop.sight.once("probe/acc_heldout", lambda: crossed_accuracy(x, y))
+            probed = loop.sight.once("probe/acc_heldout", lambda: left_out_accuracy(x, y))
             yield step, "probe/acc_heldout", probed
             yield step, "readout/gap", probed - float(loop.sight.labelled("heldout").accuracy())
 
@@ -57,21 +56,21 @@ class TrainProbe:
 
     units: ClassVar[Mapping[str, str]] = {"probe/acc_train": "share", "readout/train_bias": "share"}
     needs: ClassVar[tuple[str, ...]] = ("model", "probe", "heldout")
-    cost: ClassVar[str] = "a forward pass of both batches, and 6 eigen-decompositions of (d, d)"
+    cost: ClassVar[str] = "a forward pass of both batches, and one or two eigen-decompositions of (d, d)"
 
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:
             x, y, _ = _side(loop, "probe")
             held, labels, classes = _side(loop, "heldout")
-            fitted = min(len(x), len(held) * (FOLDS - 1) // FOLDS)
+            fitted = min(len(x), len(held) - 1)
             probe = ridge(thinned(x, fitted), thinned(y, fitted), classes)
             accuracy = float((probe.scores(held).argmax(dim=1) == labels).double().mean())
             yield step, "probe/acc_train", accuracy
-            same = fitted * FOLDS // (FOLDS - 1) + 1
+            same = fitted + 1
             other = (
-                loop.sight.once("probe/acc_heldout", lambda: crossed_accuracy(held, labels))
+                loop.sight.once("probe/acc_heldout", lambda: left_out_accuracy(held, labels))
                 if same >= len(held)
-                else crossed_accuracy(thinned(held, same), thinned(labels, same))
+                else left_out_accuracy(thinned(held, same), thinned(labels, same))
             )
             yield step, "readout/train_bias", other - accuracy
 
@@ -103,6 +102,7 @@ class Ridge:
     weights: Tensor
     intercept: Tensor
     penalty: float  # λ of W = (XᵀX + λI)⁻¹ XᵀY, X the standardised features (n, d), Y centred one-hot labels (n, K)
+    left_out: Tensor  # (n, K) the score of each example under the fit without it
 
     def scores(self, features: Tensor) -> Tensor:
         return (exact(features) - self.mean) / self.scale @ self.weights + self.intercept
@@ -112,7 +112,7 @@ def ridge(features: Tensor, y: Tensor, classes: int, penalty: float | None = Non
     """Ridge regression of one-hot labels on standardised features, in closed form.
 
     Without ``penalty``, the one with the least leave-one-out error eᵢ/(1 − Sᵢᵢ), all from one
-    eigen-decomposition of XᵀX.
+    eigen-decomposition.
     """
     x = exact(features)
     mean, scale = x.mean(dim=0), x.std(dim=0, correction=0)
@@ -121,33 +121,40 @@ def ridge(features: Tensor, y: Tensor, classes: int, penalty: float | None = Non
     target = torch.nn.functional.one_hot(y, classes).to(x.dtype)
     intercept = target.mean(dim=0)
     target = target - intercept
-    eigenvalues, basis = torch.linalg.eigh(x.T @ x)
-    eigenvalues = eigenvalues.clamp_min(0)
-    turned, moments = x @ basis, basis.T @ (x.T @ target)
+    eigenvalues, basis, turned = _axes(x)
+    moments = turned.T @ target
     if penalty is None:
-        unit = float(eigenvalues.mean()) or 1.0
-        penalty = min((p * unit for p in PENALTIES), key=lambda p: _left_out(turned, moments, eigenvalues, target, p))
+        unit = float(eigenvalues.sum()) / x.shape[1] or 1.0
+        tried = ((p * unit, _left_out(turned, moments, eigenvalues, target, p * unit)) for p in PENALTIES)
+        penalty, errors = min(tried, key=lambda one: float(one[1].square().sum()))
+    else:
+        errors = _left_out(turned, moments, eigenvalues, target, penalty)
     weights = basis @ (moments / (eigenvalues + penalty)[:, None])
-    return Ridge(mean, scale, weights, intercept, penalty)
+    return Ridge(mean, scale, weights, intercept, penalty, target - errors + intercept)
 
 
-def _left_out(turned: Tensor, moments: Tensor, eigenvalues: Tensor, target: Tensor, penalty: float) -> float:
-    """Mean squared leave-one-out error; the intercept takes 1/n of every leverage."""
+def _axes(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(s², V, XV) of X (n, d) with singular values s, from the smaller of XᵀX and XXᵀ."""
+    n, d = x.shape
+    if d <= n:
+        eigenvalues, basis = torch.linalg.eigh(x.T @ x)
+        return eigenvalues.clamp_min(0), basis, x @ basis
+    eigenvalues, left = torch.linalg.eigh(x @ x.T)
+    keep = eigenvalues > ROUNDING * eigenvalues.max()
+    eigenvalues, left = eigenvalues[keep], left[:, keep]
+    size = eigenvalues.sqrt()
+    return eigenvalues, x.T @ left / size, left * size
+
+
+def _left_out(turned: Tensor, moments: Tensor, eigenvalues: Tensor, target: Tensor, penalty: float) -> Tensor:
+    """Errors (n, K) of each example under the fit without it; the intercept takes 1/n of every leverage."""
     shrunk = 1 / (eigenvalues + penalty)
     leverage = (turned.square() * shrunk).sum(dim=1) + 1 / len(target)
     errors = target - turned @ (moments * shrunk[:, None])
-    return float((errors / (1 - leverage).clamp_min(1e-9)[:, None]).square().mean())
+    return errors / (1 - leverage).clamp_min(1e-9)[:, None]
 
 
-def crossed_accuracy(features: Tensor, y: Tensor) -> float:
-    """Accuracy over all examples, each scored by the probe that was fitted without its fold.
-
-    Folds are drawn at random, the same at every call: a batch may be sorted by class, or go round them.
-    """
-    fold = (shuffled(len(y)) % FOLDS).to(y.device)
-    classes = int(y.max()) + 1
-    right = 0
-    for k in range(FOLDS):
-        fitted = ridge(features[fold != k], y[fold != k], classes)
-        right += int((fitted.scores(features[fold == k]).argmax(dim=1) == y[fold == k]).sum())
-    return right / len(y)
+def left_out_accuracy(features: Tensor, y: Tensor) -> float:
+    """Share of the examples that a probe fitted on all others gets right: exact, from one decomposition."""
+    fitted = ridge(features, y, int(y.max()) + 1)
+    return float((fitted.left_out.argmax(dim=1) == y).double().mean())

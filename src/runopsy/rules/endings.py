@@ -1,0 +1,95 @@
+"""How a run ended, and whether it stood still in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from runopsy.errors import NotChecked
+from runopsy.facts import Case
+from runopsy.model import Event, Evidence, Severity
+
+PAUSE = 20.0  # x the usual time between two rows: evaluations and checkpoints take less
+LEAST_PAUSE = 600.0  # s: a shorter pause costs nobody anything
+SLOWER = 3.0  # x the usual time between rows, from which the rest of a run is slow
+REST = 0.2  # of the rows, at least, that are slow to the end
+FEWEST = 10  # rows with a time: fewer do not say what is usual
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
+    """The run ended in an exception, or was stopped from outside."""
+
+    code: ClassVar[str] = "E01"
+    kinds: ClassVar[tuple[str, ...]] = ("crashed", "interrupted")
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        for mark in case.run.marks:
+            if mark.kind in ("crashed", "interrupted", "out_of_memory", "communication_error"):
+                kind = "interrupted" if mark.kind == "interrupted" else "crashed"
+                yield self._event(kind, mark.step, _exception(mark.detail))
+        told = any(mark.kind in ("crashed", "interrupted") for mark in case.run.marks)
+        if not told and case.run.status in STATUS:
+            kind, says = STATUS[case.run.status]
+            yield self._event(kind, case.last, says)
+
+    def _event(self, kind: str, at: float, says: str) -> Event:
+        proof = (Evidence("step", at, at, None, "", says, "end"),)
+        return Event(kind, self.code, at, Severity.WARNING, proof, interval=(at, at))
+
+
+STATUS = {
+    "failed": ("crashed", "an exception ended it"),
+    "interrupted": ("interrupted", "by the user or the scheduler"),
+    "killed": ("interrupted", "the process was killed: out of memory, a time limit, a signal"),
+    "disk_full": ("crashed", "the disk was full"),
+}
+
+
+def _exception(detail: object) -> str:
+    said = dict(detail) if isinstance(detail, dict) else {}
+    named = ": ".join(str(said[key]) for key in ("type", "message") if said.get(key))
+    return (named or str(said.get("text", "the log says so")))[:200]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stalled:
+    """The clock goes on and the run does not, or each step takes several times as long as before."""
+
+    code: ClassVar[str] = "E02"
+    kinds: ClassVar[tuple[str, ...]] = ("stalled",)
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        timed = [s for s in case.signals.values() if s.time is not None and len(s) >= FEWEST]
+        if not timed:
+            raise NotChecked("the log does not say when its values were written")
+        signal = max(timed, key=len)
+        assert signal.time is not None  # as chosen
+        usual, rows = np.diff(signal.time) / np.maximum(np.diff(signal.step), 1e-300), np.diff(signal.time)
+        pace = float(np.median(usual))
+        if pace <= 0 or not np.isfinite(rows).all():
+            return
+        gaps = np.flatnonzero((usual > PAUSE * pace) & (rows > LEAST_PAUSE))
+        resumed = [i for i in gaps if not any(signal.step[i] < at <= signal.step[i + 1] for at in case.resumes)]
+        if resumed:
+            longest = max(resumed, key=lambda i: rows[i])
+            says = f"{rows[longest] / 3600:.2g} hours without a step" + (
+                f", the longest of {len(resumed)} pauses" if len(resumed) > 1 else ""
+            )
+            yield self._event(float(signal.step[longest]), float(signal.step[longest + 1]), says)
+        slow = usual > SLOWER * pace
+        fast = np.flatnonzero(~slow)
+        begins = int(fast[-1]) + 1 if len(fast) else 0
+        if len(fast) and len(usual) - begins >= max(REST * len(usual), 3):
+            ratio = float(np.median(usual[begins:])) / pace
+            says = f"each step took {ratio:.2g} x as long from here to the end"
+            yield self._event(float(signal.step[begins]), float(signal.step[-1]), says)
+
+    def _event(self, at: float, until: float, says: str) -> Event:
+        proof = (Evidence("time", at, at, None, "", says, "pause"),)
+        return Event("stalled", self.code, at, Severity.WARNING, proof, until=until, interval=(at, at))

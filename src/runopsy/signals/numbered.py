@@ -1,0 +1,38 @@
+"""Evaluation sets that have numbers for names, the first of which is the training set: validation_0, validation_1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from runopsy.model import Track
+from runopsy.signals.names import Guess, guess, words
+
+FIRST, SECOND = "0", "1"
+FEWEST = 5  # rounds before the shape of a curve says anything
+RISES = 0.05  # share of the rounds in which the loss of the set that is fitted may rise: boosting lowers it in each
+
+
+def of_training(tracks: Mapping[str, Track]) -> frozenset[str]:
+    """The columns of set 0, where it is the one that is fitted; none where the log names a training side.
+
+    ``eval_set=[(x_train, y_train), (x_test, y_test)]`` is what people pass to a booster, which numbers them. The set
+    that is fitted is known by its loss: it falls in every round, and ends below that of set 1.
+    """
+    guesses = [g for name in tracks if (g := guess(name)) is not None]
+    if any(g.side in ("train", "") for g in guesses):
+        return frozenset()
+    losses = {g.extra: tracks[g.track] for g in guesses if g.quantity == "loss" and g.side == "val"}
+    fitted, other = losses.get((FIRST,)), losses.get((SECOND,))
+    if fitted is None or other is None or len(fitted) != len(other) or len(fitted) < FEWEST:
+        return frozenset()
+    rises = np.diff(fitted.value) > 0
+    if rises.mean() > RISES or not fitted.value[-1] < other.value[-1]:
+        return frozenset()
+    return frozenset(name for name in tracks if FIRST in words(name) and SECOND not in words(name))
+
+
+def as_training(g: Guess) -> Guess:
+    """What the name of a column of set 0 says where that is the training set."""
+    return Guess(g.track, "train", g.quantity, (), g.doubt - len(g.extra), g.smoothed)

@@ -1,0 +1,437 @@
+# ruff: noqa: E501  # lines as programs print them
+"""Consoles of training tools: what each layout holds, value by value, side by side, step by step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from runopsy.model import Run
+from runopsy.readers import read, runs
+from runopsy.signals import assign
+from runopsy.signals.parts import with_sums
+
+N = 12
+TRAIN = [round(2.0 / (i + 1) + 0.05, 4) for i in range(N)]
+VAL = [round(2.1 / (i + 1) + 0.2 + 0.01 * i, 4) for i in range(N)]
+ACC = [round(0.9 - 0.6 / (i + 1), 4) for i in range(N)]
+
+
+def each(*lines, first=1):
+    """The lines of every epoch, with e its number from ``first``, i from 0, and the values of that epoch."""
+    return [
+        line.format(
+            e=i + first, i=i, t=TRAIN[i], v=VAL[i], a=ACC[i], pa=round(100 * ACC[i], 2), n=N, h=2 * i, s=100 * (i + 1)
+        )
+        for i in range(N)
+        for line in lines
+    ]
+
+
+PERCENT = [round(100 * a, 2) for a in ACC]
+# layout → (lines, axis, role → (values, as logged; positions))
+LAYOUTS = {
+    "heading and ruled lines": (
+        each("Epoch {e}/{n}", "-----", "train Loss: {t} Acc: {a}", "val Loss: {v} Acc: {a}", ""),
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL, "val/acc": ACC}, range(1, N + 1),
+    ),
+    "heading of a logger": (
+        each(
+            "2025-01-01 10:{e:02d}:00,000 - INFO - Epoch {e}/{n}:",
+            "2025-01-01 10:{e:02d}:10,000 - INFO - Train Loss: {t}",
+            "2025-01-01 10:{e:02d}:20,000 - INFO - Val Loss: {v}, Val Acc: {pa}%",
+            "2025-01-01 10:{e:02d}:21,000 - INFO - Saved best model with accuracy: {pa}%",
+        ),
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL, "val/acc": PERCENT}, range(1, N + 1),
+    ),
+    "side in a heading": (
+        each("Epoch: {e}", "Training", "  loss: {t}", "Validation", "  loss: {v}", "  accuracy: {a}"),
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL, "val/acc": ACC}, range(1, N + 1),
+    ),
+    "side in brackets": (
+        each("{e}epoch results: [train] loss={t}, time=2.1, [valid] loss={v}, acc={a}"),
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL, "val/acc": ACC}, range(1, N + 1),
+    ),
+    "meters and a summary": (
+        each(
+            "Epoch: [{i}][0/4]\tTime 0.1 (0.2)\tLoss {t} ({t})\tAcc@1 10.0 (12.0)",
+            "Epoch: [{i}][2/4]\tTime 0.1 (0.2)\tLoss {t} ({t})\tAcc@1 10.0 (12.0)",
+            "Test: [0/3]\tTime 0.1 (0.2)\tLoss 9.9 (9.9)\tAcc@1 1.0 (2.0)",
+            "Test: [2/3]\tTime 0.1 (0.2)\tLoss 8.8 ({v})\tAcc@1 1.0 (2.0)",
+            " * Acc@1 {pa} Acc@5 99.0",
+        ),
+        "epoch", {"val/loss": VAL, "val/acc": PERCENT}, [i + 0.5 for i in range(N)],
+    ),
+    "the number of the epoch behind the side": (
+        each(
+            "Train: {i} [   0/4 (  0%)]  Loss: {t} ({t})  LR: 1.000e-03",
+            "Train: {i} [   3/4 (100%)]  Loss: {t} ({t})  LR: 1.000e-03",
+            "Test: [   0/2]  Loss:  9.9 (9.9)  Acc@1:  1.0 (1.0)",
+            "Test: [   2/2]  Loss:  9.9 ({v})  Acc@1:  1.0 ({pa})",
+        ),
+        "epoch", {"val/loss": VAL, "val/acc": PERCENT}, [i + 0.75 for i in range(N)],
+    ),
+    "bars and a summary": (
+        each(
+            "Epoch {e}/{n} [FT]: 100%|████| 7/7 [02:45<00:00, 1.06s/it, loss=3.21]",
+            "Epoch {e}/{n} [Validating]: 100%|███| 3/3 [00:10<00:00,  1.69it/s]",
+            "Epoch {e}/{n} - Train Loss: {t}, Validation Loss: {v}, Validation Accuracy: {pa}%",
+        ),
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL, "val/acc": PERCENT}, range(1, N + 1),
+    ),
+    "Keras bars end to end": (
+        each(
+            "Epoch {e}/{n}",
+            "10/30 [==>......] - ETA: 3s - loss: 2.1060 - accuracy: 0.258020/30 [====>...] - ETA: 3s - loss: 2.0674 - accuracy: 0.2586"
+            "30/30 [========] - 2s 5ms/step - loss: {t} - accuracy: {a} - val_loss: {v} - val_accuracy: {a}",
+        ),
+        "step", {"val/loss": VAL, "val/acc": ACC}, range(30, 30 * N + 1, 30),
+    ),
+    "Keras without bars": (
+        each("Epoch {e}/{n}", "12s - loss: {t} - acc: {a} - val_loss: {v} - val_acc: {a}"),
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL, "val/acc": ACC, "train/acc": ACC}, range(1, N + 1),
+    ),
+    "tutorial: a sentence after each epoch": (
+        each(
+            "Epoch [{e}/{n}], Step [100/200], Loss: 1.5",
+            "Epoch [{e}/{n}], Step [200/200], Loss: 1.4",
+            "Test Accuracy of the model on the 10000 test images: {pa} %",
+        ),
+        "epoch", {"val/acc": PERCENT}, range(1, N + 1),
+    ),
+    "a sentence": (
+        each("Epoch: {e}| train loss: {t}", "Epoch {e}: Val acc is {pa}%"),
+        "epoch", {"train/loss": TRAIN, "val/acc": PERCENT}, range(1, N + 1),
+    ),
+    "Megatron": (
+        each(
+            " [2025-01-01 10:00:{e:02d}] iteration {s}/ 1200 | consumed samples: {s}0 | learning rate: 1.5E-04 | lm loss: {t} | loss scale: 1.0 | number of nan iterations:   0 |",
+            "-----------",
+            " validation loss at iteration {s} | lm loss value: {v} | lm loss PPL: 3.5E+01 |",
+        ),
+        "step", {"train/loss": TRAIN, "val/loss": VAL}, range(100, 100 * N + 1, 100),
+    ),
+    "Caffe": (
+        each(
+            "I0509 19:45:41.120270 20669 solver.cpp:266] Iteration {s}, Testing net (#0)",
+            "I0509 19:47:26.425755 20669 solver.cpp:315]     Test net output #0: accuracy = {a}",
+            "I0509 19:47:26.425858 20669 solver.cpp:315]     Test net output #1: loss = {v} (* 1 = {v} loss)",
+            "I0509 19:47:26.917171 20669 solver.cpp:189] Iteration {s}, loss = {t}",
+        ),
+        "step", {"train/loss": TRAIN, "val/loss": VAL, "val/acc": ACC}, range(100, 100 * N + 1, 100),
+    ),
+    "DeepSpeech": (
+        each(
+            "Epoch {i} |   Training | Elapsed Time: 2:40:25 | Steps: 6275 | Loss: {t}",
+            "Epoch {i} | Validation | Elapsed Time: 0:15:08 | Steps: 784 | Loss: {v} | Dataset: data/dev_all.csv",
+            "I Saved new best validating model with loss {v} to: /tmp/best_dev-12",
+        ),
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL}, range(N),
+    ),
+    "XGBoost": (
+        ["Will train until eval error hasn't decreased in 5 rounds.",
+         *each("[{i}]\ttrain-logloss:{t}\teval-logloss:{v}"),
+         "Stopping. Best iteration:", f"[3]\ttrain-logloss:{TRAIN[3]}\teval-logloss:{VAL[3]}"],
+        "step", {"train/loss": TRAIN, "val/loss": VAL}, range(N),
+    ),
+    "XGBoost in a block of a document": (
+        each("    [{i}]     train-rmse:{t}          eval-rmse:{v}"),
+        "step", {"train/loss": TRAIN, "val/loss": VAL}, range(N),
+    ),
+    "LightGBM": (
+        ["Training until validation scores don't improve for 100 rounds",
+         *each("[{s}]\ttraining's binary_logloss: {t}\tvalid_1's binary_logloss: {v}"),
+         "Early stopping, best iteration is:", f"[372]\ttraining's binary_logloss: {TRAIN[3]}\tvalid_1's binary_logloss: {VAL[3]}"],
+        "step", {"train/loss": TRAIN, "val/loss": VAL}, range(100, 100 * N + 1, 100),
+    ),
+    "LightGBM with blanks": (
+        each("[{s}]   training's l2: {t}     valid_0's l2: {v}"),
+        "step", {"train/loss": TRAIN, "val/loss": VAL}, range(100, 100 * N + 1, 100),
+    ),
+    "CatBoost": (
+        [*each("{s}:\tlearn: {t}\ttest: {v}\tbest: {v} ({i})\ttotal: 70ms\tremaining: 3.2s"), "", "bestTest = 0.2", "bestIteration = 7"],
+        "step", {"train/loss": TRAIN, "val/loss": VAL}, range(100, 100 * N + 1, 100),
+    ),
+    "Darknet": (
+        each(" {s}: 9.011872, {t} avg loss, 0.001000 rate, 4.303994 seconds, 640 images, 10.956437 hours left", "Loaded: 0.000039 seconds"),
+        "step", {"train/loss": TRAIN}, range(100, 100 * N + 1, 100),
+    ),
+    "a number in brackets before the colon": (
+        each("Loss [{e}, 300](epoch, minibatch):  {t}"),
+        "epoch", {"train/loss": TRAIN}, range(1, N + 1),
+    ),
+    "skorch": (
+        ["  epoch    train_loss    valid_acc    valid_loss    cp     dur", "-------  ------------  -----------  ------------  ----  ------",
+         *[f"{i + 1:7d}        {TRAIN[i]:6.4f}       {ACC[i]:6.4f}        {VAL[i]:6.4f}  {'   +' if i % 3 == 0 else '    '}  0.{100 + i}" for i in range(N)]],
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL, "val/acc": ACC}, range(1, N + 1),
+    ),
+    "printed data frame": (
+        ["    epoch  train_loss  val_loss", *[f"{i}       {i + 1}    {TRAIN[i]}  {VAL[i]}" for i in range(N)]],
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL}, range(1, N + 1),
+    ),
+    "Markdown without outer bars": (
+        ["Step | Training Loss | Validation Loss", "-- | -- | --", *each("{s} | {t} | {v}")],
+        "step", {"train/loss": TRAIN, "val/loss": VAL}, range(100, 100 * N + 1, 100),
+    ),
+    "Markdown with outer bars among prose": (
+        ["# What I trained", "", "It ran over night.", "", "| Epoch | Train loss | Val loss |", "|:--|--:|--:|", *each("| {e} | {t} | {v} |"), "", "Good."],
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL}, range(1, N + 1),
+    ),
+    "curled quotes": (
+        each("{{‘loss’: {t}, ‘learning_rate’: 4.68e-05, ‘epoch’: {e}.5}}"),
+        "epoch", {"train/loss": TRAIN}, [i + 1.5 for i in range(N)],
+    ),
+    "lists": ([f"train_losses = {TRAIN}", f"val_losses = {VAL}"], "row", {"train/loss": TRAIN, "val/loss": VAL}, range(N)),
+    "a dictionary of lists": (
+        [str({"loss": TRAIN, "accuracy": ACC, "val_loss": VAL, "lr": [0.1] * N})],
+        "row", {"train/loss": TRAIN, "val/loss": VAL, "train/acc": ACC}, range(N),
+    ),
+    "arrays over several lines": (
+        ["Finished after 12 epochs.", "losses: array([" + ",\n        ".join(map(str, TRAIN)) + "])"], "row", {"train/loss": TRAIN}, range(N),
+    ),
+    "an arrow": (each("Iter {s}: Train Loss --> {t}, Val Loss --> {v}"), "step", {"train/loss": TRAIN, "val/loss": VAL}, range(100, 100 * N + 1, 100)),
+    "two epochs": (each("Epoch {e}/2 - loss: {t} - val_loss: {v}")[:2], "epoch", {"train/loss": TRAIN[:2], "val/loss": VAL[:2]}, [1, 2]),
+    "settings around": (
+        ["epochs: 10", "batch_size: 32", "lr: 0.1", *each("epoch {e} train_loss {t} val_loss {v}"), "Training done. Test accuracy: 0.91"],
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL}, range(1, N + 1),
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def text(tmp_path):
+    def write(lines):
+        path = tmp_path / "train.log"
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        return path
+
+    return write
+
+
+def played(run: Run) -> dict[str, str]:
+    return {role.role: role.track for role in assign(run.tracks) if role.role}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_value_of_a_console_stands_where_it_was_printed(layout, text):
+    lines, axis, expected, at = LAYOUTS[layout]
+    run = read(text(lines))
+    assert run.axis == axis
+    found = played(run)
+    for role, values in expected.items():
+        assert role in found, (role, found)
+        track = run.tracks[found[role]]
+        np.testing.assert_allclose(track.value, values, err_msg=role)
+        np.testing.assert_allclose(track.step, list(at)[: len(track.step)], err_msg=role)
+        assert track.session is None
+
+
+def test_training_within_an_epoch_stands_before_its_end(text):
+    lines, *_ = LAYOUTS["tutorial: a sentence after each epoch"]
+    run = read(text(lines))
+    assert run.tracks["Loss"].step[:4].tolist() == [0.5, 1.0, 1.5, 2.0]
+
+
+def test_running_means_within_an_epoch_are_spread_over_it(text):
+    lines = [f"Epoch: {e}| train loss: {1 / e + k / 10}" for e in range(1, 6) for k in (2, 1, 0)]
+    run = read(text(lines))
+    np.testing.assert_allclose(run.tracks["train loss"].step[:4], [1 / 3, 2 / 3, 1, 4 / 3])
+
+
+def test_a_detector_s_console_has_parts_and_scores(text):
+    lines = each(
+        "      Epoch    GPU_mem   box_loss   cls_loss   dfl_loss  Instances       Size",
+        "       {e}/{n}      2.61G     {t}     1.5     0.5         32        640: 100%|████| 63/63 [00:17<00:00,  3.56it/s]",
+        "                 Class     Images  Instances      Box(P          R      mAP50  mAP50-95): 100%|██| 8/8 [00:02<00:00,  3.23it/s]",
+        "                   all        250        620      0.317      0.287      {a}      0.222",
+        "                   cat        150        220      0.217      0.187      0.1      0.122",
+        "",
+    )
+    run = with_sums(read(text(lines)))
+    found = played(run)
+    np.testing.assert_allclose(run.tracks[found["train/loss"]].value, np.array(TRAIN) + 2.0)
+    assert run.axis == "epoch"
+    np.testing.assert_allclose(run.tracks["val/mAP50"].value, ACC)
+    assert found["val/metric"] == "val/mAP50-95"
+
+
+def test_a_bar_drawn_again_and_again_is_one_row(text):
+    head = "     Epoch   gpu_mem       box       obj       cls   total   targets  img_size"
+    bars = [
+        f"  0%|  | 0/3 [00:00<?, ?it/s]   {e}/9      3G    0.{9 - e}{k}    0.08    0.006   0.86    67   320:  {k}0%|██ | {k}/3 [00:13<?, ?it/s]"
+        for e in range(5)
+        for k in range(1, 4)
+    ]
+    lines = [line for e in range(5) for line in (head, *bars[3 * e : 3 * e + 3])]
+    run = read(text(lines))
+    np.testing.assert_allclose(run.tracks["train/box_loss"].value, [0.93, 0.83, 0.73, 0.63, 0.53])
+
+
+def test_boxes_are_rows_and_their_sections_part_of_the_names(text):
+    lines = each(
+        "-----------------",
+        "| rollout/       |      |",
+        "|    ep_rew_mean | {s}  |",
+        "| time/          |      |",
+        "|    total_timesteps | {s} |",
+        "| train/         |      |",
+        "|    loss        | {t}  |",
+        "-----------------",
+    )
+    run = read(text(lines))
+    assert run.axis == "step"
+    np.testing.assert_allclose(run.tracks["rollout/ep_rew_mean"].value, range(100, 100 * N + 1, 100))
+    np.testing.assert_allclose(run.tracks["train/loss"].step, range(100, 100 * N + 1, 100))
+    assert played(run)["reward"] == "rollout/ep_rew_mean"
+
+
+def test_rewards_alone_are_a_log(text):
+    lines = each("[INFO] Walker. Step: {s}. Time Elapsed: {h}.5 s. Mean Reward: {v}. Std of Reward: 0.5. Training.")
+    run = read(text(lines))
+    np.testing.assert_allclose(run.tracks["Mean Reward"].value, VAL)
+    assert run.axis == "step"
+
+
+def test_a_pipeline_s_table_has_steps_and_scores(text):
+    lines = [
+        "ℹ Initial learn rate: 0.001",
+        "E    #       LOSS TOK2VEC  LOSS NER  ENTS_F  SCORE ",
+        "---  ------  ------------  --------  ------  ------",
+        *each("  {i}    {s}          {t}    {v}    {pa}    0.{s}"),
+    ]
+    run = read(text(lines))
+    assert run.axis == "step"
+    np.testing.assert_allclose(run.tracks["LOSS NER"].value, VAL)
+    np.testing.assert_allclose(run.tracks["LOSS NER"].step, range(100, 100 * N + 1, 100))
+
+
+def test_the_mean_of_a_pass_without_one_of_its_own(text):
+    lines = each("Epoch {e} batch 1/2 loss: {t}", "Val batch 1/2 loss: 3.0", "Val batch 2/2 loss: 2.0")
+    run = read(text(lines))
+    assert run.tracks[played(run)["val/loss"]].value.tolist() == [2.5] * N
+
+
+def test_other_text_beside_a_value_is_no_value(text):
+    lines = each(
+        "epoch {e} loss: {t}",
+        "Prec@1   k 0.000 (0.000)",
+        "Prec@1 001 16.667 (8.7)",
+        "Map:  25%|██▌   | 1/4 [00:01<00:03]",
+    )
+    run = read(text(lines))
+    assert set(run.tracks) == {"loss"}
+
+
+# --- several runs ---------------------------------------------------------------------------------
+
+
+def test_an_axis_back_at_its_start_is_another_run(text):
+    found = runs(text([*each("epoch {e}: loss: {t}, val_loss: {v}")] * 3))
+    assert [len(run.read().tracks["loss"]) for run in found] == [N, N, N]
+    assert all(track.session is None for run in found for track in run.read().tracks.values())
+
+
+def test_a_fit_that_goes_on_from_the_weights_of_another_is_another_run(text):
+    first = each("epoch {e}: loss: {t}")
+    found = runs(text([*first, *(f"epoch {e}: loss: {0.2 / e}" for e in range(1, 6))]))
+    assert [len(run.read().tracks["loss"]) for run in found] == [N, 5]
+
+
+def test_what_goes_on_below_its_end_is_a_resume(text):
+    lines = [f"step {100 * i}: loss={2 / (i + 1)}" for i in range(20)]
+    again = [f"step {100 * i}: loss={2.1 / (i + 1)}" for i in range(12, 30)]
+    run = read(text([*lines, *again]))
+    assert run.tracks["loss"].session.tolist() == [0] * 20 + [1] * 18
+
+
+def test_batches_that_start_again_in_each_epoch_are_no_runs(text):
+    run = read(text([f"Epoch: {e} Batch [{b}] loss: {1 / (10 * e + b)}" for e in range(1, 8) for b in (1, 2, 3)]))
+    assert len(run.tracks["loss"]) == 21
+
+
+def test_a_start_that_broke_off_at_once_is_left_out(text):
+    lines = [f"epoch {e}: loss: {3 / e}" for e in range(1, 201)]
+    run = read(text([*lines[:3], *lines]))
+    assert len(run.tracks["loss"]) == 200
+    assert any("broke off" in note for note in run.notes)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("width,train_loss,test_loss\n8,0.5,0.6\n16,0.4,0.5\n32,0.3,0.45\n64,0.2,0.4\n", "'width'"),
+        ("dataset,train_loss,acc\na,0.5,0.6\nb,0.4,0.5\nc,0.3,0.45\nd,0.2,0.4\n", "'dataset'"),
+        ("tokens,loss\n500,4.0\n9000,3.5\n100,3.6\n7000,4.0\n20,3.9\n600,4.9\n10,4.2\n", "'tokens'"),
+    ],
+)
+def test_rows_that_are_other_models_or_data_sets_are_no_training(table, said, tmp_path):
+    path = tmp_path / "results.csv"
+    path.write_text(table)
+    run = read(path)
+    (mark,) = run.marks
+    assert mark.kind == "not_a_run"
+    assert said in mark.detail["text"]
+    assert all(track.session is None for track in run.tracks.values())
+
+
+# --- what went wrong ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "detail"),
+    [
+        ("WARNING: NaN detected in the loss at iteration 7, skipping update", "not_finite", {}),
+        ("RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB", "out_of_memory", {}),
+        ("[rank1]:[E] NCCL watchdog thread terminated: error: unhandled system error", "communication_error", {}),
+        (
+            "Gradient overflow.  Skipping step, loss scaler 0 reducing loss scale to 32768.0",
+            "loss_scale",
+            {"scale": 32768.0},
+        ),
+        ("^CKeyboardInterrupt"[2:], "interrupted", {}),
+        (
+            "slurmstepd: error: *** JOB 11863 ON node CANCELLED AT 2026-01-01T00:00:00 DUE TO TIME LIMIT ***",
+            "interrupted",
+            {},
+        ),
+        ("Segmentation fault (core dumped)", "crashed", {"type": "Segmentation fault"}),
+    ],
+)
+def test_an_error_in_the_text_is_a_mark_where_it_stands(line, kind, detail, text):
+    lines = each("epoch {e}: loss: {t}")
+    (mark,) = read(text([*lines[:7], line, *lines[7:]])).marks
+    assert (mark.kind, mark.step) == (kind, 7.0)
+    assert mark.detail["text"] == line
+    assert detail.items() <= dict(mark.detail).items()
+
+
+def test_a_traceback_is_told_by_what_it_raised(text):
+    trace = [
+        "Traceback (most recent call last):",
+        '  File "train.py", line 3, in <module>',
+        "    step()",
+        "ValueError: shapes do not match",
+    ]
+    (mark,) = read(text([*each("epoch {e}: loss: {t}"), *trace])).marks
+    assert (mark.kind, mark.step) == ("crashed", float(N))
+    assert mark.detail["type"] == "ValueError"
+    assert mark.detail["message"] == "shapes do not match"
+
+
+def test_a_traceback_of_an_interrupt_is_an_interrupt(text):
+    trace = ["Traceback (most recent call last):", '  File "train.py", line 3', "KeyboardInterrupt"]
+    (mark,) = read(text([*each("epoch {e}: loss: {t}"), *trace])).marks
+    assert mark.kind == "interrupted"
+
+
+def test_only_a_loss_scale_that_falls_is_told(text):
+    scales = [f"| WARNING: overflow detected, setting loss scale to: {s}" for s in (64.0, 64.0, 32.0, 64.0, 16.0)]
+    marks = read(text([*each("epoch {e}: loss: {t}"), *scales])).marks
+    assert [mark.detail["scale"] for mark in marks] == [64.0, 32.0, 16.0]
+
+
+@pytest.mark.parametrize(
+    "line", ["number of nan iterations: 0", "Found 0 NaNs", "torch.autograd.set_detect_anomaly: NaN check on"]
+)
+def test_a_count_of_no_errors_is_none(line, text):
+    assert read(text([*each("epoch {e}: loss: {t}"), line])).marks == ()
