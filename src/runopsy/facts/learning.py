@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from runopsy.facts.curve import Curve
+from runopsy.facts.curve import FEWEST_FIT, Curve
 from runopsy.facts.fact import UNASKED, Fact
 from runopsy.model import Position
 from runopsy.thresholds import Limits
@@ -28,6 +28,9 @@ TREND = 2.2  # standard errors of a rank trend: five rows in order, 1 in 120 by 
 TREND_ROWS = (5, 12)  # rows from the best to the end, within which the rank test is asked
 LEVEL_ROWS = 5  # rows that show that a loss stands at a level
 CHANCE_ROWS = 3  # rows: fewer say nothing of a level
+LASTS = 2  # rows after the lowest one, at least, that say a small rise lasts
+RISEN = 0.25  # of the lowest loss, by which the next rows of a log too short for noise must be above it
+AGAINST = 0.2  # of what training gained since, that validation must lose: then half of a visible rise is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,8 @@ def noise_at(curve: Curve, best: float) -> float:
 
 
 def moved(curves: Curves, limits: Limits) -> Fact:
-    """Training ever left its first level by more than noise; without training curves, validation is asked."""
-    asked = [n for n in ("train/loss", "train/acc", "val/acc") if n in curves] or list(curves)
+    """Training ever left its first level by more than noise: any curve that became better says so."""
+    asked = [n for n in ("train/loss", "train/acc", "val/acc", "val/loss") if n in curves] or list(curves)
     facts = [_moved(curves[n], limits) for n in asked]
     found = next((f for f in facts if f), facts[0] if facts else UNASKED)
     return replace(found, holds=False) if all(_repeats(c) for c in curves.values()) else found
@@ -77,12 +80,12 @@ def _repeats(curve: Curve) -> bool:
 
 
 def _moved(curve: Curve, limits: Limits) -> Fact:
-    least = limits.visible_accuracy if curve.sign > 0 else limits.moved * abs(curve.begins)
+    share = limits.fell if curve.name == "val/loss" else limits.moved  # a validation loss is a witness only
+    least = limits.visible_accuracy if curve.sign > 0 else share * abs(curve.begins)
     made, sure = 0.0, 0.0
     for move in curve.moves:
         if curve.sign * move.change > made:
-            made = curve.sign * move.change
-            sure = made / max(float(np.hypot(curve.error_at(move.start), curve.error_at(move.end))), 1e-300)
+            made, sure = curve.sign * move.change, move.sure
     holds = made > 0 and made >= least and sure >= limits.sure
     return Fact(bool(holds), made, least, sure, curve.best_at, curve.name)
 
@@ -103,7 +106,7 @@ def fits(curves: Curves, limits: Limits) -> tuple[Fact, bool]:
     accuracies = [acc for acc in (val, train) if acc is not None]
     acc = next((a for a in accuracies if a.ends >= limits.fits_at_end), train)  # dropout may keep training's own low
     if acc is not None:
-        holds = acc.ends >= limits.fits_at_end
+        holds = acc.ends >= limits.fits_at_end or _may_fit(acc, limits)
         return Fact(holds, acc.ends, limits.fits_at_end, at=acc.best_at, curve=acc.name), True
     if loss is None or loss.begins <= 0:
         return UNASKED, val is not None
@@ -111,6 +114,12 @@ def fits(curves: Curves, limits: Limits) -> tuple[Fact, bool]:
     fell = share <= limits.fell_far
     known = val is not None or share <= 1 - limits.fell
     return Fact(fell, share, limits.fell_far, at=loss.best_at, curve=loss.name), known
+
+
+def _may_fit(acc: Curve, limits: Limits) -> bool:
+    """Whether an accuracy of few examples has come to the top, and its last rows lie lower by noise alone."""
+    at_top = float(acc.fit[-1]) >= limits.fitted_accuracy
+    return at_top and acc.ends + LIKELY * acc.ends_error >= limits.fits_at_end
 
 
 def at_chance(curves: Curves, moved: Fact) -> Fact:
@@ -180,16 +189,37 @@ def generalised(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fac
 def better_loss(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fact:
     """Validation loss had really come down, and ends visibly above its lowest level."""
     loss = curves.get("val/loss")
-    if loss is None or loss.flat:
+    if loss is None:
         return UNASKED
-    fell, way = _descent(curves, start)
+    noisy = loss.flat
+    if noisy:  # too few rows for a shape may still be enough for the ranks of those after the lowest one
+        loss = replace(loss, fit=loss.value)
+    fell, way = _descent({**curves, "val/loss": loss}, start)
     rise = loss.ends - loss.best
     real = start.trained or (fell >= limits.descent * way and fell > 0 and bool(left))
     least = max(limits.visible_loss * fell, limits.visible_ratio * abs(loss.best))
+    if _against(curves.get("train/loss"), loss, rise):
+        least /= 2
     sure = rise / noise_at(loss, loss.best)
+    certain = sure >= limits.sure if not noisy else sure >= LIKELY and trend(loss) >= TREND
+    certain = certain or (not noisy and trend(loss) >= TREND) or _only_rises(loss)
     turned = loss.fit[-1] > loss.best
-    certain = sure >= limits.sure or trend(loss) >= TREND
     return Fact(bool(real and turned and rise >= least and certain), rise, least, sure, loss.best_at, loss.name)
+
+
+def _against(train: Curve | None, loss: Curve, rise: float) -> bool:
+    """Whether training gained since validation was best, while that lost a fair part as much for more than a row."""
+    gained = 0.0 if train is None else train.at(loss.best_at) - train.ends
+    lasts = int((loss.signal.step > loss.best_at).sum()) >= LASTS
+    return lasts and gained > 0 and rise >= AGAINST * gained
+
+
+def _only_rises(loss: Curve) -> bool:
+    """Whether each of the few rows after the lowest one is worse than the one before, and the last by much."""
+    after = loss.signal.value[loss.signal.step >= loss.best_at]
+    if loss.rows >= FEWEST_FIT or len(after) <= LASTS:
+        return False
+    return bool((np.diff(after) > 0).all() and after[-1] >= (1 + RISEN) * after[0])
 
 
 def trend(curve: Curve) -> float:
@@ -267,17 +297,33 @@ def ahead(curves: Curves, limits: Limits) -> Fact:
 def follows(curves: Curves, limits: Limits) -> Fact:
     """A validation curve still improves over the last part of the rows, or may do so for all that its noise shows."""
     found = UNASKED
+    trained = max((curve.rows for name, curve in curves.items() if name.startswith("train/")), default=0)
     for name in ("val/acc", "val/loss"):
-        if name not in curves:
+        curve = curves.get(name)
+        if curve is None:
             continue
-        fact = _improving(curves[name], limits)
-        error = fact.size / fact.sure if fact.sure else 0.0
-        may = not fact.curve or curves[name].flat or fact.size + LIKELY * abs(error) >= fact.limit
-        worsens = fact.size <= -fact.limit and fact.sure <= -LIKELY
-        found = replace(fact, holds=bool(may and not worsens))
+        if curve.rows < 2 * CHANCE_ROWS:
+            found = _last_is_best(curve, limits) if trained >= limits.fewest_rows else UNASKED
+        else:
+            fact = _improving(curve, limits)
+            error = fact.size / fact.sure if fact.sure else 0.0
+            may = curve.flat or fact.size + LIKELY * abs(error) >= fact.limit
+            worsens = fact.size <= -fact.limit and fact.sure <= -LIKELY
+            found = replace(fact, holds=bool(may and not worsens))
         if found:
             return found
     return found
+
+
+def _last_is_best(curve: Curve, limits: Limits) -> Fact:
+    """The last of few evaluations is the best, and visibly better than those before it."""
+    value = curve.signal.value
+    if len(value) < 2:
+        return UNASKED
+    least = limits.visible_accuracy if curve.sign > 0 else limits.visible_loss * abs(curve.begins)
+    made = curve.sign * float(value[-1] - value[:-1].mean())
+    best = curve.sign * value[-1] >= (curve.sign * value).max()
+    return Fact(bool(best and made >= least), made, least, np.inf, curve.best_at, curve.name)
 
 
 def mode_gap(curves: Curves, limits: Limits) -> Fact:

@@ -49,7 +49,8 @@ def plausible(labels: list[str], readings: Readings, criteria: Criteria, *, memo
         if said in ("memorization", "converged") and gained > criteria.carries:
             told[start:stop] = ["feature_learning"] * (stop - start)
         elif said == "memorization" and not (memorizes and readings.gap_open[start:stop].any()):
-            told[start:stop] = otherwise[start:stop]
+            ends_worse = stop == len(labels) and gained < 0  # nothing carries over while validation gets worse
+            told[start:stop] = ["converged"] * (stop - start) if ends_worse else otherwise[start:stop]
     return told
 
 
