@@ -100,7 +100,11 @@ def bench_recall(count: int) -> None:
                     hits += bool(near)
                     extra += len(found) - bool(near)
                 said.append((hits / runs, extra / runs))
-            line = "   ".join(f"{recall:5.3f}" for recall, _ in said) + "   |   " + "   ".join(f"{e:5.2f}" for _, e in said)
+            line = (
+                "   ".join(f"{recall:5.3f}" for recall, _ in said)
+                + "   |   "
+                + "   ".join(f"{e:5.2f}" for _, e in said)
+            )
             print(f"{size:5.1f} σ      {share:6.2f}   {line}")
 
 

@@ -9,7 +9,7 @@ import planted
 from runopsy import analyze
 from runopsy.comparison.pairing import ONCE, extra_events, extra_phases, middle, slots
 from runopsy.model import Event, Phase, Severity
-from runopsy.rules import KINDS
+from runopsy.kinds import KINDS
 
 BASE = analyze(planted.healthy(last=400))
 
