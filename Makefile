@@ -99,6 +99,10 @@ bench-diff: $(VENV)/test ## how often a diff cries wolf: 1400 pairs of runs that
 bench-signals: $(VENV)/bench ## what each signal costs, beside TensorBoard, on a transformer and a convnet (twenty minutes)
 	$(BIN)/python tests/benchmarks/bench_signals.py
 
+.PHONY: bench-budget
+bench-budget: $(VENV)/test ## what recording takes of twelve trainings, by turns with and without it (half an hour)
+	$(BIN)/python tests/benchmarks/bench_budget.py
+
 bench-curvature: $(VENV)/test ## whether the eigenvalue that is followed is the largest, and how far a sample's lies above that of all (ten minutes)
 	$(BIN)/python tests/benchmarks/bench_curvature.py
 
