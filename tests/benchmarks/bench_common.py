@@ -17,7 +17,6 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from planted_moves import Planted, planted
-
 from runopsy.model import Signal
 from runopsy.segments.common import common_changes, likeness, usable, whitened
 from runopsy.segments.grid import grid
@@ -100,7 +99,11 @@ def bench_recall(count: int) -> None:
                     hits += bool(near)
                     extra += len(found) - bool(near)
                 said.append((hits / runs, extra / runs))
-            line = "   ".join(f"{recall:5.3f}" for recall, _ in said) + "   |   " + "   ".join(f"{e:5.2f}" for _, e in said)
+            line = (
+                "   ".join(f"{recall:5.3f}" for recall, _ in said)
+                + "   |   "
+                + "   ".join(f"{e:5.2f}" for _, e in said)
+            )
             print(f"{size:5.1f} σ      {share:6.2f}   {line}")
 
 
