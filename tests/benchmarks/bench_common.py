@@ -17,7 +17,6 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from planted_moves import Planted, planted
-
 from runopsy.model import Signal
 from runopsy.segments.common import common_changes, likeness, usable, whitened
 from runopsy.segments.grid import grid

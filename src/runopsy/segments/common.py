@@ -23,13 +23,15 @@ MOST_SIGNALS = 40  # the longest ones: a log of a thousand layers says the same 
 DEGREE = 3  # of the polynomial taken out before places are proposed
 CAP = 6.0  # standard errors at which cells are cut off for proposals: one wild bin is no change
 CHANCE = 0.05  # of a proposal on noise, by a bound that holds for any correlation …
-LOOSE = 0.5  # … x this: the bound is wide, proposals are cheap, and what they are worth is asked afterwards
+LOOSE = 0.4  # … x this: the bound is wide, proposals are cheap, and what they are worth is asked afterwards
 SHORTEST = 4  # bins between proposals
 NEAR = 2  # bins on either side of a proposal in which the surest place is looked for
 APART = 8  # bins between two changes: nearer ones share most of the bins that they are seen in
 TAKES_PART = 3.0  # standard errors of a signal's own step
 SHARE = 0.25  # of the signals that can be asked, that must take part; two at least
-SURE = 5.2  # standard deviations of a Gaussian: calibrated on nulls (make bench-common)
+CHANCE_FREE = (
+    5.2  # standard deviations of a Gaussian that all steps together reach in 1 % of null runs (make bench-common)
+)
 STRADDLED = 4  # rows in a bin from which the bin of the change itself is left out
 
 
@@ -57,11 +59,11 @@ class CommonChange:
     moves: tuple[Move, ...]  # the signals that take part, the surest first
     asked: int  # signals that could be asked there
     sure: float  # all steps together, in standard deviations of a Gaussian
-    validation: tuple[str, ...] = ()  # validation curves that step there too
+    validation: tuple[Move, ...] = ()  # of validation curves that step there too
 
 
 def common_changes(
-    signals: Mapping[str, Signal], also: Mapping[str, Signal] | None = None, sure: float = SURE
+    signals: Mapping[str, Signal], also: Mapping[str, Signal] | None = None, sure: float = CHANCE_FREE
 ) -> tuple[CommonChange, ...]:
     """The places at which several signals change together, in order.
 
@@ -129,8 +131,8 @@ def whitened(table: Grid) -> Floats:
     m = len(table.value)
     at = np.linspace(-1, 1, m)
     basis = np.polynomial.legendre.legvander(at, DEGREE)
-    cells = np.zeros(table.value.shape)
-    for i in range(cells.shape[1]):
+    cells = np.zeros((m, len(table.names)))
+    for i in range(len(table.names)):
         here = table.filled(i)
         weight = 1 / table.error[here, i]
         design = basis[here] * weight[:, None]
@@ -206,11 +208,17 @@ def _told(
     low, high = (float(table.edges[min(max(at + k, 1), len(table.edges) - 2)]) for k in (-NEAR - 1, NEAR + 2))
     which = [i for i, _ in taking]
     place, interval = moment([signals[table.names[i]] for i in which], low, high, alike[np.ix_(which, which)])
-    further = [name for name in confirm.names if name not in table.names]
-    bin_there = int(np.searchsorted(confirm.edges, place, side="right")) - 1
-    val = {confirm.names[i]: step.sigmas for i, step in _steps(confirm, max(bin_there, 1))} if further else {}
-    also = tuple(name for name in further if abs(val.get(name, 0.0)) >= TAKES_PART)
-    return CommonChange(place, interval, tuple(_move(table, i, s) for i, s in taking), len(steps), sure, also)
+    moves = tuple(_move(table, i, step) for i, step in taking)
+    return CommonChange(place, interval, moves, len(steps), sure, _followed(confirm, table, place))
+
+
+def _followed(confirm: Grid, table: Grid, place: Position) -> tuple[Move, ...]:
+    """The moves of those signals of a wider grid that are none of the first."""
+    if confirm is table:
+        return ()
+    there = max(int(np.searchsorted(confirm.edges, place, side="right")) - 1, 1)
+    steps = [(i, step) for i, step in _steps(confirm, there) if confirm.names[i] not in table.names]
+    return tuple(_move(confirm, i, step) for i, step in steps if abs(step.sigmas) >= TAKES_PART)
 
 
 def _move(table: Grid, i: int, step: Step) -> Move:

@@ -30,7 +30,7 @@ class Step(NamedTuple):
 
 @lru_cache(maxsize=128)
 def _filters(side: int) -> tuple[Floats, Floats, Floats, int]:
-    """((2 side,) weights whose sum is the step, those of the level before it, residual projector, degrees of freedom)."""
+    """((2 side,) weights that give the step, those of the level before it, residual projector, degrees of freedom)."""
     s = (np.arange(2 * side) - side + 0.5) / side
     degree = 3 if side >= CUBIC else 1
     design = np.column_stack([*(s**k for k in range(degree + 1)), s > 0])

@@ -12,7 +12,7 @@ from runopsy.stats import Floats, long_run_factor, white_noise
 
 BESIDE = 60  # rows of a signal on either side of the stretch
 MASS = 0.9  # of the posterior, evenly likely beforehand, that an interval holds
-TRUST = 0.85  # power of the likelihood: measured, the intervals then hold what they say (make bench-common)
+TRUST = 3.0  # power of the likelihood, whose noise is the long-run one: measured, intervals then hold what they say
 
 
 def moment(
@@ -35,7 +35,13 @@ def moment(
     order = np.argsort(-chance)
     inside = order[: int(np.searchsorted(np.cumsum(chance[order]), MASS)) + 1]
     first, last, best = int(inside.min()), int(inside.max()), int(order[0])
-    return float(steps[best]), (float(steps[first - 1]) if first else low, float(steps[last]))
+    return float(steps[best]), (_row_before(signals, steps[first], low), float(steps[last]))
+
+
+def _row_before(signals: Sequence[Signal], step: Position, low: Position) -> Position:
+    """The last logged step before a step: a change that is seen there came after it."""
+    before = [float(s.step[k - 1]) for s in signals if (k := int(np.searchsorted(s.step, step))) > 0]
+    return max(before, default=min(low, step))
 
 
 def _gains(signal: Signal, places: Floats) -> Floats:
