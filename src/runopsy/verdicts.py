@@ -114,7 +114,7 @@ VERDICTS: tuple[Row, ...] = (
     Row(
         "inconclusive",
         "nothing moved, and the log is too short to say that nothing would",
-        lambda f: not f.moved and not f.at_chance and f.rows < 10 and not f.has_accuracy,
+        lambda f: not f.moved and not f.at_chance and f.rows < 10 and not f.start.trained,
     ),
     Row("inconclusive", "the training loss only rose", lambda f: not f.moved and bool(f.rose)),
     Row(
