@@ -106,7 +106,7 @@ def test_underfit_says_which_of_the_two_stopped(improves):
     epoch = np.arange(200)
     acc = 0.70 + 0.08 * epoch / 200 if improves else np.full(200, 0.72)
     acc = acc - 0.3 * np.exp(-epoch / 8)
-    val = 0.715 - 0.1 * np.exp(-epoch / 8)
+    val = (0.715 if improves else 0.7) - 0.3 * np.exp(-epoch / 8) - 0.02 * np.maximum(epoch - 100, 0) / 100 * improves
     found = epochs(
         loss=planted.noisy(2 - 2 * acc, 0.002),
         acc=acc + 0.001 * np.random.default_rng(0).standard_normal(200),
@@ -125,3 +125,41 @@ def test_a_window_of_a_longer_run_in_which_nothing_moves_is_not_underfitting():
     step = np.arange(140_000, 197_000, 500)
     run = planted.run(step, {"train_loss": planted.noisy(np.full(len(step), 3.6), 0.02)})
     assert {p.label for p in runopsy.analyze(run).phases} == {"converged"}
+
+
+def test_a_plateau_of_a_slow_decay_is_no_phase_of_its_own():
+    epoch = np.arange(38)
+    val = 1.0 * np.exp(-epoch / 0.8) + 0.29 - 0.09 * (epoch / 38) + 0.004 * np.sin(epoch)
+    found = epochs(loss=0.8 * np.exp(-epoch / 1.5) + 0.3 - 0.13 * (epoch / 38), val_loss=val)
+    labels = [p.label for p in found.phases]
+    assert not any(
+        a == c == "feature_learning" and b == "converged"
+        for a, b, c in zip(labels, labels[1:], labels[2:], strict=False)
+    )
+
+
+def test_validation_whose_flat_accuracy_may_still_come_on_does_not_when_its_loss_gets_worse():
+    epoch = np.arange(1, 51)
+    rng = np.random.default_rng(2)
+    found = epochs(
+        loss=0.35 + 0.35 * np.exp(-epoch / 12) + 0.004 * rng.standard_normal(50),
+        val_loss=0.47 + 0.2 * np.exp(-epoch / 3) + 0.0006 * np.maximum(epoch - 14, 0),
+        acc=0.84 - 0.27 * np.exp(-epoch / 8) + 0.008 * rng.standard_normal(50),
+        val_acc=np.where(epoch < 14, 0.811 - 0.16 * np.exp(-epoch / 4), 0.811) + 0.002 * rng.standard_normal(50),
+    )
+    assert found.verdict.name != "undertrained"
+
+
+def test_validation_first_logged_when_training_was_nearly_done_has_left_chance():
+    epoch = np.arange(1, 101)
+    train = planted.run(
+        epoch, {"train_loss": 0.3 + 0.75 * np.exp(-epoch / 20), "train_acc": 0.94 - 0.18 * np.exp(-epoch / 20)}
+    )
+    val = planted.run([99], {"val_loss": [1.4], "val_acc": [0.70]})
+    verdict = runopsy.analyze(replace(train, tracks={**train.tracks, **val.tracks})).verdict
+    assert "chance" not in verdict.why
+
+
+@pytest.mark.parametrize("last", [0.84, 2.0])
+def test_three_rows_that_fall_by_half_have_moved(last):
+    assert ("nothing moved" in epochs(loss=[2.05, 2.03 if last > 1 else 1.2, last]).verdict.why) == (last > 1)

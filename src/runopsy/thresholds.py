@@ -58,7 +58,7 @@ class Limits:
         "From here on the training set counts as fitted.", DEFINITIONS,
     )  # fmt: skip
     fits_at_end: float = threshold(
-        0.9, "of accuracy", 0.5, 1,
+        0.85, "of accuracy", 0.5, 1,
         "A run that ends above it fits its data; below, something is left to learn.",
     )  # fmt: skip
     fell_far: float = threshold(

@@ -14,7 +14,6 @@ import numpy as np
 from runopsy.facts import Case, Facts
 from runopsy.model import Evidence, Signal, Stop, Verdict
 
-
 FEWEST_VALIDATIONS = 5  # rows of validation: with fewer, neither a turn nor a plateau can be told
 
 
@@ -117,7 +116,7 @@ VERDICTS: tuple[Row, ...] = (
     Row(
         "inconclusive",
         "nothing moved, and the log is too short to say that nothing would",
-        lambda f: not f.moved and not f.at_chance and f.rows < 10 and not f.has_accuracy,
+        lambda f: not f.moved and not f.at_chance and f.rows < 10 and not f.start.trained,
     ),
     Row("inconclusive", "the training loss only rose", lambda f: not f.moved and bool(f.rose)),
     Row(

@@ -6,8 +6,8 @@ import pytest
 import planted
 import runopsy
 from conftest import ROOT
-from runopsy.report.advice import ADVICE, MOST, advise
 from runopsy.kinds import KINDS
+from runopsy.report.advice import ADVICE, MOST, advise
 from runopsy.verdicts import VERDICTS
 
 

@@ -87,7 +87,14 @@ def _moved(curve: Curve, limits: Limits) -> Fact:
         if curve.sign * move.change > made:
             made, sure = curve.sign * move.change, move.sure
     holds = made > 0 and made >= least and sure >= limits.sure
-    return Fact(bool(holds), made, least, sure, curve.best_at, curve.name)
+    return Fact(bool(holds or _falls_by_half(curve, limits)), made, least, sure, curve.best_at, curve.name)
+
+
+def _falls_by_half(curve: Curve, limits: Limits) -> bool:
+    """Whether a loss falls by half or more, row by row, in a log too short for its noise to be known."""
+    value = curve.signal.value
+    few = CHANCE_ROWS <= len(value) < FEWEST_FIT and curve.sign < 0
+    return few and bool((np.diff(value) < 0).all() and value[-1] <= limits.fell_far * value[0])
 
 
 def rose(curves: Curves, moved: Fact, limits: Limits) -> Fact:
@@ -137,7 +144,7 @@ def at_chance(curves: Curves, moved: Fact) -> Fact:
             says = f"the loss stands at {loss.ends:.3g}, the value of guessing among {classes} classes (ln {classes})"
             return Fact(True, loss.ends, float(np.log(classes)), at=float(loss.step[0]), curve=name, says=says)
     for acc in accuracies:
-        if _repeats(acc):
+        if _repeats(acc) and acc.ends > 0:
             says = f"accuracy stands at {acc.ends:.4g}, as if one class were always answered (chance)"
             return Fact(True, acc.ends, acc.ends, at=float(acc.step[0]), curve=acc.name, says=says)
     return UNASKED
@@ -167,14 +174,23 @@ def left_chance(curves: Curves, start: Start, limits: Limits) -> Fact:
         return Fact(by_loss, fell, limits.descent * way, at=loss.best_at, curve=loss.name)
     gain = acc.best - (start.accuracy if start.accuracy is not None else acc.begins)
     began_late = loss is not None and start.loss is not None and acc.begins >= limits.half_way and by_loss
-    began_late = began_late and not acc.flat
+    began_late = began_late and (not acc.flat or acc.rows < FEWEST_FIT)
     began_late = (
         began_late and loss is not None and (start.loss or 0.0) - loss.begins >= limits.descent * (start.loss or 0.0)
     )
+    began_late = began_late or (acc.begins >= limits.half_way and _begins_late(acc, curves))
     sure = gain / max(acc.noise / acc.rows**0.5 if acc.flat else acc.noise, 1e-300)  # flat: its mean, against the start
     above = gain >= limits.left_chance and (not acc.flat or sure >= limits.sure)
     holds = start.trained or began_late or above
     return Fact(bool(holds), gain, limits.left_chance, sure, acc.best_at, acc.name)
+
+
+def _begins_late(val: Curve, curves: Curves) -> bool:
+    """Whether validation has its first row when much of the training has passed: it had no start to leave."""
+    train = curves.get("train/loss") or curves.get("train/acc")
+    if train is None or train.rows < FEWEST_FIT:
+        return False
+    return val.begins_at > train.begins_at + LATE * (float(train.signal.step[-1]) - train.begins_at)
 
 
 def generalised(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fact:
@@ -305,30 +321,31 @@ def ahead(curves: Curves, limits: Limits) -> Fact:
 
 
 def follows(curves: Curves, limits: Limits) -> Fact:
-    """A validation curve still improves over the last part of the rows, or may do so for all that its noise shows."""
-    found = UNASKED
+    """A validation curve still improves over the last part, or may for all its noise shows; and none gets worse."""
     trained = max((curve.rows for name, curve in curves.items() if name.startswith("train/")), default=0)
-    for name in ("val/acc", "val/loss"):
-        curve = curves.get(name)
-        if curve is None:
-            continue
-        if curve.rows < 2 * CHANCE_ROWS:
-            found = _last_is_best(curve, limits) if trained >= limits.fewest_rows else UNASKED
-        else:
-            fact = _improving(curve, limits)
-            error = fact.size / fact.sure if fact.sure else 0.0
-            may = curve.flat or fact.size + LIKELY * abs(error) >= fact.limit
-            worsens = fact.size <= -fact.limit and fact.sure <= -LIKELY
-            found = replace(fact, holds=bool(may and not worsens))
-        if found:
-            return found
-    return found
+    asked = [curves[name] for name in ("val/acc", "val/loss") if name in curves]
+    if any(_worsens(curve, limits) for curve in asked):
+        return Fact(curve=asked[0].name)
+    few = trained >= limits.fewest_rows
+    facts = [_may_improve(c, limits) if c.rows >= 2 * CHANCE_ROWS else _last_is_best(c, limits, few) for c in asked]
+    return next((fact for fact in facts if fact), facts[0] if facts else UNASKED)
 
 
-def _last_is_best(curve: Curve, limits: Limits) -> Fact:
-    """The last of few evaluations is the best, and visibly better than those before it."""
+def _worsens(curve: Curve, limits: Limits) -> bool:
+    fact = _improving(curve, limits)
+    return fact.size <= -fact.limit and fact.sure <= -LIKELY
+
+
+def _may_improve(curve: Curve, limits: Limits) -> Fact:
+    fact = _improving(curve, limits)
+    error = fact.size / fact.sure if fact.sure else 0.0
+    return replace(fact, holds=bool(curve.flat or fact.size + LIKELY * abs(error) >= fact.limit))
+
+
+def _last_is_best(curve: Curve, limits: Limits, enough: bool) -> Fact:
+    """The last of few evaluations, beside training rows enough, is the best and visibly better than those before it."""
     value = curve.signal.value
-    if len(value) < 2:
+    if len(value) < 2 or not enough:
         return UNASKED
     least = limits.visible_accuracy if curve.sign > 0 else limits.visible_loss * abs(curve.begins)
     made = curve.sign * float(value[-1] - value[:-1].mean())

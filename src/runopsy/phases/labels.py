@@ -54,6 +54,16 @@ def plausible(labels: list[str], readings: Readings, criteria: Criteria, *, memo
     return told
 
 
+def plateaus(labels: list[str]) -> list[str]:
+    """A plateau between two stretches of learning is a pause of it: in a slow decay, each would be one."""
+    told = list(labels)
+    spells = spells_of(labels)
+    for (_, _, before), (start, stop, said), (_, _, after) in zip(spells, spells[1:], spells[2:], strict=False):
+        if said == "converged" and before == after == "feature_learning":
+            told[start:stop] = ["feature_learning"] * (stop - start)
+    return told
+
+
 def one_passage(labels: list[str], readings: Readings, case: Case) -> list[str]:
     """Labels of a run whose validation is one smooth decay: a pause within it is no phase, whatever training does."""
     val = [case.segments[n] for n in ("val/loss", "val/acc") if n in case.segments]
