@@ -35,7 +35,12 @@ def of_the_log(pairs: pl.DataFrame, lines: pl.DataFrame) -> tuple[pl.DataFrame, 
     rows = _rows(pairs, lines)
     counters = _counters_of_passes(rows)
     if counters.height:
-        pairs = pairs.join(counters, left_on=["row", "column"], right_on=["row", "step_name"], how="anti")
+        marked = counters.select("row", pl.col("step_name").alias("column"), pl.lit(value=True).alias("aside"))
+        pairs = pairs.join(marked, on=["row", "column"], how="left", maintain_order="left")
+        pairs = pairs.with_columns(
+            pl.when("aside").then(pl.lit("side")).otherwise("kind").alias("kind"),
+            pl.when(pl.col("aside").is_null()).then("column").alias("column"),
+        ).drop("aside")
         rows = _rows(pairs, lines)
     rows = _read(rows)
     reading = rows.filter("reading")
