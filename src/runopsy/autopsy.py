@@ -186,7 +186,7 @@ def _ask(rule: Rule, case: Case) -> Check:
         events = tuple(rule(case))
     except NotChecked as cannot:
         return Check(rule.code, title, Outcome.NOT_CHECKED, why=cannot.message)
-    return Check(rule.code, title, Outcome.FOUND if events else Outcome.QUIET, events)
+    return Check(rule.code, title, Outcome.FOUND if events else Outcome.NOT_FOUND, events)
 
 
 def _has_values(signal: Signal) -> bool:

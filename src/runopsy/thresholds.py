@@ -58,7 +58,7 @@ class Limits:
         "From here on the training set counts as fitted.", DEFINITIONS,
     )  # fmt: skip
     fits_at_end: float = threshold(
-        0.9, "of accuracy", 0.5, 1,
+        0.85, "of accuracy", 0.5, 1,
         "A run that ends above it fits its data; below, something is left to learn.",
     )  # fmt: skip
     fell_far: float = threshold(
@@ -71,7 +71,7 @@ class Limits:
         "Validation must come down by this much for a later rise to be a rise from something learnt.", DEFINITIONS,
     )  # fmt: skip
     half_way: float = threshold(
-        0.5, "share of training's way", 0.05, 1,
+        0.4, "share of training's way", 0.05, 1,
         "A validation accuracy that made less of the way than training did has not generalised.",
     )  # fmt: skip
     gap: float = threshold(

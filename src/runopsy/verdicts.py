@@ -14,6 +14,8 @@ import numpy as np
 from runopsy.facts import Case, Facts
 from runopsy.model import Evidence, Signal, Stop, Verdict
 
+FEWEST_VALIDATIONS = 5  # rows of validation: with fewer, neither a turn nor a plateau can be told
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -31,7 +33,7 @@ def _better(f: Facts) -> str:
     said = []
     if f.better_loss:
         loss = f.curves["val/loss"]
-        said.append(f"validation loss was {loss.best:.4g} and ends at {loss.ends:.4g}")
+        said.append(f"validation loss was {loss.ends - f.better_loss.size:.4g} and ends at {loss.ends:.4g}")
     if f.better_accuracy:
         acc = f.curves["val/acc"]
         said.append(f"validation accuracy was {acc.best:.3g} and ends at {acc.ends:.3g}")
@@ -68,9 +70,23 @@ def _reward(f: Facts) -> str:
     return f"reinforcement learning: the reward {went} and {said} at the end; no loss here is one to fit"
 
 
+def _underfit(f: Facts) -> str:
+    if f.training_improves:
+        return "validation stopped improving, and training is still far from fitting"
+    return "training stopped improving far from fitting"
+
+
+def _healthy(f: Facts) -> str:
+    return (
+        "training fits, and validation follows" if f.fits else "training came down and stands, and validation with it"
+    )
+
+
 def _undertrained(f: Facts) -> str:
     return "validation was still improving at the end"
 
+
+NO_VALIDATION = "no validation was logged: whether it generalises cannot be said"
 
 VERDICTS: tuple[Row, ...] = (
     Row("inconclusive", lambda f: f"these rows are no training run: {f.not_a_run}", lambda f: bool(f.not_a_run)),
@@ -100,7 +116,7 @@ VERDICTS: tuple[Row, ...] = (
     Row(
         "inconclusive",
         "nothing moved, and the log is too short to say that nothing would",
-        lambda f: not f.moved and not f.at_chance and f.rows < 10 and not f.has_accuracy,
+        lambda f: not f.moved and not f.at_chance and f.rows < 10 and not f.start.trained,
     ),
     Row("inconclusive", "the training loss only rose", lambda f: not f.moved and bool(f.rose)),
     Row(
@@ -121,11 +137,21 @@ VERDICTS: tuple[Row, ...] = (
         lambda f: not f.moved and f.start.late and not f.at_chance,
     ),
     Row("inconclusive", "the training loss is exactly 0 in all rows", lambda f: not f.moved and f.start.loss == 0),
+    Row(
+        "inconclusive",
+        "validation alone was logged, and never got better by more than its noise",
+        lambda f: not f.moved and not f.at_chance and not f.has_training and not f.has_accuracy,
+    ),
     Row("underfit", _never_moved, lambda f: not f.moved and not f.start.trained),
     Row(
         "inconclusive",
-        "no validation was logged: whether it generalises cannot be said",
+        NO_VALIDATION,
         lambda f: not f.has_validation,
+    ),
+    Row(
+        "inconclusive",
+        "validation was logged too seldom to judge",
+        lambda f: f.validations < FEWEST_VALIDATIONS,
     ),
     Row(
         "inconclusive",
@@ -150,15 +176,22 @@ VERDICTS: tuple[Row, ...] = (
         lambda f: bool(f.training_improves and f.follows) and not f.fits,
     ),
     Row("inconclusive", "too few rows to tell whether it had stopped improving", lambda f: not f.fits and f.rows < 10),
-    Row("underfit", "training stopped improving far from fitting", lambda f: f.has_accuracy and not f.fits),
-    Row("inconclusive", "without an accuracy, how far this loss is from fitting cannot be said", lambda f: not f.known),
-    Row("healthy", "training fits, and validation follows", lambda f: True),
+    Row("underfit", _underfit, lambda f: f.has_accuracy and not f.fits),
+    Row(
+        "inconclusive",
+        "without an accuracy, how far this loss is from fitting cannot be said",
+        lambda f: not f.known or (not f.fits and bool(f.gap or not f.left_chance)),
+    ),
+    Row("healthy", _healthy, lambda f: True),
 )
 
 
 def judge(case: Case) -> Verdict:
     """The verdict of a run, without how sure it is."""
     word, why = word_of(case.facts)
+    score = case.signals.get("val/metric")
+    if why == NO_VALIDATION and score is not None and len(score):
+        why = f"of validation only {score.source} was logged, no loss and no accuracy: no gap to training can be told"
     return Verdict(word, why, _evidence(case))
 
 

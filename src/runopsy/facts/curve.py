@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from runopsy.facts.shape import Shape, shape_of
+from runopsy.facts.counting import set_size
+from runopsy.facts.shape import Piece, Shape, shape_of
 from runopsy.facts.spikes import Spike
 from runopsy.model import Position, Positions, Signal, Values
 from runopsy.segments.bins import Bins, bin_signal
@@ -20,6 +21,10 @@ LONG_ENOUGH = 96  # rows from which blocks of rows say how noise wanders
 MEDIAN_ERROR = 2.3  # / √n: two standard errors of a variance that a median of n second differences says, measured
 FEWEST_SECOND = 4  # second differences: the median of fewer says nothing
 FEWEST = 4  # rows that must be left when spikes are taken out
+FEWEST_FIT = 5  # rows, from which noise can be told from shape: of fewer, each value is taken as logged
+OF_GAIN = (
+    0.5  # x the root of a move's gain, that is sure: of a flat curve, the best move gains 3 log m and a little more
+)
 TAIL = 0.1  # of the rows, the last, whose mean says how a curve ends: as DEFINITIONS has it
 
 
@@ -32,6 +37,9 @@ class Move:
     begins: float
     ends: float
     gain: float  # likelihood: how much worse a flat stretch would fit, in units of noise variance
+    sure: (
+        float  # its change in standard errors, on the scale on which the noise is even: of a loss, the logarithmic one
+    )
 
     @property
     def change(self) -> float:
@@ -95,7 +103,7 @@ class Curve:
         return float(np.interp(step, self.step, self.fit))
 
     def reaches(self, level: float, since: Position) -> Position:
-        """Where the fit first reaches a level, in its good direction, after a position; its best place if it never does."""
+        """Where the fit first reaches a level in its good direction after a position; else where it is best."""
         better = self.sign * (self.fit - level) >= 0
         where = np.flatnonzero(better & (self.step >= since))
         if not len(where):
@@ -130,6 +138,8 @@ def curve_of(signal: Signal, first: Position, spikes: Sequence[Spike] = ()) -> C
 
     bins = bin_signal(signal, to(signal.value), first, most=POINTS)
     error = bins.error * (1 + FEW / len(signal)) * _slow(bins.level, len(signal))
+    if accuracy and sign > 0:
+        error = np.maximum(error, _of_counting(signal, bins))
     shape = shape_of(bins.level, error)
     step = _logged(bins, signal)
     unit = back(bins.level) + offset if logarithm else np.ones_like(error)
@@ -141,8 +151,8 @@ def curve_of(signal: Signal, first: Position, spikes: Sequence[Spike] = ()) -> C
         step=step,
         value=back(bins.level),
         error=error * unit,
-        fit=back(shape.fit),
-        moves=_moves(shape, step, back),
+        fit=back(shape.fit if len(signal) >= FEWEST_FIT else bins.level),
+        moves=_moves(shape, step, error, back),
         noise=noise,
         begins=at_start(signal.value),
         ends=ends,
@@ -161,6 +171,16 @@ def _without(signal: Signal, spikes: Sequence[Spike]) -> Signal:
     if kept.all() or kept.sum() < FEWEST:
         return signal
     return replace(signal, step=signal.step[kept], value=signal.value[kept], time=None)
+
+
+def _of_counting(signal: Signal, bins: Bins) -> Floats:
+    """(m,) standard error of an accuracy that counts right answers among n examples, √(p (1 − p) / n)."""
+    size = set_size(signal.value)
+    if size is None:
+        return np.zeros(len(bins.level))
+    p = np.clip(bins.level, 0.0, 1.0)
+    per_point = max(1.0, len(signal) / len(bins.level))
+    return np.asarray(np.sqrt(p * (1 - p) / size / per_point))
 
 
 def _slow(level: Floats, rows: int) -> float:
@@ -193,18 +213,27 @@ def _logged(bins: Bins, signal: Signal) -> Positions:
     return np.where(bins.step - before < signal.step[after] - bins.step, before, signal.step[after])
 
 
-def _moves(shape: Shape, step: Positions, back: object) -> tuple[Move, ...]:
-    assert callable(back)
+def _moves(shape: Shape, step: Positions, error: Values, back: Callable[[Floats], Floats]) -> tuple[Move, ...]:
     return tuple(
         Move(
             float(step[p.first]),
             float(step[p.last]),
-            float(back(np.float64(p.begins))),
-            float(back(np.float64(p.ends))),
+            float(back(np.array(p.begins))),
+            float(back(np.array(p.ends))),
             p.gain,
+            _sure(p, error),
         )
         for p in shape.pieces
     )
+
+
+def _sure(piece: Piece, error: Values) -> float:
+    """A change in standard errors: of its two ends, or of all its points, whichever says more.
+
+    Two points of a noisy loss say little, even where the loss fell to a hundredth: all of them together do.
+    """
+    of_ends = abs(piece.change) / max(float(np.hypot(error[piece.first], error[piece.last])), 1e-300)
+    return float(max(of_ends, OF_GAIN * max(piece.gain, 0.0) ** 0.5))
 
 
 def _ends(signal: Signal, bins: Bins, error: Values) -> tuple[float, float, float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from runopsy.facts.curve import Curve
+from runopsy.facts.curve import FEWEST_FIT, Curve
 from runopsy.facts.fact import UNASKED, Fact
 from runopsy.model import Position
 from runopsy.thresholds import Limits
@@ -28,6 +28,9 @@ TREND = 2.2  # standard errors of a rank trend: five rows in order, 1 in 120 by 
 TREND_ROWS = (5, 12)  # rows from the best to the end, within which the rank test is asked
 LEVEL_ROWS = 5  # rows that show that a loss stands at a level
 CHANCE_ROWS = 3  # rows: fewer say nothing of a level
+LASTS = 2  # rows after the lowest one, at least, that say a small rise lasts
+RISEN = 0.25  # of the lowest loss, by which the next rows of a log too short for noise must be above it
+AGAINST = 0.2  # of what training gained since, that validation must lose: then half of a visible rise is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,18 @@ def start_of(curves: Curves, first: Position, last: Position) -> Start:
     firsts = [curves[n].begins for n in ("train/acc", "val/acc") if n in curves]
     low = loss is not None and 0 <= loss.begins < TRAINED_LOSS * LN2
     trained = bool(firsts) and ((low and max(firsts) >= TRAINED_ACC) or max(firsts) >= TRAINED_ACC_ALONE)
-    return Start(first > LATE * last > 0, None if loss is None else loss.begins, min(firsts, default=None), trained)
+    accuracy = min(firsts, default=None)
+    if accuracy is not None and _untrained(curves, loss):
+        accuracy = curves["val/acc"].begins
+    return Start(first > LATE * last > 0, None if loss is None else loss.begins, accuracy, trained)
+
+
+def _untrained(curves: Curves, train: Curve | None) -> bool:
+    """Whether the first validation is of a model that has learnt nothing: then its own accuracy is that of chance."""
+    loss, acc = curves.get("val/loss"), curves.get("val/acc")
+    if train is None or loss is None or acc is None or loss is train:
+        return False
+    return bool(loss.begins_at <= train.begins_at and loss.begins >= train.begins and acc.begins <= TRAINED_ACC)
 
 
 def gain_of(curve: Curve) -> float:
@@ -64,8 +78,8 @@ def noise_at(curve: Curve, best: float) -> float:
 
 
 def moved(curves: Curves, limits: Limits) -> Fact:
-    """Training ever left its first level by more than noise; without training curves, validation is asked."""
-    asked = [n for n in ("train/loss", "train/acc", "val/acc") if n in curves] or list(curves)
+    """Training ever left its first level by more than noise: any curve that became better says so."""
+    asked = [n for n in ("train/loss", "train/acc", "val/acc", "val/loss") if n in curves] or list(curves)
     facts = [_moved(curves[n], limits) for n in asked]
     found = next((f for f in facts if f), facts[0] if facts else UNASKED)
     return replace(found, holds=False) if all(_repeats(c) for c in curves.values()) else found
@@ -77,14 +91,21 @@ def _repeats(curve: Curve) -> bool:
 
 
 def _moved(curve: Curve, limits: Limits) -> Fact:
-    least = limits.visible_accuracy if curve.sign > 0 else limits.moved * abs(curve.begins)
+    share = limits.fell if curve.name == "val/loss" else limits.moved  # a validation loss is a witness only
+    least = limits.visible_accuracy if curve.sign > 0 else share * abs(curve.begins)
     made, sure = 0.0, 0.0
     for move in curve.moves:
         if curve.sign * move.change > made:
-            made = curve.sign * move.change
-            sure = made / max(float(np.hypot(curve.error_at(move.start), curve.error_at(move.end))), 1e-300)
+            made, sure = curve.sign * move.change, move.sure
     holds = made > 0 and made >= least and sure >= limits.sure
-    return Fact(bool(holds), made, least, sure, curve.best_at, curve.name)
+    return Fact(bool(holds or _falls_by_half(curve, limits)), made, least, sure, curve.best_at, curve.name)
+
+
+def _falls_by_half(curve: Curve, limits: Limits) -> bool:
+    """Whether a loss falls by half or more, row by row, in a log too short for its noise to be known."""
+    value = curve.signal.value
+    few = CHANCE_ROWS <= len(value) < FEWEST_FIT and curve.sign < 0
+    return few and bool((np.diff(value) < 0).all() and value[-1] <= limits.fell_far * value[0])
 
 
 def rose(curves: Curves, moved: Fact, limits: Limits) -> Fact:
@@ -103,7 +124,7 @@ def fits(curves: Curves, limits: Limits) -> tuple[Fact, bool]:
     accuracies = [acc for acc in (val, train) if acc is not None]
     acc = next((a for a in accuracies if a.ends >= limits.fits_at_end), train)  # dropout may keep training's own low
     if acc is not None:
-        holds = acc.ends >= limits.fits_at_end
+        holds = acc.ends >= limits.fits_at_end or _may_fit(acc, limits)
         return Fact(holds, acc.ends, limits.fits_at_end, at=acc.best_at, curve=acc.name), True
     if loss is None or loss.begins <= 0:
         return UNASKED, val is not None
@@ -111,6 +132,12 @@ def fits(curves: Curves, limits: Limits) -> tuple[Fact, bool]:
     fell = share <= limits.fell_far
     known = val is not None or share <= 1 - limits.fell
     return Fact(fell, share, limits.fell_far, at=loss.best_at, curve=loss.name), known
+
+
+def _may_fit(acc: Curve, limits: Limits) -> bool:
+    """Whether an accuracy of few examples has come to the top, and its last rows lie lower by noise alone."""
+    at_top = float(acc.fit[-1]) >= limits.fitted_accuracy
+    return at_top and acc.ends + LIKELY * acc.ends_error >= limits.fits_at_end
 
 
 def at_chance(curves: Curves, moved: Fact) -> Fact:
@@ -128,7 +155,7 @@ def at_chance(curves: Curves, moved: Fact) -> Fact:
             says = f"the loss stands at {loss.ends:.3g}, the value of guessing among {classes} classes (ln {classes})"
             return Fact(True, loss.ends, float(np.log(classes)), at=float(loss.step[0]), curve=name, says=says)
     for acc in accuracies:
-        if _repeats(acc):
+        if _repeats(acc) and acc.ends > 0:
             says = f"accuracy stands at {acc.ends:.4g}, as if one class were always answered (chance)"
             return Fact(True, acc.ends, acc.ends, at=float(acc.step[0]), curve=acc.name, says=says)
     return UNASKED
@@ -158,12 +185,23 @@ def left_chance(curves: Curves, start: Start, limits: Limits) -> Fact:
         return Fact(by_loss, fell, limits.descent * way, at=loss.best_at, curve=loss.name)
     gain = acc.best - (start.accuracy if start.accuracy is not None else acc.begins)
     began_late = loss is not None and start.loss is not None and acc.begins >= limits.half_way and by_loss
-    began_late = began_late and not acc.flat
+    began_late = began_late and (not acc.flat or acc.rows < FEWEST_FIT)
     began_late = (
         began_late and loss is not None and (start.loss or 0.0) - loss.begins >= limits.descent * (start.loss or 0.0)
     )
-    holds = start.trained or began_late or (gain >= limits.left_chance and not acc.flat)
-    return Fact(holds, gain, limits.left_chance, gain / max(acc.noise, 1e-300), acc.best_at, acc.name)
+    began_late = began_late or (acc.begins >= limits.half_way and _begins_late(acc, curves))
+    sure = gain / max(acc.noise / acc.rows**0.5 if acc.flat else acc.noise, 1e-300)  # flat: its mean, against the start
+    above = gain >= limits.left_chance and (not acc.flat or sure >= limits.sure)
+    holds = start.trained or began_late or above
+    return Fact(bool(holds), gain, limits.left_chance, sure, acc.best_at, acc.name)
+
+
+def _begins_late(val: Curve, curves: Curves) -> bool:
+    """Whether validation has its first row when much of the training has passed: it had no start to leave."""
+    train = curves.get("train/loss") or curves.get("train/acc")
+    if train is None or train.rows < FEWEST_FIT:
+        return False
+    return val.begins_at > train.begins_at + LATE * (float(train.signal.step[-1]) - train.begins_at)
 
 
 def generalised(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fact:
@@ -180,16 +218,37 @@ def generalised(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fac
 def better_loss(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fact:
     """Validation loss had really come down, and ends visibly above its lowest level."""
     loss = curves.get("val/loss")
-    if loss is None or loss.flat:
+    if loss is None:
         return UNASKED
-    fell, way = _descent(curves, start)
+    noisy = loss.flat
+    if noisy:  # too few rows for a shape may still be enough for the ranks of those after the lowest one
+        loss = replace(loss, fit=loss.value)
+    fell, way = _descent({**curves, "val/loss": loss}, start)
     rise = loss.ends - loss.best
     real = start.trained or (fell >= limits.descent * way and fell > 0 and bool(left))
     least = max(limits.visible_loss * fell, limits.visible_ratio * abs(loss.best))
+    if _against(curves.get("train/loss"), loss, rise):
+        least /= 2
     sure = rise / noise_at(loss, loss.best)
+    certain = sure >= limits.sure if not noisy else sure >= LIKELY and trend(loss) >= TREND
+    certain = certain or (not noisy and trend(loss) >= TREND) or _only_rises(loss)
     turned = loss.fit[-1] > loss.best
-    certain = sure >= limits.sure or trend(loss) >= TREND
     return Fact(bool(real and turned and rise >= least and certain), rise, least, sure, loss.best_at, loss.name)
+
+
+def _against(train: Curve | None, loss: Curve, rise: float) -> bool:
+    """Whether training gained since validation was best, while that lost a fair part as much for more than a row."""
+    gained = 0.0 if train is None else train.at(loss.best_at) - train.ends
+    lasts = int((loss.signal.step > loss.best_at).sum()) >= LASTS
+    return lasts and gained > 0 and rise >= AGAINST * gained
+
+
+def _only_rises(loss: Curve) -> bool:
+    """Whether each of the few rows after the lowest one is worse than the one before, and the last by much."""
+    after = loss.signal.value[loss.signal.step >= loss.best_at]
+    if loss.rows >= FEWEST_FIT or len(after) <= LASTS:
+        return False
+    return bool((np.diff(after) > 0).all() and after[-1] >= (1 + RISEN) * after[0])
 
 
 def trend(curve: Curve) -> float:
@@ -227,7 +286,15 @@ def turn(curves: Curves, loss: Fact, accuracy: Fact, fits: Fact, gap: Fact, impr
     if not better or train is None or better.at is None:
         return UNASKED
     went_on = train.sign * (train.ends - train.at(better.at)) >= WENT_ON * abs(train.best - train.begins)
+    if _wanders(train):
+        return UNASKED  # up and down alike: a validation that does so too has not turned
     return better if fits or gap or improves or went_on else UNASKED
+
+
+def _wanders(train: Curve) -> bool:
+    """Whether a training curve gets worse by as much, at some time, as half of what it ever gains at once."""
+    gains = [train.sign * m.change for m in train.moves]
+    return bool(gains) and -min(gains) >= max(gains) / 2
 
 
 def accuracy_rose_since(curves: Curves, better: Fact, limits: Limits) -> Fact:
@@ -265,19 +332,36 @@ def ahead(curves: Curves, limits: Limits) -> Fact:
 
 
 def follows(curves: Curves, limits: Limits) -> Fact:
-    """A validation curve still improves over the last part of the rows, or may do so for all that its noise shows."""
-    found = UNASKED
-    for name in ("val/acc", "val/loss"):
-        if name not in curves:
-            continue
-        fact = _improving(curves[name], limits)
-        error = fact.size / fact.sure if fact.sure else 0.0
-        may = not fact.curve or curves[name].flat or fact.size + LIKELY * abs(error) >= fact.limit
-        worsens = fact.size <= -fact.limit and fact.sure <= -LIKELY
-        found = replace(fact, holds=bool(may and not worsens))
-        if found:
-            return found
-    return found
+    """A validation curve still improves over the last part, or may for all its noise shows; and none gets worse."""
+    trained = max((curve.rows for name, curve in curves.items() if name.startswith("train/")), default=0)
+    asked = [curves[name] for name in ("val/acc", "val/loss") if name in curves]
+    if any(_worsens(curve, limits) for curve in asked):
+        return Fact(curve=asked[0].name)
+    few = trained >= limits.fewest_rows
+    facts = [_may_improve(c, limits) if c.rows >= 2 * CHANCE_ROWS else _last_is_best(c, limits, few) for c in asked]
+    return next((fact for fact in facts if fact), facts[0] if facts else UNASKED)
+
+
+def _worsens(curve: Curve, limits: Limits) -> bool:
+    fact = _improving(curve, limits)
+    return fact.size <= -fact.limit and fact.sure <= -LIKELY
+
+
+def _may_improve(curve: Curve, limits: Limits) -> Fact:
+    fact = _improving(curve, limits)
+    error = fact.size / fact.sure if fact.sure else 0.0
+    return replace(fact, holds=bool(curve.flat or fact.size + LIKELY * abs(error) >= fact.limit))
+
+
+def _last_is_best(curve: Curve, limits: Limits, enough: bool) -> Fact:
+    """The last of few evaluations, beside training rows enough, is the best and visibly better than those before it."""
+    value = curve.signal.value
+    if len(value) < 2 or not enough:
+        return UNASKED
+    least = limits.visible_accuracy if curve.sign > 0 else limits.visible_loss * abs(curve.begins)
+    made = curve.sign * float(value[-1] - value[:-1].mean())
+    best = curve.sign * value[-1] >= (curve.sign * value).max()
+    return Fact(bool(best and made >= least), made, least, np.inf, curve.best_at, curve.name)
 
 
 def mode_gap(curves: Curves, limits: Limits) -> Fact:

@@ -49,7 +49,18 @@ def plausible(labels: list[str], readings: Readings, criteria: Criteria, *, memo
         if said in ("memorization", "converged") and gained > criteria.carries:
             told[start:stop] = ["feature_learning"] * (stop - start)
         elif said == "memorization" and not (memorizes and readings.gap_open[start:stop].any()):
-            told[start:stop] = otherwise[start:stop]
+            ends_worse = stop == len(labels) and gained < 0  # nothing carries over while validation gets worse
+            told[start:stop] = ["converged"] * (stop - start) if ends_worse else otherwise[start:stop]
+    return told
+
+
+def plateaus(labels: list[str]) -> list[str]:
+    """A plateau between two stretches of learning is a pause of it: in a slow decay, each would be one."""
+    told = list(labels)
+    spells = spells_of(labels)
+    for (_, _, before), (start, stop, said), (_, _, after) in zip(spells, spells[1:], spells[2:], strict=False):
+        if said == "converged" and before == after == "feature_learning":
+            told[start:stop] = ["feature_learning"] * (stop - start)
     return told
 
 

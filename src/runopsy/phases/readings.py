@@ -94,6 +94,8 @@ def _start(case: Case) -> float:
 
 def _done(case: Case, train: Motion | None, acc: Motion | None, drop: float, n: int) -> Values:
     """(g,) share of training's own way that stands made: of the loss's, or where there is none of the accuracy's."""
+    if not case.facts.moved and _already_trained(case):
+        return np.ones(n)
     done = np.zeros(n)
     if case.facts.moved and train is not None and drop > 0:
         done = np.clip((_start(case) - train.value) / drop, 0, 1)
@@ -104,6 +106,12 @@ def _done(case: Case, train: Motion | None, acc: Motion | None, drop: float, n: 
     reached = np.maximum.accumulate(done)
     reached[0] = 0.0  # by definition: noise in the first rows is no learning
     return reached
+
+
+def _already_trained(case: Case) -> bool:
+    """Whether nothing moves because it had moved before the log begins."""
+    start = case.facts.start
+    return start.late or (start.trained and bool(case.facts.fits))
 
 
 def _fits(case: Case, acc: Motion | None, n: int) -> Bools:

@@ -16,6 +16,9 @@ LATE = 0.1  # of the run after its best step, from which a shorter schedule is w
 NEAR = 0.02  # of the run between a changed learning rate and a divergence, within which the change is the first suspect
 USUAL = ("train/loss", "train/acc", "val/loss", "val/acc")
 FITTED = 0.95  # training accuracy below which the model may be too small for its data
+AHEAD = 0.03  # of accuracy, by which validation is above training for something other than noise to make it so
+SPENT = 0.1  # of its highest value: a learning rate that ends lower leaves little to gain from more steps at it
+OTHER_KINDS = ("reward", "player/")  # runs of which no loss is to be fitted: nothing is missing that they lack
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +48,48 @@ def _never_learnt_features(autopsy: Autopsy) -> bool:
 
 
 def _unfitted(autopsy: Autopsy) -> bool:
-    acc = autopsy.segments.get("train/acc")
-    return acc is not None and float(acc.curve[-1]) < FITTED
+    """Whether training's own accuracy is low; where validation's is higher, augmentation or dropout keeps it so."""
+    train, val = (autopsy.segments.get(name) for name in ("train/acc", "val/acc"))
+    low = train is not None and float(train.curve[-1]) < FITTED
+    ahead = low and train is not None and val is not None and val.curve[-1] > train.curve[-1] + AHEAD
+    return low and not ahead and _learnt(autopsy)
+
+
+def _learnt(autopsy: Autopsy) -> bool:
+    """Whether anything was learnt at all: a model that never left its start tells nothing of its size."""
+    return any(p.label != "underfitting" for p in autopsy.phases)
+
+
+def _learnt_nothing(autopsy: Autopsy) -> bool:
+    return not _learnt(autopsy)
+
+
+def _rate_spent(autopsy: Autopsy) -> bool:
+    rate = autopsy.signals.get("lr")
+    return rate is not None and len(rate) > 1 and float(rate.value[-1]) <= SPENT * float(rate.value.max())
+
+
+def _rate_left(autopsy: Autopsy) -> bool:
+    return not _rate_spent(autopsy)
+
+
+def _is_training(autopsy: Autopsy) -> bool:
+    """Whether this is a training with a loss to fit, and not of another kind or no run at all."""
+    other = any(name.startswith(kind) for name in autopsy.signals for kind in OTHER_KINDS)
+    return not other and all(mark.kind != "not_a_run" for mark in autopsy.run.marks)
+
+
+def _lacks_validation(autopsy: Autopsy) -> bool:
+    return _is_training(autopsy) and not any(name in autopsy.signals for name in ("val/loss", "val/acc"))
+
+
+def _classifies(autopsy: Autopsy) -> bool:
+    return any(name in autopsy.signals for name in ("train/acc", "val/acc"))
 
 
 def _second_descent_is_lower(autopsy: Autopsy) -> bool:
     peak = _first(autopsy, "double_descent_peak")
     return peak is not None and peak["after"].observed < peak["before"].observed
-
-
-def _has_no(*names: str) -> Callable[[Autopsy], bool]:
-    return lambda autopsy: all(name not in autopsy.signals for name in names)
 
 
 # The gravest first.
@@ -119,9 +153,27 @@ ADVICE: tuple[Advice, ...] = (
         "underfit",
         "Regularise less, or vary the learning rate: too much of the first, or the wrong second, prevents fitting.",
         "the verdict is underfit",
+        _learnt,
     ),
     Advice(
-        "undertrained", "Train longer, with a schedule that ends later.", "validation was still improving at the end"
+        "underfit",
+        "See whether the model can fit ten examples; if not, look for a fault: labels, inputs, frozen or unconnected "
+        "weights.",
+        "nothing was learnt, which says nothing of the model's size",
+        _learnt_nothing,
+    ),
+    Advice(
+        "underfit",
+        "Vary the learning rate, a factor of ten up and down.",
+        "too high or too low, it keeps a model at its start",
+        _learnt_nothing,
+    ),
+    Advice("undertrained", "Train longer.", "{why}", _rate_left),
+    Advice(
+        "undertrained",
+        "Train again with a longer schedule; more {axis}s at the end of this one would add little.",
+        "{why}, while the learning rate had come down to {rate} of its highest value",
+        _rate_spent,
     ),
     Advice(
         "grokking",
@@ -153,9 +205,15 @@ ADVICE: tuple[Advice, ...] = (
     ),
     Advice(
         "inconclusive",
-        "Log a validation loss and, for a classifier, accuracies.",
+        "Log a validation loss.",
+        "without one, whether it generalises cannot be said",
+        lambda a: _lacks_validation(a) and not _classifies(a),
+    ),
+    Advice(
+        "inconclusive",
+        "Log the loss and the accuracy of a validation set.",
         "without them, whether it generalises cannot be said",
-        _has_no("val/loss", "val/acc"),
+        lambda a: _lacks_validation(a) and _classifies(a),
     ),
     Advice(
         "healthy",
@@ -185,6 +243,8 @@ def _facts(autopsy: Autopsy, kind: str) -> dict[str, str]:
     acc = autopsy.segments.get("train/acc")
     facts = {
         "axis": autopsy.axis,
+        "why": autopsy.verdict.why,
+        "rate": _rate(autopsy),
         "last": place(autopsy.last),
         "at": "" if event is None else place(event.step),
         "every": " and ".join(steps) if len(steps) < 4 else f"{steps[0]} and {len(steps) - 1} later places",
@@ -206,6 +266,12 @@ def _facts(autopsy: Autopsy, kind: str) -> dict[str, str]:
     if event is not None and kind == "double_descent_peak":
         facts |= {"descent": place(_until_lower(autopsy, event)), "signal": event["peak"].signal}
     return facts
+
+
+def _rate(autopsy: Autopsy) -> str:
+    """The last learning rate as a share of the highest."""
+    rate = autopsy.signals.get("lr")
+    return "" if rate is None or not len(rate) else percent(float(rate.value[-1]) / float(rate.value.max()))
 
 
 def _until_lower(autopsy: Autopsy, peak: Event) -> float:
@@ -243,9 +309,15 @@ def _batch(autopsy: Autopsy) -> Iterator[Step]:
 
 
 def _logging(autopsy: Autopsy) -> Iterator[Step]:
-    """The curves that every run should log, where a rule missed one; rarer signals stand under Not checked."""
+    """The curves that every run should log, where a rule missed one; rarer signals stand under Not checked.
+
+    Accuracies are asked for only where one is logged: of a regression, a language model or a detector there is none.
+    """
+    if autopsy.verdict.name == "inconclusive" or not _is_training(autopsy):
+        return
+    usual = [name for name in USUAL if _classifies(autopsy) or not name.endswith("acc")]
     left = [c for c in autopsy.checks if c.outcome is Outcome.NOT_CHECKED]
-    missing = [name for name in USUAL if any(f"no {name}" in (c.why or "") for c in left)]
-    if missing and autopsy.verdict.name != "inconclusive":
+    missing = [name for name in usual if any(f"no {name}" in (c.why or "") for c in left)]
+    if missing:
         codes = ", ".join(c.code for c in left if any(f"no {name}" in (c.why or "") for name in missing))
         yield Step(f"Log {' and '.join(missing)} next time.", f"without that, {codes} could not be asked")

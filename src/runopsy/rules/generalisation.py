@@ -11,7 +11,7 @@ import numpy as np
 from runopsy.errors import NotChecked
 from runopsy.facts import Case, Curve, LateGain, Peak
 from runopsy.model import Event, Evidence, Position, Severity, Signal
-from runopsy.rules.places import Place, crossing, row, spacing_at, vertex
+from runopsy.rules.places import Place, crossing, nearest, row, spacing_at, vertex
 
 NEAR = 0.12  # of the elapsed steps: a change by hand so near to an event is what made it
 BESIDE_TURN = 0.5  # of the elapsed steps, within which two fits may put the same turning point
@@ -175,14 +175,15 @@ class MemorizationOnset:
             Evidence(name, end, val.at(end), val.begins, "",
                      "validation when training is fitted, against its start", "validation"),
         )  # fmt: skip
-        return self._event(case, train.name, Place(at, (low, high)), proof)
+        logged = nearest(case.signals[train.name], at)
+        return self._event(case, train.name, Place(logged if low <= logged <= high else at, (low, high)), proof)
 
     def _turns(self, case: Case) -> Iterator[Event]:
         """Validation had followed, and then got worse for good."""
         turn = case.facts.turn
         assert turn.at is not None  # as it holds
         curve = case.facts.curves[turn.curve]
-        found = extreme(case, curve.name, turn.at, 0.5 * turn.limit, valley=curve.sign < 0)
+        found = None if curve.flat else extreme(case, curve.name, turn.at, 0.5 * turn.limit, valley=curve.sign < 0)
         place = found if found is not None else row(case.signals[curve.name], turn.at)
         proof = [
             Evidence(curve.name, place.step, curve.at(place.step), curve.best, "",
