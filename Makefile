@@ -5,6 +5,7 @@ CALLBACKS := .venv-callbacks
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 READERS := .venv-readers
+PEERS  := .venv-peers
 RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
 KINDS  ?= curves,chance,numbers,resume,short
@@ -77,6 +78,9 @@ bench-segments: $(VENV)/test ## false alarms on 600 null curves, recall and inte
 bench-nulls: $(VENV)/test ## what is raised on 900 curves where nothing happens, by autocorrelation and rows; recall of planted kinds
 	$(BIN)/python tests/benchmarks/bench_nulls.py
 
+bench-peers: $(VENV)/test $(PEERS)/built ## two other tools beside this one, on the trainings logged once per epoch
+	$(BIN)/python tests/measures/peers.py --peers $(PEERS)/bin
+
 bench-shapes: $(VENV)/test ## recall and false alarms of a curve's shape, by rows (8 to 1000) and noise (1, 3, 10 %)
 	$(BIN)/python tests/benchmarks/bench_shapes.py
 
@@ -94,6 +98,10 @@ bench-diff: $(VENV)/test ## how often a diff cries wolf: 1400 pairs of runs that
 
 bench-signals: $(VENV)/bench ## what each signal costs, beside TensorBoard, on a transformer and a convnet (twenty minutes)
 	$(BIN)/python tests/benchmarks/bench_signals.py
+
+.PHONY: bench-budget
+bench-budget: $(VENV)/test ## what recording takes of twelve trainings, by turns with and without it (half an hour)
+	$(BIN)/python tests/benchmarks/bench_budget.py
 
 bench-curvature: $(VENV)/test ## whether the eigenvalue that is followed is the largest, and how far a sample's lies above that of all (ten minutes)
 	$(BIN)/python tests/benchmarks/bench_curvature.py
@@ -126,14 +134,17 @@ format: $(VENV)/test ## write the format that lint asks for
 	$(BIN)/ruff check --fix src tests
 
 clean: ## remove the virtual environment and what tools left behind
-	rm -rf $(VENV) $(CALLBACKS) $(READERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CALLBACKS) $(READERS) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
+# One that somebody made by hand, with the Python that is wanted, is kept as it is.
 $(MADE) $(CALLBACKS_MADE) $(READERS_MADE):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "$(PYTHON) is no Python 3.11 or newer; name one that is: make PYTHON=python3.12" >&2; exit 1; }
-	@rm -rf $(@D)
-	@$(PYTHON) -m venv $(@D) || { rm -rf $(@D); exit 1; }
-	@touch $(@D)/$(call identity,$(PYTHON))
+	@if [ "$(call identity,$(@D)/bin/python)" = "$(@F)" ] && [ -z "$(wildcard $(@D)/made-by-*)" ]; then touch $@; else \
+		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+			{ echo "$(PYTHON) is no Python 3.11 or newer; name one that is: make PYTHON=python3.12" >&2; exit 1; }; \
+		rm -rf $(@D); \
+		$(PYTHON) -m venv $(@D) || { rm -rf $(@D); exit 1; }; \
+		touch $(@D)/$(call identity,$(PYTHON)); \
+	fi
 
 # Stamps: each environment is built once, and again when its inputs change.
 $(VENV)/core: $(MADE) pyproject.toml .ci/constraints.txt
@@ -154,6 +165,11 @@ $(CALLBACKS)/built: $(CALLBACKS_MADE) pyproject.toml .ci/constraints.txt .ci/con
 
 $(VENV)/bench: $(VENV)/test
 	@$(PIP) --editable '.[test,bench]'
+	@touch $@
+
+$(PEERS)/built: Makefile
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check runmedic==0.1.1 trainproof==0.22.0
 	@touch $@
 
 # An environment of their own: what the trackers need would hold back what runopsy needs.

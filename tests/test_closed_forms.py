@@ -25,7 +25,7 @@ def test_the_stages_of_a_deep_linear_network_lie_at_their_half_times():
     run = planted.run(
         steps, {"train/loss": planted.noisy(loss + 1e-3, 0.02), "val/loss": planted.noisy(loss + 1e-3, 0.005, 1)}
     )
-    found = [e.step for e in events(run, "transition")]
+    found = [e.step for e in events(run, "loss_drop")]
     assert len(found) == 3
     assert found == pytest.approx(half, rel=0.1)
 

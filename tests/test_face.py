@@ -1,5 +1,6 @@
 """The public names, and what asking for them may load."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -51,3 +52,20 @@ def test_every_name_of_the_face_resolves():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'analyse'"):
         _ = runopsy.analyse
+
+
+LAZY = ("scipy.optimize", "scipy.ndimage", "scipy.stats", "scipy", "ruptures", "pyarrow", "sqlite3")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_plain_log_loads_nothing_that_it_does_not_need(suffix, tmp_path):
+    lines = ["step,epoch,train_loss,val_loss,val_acc,lr"] if suffix == "csv" else []
+    for i in range(400):
+        row = {"step": i, "epoch": i // 50, "train_loss": 2 / (1 + i / 30), "val_loss": 2.1 / (1 + i / 35) + i % 3 / 50,
+               "val_acc": 1 - 0.9 / (1 + i / 30), "lr": 0.1}  # fmt: skip
+        lines.append(",".join(map(str, row.values())) if suffix == "csv" else json.dumps(row))
+    log = tmp_path / f"log.{suffix}"
+    log.write_text("\n".join(lines) + "\n")
+    script = f"import sys\n{command('analyze', str(log))}\nprint('LOADED', *[m for m in {LAZY!r} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert next(line for line in out.splitlines() if line.startswith("LOADED")).split()[1:] == []

@@ -29,7 +29,7 @@ from runopsy.model import (
     Verdict,
 )
 from runopsy.rules.curves import inside
-from runopsy.segments import segment
+from runopsy.segments import EXACT, Segmenter, segment
 from runopsy.signals import assign, derived, measure, mover, rebase, refusal, with_sums
 from runopsy.standards import Standards, values
 
@@ -46,6 +46,7 @@ def analyze(
     x: str | None = None,
     metric: str | None = None,
     standards: Standards = STANDARDS,
+    segmenter: Segmenter = EXACT,
 ) -> Autopsy:
     """Everything a log can tell, and what it cannot.
 
@@ -55,6 +56,7 @@ def analyze(
         x: count by ``"step"``, ``"epoch"``, ``"tokens"`` or ``"time"`` instead of the log's own axis.
         metric: the column by which the best step is to be chosen, as ``--metric`` takes it.
         standards: the rules to ask, and what makes a phase and a verdict.
+        segmenter: what cuts curves into pieces: ours, or ``runopsy.segments.by_ruptures.Ruptures``.
 
     Raises:
         UnreadableLog: the path cannot be read.
@@ -64,10 +66,12 @@ def analyze(
     run = with_sums(run if isinstance(run, Run) else readers.read(run))
     assigned = assign(run.tracks, roles, metric, run.config)
     with np.errstate(all="ignore"):  # what is not finite is told as such; NumPy's remarks on it are noise on stderr
-        return _examined(run, assigned, x, standards)
+        return _examined(run, assigned, x, standards, segmenter)
 
 
-def _examined(run: Run, assigned: tuple[Role, ...], x: str | None, standards: Standards) -> Autopsy:
+def _examined(
+    run: Run, assigned: tuple[Role, ...], x: str | None, standards: Standards, segmenter: Segmenter
+) -> Autopsy:
     """The examination of a run whose columns have their roles."""
     measured = measure(run, assigned)
     signals, resumes = derived(measured.signals), measured.resumes
@@ -76,7 +80,7 @@ def _examined(run: Run, assigned: tuple[Role, ...], x: str | None, standards: St
         signals = rebase(signals, run.axis, x)
         resumes = tuple(move(np.array(resumes)).tolist())
         run = replace(run, marks=tuple(replace(m, step=float(move(np.array([m.step]))[0])) for m in run.marks))
-    case = _case(run, assigned, signals, resumes, standards)
+    case = _case(run, assigned, signals, resumes, standards, segmenter)
     checks, events = _ask_all(standards.rules, case)
     named, turns, verdict = _concluded(case, events, standards)
     return Autopsy(
@@ -112,6 +116,7 @@ def _case(
     signals: Mapping[str, Signal],
     resumes: tuple[float, ...],
     standards: Standards,
+    segmenter: Segmenter,
 ) -> Case:
     """All that is known of a run before it is judged: spikes, segments, facts."""
     judged = {n: signals[n] for n in JUDGED if n in signals}
@@ -123,7 +128,7 @@ def _case(
     facts = facts_of({**about, **read}, spikes, run.marks, changes, limits)
     watched = {**judged, **{name: signals[name] for name in inside(signals)}}
     spans = [(s.start, s.end) for s in spikes]
-    segments = _cut(watched, facts.first, spans, signals.get("lr"))
+    segments = _cut(watched, facts.first, spans, signals.get("lr"), segmenter)
     return Case(run, signals, segments, facts, spikes, facts.first, facts.last, resumes, tuple(changes), limits=limits)
 
 
@@ -139,13 +144,17 @@ def _concluded(
 
 
 def _cut(
-    judged: Mapping[str, Signal], first: float, spikes: list[tuple[float, float]], rate: Signal | None
+    judged: Mapping[str, Signal],
+    first: float,
+    spikes: list[tuple[float, float]],
+    rate: Signal | None,
+    segmenter: Segmenter,
 ) -> dict[str, Segments]:
     """The curves that are watched cut into stretches; those with too few values are left out."""
     found = {}
     for name, signal in judged.items():
         without = [(start, _first_after(signal, until)) for start, until in spikes]
-        found[name] = segment(signal, first, without=without, rate=rate)
+        found[name] = segment(signal, first, without=without, rate=rate, segmenter=segmenter)
     return {name: segments for name, segments in found.items() if segments is not None}
 
 
@@ -177,7 +186,7 @@ def _ask(rule: Rule, case: Case) -> Check:
         events = tuple(rule(case))
     except NotChecked as cannot:
         return Check(rule.code, title, Outcome.NOT_CHECKED, why=cannot.message)
-    return Check(rule.code, title, Outcome.FOUND if events else Outcome.QUIET, events)
+    return Check(rule.code, title, Outcome.FOUND if events else Outcome.NOT_FOUND, events)
 
 
 def _has_values(signal: Signal) -> bool:

@@ -17,6 +17,7 @@ from runopsy.options import (
     Axes,
     Axis,
     Config,
+    Cutter,
     Format,
     Formats,
     Listing,
@@ -28,6 +29,7 @@ from runopsy.options import (
     Quiet,
     Rules,
     RunPath,
+    Segmenters,
     Suffix,
     Verbose,
     Which,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
     from runopsy.lab import Task
     from runopsy.model import Autopsy, Run
+    from runopsy.segments import Segmenter
     from runopsy.settings import Settings
     from runopsy.standards import Standards
 
@@ -70,6 +73,7 @@ def analyze(
     x: Axes = None,
     config: Config = None,
     rules: Rules = None,
+    segmenter: Segmenters = None,
     fail_on: Annotated[
         str | None,
         typer.Option(
@@ -86,7 +90,7 @@ def analyze(
     gates = _gates(fail_on)
     if which == "all" and _is_file(output):
         raise BadOption("--run all writes to the screen", hint="redirect it, or name one run")
-    examined = list(_each(run, which, lambda log: _examined(log, map_, metric, x, config, rules)))
+    examined = list(_each(run, which, lambda log: _examined(log, map_, metric, x, config, rules, segmenter)))
     if _is_file(output):
         _wrote(save(examined[0], output, format), quiet)
     else:
@@ -170,6 +174,7 @@ def report(
     x: Axes = None,
     config: Config = None,
     rules: Rules = None,
+    segmenter: Segmenters = None,
     quiet: Quiet = False,
 ) -> None:
     """Write the autopsy of one run as a page: Markdown with a picture beside it, one HTML file, or JSON."""
@@ -178,7 +183,7 @@ def report(
 
     if which == "all":
         raise BadOption("a report is of one run", hint="runopsy analyze --run all prints each in turn")
-    (autopsy,) = _each(run, which, lambda log: _examined(log, map_, metric, x, config, rules))
+    (autopsy,) = _each(run, which, lambda log: _examined(log, map_, metric, x, config, rules, segmenter))
     gpus = 1.0 if price is not None and gpus is None else gpus
     if figures is not None:
         _wrote(drawing.write(autopsy, figures, suffix.value), quiet)
@@ -362,7 +367,13 @@ def _joined(texts: list[str], which: str | None, format: Format) -> str:
 
 
 def _examined(
-    run: Run, mapping: list[str] | None, metric: str | None, x: Axis | None, config: Path | None, rules: Preset | None
+    run: Run,
+    mapping: list[str] | None,
+    metric: str | None,
+    x: Axis | None,
+    config: Path | None,
+    rules: Preset | None,
+    segmenter: Cutter | None,
 ) -> Autopsy:
     from runopsy.autopsy import analyze as examine
     from runopsy.settings import load
@@ -370,7 +381,19 @@ def _examined(
     chosen = load(config)
     roles = {**chosen.roles, **_pairs(mapping)}
     axis, score = x.value if x else chosen.x, metric or chosen.metric
-    return examine(run, roles=roles, x=axis, metric=score, standards=_tuned(chosen, rules))
+    cutter = _segmenter(chosen, segmenter)
+    return examine(run, roles=roles, x=axis, metric=score, standards=_tuned(chosen, rules), segmenter=cutter)
+
+
+def _segmenter(chosen: Settings, said: Cutter | None) -> Segmenter:
+    """What --segmenter says; without it, ruptures where the settings describe it."""
+    from runopsy.segments import EXACT
+
+    if said is Cutter.exact or (said is None and not chosen.segmenter):
+        return EXACT
+    from runopsy.segments.by_ruptures import segmenter
+
+    return segmenter(chosen.segmenter)
 
 
 def _tuned(chosen: Settings, rules: Preset | None) -> Standards:

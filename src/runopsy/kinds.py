@@ -89,8 +89,8 @@ ROWS: tuple[Kind, ...] = (
     # --- recorded signals
     Kind("level_shift", "level shift", "a signal moves to a new level and no validation curve with it", Often.MANY,
          ("level",), detail=True, plural="level shifts"),
-    Kind("common_change", "common change", "many recorded signals change together", Often.MANY, ("signal",),
-         detail=True, plural="common changes"),
+    Kind("common_change", "common change", "several recorded signals change together", Often.MANY,
+         ("signals", "signal", "validation"), detail=True, plural="common changes"),
     Kind("baseline_departure", "baseline departure",
          "a signal leaves the band of its beginning (noise alone often does so)", Often.MANY, ("level",), detail=True,
          plural="baseline departures"),

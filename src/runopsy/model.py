@@ -192,7 +192,7 @@ class Event:
 
 class Outcome(StrEnum):
     FOUND = "found"
-    QUIET = "quiet"
+    NOT_FOUND = "not_found"
     NOT_CHECKED = "not_checked"
 
 

@@ -26,6 +26,11 @@ class Preset(StrEnum):
     classic = "classic"
 
 
+class Cutter(StrEnum):
+    exact = "exact"
+    ruptures = "ruptures"
+
+
 class Alignment(StrEnum):
     step = "step"
     epoch = "epoch"
@@ -88,6 +93,12 @@ Output = Annotated[
 Rules = Annotated[
     Preset | None,
     typer.Option("--rules", help="classic asks the founding threshold rule as well: see runopsy explain B01."),
+]
+Segmenters = Annotated[
+    Cutter | None,
+    typer.Option(
+        "--segmenter", help="What cuts curves: exact (ours), or ruptures as [segmenter] of the settings says."
+    ),
 ]
 Formats = Annotated[Format | None, typer.Option("--format", "-f", help="Default: what --output ends in.")]
 Axes = Annotated[Axis | None, typer.Option("--x", help="Count by this instead of the log's own axis.")]

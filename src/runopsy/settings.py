@@ -9,6 +9,9 @@
     "val/loss" = "eval_nll"
     [rules.G01]
     late_gain = 0.2
+    [segmenter]
+    search = "Pelt"
+    cost = "l2"
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from typing import Any
 
 from runopsy.errors import BadOption
 
-KEYS = ("map", "x", "metric", "preset", "rules")
+KEYS = ("map", "x", "metric", "preset", "rules", "segmenter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Settings:
     preset: str | None = None  # of rules
     rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # code → threshold → value
     metric: str | None = None  # the column to choose the best step by
+    segmenter: Mapping[str, Any] = field(default_factory=dict)  # of ruptures: search, cost, penalty
 
 
 def load(path: Path | None = None) -> Settings:
@@ -63,11 +67,11 @@ def _settings(said: Mapping[str, Any], path: Path) -> Settings:
     unknown = sorted(set(said) - set(KEYS))
     if unknown:
         raise BadOption(f"{path}: no setting is called {', '.join(unknown)}", hint=f"settings: {', '.join(KEYS)}")
-    roles, rules = said.get("map", {}), said.get("rules", {})
-    if not isinstance(roles, dict) or not isinstance(rules, dict):
+    roles, rules, segmenter = (said.get(key, {}) for key in ("map", "rules", "segmenter"))
+    if not all(isinstance(table, dict) for table in (roles, rules, segmenter)):
         raise BadOption(
-            f"{path}: map and rules are tables", hint='write [map] and [rules.G01] with "key = value" below'
+            f"{path}: map, rules and segmenter are tables",
+            hint='write [map], [rules.G01] and [segmenter] with "key = value" below',
         )
-    return Settings(
-        {str(k): str(v) for k, v in roles.items()}, said.get("x"), said.get("preset"), rules, said.get("metric")
-    )
+    named = {str(k): str(v) for k, v in roles.items()}
+    return Settings(named, said.get("x"), said.get("preset"), rules, said.get("metric"), segmenter)

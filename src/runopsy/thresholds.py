@@ -75,7 +75,7 @@ class Limits:
         "Validation must come down by this much for a later rise to be a rise from something learnt.", DEFINITIONS,
     )  # fmt: skip
     half_way: float = threshold(
-        0.5, "share of training's way", 0.05, 1,
+        0.4, "share of training's way", 0.05, 1,
         "A validation accuracy that made less of the way than training did has not generalised.",
     )  # fmt: skip
     gap: float = threshold(

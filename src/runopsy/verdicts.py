@@ -14,6 +14,8 @@ import numpy as np
 from runopsy.facts import Case, Facts
 from runopsy.model import Evidence, Signal, Stop, Verdict
 
+FEWEST_VALIDATIONS = 5  # rows of validation: with fewer, neither a turn nor a plateau can be told
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -145,6 +147,11 @@ VERDICTS: tuple[Row, ...] = (
         "inconclusive",
         NO_VALIDATION,
         lambda f: not f.has_validation,
+    ),
+    Row(
+        "inconclusive",
+        "validation was logged too seldom to judge",
+        lambda f: f.validations < FEWEST_VALIDATIONS,
     ),
     Row(
         "inconclusive",

@@ -176,7 +176,7 @@ def _drop(rng: np.random.Generator, step: Array, sd: float, phi: float, every: i
     at = n * rng.uniform(0.2, 0.7)
     curve = (0.5 + 2 / (1 + step / (n / 50))) * (1 - planted.sigmoid(step, at, n * 0.002, 0, rng.uniform(0.3, 0.6)))
     curves = {"train/loss": _noisy(rng, curve, sd, phi), "val/loss": _noisy(rng, curve * 1.01, sd / 4, 0)}
-    return Story("drop", as_log(step, curves, every), (("transition", at),))
+    return Story("drop", as_log(step, curves, every), (("loss_drop", at),))
 
 
 def _rates(rng: np.random.Generator, step: Array, sd: float, phi: float, every: int) -> Story:
@@ -197,7 +197,7 @@ def _stages(rng: np.random.Generator, step: Array, sd: float, phi: float, every:
     falls = sum(planted.sigmoid(step, t, 0.04 * t, 0, s) for t, s in zip(at, (1.0, 0.6, 0.35, 0.2), strict=False))
     curve = 0.1 + sum((1.0, 0.6, 0.35, 0.2)[:count]) - falls
     curves = {"train/loss": _noisy(rng, curve, sd / 3, phi), "val/loss": _noisy(rng, curve * 1.01, sd / 4, 0)}
-    return Story("stages", as_log(step, curves, every), tuple(("transition", float(t)) for t in at))
+    return Story("stages", as_log(step, curves, every), tuple(("loss_drop", float(t)) for t in at))
 
 
 def _divergence(rng: np.random.Generator, step: Array, sd: float, phi: float, every: int) -> Story:

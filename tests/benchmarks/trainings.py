@@ -62,7 +62,7 @@ def pictures(n: int) -> tuple[Tensor, Tensor]:
     return x, y
 
 
-def words(n: int, length: int = 64, vocabulary: int = 64) -> tuple[Tensor, Tensor]:
+def words(n: int, length: int = 64, vocabulary: int = 50) -> tuple[Tensor, Tensor]:
     x = torch.randint(0, vocabulary, (n, length + 1))
     for i in range(2, length + 1):
         x[:, i] = (x[:, i - 1] + x[:, i - 2]) % vocabulary
@@ -95,7 +95,7 @@ def resnet(width: int = 32) -> nn.Module:
 
 
 class Gpt(nn.Module):
-    def __init__(self, width: int = 128, depth: int = 4, vocabulary: int = 64, length: int = 64) -> None:
+    def __init__(self, width: int = 128, depth: int = 4, vocabulary: int = 50, length: int = 64) -> None:
         super().__init__()
         self.embed, self.place = nn.Embedding(vocabulary, width), nn.Parameter(torch.zeros(length, width))
         layer = nn.TransformerEncoderLayer(width, 4, 4 * width, 0.1, batch_first=True, norm_first=True)
@@ -110,7 +110,7 @@ class Gpt(nn.Module):
 class Lstm(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.embed, self.cells, self.head = nn.Embedding(64, 64), nn.LSTM(64, 128, batch_first=True), nn.Linear(128, 64)
+        self.embed, self.cells, self.head = nn.Embedding(50, 64), nn.LSTM(64, 128, batch_first=True), nn.Linear(128, 50)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.cells(self.embed(x))[0])

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 import planted
 from runopsy import analyze
 from runopsy.comparison.pairing import ONCE, extra_events, extra_phases, middle, slots
+from runopsy.kinds import KINDS
 from runopsy.model import Event, Phase, Severity
-from runopsy.rules import KINDS
 
 BASE = analyze(planted.healthy(last=400))
 

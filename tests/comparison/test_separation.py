@@ -75,7 +75,7 @@ def test_curves_without_noise_part_where_they_differ_by_two_per_cent():
 def test_a_run_never_parts_from_itself_whatever_it_logged():
     rng = np.random.default_rng(0)
     run = shell(train__loss=(np.arange(100), rng.random(100) + 1), grad__norm=(np.arange(30), rng.random(30)))
-    assert {s.outcome for s in parted(run, run).values()} == {Outcome.QUIET}
+    assert {s.outcome for s in parted(run, run).values()} == {Outcome.NOT_FOUND}
 
 
 def test_one_bad_batch_is_no_parting():
@@ -83,7 +83,7 @@ def test_one_bad_batch_is_no_parting():
     step = np.arange(400)
     a, b = (1 + 0.01 * rng.standard_normal(400) for _ in range(2))
     b[200] = 50.0
-    assert parted(shell(train__loss=(step, a)), shell(train__loss=(step, b)))["train/loss"].outcome is Outcome.QUIET
+    assert parted(shell(train__loss=(step, a)), shell(train__loss=(step, b)))["train/loss"].outcome is Outcome.NOT_FOUND
 
 
 def test_too_few_shared_rows_are_not_judged():
@@ -99,7 +99,7 @@ def test_logs_of_different_density_are_compared_where_the_sparser_has_rows():
     loss = 0.1 + 2 / (1 + step / 50)
     a, b = (loss * np.exp(0.05 * rng.standard_normal(3000)) for _ in range(2))
     found = parted(shell(train__loss=(step, a)), shell(train__loss=(step[::7], b[::7])))["train/loss"]
-    assert found.outcome is Outcome.QUIET
+    assert found.outcome is Outcome.NOT_FOUND
 
 
 def test_settings_and_what_recording_cost_are_no_signals():

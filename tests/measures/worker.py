@@ -14,6 +14,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -61,22 +62,18 @@ def listed() -> list[dict]:
     """In the worker: the thresholds of the version that is imported."""
     from runopsy import standards
 
-    try:
-        from runopsy.thresholds import described
-
-        domains = described()
-    except ImportError:
-        domains = {}
     return [
-        {"code": one.code, "name": name, "value": value, **_domain(domains.get(name))}
+        {"code": one.code, "name": name, "value": value, **_domain(one, name)}
         for one in standards.Standards()
         for name, value in standards.values(one).items()
         if "[" not in name and isinstance(value, int | float) and not isinstance(value, bool)
     ]
 
 
-def _domain(about: Mapping[str, object] | None) -> dict:
-    return {k: about[k] for k in ("low", "high", "reason") if k in about} if about else {}
+def _domain(one: object, name: str) -> dict:
+    """What stands beside a threshold: its domain and its reason, where the version has them."""
+    about = next((f.metadata for f in fields(one) if f.name == name), {})  # type: ignore[arg-type]  # they are dataclasses
+    return {k: about[k] for k in ("low", "high", "reason") if k in about}
 
 
 def examine(asked: Asked) -> list[dict]:

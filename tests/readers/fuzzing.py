@@ -114,6 +114,9 @@ SEEDS: Mapping[str, Callable[[], bytes]] = {
     "json rows with batches": lambda: json.dumps(
         [{"epoch": i, "batches": [{"train_loss": y}], "train_loss": y} for i, y in enumerate(CURVE)]
     ).encode(),
+    "json by epoch": lambda: json.dumps({f"epoch_{i}": {"loss": y} for i, y in enumerate(CURVE)}).encode(),
+    "json pairs": lambda: json.dumps({"train_loss": [[10 * i, y] for i, y in enumerate(CURVE)]}).encode(),
+    "tensorboard download": lambda: _rows("{y},{i},{y}\n", "Wall time,Step,Value\n"),
     "monitor": lambda: _rows("{y},{i},{i}.5\n", '#{"t_start": 1.5, "env_id": "a"}\nr,l,t\n'),
     "catboost": _catboost,
     "yolo results": lambda: _rows("{i}/29 3.5G {y} 0.1 0.2 0.3 7 640 0.5 0.6 0.7 0.8 1 2 3\n"),

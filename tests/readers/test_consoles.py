@@ -8,6 +8,7 @@ import pytest
 
 from runopsy.model import Run
 from runopsy.readers import read, runs
+from runopsy.readers.run_selection import glances
 from runopsy.signals import assign
 from runopsy.signals.parts import with_sums
 
@@ -329,6 +330,13 @@ def test_an_axis_back_at_its_start_is_another_run(text):
     found = runs(text([*each("epoch {e}: loss: {t}, val_loss: {v}")] * 3))
     assert [len(run.read().tracks["loss"]) for run in found] == [N, N, N]
     assert all(track.session is None for run in found for track in run.read().tracks.values())
+
+
+def test_the_runs_are_listed_with_their_best_reading(text):
+    lines = each("epoch {e}: loss: {t}, val_loss: {v}")
+    (one, two) = glances(runs(text([*lines, *lines])))
+    assert (one.rows, one.value, two.number) == (N, TRAIN[-1], 2)
+    assert one.best == ("val/loss", min(VAL), 1 + VAL.index(min(VAL)))
 
 
 def test_a_fit_that_goes_on_from_the_weights_of_another_is_another_run(text):

@@ -34,7 +34,7 @@ def smoothed(logits: Tensor, y: Tensor) -> Tensor:
     return ce(logits[:, :-1].flatten(0, 1), y[:, 1:].flatten(), label_smoothing=0.1) + 0.1 * logits.square().mean()
 
 
-def classes_second(logits: Tensor, y: Tensor) -> Tensor:
+def turned(logits: Tensor, y: Tensor) -> Tensor:
     return ce(logits.mT, y)
 
 
@@ -45,7 +45,7 @@ def weighted(logits: Tensor, y: Tensor) -> Tensor:
 
 @pytest.mark.parametrize(
     ("loss_fn", "shifted"),
-    [(same, False), (following, True), (smoothed, True), (classes_second, False), (weighted, False)],
+    [(same, False), (following, True), (smoothed, True), (turned, False), (weighted, False)],
 )
 @pytest.mark.parametrize("size", [1e-4, 1.0])
 def test_the_gradient_of_the_loss_tells_at_once(loss_fn: Any, shifted: bool, size: float) -> None:
@@ -58,6 +58,17 @@ def test_the_gradient_of_the_loss_tells_at_once(loss_fn: Any, shifted: bool, siz
     with torch.no_grad():
         labelled(logits, y, loss_fn, found)
     assert found.shifted is shifted
+
+
+@pytest.mark.parametrize("loss_fn", [same, following, ce])
+def test_as_many_classes_as_positions_are_told_apart_by_the_loss(loss_fn: Any) -> None:
+    torch.manual_seed(0)
+    logits, y = torch.randn(5, WORDS, WORDS), torch.randint(0, WORDS, (5, WORDS))
+    found = labelled(logits, y, loss_fn)
+    right = (logits.argmax(1) == y) if loss_fn is ce else (logits.argmax(2) == y)
+    if loss_fn is following:
+        right = logits.argmax(2)[:, :-1] == y[:, 1:]
+    assert float(found.accuracy()) == pytest.approx(float(right.float().mean()))
 
 
 def test_parts_of_an_output_are_exchanged_for_that() -> None:

@@ -90,7 +90,7 @@ def test_where_the_loss_does_not_say_it_nothing_is_guessed() -> None:
         (torch.randn(4, 3), torch.tensor([0, 1, 2, 3]), "a target is 3, and there are 3 logits"),
         (torch.randn(4, 3), torch.full((4,), -100), "no classes"),
         (torch.randn(4, 3), torch.zeros(5, dtype=torch.long), "do not fit"),
-        (torch.randn(4, 6, 6), torch.zeros(4, 6, dtype=torch.long), "which dimension"),
+        (torch.randn(4, 6, 6), torch.zeros(4, 6, dtype=torch.long), "as many classes as positions"),
         (torch.randn(4, 3), None, "no tensor of classes"),
     ],
 )

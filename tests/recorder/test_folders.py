@@ -86,6 +86,7 @@ def test_a_taken_path_names_all_three_ways_on(tmp_path: Path) -> None:
         ("a-{n}/run", {}, "last name"),
         ("run", {"sizes": {"val": 0}}, "numbers of examples"),
         ("run", {"sizes": [3]}, "numbers of examples"),
+        ("run", {"signals": "full", "model": 1, "expected_steps": 0}, "a loader with len()"),
     ],
 )
 def test_options_that_mean_nothing_are_refused_before_anything_is_made(

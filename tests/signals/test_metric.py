@@ -74,6 +74,16 @@ def test_what_the_log_calls_the_best_is_what_is_chosen_by(best):
     assert not role(tracks("train_loss", "val_loss", "val_f1"), "val_f1").chosen
 
 
+def test_the_best_is_of_validation_where_training_has_the_same():
+    found = {
+        **tracks("train_loss", "val_loss", "train_acc", "val_acc"),
+        "best_accuracy": Track("best_accuracy", STEP, RISING),
+    }
+    assert [r.track for r in assign(found) if r.chosen] == ["val_acc"]
+    alone = {**tracks("train_loss", "train_acc"), "best_acc": Track("best_acc", STEP, RISING)}
+    assert not any(r.chosen for r in assign(alone))
+
+
 def test_the_signal_carries_the_direction():
     found = tracks("train_loss", "val_loss", "val_error_rate", "eval_wer")
     signals = measure(Run("log", "log", "epoch", found), assign(found)).signals

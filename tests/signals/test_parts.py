@@ -42,6 +42,7 @@ def test_one_odd_cell_of_a_part_is_one_odd_cell_of_the_sum():
 
 def test_a_whole_beside_its_parts_is_the_loss():
     assert roles(run(loss=STEP, box_loss=STEP, cls_loss=STEP)) == {"train/loss": "loss"}
+    assert roles(run(loss=STEP, train_loss_q0=STEP, train_loss_q1=STEP)) == {"train/loss": "loss"}
     assert roles(run(total_loss=STEP, loss_cls=STEP, loss_box_reg=STEP)) == {"train/loss": "total_loss"}
 
 

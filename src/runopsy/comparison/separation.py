@@ -73,7 +73,7 @@ def by_seeds(parting: Parting) -> Parting:
     """The same, known to be no more than seeds do."""
     if parting.separation.outcome is not Outcome.FOUND:
         return parting
-    return Parting(Separation(parting.separation.signal, Outcome.QUIET), parting.statistic)
+    return Parting(Separation(parting.separation.signal, Outcome.NOT_FOUND), parting.statistic)
 
 
 def _parting(name: str, autopsies: Sequence[Autopsy], splits: Splits, axis: Alignment) -> Parting:
@@ -94,7 +94,7 @@ def _told(name: str, curves: _Curves, starts: Counts, ends: Counts, gap: Values,
     """The stretch that ends first, and among those the shortest."""
     apart = far & (np.abs(gap) > curves.least)
     if not apart.any():
-        return Separation(name, Outcome.QUIET)
+        return Separation(name, Outcome.NOT_FOUND)
     first = min(np.flatnonzero(apart), key=lambda i: (ends[i], -starts[i]))
     at_end = apart & (ends == len(curves.place))
     low, high = float(curves.place[starts[first]]), float(curves.place[ends[first] - 1])

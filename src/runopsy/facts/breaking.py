@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from runopsy.facts.counting import set_size
 from runopsy.facts.curve import Curve
 from runopsy.facts.fact import UNASKED, Fact
 from runopsy.facts.learning import Start, noise_at
@@ -25,6 +26,7 @@ JUMP_SURE = 6.0  # standard errors: the largest of a thousand such changes of no
 JUMP_LASTS = 0.1  # of the rows, that must follow it
 JUMP_STAYS = 0.9  # of them, that must stay above the middle
 CHOSEN = 2.0  # x ``sure``, where the lowest of many points is held against the last: it was chosen for being low
+EVALUATIONS = 150  # rows: in a log so short each is a mean over an epoch or a set
 NOT_ENDED = 0.75  # of the run: swings that go on beyond it leave no end to tell
 
 
@@ -133,7 +135,7 @@ def swings(curves: Curves, limits: Limits) -> Fact:
                 float(np.log(low * high)) / 2,
                 limits.swing * float(np.log(high / low)),
             )
-        noise = min(curve.noise, _of_counting(value)) if curve.sign > 0 else curve.noise / max(curve.ends, 1e-300)
+        noise = _of_evaluation(curve) if curve.sign > 0 else curve.noise / max(curve.ends, 1e-300)
         passages = _passages(value, middle, max(reach, limits.sure * noise))
         if len(passages) >= limits.swings:
             at = float(curve.signal.step[passages[0]])
@@ -141,14 +143,16 @@ def swings(curves: Curves, limits: Limits) -> Fact:
     return UNASKED
 
 
-def _of_counting(value: Values) -> float:
-    """At most one standard deviation of an accuracy of .5 by the number of examples that its steps show.
+def _of_evaluation(curve: Curve) -> float:
+    """Standard deviation of an accuracy of one half between two evaluations of the same set.
 
-    The least difference of two values is one example or more of the set: 1 / n or a multiple. A swing between
-    evaluations of the same set is no noise, however unlike they are.
+    In a short log each row is an evaluation, and whatever it swings beyond the counting of its examples is no noise. In a
+    long one a row may be a batch, whose noise the rows show.
     """
-    apart = np.diff(np.unique(np.round(value, 6)))
-    return float(0.5 * apart.min() ** 0.5) if len(apart) else 0.0
+    if curve.rows > EVALUATIONS:
+        return curve.noise
+    size = set_size(curve.signal.value)
+    return 0.5 / size**0.5 if size else 0.0
 
 
 def _passages(value: Values, middle: float, reach: float) -> list[int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from runopsy.facts.counting import set_size
 from runopsy.facts.shape import Piece, Shape, shape_of
 from runopsy.facts.spikes import Spike
 from runopsy.model import Position, Positions, Signal, Values
@@ -137,6 +138,8 @@ def curve_of(signal: Signal, first: Position, spikes: Sequence[Spike] = ()) -> C
 
     bins = bin_signal(signal, to(signal.value), first, most=POINTS)
     error = bins.error * (1 + FEW / len(signal)) * _slow(bins.level, len(signal))
+    if accuracy and sign > 0:
+        error = np.maximum(error, _of_counting(signal, bins))
     shape = shape_of(bins.level, error)
     step = _logged(bins, signal)
     unit = back(bins.level) + offset if logarithm else np.ones_like(error)
@@ -168,6 +171,16 @@ def _without(signal: Signal, spikes: Sequence[Spike]) -> Signal:
     if kept.all() or kept.sum() < FEWEST:
         return signal
     return replace(signal, step=signal.step[kept], value=signal.value[kept], time=None)
+
+
+def _of_counting(signal: Signal, bins: Bins) -> Floats:
+    """(m,) standard error of an accuracy that counts right answers among n examples, √(p (1 − p) / n)."""
+    size = set_size(signal.value)
+    if size is None:
+        return np.zeros(len(bins.level))
+    p = np.clip(bins.level, 0.0, 1.0)
+    per_point = max(1.0, len(signal) / len(bins.level))
+    return np.asarray(np.sqrt(p * (1 - p) / size / per_point))
 
 
 def _slow(level: Floats, rows: int) -> float:

@@ -17,6 +17,7 @@ Curves = Mapping[str, Curve]
 
 OF_FOUR = 3  # of four rows in a row that must be fitted: one dip of a row undoes nothing
 EVALUATIONS = 100  # rows: in a log so short each is a mean over an epoch or a set, and one that is fitted is fitted
+BETWEEN = 2  # rows of validation between fitting and the half-way point: with fewer, the log cannot tell them apart
 EARLY = 0.2  # of all that validation accuracy ever gains: less by the time of fitting is not following
 CHOSEN = 2.0  # x ``sure``: the peak was chosen for being high, and the points beside it for being low
 FLANK_POINTS = 3  # on either side of a peak: fewer evaluations are no descent
@@ -103,7 +104,8 @@ def late_gain(curves: Curves, first: Position, limits: Limits) -> LateGain | Non
         return None
     onset, half, complete = (acc.reaches(before + share * (best - before), fitted) for share in (0.1, 0.5, 0.95))
     delay = (half - first) / max(fitted - first, float(np.min(np.diff(acc.step))) if acc.rows > 1 else 1.0)
-    if delay < limits.late_delay:
+    between = int(((acc.signal.step > fitted) & (acc.signal.step < half)).sum())
+    if delay < limits.late_delay or between < BETWEEN:
         return None
     kept = acc.ends >= before + 0.5 * (best - before)
     return LateGain(fitted, before, best, acc.ends, onset, half, complete, delay, kept)

@@ -185,8 +185,10 @@ def left_chance(curves: Curves, start: Start, limits: Limits) -> Fact:
         began_late and loss is not None and (start.loss or 0.0) - loss.begins >= limits.descent * (start.loss or 0.0)
     )
     began_late = began_late or (acc.begins >= limits.half_way and _begins_late(acc, curves))
-    holds = start.trained or began_late or (gain >= limits.left_chance and not acc.flat)
-    return Fact(holds, gain, limits.left_chance, gain / max(acc.noise, 1e-300), acc.best_at, acc.name)
+    sure = gain / max(acc.noise / acc.rows**0.5 if acc.flat else acc.noise, 1e-300)  # flat: its mean, against the start
+    above = gain >= limits.left_chance and (not acc.flat or sure >= limits.sure)
+    holds = start.trained or began_late or above
+    return Fact(bool(holds), gain, limits.left_chance, sure, acc.best_at, acc.name)
 
 
 def _begins_late(val: Curve, curves: Curves) -> bool:
@@ -282,7 +284,15 @@ def turn(curves: Curves, loss: Fact, accuracy: Fact, fits: Fact, gap: Fact, impr
     if not better or train is None or better.at is None:
         return UNASKED
     went_on = train.sign * (train.ends - train.at(better.at)) >= WENT_ON * abs(train.best - train.begins)
+    if _wanders(train):
+        return UNASKED  # up and down alike: a validation that does so too has not turned
     return better if fits or gap or improves or went_on else UNASKED
+
+
+def _wanders(train: Curve) -> bool:
+    """Whether a training curve gets worse by as much, at some time, as half of what it ever gains at once."""
+    gains = [train.sign * m.change for m in train.moves]
+    return bool(gains) and -min(gains) >= max(gains) / 2
 
 
 def accuracy_rose_since(curves: Curves, better: Fact, limits: Limits) -> Fact:

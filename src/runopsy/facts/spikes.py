@@ -21,8 +21,8 @@ SHORT_RATIO = 2.5  # x the highest before it, in a log too short for the window:
 TRACE = 0.9  # x the scatter by which the median of the rows after a lone leap must stay up: 4 standard errors of it
 AFTERMATH = 30  # rows after a lone leap
 BACK = 2.0  # x the scatter above what was usual (or by ``spike_ratio``), within which the loss is back
-RETURNED = 0.03  # of the leap's height, likewise: what is left of it is seen by nobody
-RETURNED_LOG = 1 / 3  # of the leap's height in log units, likewise: beyond, most of what was learnt is still lost
+RETURNED = 0.03  # of the way that the loss came from its start, likewise: what is left of the leap is seen by nobody
+FITTED = 0.03  # a log whose first loss is lower begins fitted; its own way says nothing, and 1 takes its place
 LONGEST = 0.1  # of the run, from leap to return: slower, and it is a new level
 LEAST_SCATTER = 1e-3  # in log units: rounding alone makes a printed loss scatter so much
 BLOCK = 1 << 20  # rows looked at together: more, and only memory grows
@@ -131,8 +131,8 @@ def _return(loss: Signal, calm: Values, at: int, near: float, usual: float, sett
     longest = max(LONGEST * (loss.step[-1] - loss.step[0]), 3 * float(np.median(np.diff(loss.step))))
     end = int(np.searchsorted(loss.step, loss.step[at] + longest, "right"))
     start = at + max(settled // 2, 1 if settled == 1 else 0)
-    height = np.maximum.accumulate(loss.value[at:end]) - np.exp(usual)
-    little = np.log(np.exp(usual) + RETURNED * height[start - at :]) if end > start else np.zeros(0)
-    little = np.minimum(little, usual + RETURNED_LOG * np.log1p(height[start - at :] / np.exp(usual)))
-    back = np.flatnonzero(calm[start:end] <= np.maximum(near, little))
+    began = at_start(loss.value)
+    way = began - float(loss.value.min()) if began > FITTED else 1.0
+    little = float(np.log(np.exp(usual) + RETURNED * way))
+    back = np.flatnonzero(calm[start:end] <= max(near, little))
     return start + int(back[0]) if len(back) else None

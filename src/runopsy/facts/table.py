@@ -73,6 +73,11 @@ class Facts:
         return self.late_gain is not None and self.late_gain.kept
 
     @property
+    def validations(self) -> int:
+        """Rows of the longest validation curve."""
+        return max((c.rows for n, c in self.curves.items() if n.startswith("val/")), default=0)
+
+    @property
     def has_training(self) -> bool:
         return any(name.startswith("train/") for name in self.curves)
 

@@ -73,12 +73,14 @@ def transitions(
 ) -> tuple[Transition, ...]:
     """Where one phase gives way to the next: which curves turn there, and what was changed by hand.
 
-    It is confirmed where a second curve turns there too, and one of those that do is a validation curve.
+    It is confirmed where a second curve turns there too, and one of those that do is a validation curve; or where
+    several recorded signals change together.
     """
     handles = [
         *((e.step, e.kind) for e in events if e.kind in INTERVENTIONS),
         *((m.step, m.kind) for m in case.run.marks),
     ]
+    together = [e.step for e in events if e.kind == "common_change"]
     found = []
     for before, after in pairwise(phases):
         near = criteria.window * max(after.start - case.first, 1.0)
@@ -86,6 +88,7 @@ def transitions(
         beside = [kind for step, kind in handles if abs(step - after.start) <= near]
         explained = beside[0] if beside else None
         confirmed = len(turning) > 1 and any(n.startswith("val/") for n in turning)
+        confirmed = confirmed or any(abs(step - after.start) <= near for step in together)
         found.append(Transition(after.start, before.label, after.label, turning, explained, confirmed=confirmed))
     return tuple(found)
 

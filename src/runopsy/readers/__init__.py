@@ -10,6 +10,8 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from runopsy.errors import UnreadableLog
@@ -75,6 +77,34 @@ PICKLED = (
 EXPORT = "runopsy reads tables, JSON, text logs and the files of the usual trackers; export the log as CSV"
 
 
+OTHERS = "runopsy.readers"  # the group of entry points: a module with ``recognises`` and ``read`` each
+
+
+@cache
+def others() -> tuple[Reader, ...]:
+    """The readers that installed packages offer; they are asked before our own.
+
+    Raises:
+        UnreadableLog: one of them cannot be loaded, or is no reader.
+    """
+    found = []
+    for point in entry_points(group=OTHERS):
+        try:
+            reader = point.load()
+        except Exception as cause:  # whatever a stranger's module raises when it is imported
+            raise UnreadableLog(
+                f"the reader {point.name} ({point.value}) cannot be loaded: {cause}",
+                hint="mend or uninstall the package that offers it",
+            ) from cause
+        if not all(callable(getattr(reader, name, None)) for name in ("recognises", "read")):
+            raise UnreadableLog(
+                f"the reader {point.name} ({point.value}) has no recognises and read",
+                hint="mend or uninstall the package that offers it",
+            )
+        found.append(reader)
+    return tuple(found)
+
+
 def read(path: str | os.PathLike[str], run: str | int | None = None) -> Run:
     """The run at ``path``: a run folder, a log file, a folder that holds one, or ``-`` for standard input.
 
@@ -138,12 +168,14 @@ def _open(place: Path) -> Found:
 
 
 def _recognised(place: Path) -> tuple[int, Callable[[], Found]] | None:
-    """The place in READERS of the reader of a file or folder, and what reads it; None where none recognises it."""
+    """The place among the readers of the one of a file or folder, and what reads it; None where none recognises it."""
     if place.is_dir() and is_run_folder(place):
         return -1, lambda: _guarded(place, lambda: read_run(place))
     try:
         source = Source.from_folder(place) if place.is_dir() else Source.from_file(place)
-        found = next(((rank, reader) for rank, reader in enumerate(READERS) if reader.recognises(source)), None)
+        found = next(
+            ((rank, reader) for rank, reader in enumerate((*others(), *READERS)) if reader.recognises(source)), None
+        )
     except OSError:
         return None  # in a search, what cannot be opened is none of the logs
     if found is None:
@@ -163,7 +195,7 @@ def _guarded(place: Path, load: Callable[[], Found]) -> Found:
 def _read_source(source: Source) -> Found:
     if source.is_empty:
         raise UnreadableLog(f"{source.name} is empty", hint="the training has written nothing yet, or elsewhere")
-    for reader in READERS:
+    for reader in (*others(), *READERS):
         if reader.recognises(source):
             return reader.read(source)
     raise _unknown(source)

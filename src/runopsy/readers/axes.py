@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from runopsy.readers.multi_run_tables import ATTEMPT_NAMES, are_amounts, is_counter, runs_in, told_apart_by
+from runopsy.readers.consecutive_runs import parts
+from runopsy.readers.multi_run_tables import are_amounts, is_counter, told_apart_by
 from runopsy.readers.numeric_text import MOSTLY, seconds_in
 from runopsy.readers.resume_detection import DISORDER
 from runopsy.signals.scores import is_metric
@@ -103,7 +104,7 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
                 trouble = _not_as_fine_as_the_rows(really, at[series], curve[series])
                 trouble = trouble or _falls_within_epochs(at, series, numbers, plain_names, name)
             if not trouble:
-                return Axis(really, name, at, _parts(really, at, series, curve, name, plain_names, numbers))
+                return Axis(really, name, at, parts(really, at, series, curve, name, plain_names, numbers, EPOCHS))
             notes.append(f"column {name!r} {trouble}, so it is not the axis")
     notes.append("no column counts steps, epochs, tokens, samples or time: rows are counted instead")
     return Axis("row", None, np.arange(rows_in(table), dtype=np.float64))
@@ -226,50 +227,6 @@ def _falls_within_epochs(at: Values, series: Counts, numbers: Numbers, plain_nam
         if (epoch[1:] >= epoch[:-1]).all() and (epoch[falls] > epoch[falls - 1]).all():
             return "starts again while the epoch goes on"
     return ""
-
-
-def _parts(
-    counts: str, at: Values, series: Counts, curve: Values, column: str, plain_names: dict[str, str], numbers: Numbers
-) -> tuple[tuple[int, int], ...]:
-    """The rows of each run, where one training follows another; none where there is but one."""
-    said = series[~np.isnan(at[series])]
-    if counts == "time" or set(plain_names.values()) & ATTEMPT_NAMES or not (at[said][1:] < at[said][:-1]).any():
-        return ()
-    bounds = runs_in(at[said], curve[said])
-    bounds = _not_within_epochs(bounds, said, column, plain_names, numbers)
-    if bounds == [(0, len(said))]:
-        return ()
-    begins = [_begin(at, said, a) for a, _ in bounds]
-    ends = [_begin(at, said, b) if b < len(said) else len(at) for _, b in bounds]
-    return tuple(zip(begins, ends, strict=True))
-
-
-def _not_within_epochs(
-    bounds: list[tuple[int, int]], said: Counts, column: str, plain_names: dict[str, str], numbers: Numbers
-) -> list[tuple[int, int]]:
-    """Without the bounds over which an epoch goes on: there a counter of batches starts again, and no run."""
-    for name, word in plain_names.items():
-        epochs = numbers[name]
-        if word not in EPOCHS or name == column or epochs is None or not epochs.count():
-            continue
-        epoch = epochs.forward_fill().backward_fill().to_numpy()[said]
-        kept: list[tuple[int, int]] = []
-        for a, b in bounds:
-            if kept and epoch[a] > epoch[a - 1]:
-                kept[-1] = (kept[-1][0], b)
-            else:
-                kept.append((a, b))
-        return kept
-    return bounds
-
-
-def _begin(at: Values, said: Counts, i: int) -> int:
-    """The first row of a run whose curve begins at ``said[i]``: other curves may begin before it."""
-    if i == 0:
-        return 0
-    between = np.arange(int(said[i - 1]) + 1, int(said[i]) + 1)
-    back = between[at[between] < at[said[i - 1]]]
-    return int(back[0]) if len(back) else int(said[i])
 
 
 def rises(values: Values) -> bool:

@@ -33,10 +33,7 @@ AMOUNTS = {"tokens", "samples", "examples", "images"}  # that a training has see
 SUBJECTS = {"dataset", "data", "task", "benchmark", "model", "method", "arch", "architecture", "network", "backbone",
             "corpus", "language", "class", "label", "category", "algorithm", "classifier", "experiment",
             "id", "patient", "subject", "file", "filename", "image"}  # fmt: skip
-NEAR = 0.01  # share of the whole axis within which a return is one to its start
 ANEW = 0.5  # share of the stretches that begin at the first level of the one before, for them to be runs
-WHOLE = 2  # different positions that a run has at least
-BROKEN = 0.02  # share of the longest run's rows below which a run broke off at once, and was started again
 SHARED = 0.5  # share of the steps of the shorter of two runs that the other has too; less is a resumed run
 
 
@@ -152,38 +149,6 @@ def _level(value: Values) -> float:
     """Where a stretch begins: its first number."""
     there = value[np.isfinite(value)]
     return float(there[0]) if len(there) else float("nan")
-
-
-def runs_in(at: Values, value: Values) -> list[tuple[int, int]]:
-    """Where one training follows another in the rows of a curve: the bounds of each; one pair where there is but one.
-
-    A new run begins where the axis is back at its first value, and the curve at its first level, or the axis at the
-    very beginning of a training. What goes on from a later position is a resume, and what goes on from the same
-    level may be one. Starts that broke off at once are none.
-    """
-    bounds = _returns(at)
-    if len(bounds) < 3 or np.isnan(at).any() or is_disordered(at):
-        return [(0, len(at))]
-    anew = starts_anew(value, bounds)
-    early = at[bounds[1:-1]] <= max(1.0, _spacing(at[: bounds[1]]))
-    begins = [0, *(int(b) for b, new, start in zip(bounds[1:-1], anew, early, strict=True) if new or start)]
-    runs = [(a, b) for a, b in zip(begins, [*begins[1:], len(at)], strict=True)]
-    longest = max(b - a for a, b in runs)
-    whole = [run for run in runs if len(np.unique(at[run[0] : run[1]])) >= max(WHOLE, BROKEN * longest)]
-    return whole or runs[-1:]
-
-
-def _returns(at: Values) -> Counts:
-    """Row bounds of the stretches between returns to about where the axis began; other batches begin near it."""
-    falls = np.flatnonzero(at[1:] < at[:-1]) + 1
-    if not len(falls):
-        return np.array([0, len(at)])
-    near = at[0] + max(_spacing(at[: falls[0]]), NEAR * (at.max() - at[0]))
-    return np.concatenate([[0], falls[at[falls] <= near], [len(at)]])
-
-
-def _spacing(at: Values) -> float:
-    return float(np.median(np.diff(at))) if len(at) > 1 else 1.0
 
 
 def _tells_apart(column: pl.Series, series: Counts, bounds: Counts) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from runopsy.errors import BadOption, RunopsyError, UnreadableLog
-from runopsy.model import Run, Track
+from runopsy.model import Role, Run, Track
 from runopsy.signals import assign, in_unit, with_sums
 
 BUDGET = 5.0  # s that a listing may spend on reading runs; what lies beyond is named only
@@ -25,6 +25,8 @@ LOOKED_AT = (
     "reward",
     "val/metric",
 )  # the first that is there stands in a listing
+
+SELECTED_BY = ("val/loss", "val/acc", "val/metric", "reward", "train/loss", "train/acc")  # whose best reading is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,15 @@ class Glance(NamedTuple):
     curve: str  # the role of the curve that is shown
     value: float | None  # its last value
     trouble: str = ""  # why it cannot be read
+    best: Best | None = None
+
+
+class Best(NamedTuple):
+    """The best reading of the curve that a run would be selected by."""
+
+    curve: str
+    value: float
+    at: float
 
 
 def given(run: Run) -> Candidate:
@@ -205,7 +216,22 @@ def _glance(number: int, name: str, run: Run) -> Glance:
         return Glance(number, name, rows, last, run.axis, "", None)
     track = run.tracks[role.track]
     value = float(in_unit(track.value, role)[np.argmax(track.step)])
-    return Glance(number, name, rows, last, run.axis, role.role, value)
+    return Glance(number, name, rows, last, run.axis, role.role, value, best=_best(run, roles))
+
+
+def _best(run: Run, roles: Mapping[str, Role]) -> Best | None:
+    """Validation before training: the lowest loss, or the highest accuracy or score."""
+    role = next((roles[curve] for curve in SELECTED_BY if curve in roles), None)
+    if role is None:
+        return None
+    track = run.tracks[role.track]
+    values = in_unit(track.value, role)
+    finite = np.flatnonzero(np.isfinite(values))
+    if not len(finite):
+        return None
+    higher = role.role.endswith("/acc") or (role.better == "higher" and not role.role.endswith("/loss"))
+    where = finite[(np.argmax if higher else np.argmin)(values[finite])]
+    return Best(role.role, float(values[where]), float(track.step[where]))
 
 
 def _some(candidates: Sequence[Candidate]) -> str:

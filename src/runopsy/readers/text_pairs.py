@@ -31,9 +31,10 @@ PAIR = (
     r"|(?P<done>[0-9]+(?:\.[0-9]+)?)\s?/\s?(?P<all>[0-9]+)(?P<more>/[0-9])?"
     rf"|(?P<spoken>\b(?i:{SPOKEN})\b)"
 )
-SCRIPT = r"\S+\.(?:py|cpp|cc|cu|ipynb|log)\b\S*|\([a-z_.]+:[0-9]+\)"  # the place in the source, as loggers print it
-SOURCES = r"\.(?:py|cpp|cc|cu|ipynb|log)\b|\([a-z_.]+:[0-9]"  # whether there is any
+SCRIPT = r"\S+\.(?:py|cpp|cc|cu|h|ipynb|log)\b\S*|\([a-z_.]+:[0-9]+\)"  # the place in the source, as loggers print it
+SOURCES = r"\.(?:py|cpp|cc|cu|h|ipynb|log)\b|\([a-z_.]+:[0-9]"  # whether there is any
 EVALUATION = "evaluation"  # a word for validation, unless another one says of what: evaluate:test
+UNIT = 8  # letters of a unit right behind its number; more, and it is a word that begins with a digit
 MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}  # tokens: 1.2B
 
 LEADING = {"info", "debug", "warning", "error", "at", "in", "for", "on", "the", "of", "is", "and", "with", "after",
@@ -75,6 +76,7 @@ def pairs_in(lines: pl.DataFrame) -> pl.DataFrame:
         .explode("pair")
         .with_columns(pl.col("pair").str.extract_groups(PAIR).struct.unnest())
         .filter((pl.col("odd").is_null() | fenced) & pl.col("more").is_null())
+        .filter(pl.col("unit").is_null() | (pl.col("unit").str.len_chars() <= UNIT))
     )  # fmt: skip
     count = pl.col("done").is_not_null()
     value = pl.when(count).then("done").otherwise("value").str.replace_all(",", "", literal=True)
@@ -92,7 +94,10 @@ def pairs_in(lines: pl.DataFrame) -> pl.DataFrame:
         pl.lit(value=False).alias("tabled"),
     ).filter(
         pl.col("spoken").is_not_null()
-        | (pl.col("value").is_not_null() & ((pl.col("name") != BATCH) | (pl.col("value") <= pl.col("of"))))
+        | (
+            pl.col("value").is_not_null()
+            & (pl.col("of").is_null() | (pl.col("name") != BATCH) | (pl.col("value") <= pl.col("of")))
+        )
     )
 
 
@@ -165,6 +170,7 @@ def _called(name: str, *, spaced: bool) -> str:
         parts.pop()
     if len(parts) > 1 and plain(parts[-1]) in COUNTING and parts[-2].lower() not in NO_COUNT and spaced:
         return parts[-1]
+    parts = _without_prose(parts)
     if any(part.lower() in PERPLEXITIES for part in parts):  # lm loss PPL
         parts = [part for part in parts if part.lower() not in QUANTITIES["loss"]]
     called = " ".join(parts)
@@ -178,6 +184,15 @@ def _called(name: str, *, spaced: bool) -> str:
         ):
             return rest
     return called if is_learning_rate(called) else ""
+
+
+def _without_prose(parts: list[str]) -> list[str]:
+    """``Adam is test acc`` from its last word for a side on, where what stands before it is prose."""
+    sides = [i for i, part in enumerate(parts) if part.lower() in SIDE]
+    if not sides or not any(part.lower() in LEADING for part in parts[: sides[-1]]):
+        return parts
+    found = guess(" ".join(parts[sides[-1] :]))
+    return parts[sides[-1] :] if found is not None and not found.extra else parts
 
 
 def _bare_axis(called: str) -> str:

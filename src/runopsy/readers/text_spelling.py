@@ -121,7 +121,7 @@ SPELLINGS: tuple[Spelling, ...] = (
     ),
     # [1,  2000] loss: 2.173
     Spelling(
-        "[", re.compile(r"^(?P<before>[ \t]*)\[\s*(?P<a>\d+),\s*(?P<b>\d+)\]\s*(?=[A-Za-z])", re.MULTILINE),
+        "[", re.compile(r"^(?P<before>[ \t]*)\[\s*(?P<a>\d+)(?:,\s*|\s*:\s+)(?P<b>\d+)\]\s*(?=[A-Za-z])", re.MULTILINE),
         r"\g<before>epoch \g<a> batch \g<b> ",
     ),
     # Darknet:  10: 2.011872, 1.961872 avg loss, 0.001000 rate, 4.303994 seconds, 640 images

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runopsy.readers.axes import COUNTING, plain
 from runopsy.readers.numeric_text import NUMBER
+from runopsy.readers.text_spelling import SIDE
 from runopsy.signals.names import PARTS, better, guess
 
 if TYPE_CHECKING:
@@ -65,11 +66,20 @@ def tables_in(lines: Sequence[str], candidates: Sequence[int]) -> tuple[list[Cel
     for i, end in zip(candidates, ends, strict=True):
         for header in _headers(lines[i]):
             rows = list(_rows(lines, i, end, header))
+            if rows and _compares(header, rows):
+                rows = []
+                used.add(i)
             if rows or header.side:  # a detector's bar draws its line of names again and again
                 used |= {i, *(number for number, _ in rows)}
                 cells += _cells(header, _drawn(lines, rows))
                 break
     return cells, used
+
+
+def _compares(header: Header, rows: Sequence[tuple[int, list[str]]]) -> bool:
+    """Whether each row is another model or another class, and none a reading of a training."""
+    first = [cells[0] for _, cells in rows]
+    return not header.side and not any(CELL.fullmatch(cell) or cell.lower() in SIDE for cell in first)
 
 
 def _drawn(lines: Sequence[str], rows: Sequence[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
@@ -113,6 +123,8 @@ def _header(cells: list[str], *, bars: bool) -> Iterator[Header]:
         return
     if any(plain(name) in GPU for name in named):
         named = [_part(name) for name in named]
+    if all(short in cells for short in SHORT):  # scores stand beside the losses of training
+        named = [name if plain(name) in COUNTING or name.startswith("LOSS") else f"val/{name}" for name in named]
     if detector:
         named = [DETECTION.get(name, name) for name in named]
     yield Header(tuple(named), bars, "val" if detector else "")

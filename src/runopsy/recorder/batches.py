@@ -199,9 +199,10 @@ def labelled(output: Any, y: Any, loss_fn: LossFunction | None, alignment: Align
         return _kept(logits, _one_hot(logits, y))
     if y.dtype == torch.bool:
         raise Unavailable("the targets are no classes")
-    logits = _classes_last(logits, y)
+    order = _order(output, y, loss_fn)
+    logits = order(logits)
     if logits.dim() == 3 and y.shape[1] > 1:
-        return _in_step(logits, y, output, loss_fn, alignment)
+        return _in_step(logits, y, output, loss_fn, alignment, order)
     return _kept(logits.reshape(-1, logits.shape[-1]), y.reshape(-1))
 
 
@@ -216,33 +217,61 @@ def _one_hot(logits: Tensor, y: Tensor) -> Tensor:
     raise Unavailable("the targets are no classes")
 
 
-def _classes_last(logits: Tensor, y: Tensor) -> Tensor:
-    """Classes are the last dimension, or the second as torch's cross_entropy wants them."""
+def _order(output: Any, y: Tensor, loss_fn: LossFunction | None) -> Callable[[Tensor], Tensor]:
+    """How classes become the last dimension: they are, or they are the second as torch's cross_entropy wants them.
+
+    Raises:
+        Unavailable: it cannot be told, or they are neither.
+    """
+    logits = main_tensor(output)
     last = logits.dim() == y.dim() + 1 and logits.shape[:-1] == y.shape
     second = logits.dim() == y.dim() + 1 > 2 and (logits.shape[0], *logits.shape[2:]) == tuple(y.shape)
-    if last and second:
-        raise Unavailable("as many classes as positions: it cannot be told which dimension holds the classes")
     if not last and not second:
         raise Unavailable(f"logits {tuple(logits.shape)} do not fit targets {tuple(y.shape)}")
-    return logits if last else logits.movedim(1, -1)
+    orders = [*([_as_it_is] if last else []), *([_second_last] if second else [])]
+    if len(orders) == 1 or loss_fn is own_loss:
+        return orders[0]
+    for order in orders if loss_fn is not None and logits.dim() == 3 else []:  # as many classes as positions
+        if _told(logits, y, output, loss_fn, order) is not None:
+            return order
+    raise Unavailable("as many classes as positions, and loss_fn= does not tell which is which: give other lengths")
 
 
-def _in_step(logits: Tensor, y: Tensor, output: Any, loss_fn: LossFunction | None, alignment: Alignment) -> Labelled:
+def _as_it_is(logits: Tensor) -> Tensor:
+    return logits
+
+
+def _second_last(logits: Tensor) -> Tensor:
+    return logits.movedim(1, -1)
+
+
+def _told(given: Tensor, y: Tensor, output: Any, loss_fn: Any, order: Callable[[Tensor], Tensor]) -> bool | None:
+    """What the gradient of the loss says of the labels, see ``by_gradient``."""
+    return by_gradient(given, y, lambda free: loss_fn(with_logits(output, free), y), order)
+
+
+def _in_step(
+    logits: Tensor,
+    y: Tensor,
+    output: Any,
+    loss_fn: LossFunction | None,
+    alignment: Alignment,
+    order: Callable[[Tensor], Tensor],
+) -> Labelled:
     """Logits (n, T, K) and labels (n, T): position by position, or each for the next one."""
     if alignment.now is None and loss_fn is not None:
-        alignment.shifted = _shifted(logits, y, output, loss_fn)
+        alignment.shifted = _shifted(logits, y, output, loss_fn, order)
     return _kept(logits.flatten(0, 1), (next_labels(y) if alignment.now else y).flatten())
 
 
-def _shifted(logits: Tensor, y: Tensor, output: Any, loss_fn: LossFunction) -> bool:
+def _shifted(logits: Tensor, y: Tensor, output: Any, loss_fn: LossFunction, order: Callable[[Tensor], Tensor]) -> bool:
     """What the loss says of it.
 
     Raises:
         Undecided, Unavailable: see ``by_value``.
     """
     if loss_fn is not own_loss:
-        given = main_tensor(output)
-        told = by_gradient(given, y, lambda free: loss_fn(with_logits(output, free), y), lambda t: _classes_last(t, y))
+        told = _told(main_tensor(output), y, output, loss_fn, order)
         if told is not None:
             return told
     here, following = (_cross_entropy(logits, labels) for labels in (y, next_labels(y)))

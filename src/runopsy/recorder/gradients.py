@@ -19,6 +19,7 @@ from runopsy.recorder.sight import Sight
 
 AT_ONCE = 32_000_000  # numbers of per-example gradients held at a time: 128 MB in float32
 CHECKED = 16  # examples run one by one, once: whether losses average shows on any of them
+SKETCH = 1024  # columns of a sketch: inner products are then good to 3 % of the norms, which a standard error allows
 LEAST_GROUPS = 8  # of a model too large for single examples: eight gradients give tr Σ to about 1/√(4 × directions)
 SAME = 1e-3  # relative: what float32 leaves between an example alone and in its batch stays far below it
 HIDDEN = "CheckpointFunctionBackward"  # reentrant checkpointing: the graph below it is not there to be differentiated
@@ -111,15 +112,26 @@ class Moments:
     size: int
     mean_square: float  # mean of ‖g‖² of a group's mean gradient
     square_of_mean: float  # ‖g‖² of the mean of all
+    squares: tuple[float, ...] = ()  # ‖g‖² of each group's mean gradient
+    along: tuple[float, ...] = ()  # its product with the mean of all, to a few per cent
 
     @property
     def source(self) -> str:
         what = "single examples" if self.size == 1 else f"groups of {self.size} examples"
-        return f"gradients of {self.n // self.size} {what} of the probe batch, evaluation mode"
+        return f"gradients of {self.n // self.size} {what} of the probe batch, others each time, evaluation mode"
+
+    def without_each(self) -> Iterator[Moments]:
+        """The moments of all groups but one, for each of them."""
+        m = len(self.squares)
+        for square, along in zip(self.squares, self.along, strict=True):
+            rest = (m * m * self.square_of_mean - 2 * m * along + square) / (m - 1) ** 2
+            yield Moments(self.n - self.size, self.size, (m * self.mean_square - square) / (m - 1), rest)
 
 
 def example_moments(sight: Sight, most: int) -> Moments:
     """The moments over as many probe examples as a training batch has, 16 to ``most``, in evaluation mode.
+
+    Of a longer probe batch others are drawn at each reading: the mean over readings is that of the whole batch.
 
     Raises:
         Unavailable: examples cannot be taken one by one.
@@ -128,20 +140,43 @@ def example_moments(sight: Sight, most: int) -> Moments:
     def look() -> Moments:
         assert sight.model is not None
         assert sight.loss_fn is not None  # the probes state both
-        batch = sight.batch("probe").some(sight.affordable(most, share=1.0))
+        batch = sight.drawn("probe", sight.affordable(most, share=1.0))
         with differentiable(sight.model) as model:
             sight.first_time("examples", lambda: check_independent(model, batch[:CHECKED], sight.loss_fn))
             size = _group_size(model, len(batch))
             total: list[Tensor] = []
-            squares, groups = 0.0, len(batch) // size
+            squares: list[Tensor] = []
+            sketches: list[Tensor] = []
+            groups = len(batch) // size
             for chunk in each(model, batch[: groups * size], sight.loss_fn, size):
-                squares += sum(_square(g) for g in chunk)
+                squares.append(sum((g.float().flatten(1).square().sum(dim=1) for g in chunk), torch.zeros(())))
+                sketches.append(_sketch(chunk))
                 sums = [g[0] if len(g) == 1 else g.sum(dim=0) for g in chunk]
                 total = sums if not total else [a.add_(b) for a, b in zip(total, sums, strict=True)]
+        found = torch.cat(squares).double()
+        drawn = torch.cat(sketches).double()
         square_of_mean = sum(_square(t) for t in total) / groups**2
-        return Moments(groups * size, size, squares / groups, square_of_mean)
+        along = drawn @ drawn.mean(dim=0)
+        mean = float(found.mean())
+        return Moments(groups * size, size, mean, square_of_mean, tuple(found.tolist()), tuple(along.tolist()))
 
     found: Moments = sight.once(("moments", most), look)
+    return found
+
+
+def _sketch(chunk: Sequence[Tensor]) -> Tensor:
+    """(groups, SKETCH) random sums of each group's gradient: their inner products are those of the gradients, nearly.
+
+    The error is 1/√SKETCH of the product of the norms. Entries that share a column have random signs, the same
+    at every call. (Charikar, Chen, Farach-Colton 2002, count sketch.)
+    """
+    found = torch.zeros((), device=chunk[0].device)
+    for gradient in chunk:
+        flat = gradient.float().flatten(1)
+        rows = -(-flat.shape[1] // SKETCH)
+        flat = nn.functional.pad(flat, (0, rows * SKETCH - flat.shape[1]))
+        signs = torch.randint(0, 2, (rows,), generator=torch.Generator("cpu").manual_seed(rows), device="cpu")
+        found = found + torch.einsum("r,grc->gc", signs.to(flat).mul_(2).sub_(1), flat.reshape(len(flat), rows, SKETCH))
     return found
 
 

@@ -139,10 +139,12 @@ class Instruments:
         """Values so far, the mean seconds of a reading, and what a larger budget would have given."""
         if not running.looks:
             return {}
-        said: dict[str, Any] = {"readings": running.told[name], "seconds": round(running.spent / running.looks, 9)}
-        said |= {"looks": running.looks} if running.looks != running.told[name] else {}
-        more = self._budget.outlook(running.account, running.told[name], LARGER)
-        if more is not None and more > running.told[name]:
+        several = "<" in name and running.told[name] > 0  # one value for each part of the model
+        readings = running.looks if several else running.told[name]
+        said: dict[str, Any] = {"readings": readings, "seconds": round(running.spent / running.looks, 9)}
+        said |= {"looks": running.looks} if running.looks != readings else {}
+        more = self._budget.outlook(running.account, readings, LARGER)
+        if more is not None and more > readings:
             said["more"] = f"budget={LARGER:g}, or a run as much longer, would give about {more} readings"
         return said
 

@@ -114,7 +114,7 @@ def record(
         "canaries": canaries,
     }
     handed = sorted(name for name, value in given.items() if value is not None)
-    about: dict[str, Any] = {"config": dict(config or {}), "given": handed}
+    about: dict[str, Any] = {"config": dict(config or {}), "given": handed, "budget": budget}
     about |= {"world": where.world} if where.world > 1 else {}
     about |= {"sizes": {str(name): int(size) for name, size in sizes.items()}} if sizes else {}
     lock = None

@@ -69,7 +69,9 @@ class Running:
 
     def count(self, readings: Iterable[Reading]) -> None:
         """Note how many values each signal has."""
-        for _, name, _ in readings:
+        for _, name, value in readings:
+            if value is None:  # it is not written
+                continue
             own = self._own_names.get(name)
             if own is None:
                 own = next((unit for unit in self.probe.units if pattern(unit).fullmatch(name)), name)

@@ -56,6 +56,7 @@ class Sight:
     trained_on: int | None = None  # examples of a training batch, once one was seen
     alignment: Alignment = field(default_factory=Alignment)  # of the labels of sequences
     _head: Head | Unavailable | None = None
+    _rows: torch.Generator = field(default_factory=lambda: torch.Generator("cpu").manual_seed(0))
     _moved: dict[str, Batch] = field(default_factory=dict)
     _seen: dict[Any, Any] = field(default_factory=dict)
     _checked: set[str] = field(default_factory=set)
@@ -92,6 +93,15 @@ class Sight:
             device = next((weight.device for weight in self._plain().parameters()), None)
             self._moved[side] = given if device is None else given.to(device)
         return self._moved[side]
+
+    def drawn(self, side: str, most: int) -> Batch:
+        """At most that many examples of a batch, others at each call; drawn by a generator of our own."""
+        batch = self.batch(side)
+        return (
+            batch
+            if len(batch) <= most
+            else batch[torch.randperm(len(batch), generator=self._rows, device="cpu")[:most]]
+        )
 
     def affordable(self, most: int, share: float = SHARE, least: int = FEWEST) -> int:
         """How many probe examples a dear probe takes: a share of the training batch, so that its price is in steps.

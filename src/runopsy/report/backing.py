@@ -75,7 +75,7 @@ def meaning() -> Iterator[Block]:
 
 def quiet(autopsy: Autopsy) -> Iterator[Block]:
     """What was asked and not found: the other half of honesty."""
-    rows = tuple((c.code, c.title) for c in autopsy.checks if c.outcome is Outcome.QUIET)
+    rows = tuple((c.code, c.title) for c in autopsy.checks if c.outcome is Outcome.NOT_FOUND)
     everything = all(c.outcome is not Outcome.NOT_CHECKED for c in autopsy.checks)
     said = (Prose("Every rule could be asked."),) if everything else ()
     if rows:

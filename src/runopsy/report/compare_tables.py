@@ -72,7 +72,7 @@ def parted(c: Comparison) -> Iterator[Block]:
     )
     if judged:
         yield Table(columns, tuple(_parting(c, s) for s in judged))
-    quiet = [s.signal for s in c.separations if s.outcome is Outcome.QUIET]
+    quiet = [s.signal for s in c.separations if s.outcome is Outcome.NOT_FOUND]
     if quiet:
         noise = "the noise of the logs" if c.chance is None else "seed noise"
         yield Prose(f"Never apart beyond {noise}: {', '.join(quiet)}.")

@@ -11,6 +11,7 @@ from runopsy.model import Autopsy, Event, Evidence, Outcome, Position, Stop
 from runopsy.report import backing
 from runopsy.report.advice import advise
 from runopsy.report.document import Block, Document, Finding, Findings, Heading, Headline, Prose, Steps
+from runopsy.report.moves import moves
 from runopsy.report.pictures import TONES as SEVERITY
 from runopsy.report.pictures import picture
 from runopsy.report.words import duration, number, odds, percent, place, plain
@@ -59,6 +60,7 @@ def compose(autopsy: Autopsy, bill: Bill = FREE) -> Document:
         *backing.quiet(autopsy),
         *backing.meaning(),
         *backing.notes(autopsy),
+        *moves(autopsy),
         *backing.other_signals(autopsy),
         *backing.thresholds(autopsy),
     ]
@@ -127,7 +129,8 @@ def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) 
 
 def _detail(event: Event) -> str:
     """What the evidence says, with the name of the signal where the words do not hold it."""
-    said = [e.says if e.signal in e.says or e.signal in OWN_WORDS else f"{e.signal} {e.says}" for e in event.evidence]
+    shown = event.evidence[:1] if event.kind == "common_change" else event.evidence  # the matrix has the rest
+    said = [e.says if e.signal in e.says or e.signal in OWN_WORDS else f"{e.signal} {e.says}" for e in shown]
     left = len(said) - FEW
     return "; ".join(said[:FEW]) + (f"; and {left} more" if left > 0 else "")
 

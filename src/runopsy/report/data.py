@@ -9,7 +9,7 @@ from typing import Any
 from runopsy.model import Autopsy, Event, Evidence, Phase, Position, Transition
 from runopsy.version import VERSION
 
-FORMAT = 1  # 1: the first
+FORMAT = 2  # 2: kinds, outcomes and evidence under the names of the field; 1: the first
 
 
 def dump(autopsy: Autopsy) -> str:
@@ -62,6 +62,7 @@ def _evidence(autopsy: Autopsy) -> list[list[dict[str, Any]]]:
 def _proof(ref: str, e: Evidence) -> dict[str, Any]:
     return {
         "id": ref,
+        "name": e.name,
         "signal": e.signal,
         "step": position(e.step),
         "observed": e.observed,

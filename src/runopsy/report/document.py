@@ -125,6 +125,15 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Moves:
+    """Which signals move where: 1 up, -1 down, 0 not."""
+
+    scale: Scale
+    steps: tuple[Position, ...]
+    rows: tuple[tuple[str, tuple[int, ...]], ...]  # a signal, and its move at each of the steps
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """Something to try next, and the finding it follows from."""
 
@@ -146,7 +155,7 @@ class Details:
     open: bool = False  # whether a page shows it unfolded
 
 
-Block: TypeAlias = Heading | Prose | Headline | Picture | Timeline | Chart | Findings | Table | Steps | Details
+Block: TypeAlias = Heading | Prose | Headline | Picture | Timeline | Chart | Findings | Table | Moves | Steps | Details
 
 
 @dataclass(frozen=True, slots=True)

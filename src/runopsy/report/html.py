@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from importlib.resources import files
 from typing import TypeAlias, assert_never
 
-from runopsy.report import figure, looks
+from runopsy.report import figure, looks, moves
 from runopsy.report.document import (
     Block,
     Chart,
@@ -19,6 +19,7 @@ from runopsy.report.document import (
     Findings,
     Heading,
     Headline,
+    Moves,
     Picture,
     Prose,
     Step,
@@ -102,6 +103,8 @@ def _block(block: Block, draw: Draw) -> Iterator[str]:
             yield f"<ul>{''.join(map(_finding, items))}</ul>"
         case Table():
             yield _table(block)
+        case Moves():
+            yield _table(moves.table(block))
         case Steps(items):
             yield f"<ul>{''.join(map(_step, items))}</ul>"
         case Details(summary, blocks, is_open):

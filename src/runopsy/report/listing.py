@@ -142,6 +142,9 @@ class Line(Protocol):
     def value(self) -> float | None: ...
 
     @property
+    def best(self) -> tuple[str, float, float] | None: ...
+
+    @property
     def trouble(self) -> str: ...
 
 
@@ -149,16 +152,20 @@ def runs_table(path: str, lines: Sequence[Line], *, width: int | None = None) ->
     """The runs in one file or folder, to choose from."""
     rows = tuple(_run_row(line) for line in lines[:MOST])
     more = [Prose(f"… and {len(lines) - MOST:,} more")] if len(lines) > MOST else []
-    table = Table(("run", "name", "rows", "last", "last value", ""), rows)
+    table = Table(("run", "name", "rows", "last", "last value", "best", ""), rows)
     return terminal.render(Document(f"{path}: {len(lines)} runs", (table, *more)), width=width)
 
 
 def _run_row(line: Line) -> tuple[str, ...]:
     if line.rows is None:
-        return str(line.number), line.name, "", "", "", line.trouble or "not looked at"
+        return str(line.number), line.name, "", "", "", "", line.trouble or "not looked at"
     last = "" if line.last is None else f"{line.axis} {place(line.last)}"
     value = "" if line.value is None else f"{line.curve} {number(float(f'{line.value:.4g}'))}"
-    return str(line.number), line.name, f"{line.rows:,}", last, value, ""
+    best = ""
+    if line.best is not None:
+        curve, least, at = line.best
+        best = f"{curve} {number(float(f'{least:.4g}'))} at {place(at)}"
+    return str(line.number), line.name, f"{line.rows:,}", last, value, best, ""
 
 
 def rules_table(rules: Sequence[Thresholds], *, width: int | None = None, color: bool = False) -> str:

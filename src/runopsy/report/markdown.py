@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import assert_never
 
-from runopsy.report import terminal
+from runopsy.report import moves, terminal
 from runopsy.report.document import (
     Block,
     Chart,
@@ -17,6 +17,7 @@ from runopsy.report.document import (
     Findings,
     Heading,
     Headline,
+    Moves,
     Picture,
     Prose,
     Step,
@@ -80,6 +81,8 @@ def _block(block: Block, shelf: Shelf) -> Iterator[str]:
             yield "\n".join(map(_finding, items))
         case Table():
             yield _table(block)
+        case Moves():
+            yield _table(moves.table(block))
         case Steps(items):
             yield "\n".join(map(_step, items))
         case Details():

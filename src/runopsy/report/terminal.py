@@ -6,7 +6,7 @@ import io
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
-from runopsy.report import canvas
+from runopsy.report import canvas, moves
 from runopsy.report.document import (
     Block,
     Chart,
@@ -15,6 +15,7 @@ from runopsy.report.document import (
     Findings,
     Heading,
     Headline,
+    Moves,
     Picture,
     Prose,
     Steps,
@@ -43,7 +44,8 @@ TONES = {"good": "bold green", "warn": "bold yellow", "bad": "bold red", "plain"
 CURVES = ("blue", "magenta", "cyan", "yellow", "green")
 # For output that cannot encode them: the same columns in ASCII.
 ASCII = str.maketrans({"│": "|", "─": "-", "┊": ":", "·": ".", "●": "o", "○": "0", "├": "|", "┤": "|", "┬": "+",
-                       "→": ">", "–": "-", "…": "~", "━": "-", "’": "'", "−": "-", "×": "x"})  # fmt: skip
+                       "→": ">", "–": "-", "…": "~", "━": "-", "’": "'", "−": "-", "×": "x",
+                       "▲": "^", "▼": "v"})  # fmt: skip
 
 
 def render(document: Document, *, width: int | None = None, color: bool = False, verbose: bool = False) -> str:
@@ -112,6 +114,9 @@ def _print(console: Console, block: Block) -> None:
             _findings(console, block)
         case Table():
             _table(console, block)
+        case Moves():
+            for line in moves.lines(block, console.width):
+                console.print(line, no_wrap=True, crop=True)
         case Steps():
             _steps(console, block)
         case Details(summary, blocks, _):

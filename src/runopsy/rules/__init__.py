@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runopsy.facts.case import Rule
+from runopsy.rules.common import CommonChanges
 from runopsy.rules.endings import Ended, Stalled
 from runopsy.rules.generalisation import DoubleDescent, Grokking, MemorizationOnset, ModeGap
 from runopsy.rules.interior import CanariesLearnt, EdgeOfStability, NoiseScale
@@ -33,6 +34,7 @@ RULES: tuple[Rule, ...] = (
     ModeGap(),
     Stage(),
     SuddenChange(),
+    CommonChanges(),
     CanariesLearnt(),
     EdgeOfStability(),
     NoiseScale(),

@@ -10,10 +10,10 @@ import numpy as np
 from runopsy.model import Position, Segments, Signal
 from runopsy.segments.bins import Bins, bin_signal
 from runopsy.segments.decay import smooth_decay
-from runopsy.segments.lines import best_pieces, fit_pieces, line_costs
+from runopsy.segments.lines import fit_pieces
+from runopsy.segments.search import EXACT, Segmenter
 from runopsy.stats import Floats
 
-PENALTY = 4.5  # x log m per piece: 1.5 log m for each of slope, level and place, as measured on smooth decays
 FEWEST = 4  # points: fewer have no shape
 FEWEST_FOR_DECAY = 8  # bins: a mixture of exponentials explains any fewer
 BEGUN = 0.05  # of the drop: before it nothing has been learnt
@@ -66,7 +66,7 @@ def segment(
     *,
     without: Sequence[tuple[Position, Position]] = (),
     rate: Signal | None = None,
-    penalty: float = PENALTY,
+    segmenter: Segmenter = EXACT,
 ) -> Segments | None:
     """Cut a signal into straight pieces on its own scale against log elapsed steps.
 
@@ -75,7 +75,7 @@ def segment(
         first: the run's first step.
         without: spans [from, to] whose values are not fitted: a spike that came back is no stretch.
         rate: the learning rate, if it was logged: what it explains is no change of the signal's own.
-        penalty: per piece, x log of the number of points.
+        segmenter: finds where pieces begin.
 
     Returns None where there are fewer than ``FEWEST`` values.
     """
@@ -83,8 +83,8 @@ def segment(
     if len(signal) < FEWEST:
         return None
     scale = scale_of(signal)
-    bins = bin_signal(signal, scale.to(signal.value), first)
-    pieces = _pieces(bins, penalty)
+    bins = bin_signal(signal, scale.to(signal.value), first, most=segmenter.most)
+    pieces = _pieces(bins, segmenter)
     decay = _decay(signal, scale, bins, pieces, rate)
     fit = decay or pieces
     lowest = -np.inf if scale is LOG else signal.value.min()
@@ -115,10 +115,9 @@ class Fit:
     slope_error: Floats  # (m,) one standard error of its slope per unit of log elapsed steps
 
 
-def _pieces(bins: Bins, penalty: float) -> Fit:
-    weight = bins.error**-2
-    cuts = best_pieces(line_costs(bins.log, bins.level, weight), penalty * np.log(len(bins.level)))
-    return Fit(cuts, *fit_pieces(bins.log, bins.level, weight, cuts))
+def _pieces(bins: Bins, segmenter: Segmenter) -> Fit:
+    cuts = segmenter.cuts(bins)
+    return Fit(cuts, *fit_pieces(bins.log, bins.level, bins.error**-2, cuts))
 
 
 def _decay(signal: Signal, scale: Scale, bins: Bins, pieces: Fit, rate: Signal | None) -> Fit | None:

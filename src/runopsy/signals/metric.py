@@ -10,7 +10,7 @@ import numpy as np
 
 from runopsy.errors import BadOption
 from runopsy.model import Role, Track
-from runopsy.signals.names import HIGHER, LOWER, QUALIFIERS, SIDES, score_in, words
+from runopsy.signals.names import HIGHER, LOWER, QUALIFIERS, QUANTITIES, SIDES, score_in, words
 from runopsy.signals.numbered import of_training
 from runopsy.signals.scores import BY_THEMSELVES, preference
 
@@ -19,6 +19,7 @@ SETTING = "metric_for_best_model"  # as Hugging Face calls it
 BEST = "best"  # the word in a column's name that says what the best checkpoint was chosen by
 FLAGS = ("is", "has", "new", "so", "far", "value", "metric", "checkpoint")  # words beside it that name no metric
 SIDE = {word: side for side, known in SIDES.items() for word in known}
+SAME = {**SIDE, **{word: what for what, known in QUANTITIES.items() for word in known}}  # accuracy: acc
 
 
 def selected(
@@ -136,6 +137,11 @@ def _by_the_settings(tracks: Mapping[str, Track], config: Mapping[str, Any]) -> 
     return next((name for name in names if name in tracks), None)
 
 
+def _meant(name: str) -> set[str]:
+    """The words of a name, one word for all that mean the same."""
+    return {SAME.get(word, word) for word in words(name)}
+
+
 def _by_the_log(roles: Sequence[Role], tracks: Mapping[str, Track]) -> str | None:
     """The column that a column such as best_val_f1 or valid_loss_best is the best of, where it is one alone."""
     directed = [r for r in roles if (r.better or r.role) and BEST not in words(r.track) and len(tracks[r.track]) > 1]
@@ -143,11 +149,10 @@ def _by_the_log(roles: Sequence[Role], tracks: Mapping[str, Track]) -> str | Non
         parts = words(name)
         if BEST not in parts or not len(tracks[name]):
             continue
-        wanted = {word for word in parts if word not in (BEST, *FLAGS)}
-        fitting = [r for r in directed if wanted and wanted <= set(words(r.track))]
-        exact = [r for r in fitting if wanted == set(words(r.track))]
-        fitting = exact or fitting
-        found = fitting[0].track if len(fitting) == 1 else ""
-        if found and _side(found) != "train" and np.isfinite(tracks[found].value).any():
-            return found
+        wanted = {SAME.get(word, word) for word in parts if word not in (BEST, *FLAGS)}
+        fitting = [r for r in directed if wanted and wanted <= _meant(r.track)]
+        exact = [r for r in fitting if wanted == _meant(r.track)]
+        judged = [r.track for r in exact or fitting if _side(r.track) != "train" and not r.role.startswith("train/")]
+        if len(judged) == 1 and np.isfinite(tracks[judged[0]].value).any():
+            return judged[0]
     return None

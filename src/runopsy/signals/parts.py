@@ -36,6 +36,7 @@ def parts_without_a_whole(tracks: Mapping[str, Track]) -> list[tuple[str, ...]]:
         return []
     losses = [g for name in tracks if (g := guess(name)) is not None and g.quantity in ("loss", "bits", "ppl")]
     train = [g for g in losses if g.side == "train"] or [g for g in losses if g.side == ""]
+    train += [g for g in losses if g.side == "" and not g.extra]  # ``loss`` beside ``train_loss_q0`` is the whole
     of_training = {g.extra for g in losses if g.side in ("train", "") and g.extra}
     side = "val" if any(g.side == "val" for g in losses) else "test"
     val = [g for g in losses if g.side == side and (not g.extra or g.is_part or g.extra in of_training)]

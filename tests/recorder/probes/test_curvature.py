@@ -79,7 +79,9 @@ def test_the_top_eigenvalue_is_that_of_the_whole_hessian(name: str) -> None:
 def test_the_trace_averages_to_that_of_the_whole_hessian(name: str) -> None:
     """400 readings: within four standard errors, and those below half of ‖H‖."""
     loop, model, x, y = loop_of(name)
-    found = torch.tensor([reading["hessian/trace"] for reading in measure(loop, Curvature(), times=400)])
+    readings = list(measure(loop, Curvature(), times=400))
+    found, errors = (torch.tensor([one[key] for one in readings]) for key in ("hessian/trace", "hessian/trace/se"))
+    assert float(errors.square().mean().sqrt()) == pytest.approx(float(found.std()), rel=0.3)
     hessian, _ = whole_hessian(name, model, x, y)
     error = float(found.std()) / 400**0.5
     assert error < 0.5 * float(hessian.norm())
@@ -153,7 +155,7 @@ def test_a_loss_of_the_hardest_examples_is_no_mean_over_examples() -> None:
         nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2)), loss_fn=hardest, probe=Batch.of((x, y), "probe")
     )
     list(measure(loop, Curvature()))
-    assert loop.notes["hessian/trace"]["source"] == "64 of the 64 examples of the probe batch, the same"
+    assert loop.notes["hessian/trace"]["source"] == "64 of the 64 examples of the probe batch, the same, one direction"
 
 
 def test_the_default_precision_of_the_script_does_not_matter() -> None:
@@ -201,7 +203,8 @@ def test_a_model_of_one_parameter_has_a_curvature(weight: float) -> None:
     x = torch.ones(8, 1)
     loop = Loop(model, loss_fn=lambda output, y: (output**2).mean() / 2, probe=Batch.of((x, x), "probe"))
     for found in measure(loop, Curvature(), times=3):
-        assert found == pytest.approx({"hessian/top": 1, "hessian/trace": 1, "hessian/grad_alignment": 1})
+        known = {"hessian/top": 1, "hessian/trace": 1, "hessian/grad_alignment": 1, "hessian/trace/se": 0}
+        assert found == pytest.approx(known, abs=1e-6)
 
 
 def test_a_flat_loss_has_no_curvature() -> None:
@@ -219,7 +222,7 @@ def test_nothing_is_said_before_the_eigenvector_is_found(monkeypatch: pytest.Mon
     monkeypatch.setattr(curvature, "SAVED", 3)
     loop, model, x, y = loop_of("mlp")
     readings = list(measure(loop, Curvature(), times=40))
-    assert set(readings[0]) == {"hessian/trace"}
+    assert set(readings[0]) == {"hessian/trace", "hessian/trace/se"}
     hessian, _ = whole_hessian("mlp", model, x, y)
     assert readings[-1]["hessian/top"] == pytest.approx(float(torch.linalg.eigvalsh(hessian)[-1]), rel=0.01)
 

@@ -12,7 +12,15 @@ from runopsy.errors import Unavailable  # noqa: E402
 from runopsy.recorder.batches import Batch  # noqa: E402
 from runopsy.recorder.probes import Loop  # noqa: E402
 from runopsy.recorder.probes import kernels as module  # noqa: E402
-from runopsy.recorder.probes.kernels import KernelAlignment, KernelVelocity, differentiated, directions, tangent_kernel  # noqa: E402
+from runopsy.recorder.probes.kernels import (  # noqa: E402
+    KernelAlignment,
+    KernelVelocity,
+    differentiated,
+    directions,
+    jackknife,
+    tangent_kernel,
+)
+from runopsy.recorder.probes.similarity import cka, hsic  # noqa: E402
 from zoo import SPECIMENS, mlp, numbers, vectors  # noqa: E402
 
 
@@ -158,12 +166,28 @@ def test_the_alignment_is_that_of_the_centred_kernels(kind: str) -> None:
     x, y = vectors(20) if kind == "classes" else numbers(20)
     model = mlp(3)
     targets = nn.functional.one_hot(y).double() if kind == "classes" else y.double()
-    middle = torch.eye(20, dtype=torch.float64) - 1 / 20
-    kernel, ideal = middle @ kernel_of(model, x) @ middle, middle @ targets @ targets.T @ middle
+    kernel, ideal = kernel_of(model, x), targets @ targets.T
+    expected = hsic(kernel, ideal) / (hsic(kernel, kernel) * hsic(ideal, ideal)).sqrt()
     found = readings(model, Batch.of((x, y), "probe"), KernelAlignment(), lambda model: None)
-    assert found[0]["ntk/alignment"] == pytest.approx(
-        float((kernel * ideal).sum() / (kernel.norm() * ideal.norm())), rel=1e-4
-    )
+    assert found[0]["ntk/alignment"] == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_the_alignment_of_few_examples_is_not_above_that_of_many() -> None:
+    """Over 60 draws of 16 of 400 examples: the mean within 10 %, and the errors about as large as the spread."""
+    model = mlp(4)
+    x, y = vectors(400)
+    kernel = kernel_of(model, x)
+    targets = nn.functional.one_hot(y).double()
+    ideal = targets @ targets.T
+    whole = float(cka(kernel, ideal))  # type: ignore[arg-type]  # there is something to compare
+    found, errors = [], []
+    for _ in range(60):
+        rows = torch.randperm(400)[:16]
+        found.append(float(cka(kernel[rows][:, rows], ideal[rows][:, rows])))  # type: ignore[arg-type]
+        errors.append(jackknife(kernel[rows][:, rows], ideal[rows][:, rows], cka))
+    assert sum(found) / 60 == pytest.approx(whole, rel=0.1)
+    spread = float(torch.tensor(found).std())
+    assert 0.6 < sum(e for e in errors if e is not None) / 60 / spread < 1.7
 
 
 def test_sequences_have_a_velocity_and_no_alignment() -> None:

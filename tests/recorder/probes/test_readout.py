@@ -11,7 +11,7 @@ from torch import Tensor, nn  # noqa: E402  # after the skip
 from runopsy.errors import Unavailable  # noqa: E402
 from runopsy.recorder.batches import Batch  # noqa: E402
 from runopsy.recorder.probes import Loop  # noqa: E402
-from runopsy.recorder.probes.readout import PENALTIES, HeldoutProbe, TrainProbe, left_out_accuracy, ridge  # noqa: E402
+from runopsy.recorder.probes.readout import PENALTIES, HeldoutProbe, TrainProbe, left_out_right, ridge  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +87,7 @@ def test_a_dead_unit_is_no_obstacle() -> None:
 def test_labels_that_have_nothing_to_do_with_the_features_are_at_chance() -> None:
     """Four classes, 2000 examples, 50 units: 0.25 within four standard errors; above it on what was fitted."""
     x, y = torch.randn(2000, 50), torch.randint(0, 4, (2000,))
-    assert left_out_accuracy(x, y) == pytest.approx(0.25, abs=0.04)
+    assert float(left_out_right(x, y).double().mean()) == pytest.approx(0.25, abs=0.04)
     assert float((ridge(x, y, 4, 1e-3).scores(x).argmax(dim=1) == y).double().mean()) > 0.3
 
 
@@ -96,7 +96,7 @@ def test_the_order_of_the_classes_in_the_batch_does_not_matter(order: str) -> No
     """Going round five classes, every fifth example is of one class."""
     y = torch.arange(200) % 5 if order == "round" else torch.arange(200) // 40
     x = 4 * nn.functional.one_hot(y, 8) + 0.5 * torch.randn(200, 8)
-    assert left_out_accuracy(x, y) > 0.98
+    assert float(left_out_right(x, y).double().mean()) > 0.98
 
 
 class Misread(nn.Module):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -183,7 +183,7 @@ def _from_text(text: str, source: Source) -> tuple[Run, ...]:
     return tuple(replace(run, id=source.id) for run in runs if _is_training(run))
 
 
-def _one(load: Any) -> Run | None:
+def _one(load: Callable[[list[str]], Found]) -> Run | None:
     """A run, where that is what ``load`` gives."""
     try:
         found = load([])

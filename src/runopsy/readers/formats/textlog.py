@@ -17,10 +17,11 @@ from runopsy.errors import UnreadableLog
 from runopsy.readers.run_selection import Found
 from runopsy.readers.source import Source
 from runopsy.readers.table_to_run import Remarked, to_run
-from runopsy.readers.text_context import BAR, drawn_again, of_the_log, passes, sided, spread, within_epochs
+from runopsy.readers.text_context import of_the_log, sided
 from runopsy.readers.text_errors import Remark, remarks
 from runopsy.readers.text_lists import lists_in
 from runopsy.readers.text_pairs import BATCH, named, pairs_in
+from runopsy.readers.text_passes import BAR, drawn_again, passes, spread, within_epochs
 from runopsy.readers.text_spelling import spelled, spelled_lines
 from runopsy.readers.text_tables import boxes_in, candidates, tables_in
 from runopsy.signals.names import guess
@@ -211,8 +212,10 @@ def _epochs(at: np.ndarray | None, rows: pl.DataFrame, main: pl.Series) -> np.nd
     epoch = rows["in_epoch"].to_numpy().astype(np.float64)
     if at is not None:
         return at
-    stepped = rows["step"].count() + rows["count"].count()
-    spreading = None if stepped else spread(epoch, rows["row"].is_in(main.implode()).to_numpy())
+    mine = rows["row"].is_in(main.implode())
+    counted = (rows["step"].is_not_null() | rows["count"].is_not_null()) & mine
+    finer = counted.sum() > mine.sum() / 2  # most readings say more than their epoch
+    spreading = None if finer else spread(epoch, mine.to_numpy())
     return epoch if spreading is None else spreading
 
 

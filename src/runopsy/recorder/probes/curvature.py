@@ -26,6 +26,11 @@ UNSEEN = 64  # examples where no training batch was seen
 MOST, LEAST = 256, 24  # examples at most, and targets at least: λmax of fewer lies far above that of all
 UNEQUAL = 0.1  # relative, of gradients: parts of a batch may hold unlike numbers of targets; a sum or a contrast is
 # further off, and so is a loss that is made of the hardest examples
+DIRECTIONS, FEWER, LARGE = (
+    4,
+    2,
+    1_000_000,
+)  # of a trace; of a model with more parameters: a direction costs passes over them
 TRACED = 4  # the trace takes every so many-th of them, others each time: it is a mean over examples, λmax is none
 
 
@@ -47,13 +52,19 @@ class Curvature:
 
     ``hessian/grad_alignment``: cos² of the sample's gradient with that eigenvector; chance is 1/P.
 
-    ``hessian/trace``: vᵀHv for Rademacher v (Hutchinson 1989) on a quarter as many examples, v and examples
-    drawn anew at each reading. Its mean is the trace for the probe batch (where examples have unlike numbers of
-    targets, nearly), so average over readings: on k examples the variance is 2(‖H‖²_F − Σ H²ᵢᵢ) and what the
-    choice of k adds. Of a loss that is no mean over examples, the sample itself is taken.
+    ``hessian/trace``: mean of vᵀHv for four Rademacher v (Hutchinson 1989; two for a large model), each on its own
+    part of a quarter as many examples, v and examples drawn anew at each reading; ``NAME/se`` from their spread. Its
+    mean is the trace for the probe batch (where examples have unlike numbers of targets, nearly), so average over
+    readings: on k examples the variance of one is 2(‖H‖²_F − Σ H²ᵢᵢ) and what the choice of k adds. Of a loss that
+    is no mean over examples, the sample itself is taken.
     """
 
-    units: ClassVar[Mapping[str, str]] = {"hessian/top": "", "hessian/grad_alignment": "cos²", "hessian/trace": ""}
+    units: ClassVar[Mapping[str, str]] = {
+        "hessian/top": "",
+        "hessian/grad_alignment": "cos²",
+        "hessian/trace": "",
+        "hessian/trace/se": "",
+    }
     needs: ClassVar[tuple[str, ...]] = ("model", "probe", "loss_fn")
     cost: ClassVar[str] = "two to nine Hessian products, each two to three gradients of the sample; memory of twelve"
 
@@ -79,15 +90,20 @@ class _Curvature:
         sample = self._sample = self._sample or self._chosen()
         with differentiable(self.loop.model) as model:
             weights = weights_of(model)
-            signs, drawn = self._signs(weights), self._drawn(model, weights, sample)
-            slopes, product = self._hessian(model, weights, drawn)
-            image = product(signs)
-            whole = dot(signs, image)
+            traces = []
+            for drawn in self._drawn(model, weights, sample):
+                signs = self._signs(weights)
+                slopes, product = self._hessian(model, weights, drawn)
+                image = product(signs)
+                traces.append(dot(signs, image))
+                if drawn is not sample:
+                    del slopes, product  # two graphs at once would be the memory of both
             if drawn is not sample:
-                del slopes, product  # two graphs at once would be the memory of both
                 slopes, product = self._hessian(model, weights, sample)
             value, residual, vector = top_eigenpair(product, self._start(slopes, image), SETTLED, self._allowance)
-        yield step, "hessian/trace", whole
+        yield step, "hessian/trace", sum(traces) / len(traces)
+        if len(traces) > 1:
+            yield step, "hessian/trace/se", float(torch.tensor(traces, device="cpu").std()) / len(traces) ** 0.5
         self._vector = vector if math.isfinite(value) else None  # of weights that are no numbers, say
         if not residual <= RESIDUAL * abs(value):
             return
@@ -106,18 +122,21 @@ class _Curvature:
             self.loop.note(name, source=source, targets=round(len(sample) * _targets_each(sample)))
         return sample
 
-    def _drawn(self, model: nn.Module, weights: list[nn.Parameter], sample: Batch) -> Batch:
-        """Examples for the trace, others each time; the sample itself where fewer of them are another loss."""
+    def _drawn(self, model: nn.Module, weights: list[nn.Parameter], sample: Batch) -> list[Batch]:
+        """Parts of examples for the trace, others each time; the sample itself where fewer are another loss."""
         few = len(sample) // TRACED
         if self._averages is None:
             self._averages = self._is_mean(model, weights, sample, few) if few else False
-        whole, drawn, which = self.loop.sight.batch("probe"), sample, "the same"
+        whole, parts, which = self.loop.sight.batch("probe"), [sample], "the same"
         if self._averages:
-            drawn = whole[torch.randperm(len(whole), generator=self._rows, device="cpu")[:few]]
+            large = sum(weight.numel() for weight in weights) > LARGE
+            rows = torch.randperm(len(whole), generator=self._rows, device="cpu")[:few]
+            parts = [whole[some] for some in rows.chunk(min(few, FEWER if large else DIRECTIONS))]
             which = "others each time"
-        source = f"{len(drawn)} of the {len(whole)} examples of the probe batch, {which}"
+        directions = f"{len(parts)} directions" if len(parts) > 1 else "one direction"
+        source = f"{sum(map(len, parts))} of the {len(whole)} examples of the probe batch, {which}, {directions}"
         self.loop.note("hessian/trace", source=source)
-        return drawn
+        return parts
 
     def _is_mean(self, model: nn.Module, weights: list[nn.Parameter], sample: Batch, few: int) -> bool | None:
         """Whether the loss of a batch is the mean of those of its parts; None where that cannot be told now."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import statistics
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,12 +16,14 @@ from runopsy.recorder.batches import Batch
 from runopsy.recorder.gradients import check_independent, differentiable, each
 from runopsy.recorder.probes.arrays import exact
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
+from runopsy.recorder.probes.similarity import cka
 from runopsy.recorder.sight import Sight
 
 EXAMPLES = 32  # of the probe batch at most: each costs one gradient per output direction
 DIRECTIONS = 4  # outputs at most that are taken one by one; of more, one fixed random combination
 TAKEN = 1_000_000  # derivatives of one example: of more, all 32 at once would be dearer than many training steps
 GOLDEN = (5**0.5 - 1) / 2  # its multiples spread evenly over every period
+MOST_ALIKE = 5  # examples of which nothing can be left out
 WHOLE = 10_000  # entries of a parameter that is taken whole however large the model is
 
 
@@ -38,7 +41,7 @@ class KernelVelocity:
     models, a tenth of the parameters gave a kernel whose cosine to that of all stayed above 0.97.)
     """
 
-    units: ClassVar[Mapping[str, str]] = {"ntk/velocity": "1/step"}
+    units: ClassVar[Mapping[str, str]] = {"ntk/velocity": "1/step", "ntk/velocity/se": "1/step"}
     needs: ClassVar[tuple[str, ...]] = ("model", "probe")
     cost: ClassVar[str] = "gradients of 16 to 32 single examples for up to 4 outputs"
 
@@ -61,7 +64,10 @@ class _Velocity:
         if before is not None and step > before[0]:
             cosine = _cosine(before[1], now)
             if cosine is not None:
-                yield step, "ntk/velocity", (1 - cosine).clamp_min(0) / (step - before[0])
+                apart = step - before[0]
+                yield step, "ntk/velocity", (1 - cosine).clamp_min(0) / apart
+                error = jackknife(before[1], now, _cosine)
+                yield step, "ntk/velocity/se", None if error is None else error / apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +75,12 @@ class KernelAlignment:
     """⟨Θ_c, K_c⟩ / (‖Θ_c‖‖K_c‖), Θ the kernel of ``ntk/velocity`` and K = Y Yᵀ that of the targets, both centred.
 
     Y (m, K): one-hot classes, or the targets of a regression. 1: the kernel's first directions are the
-    labels. (Cristianini et al. 2001; centred as in Cortes, Mohri, Rostamizadeh, arXiv 1203.0550.)
+    labels. All three products are the unbiased ones of ``hsic``: of 16 examples the plain ones are a third too high.
+    (Cristianini et al. 2001; centred as in Cortes, Mohri, Rostamizadeh, arXiv 1203.0550.)
+    ``NAME/se``: one standard error over examples, by the jackknife.
     """
 
-    units: ClassVar[Mapping[str, str]] = {"ntk/alignment": ""}
+    units: ClassVar[Mapping[str, str]] = {"ntk/alignment": "", "ntk/alignment/se": ""}
     needs: ClassVar[tuple[str, ...]] = ("model", "probe")
     cost: ClassVar[str] = "gradients of 16 to 32 single examples for up to 4 outputs"
 
@@ -81,7 +89,9 @@ class KernelAlignment:
             kernel = tangent_kernel(loop.sight)
             _note(loop, "ntk/alignment")
             targets = _targets(loop.sight)
-            yield step, "ntk/alignment", _cosine(_centred(kernel), _centred(targets @ targets.T))
+            ideal = targets @ targets.T
+            yield step, "ntk/alignment", cka(kernel, ideal)
+            yield step, "ntk/alignment/se", jackknife(kernel, ideal, cka)
 
         return Simple(read)
 
@@ -195,8 +205,16 @@ def _targets(sight: Sight) -> Tensor:
     return exact(torch.nn.functional.one_hot(y.reshape(-1).long() - int(y.min())))
 
 
-def _centred(kernel: Tensor) -> Tensor:
-    return kernel - kernel.mean(dim=0) - kernel.mean(dim=1, keepdim=True) + kernel.mean()
+def jackknife(one: Tensor, two: Tensor, alike: Callable[[Tensor, Tensor], Tensor | None]) -> float | None:
+    """One standard error of ``alike`` of two kernels (m, m) over their examples; None where that cannot be told."""
+    m, found = len(one), []
+    for i in range(m if m > MOST_ALIKE else 0):
+        keep = torch.arange(m, device=one.device) != i
+        without = alike(one[keep][:, keep], two[keep][:, keep])
+        if without is None:
+            return None
+        found.append(float(without))
+    return ((m - 1) ** 2 / m * statistics.pvariance(found) * m / (m - 1)) ** 0.5 if found else None
 
 
 def _cosine(one: Tensor, two: Tensor) -> Tensor | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from runopsy.errors import Unavailable
 from runopsy.recorder.anatomy import plain
-from runopsy.recorder.gradients import example_moments
+from runopsy.recorder.gradients import Moments, example_moments
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
 from runopsy.recorder.probes.norms import l2
 from runopsy.recorder.training_batch import compiled_in_place, on_training_pass
@@ -39,6 +40,23 @@ def noise_pieces(big_square: float, small_square: float, big: float, small: floa
     return g2, s
 
 
+def pieces_of(moments: Moments) -> tuple[float, float]:
+    """(|G|², tr Σ) of gradients taken example by example, or group by group."""
+    return noise_pieces(moments.square_of_mean, moments.mean_square, moments.n, moments.size)
+
+
+def errors_of(moments: Moments) -> tuple[float | None, float | None]:
+    """One standard error of each over examples, by the jackknife; None of fewer than three groups."""
+    m = len(moments.squares)
+    if m < 3:
+        return None, None
+    g2, s = (
+        ((m - 1) / m * sum((x - statistics.fmean(column)) ** 2 for x in column)) ** 0.5
+        for column in zip(*map(pieces_of, moments.without_each()), strict=True)
+    )
+    return g2, s
+
+
 @dataclass(frozen=True, slots=True)
 class GradVariance:
     """tr Σ, the trace of the covariance of per-example gradients, unbiased, over up to 64 examples of the probe batch.
@@ -48,7 +66,7 @@ class GradVariance:
     Of a model too large for single gradients, from the gradients of at least eight groups, times their size.
     """
 
-    units: ClassVar[Mapping[str, str]] = {"grad/variance": ""}
+    units: ClassVar[Mapping[str, str]] = {"grad/variance": "", "grad/variance/se": ""}
     needs: ClassVar[tuple[str, ...]] = ("model", "probe", "loss_fn")
     cost: ClassVar[str] = "gradients of as many examples as a training batch has, 16 to 64, one by one or in groups"
 
@@ -57,9 +75,9 @@ class GradVariance:
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:
             moments = example_moments(loop.sight, self.examples)
-            _, s = noise_pieces(moments.square_of_mean, moments.mean_square, moments.n, moments.size)
             loop.note("grad/variance", source=moments.source)
-            yield step, "grad/variance", s
+            yield step, "grad/variance", pieces_of(moments)[1]
+            yield step, "grad/variance/se", errors_of(moments)[1]
 
         return Simple(read)
 
@@ -71,11 +89,12 @@ class NoiseScale:
     Taken from the ranks of DistributedDataParallel (see ``parallel``), or from micro-batches where the
     loop accumulates gradients (one backward each): their gradients are
     seen by hooks that are on for the window after a due step only, and scaled to the ``.grad`` that the
-    optimizer gets. Else from single examples of the probe batch, in evaluation mode: a fixed sample, so
-    averaging over steps does not reduce its share of the error. run.json names the source.
+    optimizer gets. Else from single examples of the probe batch, in evaluation mode: others at each
+    reading, so that the mean over readings is that of the whole probe batch. run.json names the source.
+    ``NAME/se``: one standard error over these examples, by the jackknife.
     """
 
-    units: ClassVar[Mapping[str, str]] = {"gns/g2": "", "gns/s": ""}
+    units: ClassVar[Mapping[str, str]] = {"gns/g2": "", "gns/s": "", "gns/g2/se": "", "gns/s/se": ""}
     needs: ClassVar[tuple[str, ...]] = ("model",)
     cost: ClassVar[str] = (
         "a norm of each micro-gradient, or gradients of as many examples as a training batch has, 16 to 64"
@@ -136,9 +155,9 @@ class _NoiseScale:
                 raise Unavailable("several backward passes a step are no equal micro-batches: give probe= and loss_fn=")
             raise Unavailable("give probe= and loss_fn= to record(), or accumulate gradients over micro-batches")
         moments = example_moments(self.loop.sight, self.examples)
-        pieces = noise_pieces(moments.square_of_mean, moments.mean_square, moments.n, moments.size)
         self._note(moments.source)
-        yield from zip((step, step), ("gns/g2", "gns/s"), pieces, strict=True)
+        yield from zip((step, step), ("gns/g2", "gns/s"), pieces_of(moments), strict=True)
+        yield from zip((step, step), ("gns/g2/se", "gns/s/se"), errors_of(moments), strict=True)
 
     def _can_take_examples(self) -> bool:
         return not self.loop.missing(("probe", "loss_fn"))

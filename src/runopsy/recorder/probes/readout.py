@@ -30,7 +30,12 @@ class HeldoutProbe:
     (Chou et al., "Two Speeds of Learning", arXiv 2605.27078.)
     """
 
-    units: ClassVar[Mapping[str, str]] = {"probe/acc_heldout": "share", "readout/gap": "share"}
+    units: ClassVar[Mapping[str, str]] = {
+        "probe/acc_heldout": "share",
+        "probe/acc_heldout/se": "share",
+        "readout/gap": "share",
+        "readout/gap/se": "share",
+    }
     needs: ClassVar[tuple[str, ...]] = ("model", "heldout")
     cost: ClassVar[str] = "one forward pass of the held-out batch, and an eigen-decomposition of (d, d)"
 
@@ -39,9 +44,11 @@ class HeldoutProbe:
             x, y, _ = _side(loop, "heldout")
             for name in self.units:
                 loop.note(name, features=f"{len(x)} rows of {x.shape[1]} units")
-            probed = loop.sight.once("probe/acc_heldout", lambda: left_out_accuracy(x, y))
-            yield step, "probe/acc_heldout", probed
-            yield step, "readout/gap", probed - float(loop.sight.labelled("heldout").accuracy())
+            right = loop.sight.once("probe/acc_heldout", lambda: left_out_right(x, y))
+            own = thinned(loop.sight.labelled("heldout").right, ROWS)
+            for name, shares in (("probe/acc_heldout", right), ("readout/gap", right.double() - own.double())):
+                yield step, name, shares.double().mean()
+                yield step, f"{name}/se", error(shares)
 
         return Simple(read)
 
@@ -54,7 +61,11 @@ class TrainProbe:
     ``readout/train_bias``: ``probe/acc_heldout`` minus that. Both probes are fitted on equally many rows.
     """
 
-    units: ClassVar[Mapping[str, str]] = {"probe/acc_train": "share", "readout/train_bias": "share"}
+    units: ClassVar[Mapping[str, str]] = {
+        "probe/acc_train": "share",
+        "probe/acc_train/se": "share",
+        "readout/train_bias": "share",
+    }
     needs: ClassVar[tuple[str, ...]] = ("model", "probe", "heldout")
     cost: ClassVar[str] = "a forward pass of both batches, and one or two eigen-decompositions of (d, d)"
 
@@ -64,15 +75,16 @@ class TrainProbe:
             held, labels, classes = _side(loop, "heldout")
             fitted = min(len(x), len(held) - 1)
             probe = ridge(thinned(x, fitted), thinned(y, fitted), classes)
-            accuracy = float((probe.scores(held).argmax(dim=1) == labels).double().mean())
-            yield step, "probe/acc_train", accuracy
+            right = probe.scores(held).argmax(dim=1) == labels
+            yield step, "probe/acc_train", right.double().mean()
+            yield step, "probe/acc_train/se", error(right)
             same = fitted + 1
             other = (
-                loop.sight.once("probe/acc_heldout", lambda: left_out_accuracy(held, labels))
+                loop.sight.once("probe/acc_heldout", lambda: left_out_right(held, labels))
                 if same >= len(held)
-                else left_out_accuracy(thinned(held, same), thinned(labels, same))
+                else left_out_right(thinned(held, same), thinned(labels, same))
             )
-            yield step, "readout/train_bias", other - accuracy
+            yield step, "readout/train_bias", other.double().mean() - right.double().mean()
 
         return Simple(read)
 
@@ -154,7 +166,14 @@ def _left_out(turned: Tensor, moments: Tensor, eigenvalues: Tensor, target: Tens
     return errors / (1 - leverage).clamp_min(1e-9)[:, None]
 
 
-def left_out_accuracy(features: Tensor, y: Tensor) -> float:
-    """Share of the examples that a probe fitted on all others gets right: exact, from one decomposition."""
+def left_out_right(features: Tensor, y: Tensor) -> Tensor:
+    """(n,) whether a probe fitted on all other examples gets each right: exact, from one decomposition."""
     fitted = ridge(features, y, int(y.max()) + 1)
-    return float((fitted.left_out.argmax(dim=1) == y).double().mean())
+    right: Tensor = fitted.left_out.argmax(dim=1) == y
+    return right
+
+
+def error(values: Tensor) -> Tensor:
+    """One standard error of the mean of (n,), taken for independent."""
+    found: Tensor = values.double().std() / len(values) ** 0.5
+    return found

@@ -1,0 +1,88 @@
+"""What the recorded signals of a run say together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from runopsy.errors import NotChecked
+from runopsy.facts import Case
+from runopsy.model import INSIDE, Event, Evidence, Severity, Signal
+from runopsy.rules.curves import NOT_SINGLE
+from runopsy.rules.places import spacing_at
+from runopsy.segments.common import CHANCE_FREE, FEWEST_SIGNALS, CommonChange, Move, common_changes, usable
+from runopsy.signals.names import better
+
+# What was set or counted, and not measured; players and rewards are judged by rules of their own.
+SET = ("lr", "epoch", "batch_size", "step", "tokens", "samples", "time", "reward")
+SET_FAMILIES = ("lr/", "recorder/", "reward/", "player/", "train/", "val/", "val.", "eval/", "examples/")
+ERROR_OF = "/se"  # a reading's standard error, beside it
+SAID = 6  # signals that are named; the matrix has them all
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommonChanges:
+    """Recorded signals that change together, at one place.
+
+    The signals are binned on one axis and cut together by ruptures; at each place every signal is asked for a step
+    of its own, beyond its noise and its bending. It confirms a boundary of phases that lies there, and on a run
+    without validation it is what can be said of its inside. To change together is no cause.
+    """
+
+    code: ClassVar[str] = "C02"
+    kinds: ClassVar[tuple[str, ...]] = ("common_change",)
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    sure: float = CHANCE_FREE  # standard deviations that all steps together must reach: 1 % of null runs do
+
+    def __call__(self, case: Case) -> Iterator[Event]:
+        asked = usable(recorded(case.signals))
+        if len(asked) < FEWEST_SIGNALS:
+            raise NotChecked(f"fewer than {FEWEST_SIGNALS} signals beside losses and accuracies were recorded")
+        gone = [e.step for e in case.events if e.kind == "divergence"]
+        for change in common_changes(asked, validation(case.signals), self.sure):
+            if not any(change.step >= step for step in gone):  # from there on, everything moves
+                yield self._event(case, asked, change)
+
+    def _event(self, case: Case, asked: Mapping[str, Signal], change: CommonChange) -> Event:
+        moves = [_proof(move, change, "signal") for move in change.moves]
+        followed = [_proof(move, change, "validation") for move in change.validation]
+        proof = (_summary(change), *followed, *moves)
+        resolution = min(spacing_at(asked[move.signal], change.step) for move in change.moves)
+        return Event(
+            "common_change", self.code, change.step, Severity.INFO, proof, interval=change.interval,
+            resolution=resolution,
+        )  # fmt: skip
+
+
+def recorded(signals: Mapping[str, Signal]) -> dict[str, Signal]:
+    """The signals that were measured beside losses, accuracies and scores."""
+    return {name: signal for name, signal in signals.items() if _is_recorded(name)}
+
+
+def validation(signals: Mapping[str, Signal]) -> dict[str, Signal]:
+    """The curves that say how well validation does."""
+    return {name: signals[name] for name in ("val/loss", "val/acc", "val/metric") if name in signals}
+
+
+def _is_recorded(name: str) -> bool:
+    if name.startswith(INSIDE):
+        return not name.startswith(NOT_SINGLE) and not name.endswith(ERROR_OF)
+    return name not in SET and not name.startswith(SET_FAMILIES) and not better(name)
+
+
+def _summary(change: CommonChange) -> Evidence:
+    count = len(change.moves)
+    named = [f"{move.signal} {'up' if move.up else 'down'}" for move in change.moves[:SAID]]
+    more = f" and {count - SAID} more" if count > SAID else ""
+    val = ", ".join(move.signal for move in change.validation)
+    says = f"{count} of {change.asked} signals, {', '.join(named)}{more}; "
+    says += f"{val} with them" if val else "no validation curve with them"
+    return Evidence("signals", change.step, count, change.asked, "signals", says, "signals")
+
+
+def _proof(move: Move, change: CommonChange, slot: str) -> Evidence:
+    way = "rises" if move.up else "falls"
+    says = f"{way} by {abs(move.sigmas):.0f} standard errors, {abs(move.rows):.1f} times the noise of a row"
+    return Evidence(move.signal, change.step, move.after, move.before, "", says, slot)
