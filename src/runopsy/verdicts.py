@@ -151,7 +151,7 @@ VERDICTS: tuple[Row, ...] = (
     Row(
         "inconclusive",
         "validation was logged too seldom to judge",
-        lambda f: f.validations < FEWEST_VALIDATIONS,
+        lambda f: f.validations < FEWEST_VALIDATIONS and not f.turn and not (f.training_improves and f.follows),
     ),
     Row(
         "inconclusive",
