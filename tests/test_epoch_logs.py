@@ -163,3 +163,23 @@ def test_validation_first_logged_when_training_was_nearly_done_has_left_chance()
 @pytest.mark.parametrize("last", [0.84, 2.0])
 def test_three_rows_that_fall_by_half_have_moved(last):
     assert ("nothing moved" in epochs(loss=[2.05, 2.03 if last > 1 else 1.2, last]).verdict.why) == (last > 1)
+
+
+def test_validation_accuracy_that_still_rises_below_nine_tenths_is_undertrained():
+    epoch = np.arange(1, 41)
+    loss = 0.31 + 0.38 * np.exp(-epoch / 18)
+    rng = np.random.default_rng(0)
+    noise = 0.002 * rng.standard_normal((2, 40))
+    found = epochs(loss=loss, acc=1.01 - loss / 2 + noise[0], val_loss=loss + 0.01, val_acc=1.0 - loss / 2 + noise[1])
+    assert found.verdict.name == "undertrained"
+
+
+@pytest.mark.parametrize(("val", "verdict"), [(0.45, "overfit"), (0.012, "memorized")])
+def test_training_that_went_far_ahead_without_fitting_is_not_underfit(val, verdict):
+    epoch = np.arange(1, 61)
+    rng = np.random.default_rng(1)
+    noise = 0.002 * rng.standard_normal((2, 60))
+    acc = 0.01 + 0.69 * (1 - np.exp(-epoch / 12))
+    accuracy = 0.01 + (val - 0.01) * (1 - np.exp(-epoch / 6))
+    found = epochs(loss=4.6 * (1 - acc), acc=acc + noise[0], val_loss=4.6 - 2 * accuracy, val_acc=accuracy + noise[1])
+    assert found.verdict.name == verdict

@@ -58,8 +58,12 @@ class Limits:
         "From here on the training set counts as fitted.", DEFINITIONS,
     )  # fmt: skip
     fits_at_end: float = threshold(
-        0.85, "of accuracy", 0.5, 1,
+        0.9, "of accuracy", 0.5, 1,
         "A run that ends above it fits its data; below, something is left to learn.",
+    )  # fmt: skip
+    far_from_fitting: float = threshold(
+        0.85, "of accuracy", 0.3, 1,
+        "A run that stands still above it is not called underfit, though it does not fit every example.",
     )  # fmt: skip
     fell_far: float = threshold(
         0.5, "share of the first loss", 0.01, 0.99,

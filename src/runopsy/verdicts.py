@@ -125,7 +125,7 @@ VERDICTS: tuple[Row, ...] = (
         lambda f: (
             not f.moved
             and f.start.trained
-            and f.fits.holds
+            and not f.far
             and not f.better_loss
             and not f.better_accuracy
             and not f.improving
@@ -151,7 +151,7 @@ VERDICTS: tuple[Row, ...] = (
     Row(
         "inconclusive",
         "validation was logged too seldom to judge",
-        lambda f: f.validations < FEWEST_VALIDATIONS,
+        lambda f: f.validations < FEWEST_VALIDATIONS and not f.turn and not (f.training_improves and f.follows),
     ),
     Row(
         "inconclusive",
@@ -176,7 +176,17 @@ VERDICTS: tuple[Row, ...] = (
         lambda f: bool(f.training_improves and f.follows) and not f.fits,
     ),
     Row("inconclusive", "too few rows to tell whether it had stopped improving", lambda f: not f.fits and f.rows < 10),
-    Row("underfit", _underfit, lambda f: f.has_accuracy and not f.fits),
+    Row(
+        "memorized",
+        "training went far ahead, and validation never left chance by the last step",
+        lambda f: bool(f.gap and not f.left_chance) and f.has_accuracy and not f.fits,
+    ),
+    Row(
+        "overfit",
+        "training went far ahead of validation, which no longer improves",
+        lambda f: bool(f.gap) and f.has_accuracy and not f.fits,
+    ),
+    Row("underfit", _underfit, lambda f: f.far and not f.fits),
     Row(
         "inconclusive",
         "without an accuracy, how far this loss is from fitting cannot be said",

@@ -9,7 +9,7 @@ import numpy as np
 
 from runopsy.facts.curve import FEWEST_FIT, Curve
 from runopsy.facts.fact import UNASKED, Fact
-from runopsy.model import Position
+from runopsy.model import Position, Values
 from runopsy.thresholds import Limits
 
 Curves = Mapping[str, Curve]
@@ -134,6 +134,12 @@ def fits(curves: Curves, limits: Limits) -> tuple[Fact, bool]:
     return Fact(fell, share, limits.fell_far, at=loss.best_at, curve=loss.name), known
 
 
+def far(curves: Curves, limits: Limits) -> bool:
+    """Every accuracy ends far from fitting: validation's too, which dropout and augmentation leave alone."""
+    ends = [curves[n].ends for n in ("train/acc", "val/acc") if n in curves]
+    return bool(ends) and max(ends) < limits.far_from_fitting
+
+
 def _may_fit(acc: Curve, limits: Limits) -> bool:
     """Whether an accuracy of few examples has come to the top, and its last rows lie lower by noise alone."""
     at_top = float(acc.fit[-1]) >= limits.fitted_accuracy
@@ -210,7 +216,7 @@ def generalised(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fac
     if train is not None and val is not None and start.accuracy is not None:
         way = train.ends - start.accuracy
         share = 1.0 if way <= 0 else (val.ends - start.accuracy) / way
-        share = 1.0 if start.trained and val.ends >= limits.half_way else share
+        share = 1.0 if (start.trained or _begins_late(val, curves)) and val.ends >= limits.half_way else share
         return Fact(share >= limits.half_way, share, limits.half_way, at=val.best_at, curve=val.name)
     return left
 
@@ -252,16 +258,19 @@ def _only_rises(loss: Curve) -> bool:
 
 
 def trend(curve: Curve) -> float:
-    """How sure a curve got worse after its best row, in a short log: Kendall's rank test, in standard errors.
+    """How sure a curve got worse after its best row, in a short log, in standard errors.
 
-    It needs no estimate of the noise, which few rows do not allow. (Kendall 1938, Biometrika 30.)
+    It needs no estimate of the noise, which few rows do not allow.
     """
     after = curve.sign * curve.signal.value[curve.signal.step >= curve.best_at]
-    n = len(after)
-    if not TREND_ROWS[0] <= n <= TREND_ROWS[1]:
-        return 0.0
-    worse = int(sum(np.sign(after[i] - after[i + 1 :]).sum() for i in range(n - 1)))
-    return float((worse - 1) / (n * (n - 1) * (2 * n + 5) / 18) ** 0.5)
+    return _ranks(-after) if TREND_ROWS[0] <= len(after) <= TREND_ROWS[1] else 0.0
+
+
+def _ranks(value: Values) -> float:
+    """How sure a series rises: Kendall's rank test, in standard errors. (Kendall 1938, Biometrika 30.)"""
+    n = len(value)
+    rises = -int(sum(np.sign(value[i] - value[i + 1 :]).sum() for i in range(n - 1)))
+    return float((rises - 1) / (n * (n - 1) * (2 * n + 5) / 18) ** 0.5)
 
 
 def better_accuracy(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fact:
@@ -343,8 +352,11 @@ def follows(curves: Curves, limits: Limits) -> Fact:
 
 
 def _worsens(curve: Curve, limits: Limits) -> bool:
+    """Whether a curve gets visibly worse over the last part, by its noise or by the ranks of its rows."""
     fact = _improving(curve, limits)
-    return fact.size <= -fact.limit and fact.sure <= -LIKELY
+    rows = max(TREND_ROWS[0], 2 * int(limits.last_part * curve.rows))
+    ranks = _ranks(-curve.sign * curve.signal.value[-rows:]) if curve.rows >= 2 * TREND_ROWS[0] else 0.0
+    return fact.size <= -fact.limit and (fact.sure <= -LIKELY or ranks >= TREND)
 
 
 def _may_improve(curve: Curve, limits: Limits) -> Fact:

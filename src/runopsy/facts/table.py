@@ -30,6 +30,7 @@ class Facts:
     moved: Fact  # training ever left its start
     rose: Fact  # training only got worse
     fits: Fact  # training ends fitted
+    far: bool  # every accuracy ends far from fitting
     fitted_at: Position | None  # where the training set came to be fitted
     known: bool  # an accuracy, or a loss that fell far, says how well training fits
     at_chance: Fact  # nothing was learnt, and the level is that of guessing
@@ -162,6 +163,7 @@ def concluded(
         moved=moved,
         rose=learning.rose(curves, moved, limits),
         fits=fits,
+        far=learning.far(curves, limits),
         fitted_at=fitted,
         known=known,
         at_chance=learning.at_chance(curves, moved),

@@ -55,7 +55,7 @@ def spells(case: Case, points: Positions, gone: Position | None, criteria: Crite
     labels = one_passage(
         plausible(label(readings, criteria), readings, criteria, memorizes=case.facts.memorizes), readings, case
     )
-    return seen(case, points, plateaus(labels), criteria)
+    return plateaus(seen(case, points, labels, criteria))
 
 
 def seen(case: Case, points: Positions, labels: list[str], criteria: Criteria) -> list[Spell]:

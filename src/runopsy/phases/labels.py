@@ -10,7 +10,7 @@ import numpy as np
 from runopsy.facts import Case
 from runopsy.phases.criteria import Criteria
 from runopsy.phases.readings import Bools, Readings
-from runopsy.phases.spells import spells_of
+from runopsy.phases.spells import Spell, spells_of
 
 Label = tuple[str, Callable[[Readings, Criteria], Bools]]
 
@@ -54,13 +54,16 @@ def plausible(labels: list[str], readings: Readings, criteria: Criteria, *, memo
     return told
 
 
-def plateaus(labels: list[str]) -> list[str]:
-    """A plateau between two stretches of learning is a pause of it: in a slow decay, each would be one."""
-    told = list(labels)
-    spells = spells_of(labels)
-    for (_, _, before), (start, stop, said), (_, _, after) in zip(spells, spells[1:], spells[2:], strict=False):
+def plateaus(spells: list[Spell]) -> list[Spell]:
+    """Spells without those plateaus that lie between two stretches of learning: each is a pause of one slow decay."""
+    told = list(spells)
+    at = 1
+    while at < len(told) - 1:
+        (start, _, before), (_, _, said), (_, stop, after) = told[at - 1 : at + 2]
         if said == "converged" and before == after == "feature_learning":
-            told[start:stop] = ["feature_learning"] * (stop - start)
+            told[at - 1 : at + 2] = [(start, stop, before)]
+        else:
+            at += 1
     return told
 
 
