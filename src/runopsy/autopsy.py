@@ -15,6 +15,7 @@ from runopsy.facts.case import Rule
 from runopsy.facts.schedule import jumps
 from runopsy.facts.spikes import spikes_of
 from runopsy.model import (
+    EVALUATED,
     JUDGED,
     Autopsy,
     Check,
@@ -35,7 +36,6 @@ from runopsy.standards import Standards, values
 
 STANDARDS = Standards()
 SHOWN = ("reward", "val/metric", "train/metric")  # where no curve is judged: curves to show, and no fit to judge
-EVALUATED = ("eval/loss_train", "eval/acc_train", "eval/loss_heldout", "eval/acc_heldout")  # by the recorder
 PLAYER = "player/"
 
 

@@ -26,6 +26,8 @@ JUDGED = ("train/loss", "train/acc", "val/loss", "val/acc")
 # Signals of the inside of a model, by the family that their names begin with.
 INSIDE = ("grad/", "gns", "batch/critical", "features/", "pred/", "hessian/", "weights/", "logits/", "probe/",
           "readout/", "ntk/", "collapse/", "examples/", "canary/")  # fmt: skip
+# The model itself in evaluation mode, as the recorder reads it on the probe and the held-out batch.
+EVALUATED = ("eval/loss_train", "eval/acc_train", "eval/loss_heldout", "eval/acc_heldout")
 Position: TypeAlias = float  # optimizer steps completed when the value was logged, unless Run.axis says otherwise
 
 

@@ -46,7 +46,7 @@ def test_three_seeds_of_each_say_that_generalisation_moved_and_memorization_did_
     assert row(c, "event", "memorization_onset").change is Change.NONE
     assert row(c, "begins", "memorization").change is Change.NONE
     text = " ".join(str(c).split())
-    assert "DIFFERENT generalisation (grokking) comes" in text
+    assert "DIFFERENT grokking comes" in text
     assert "steps earlier" in text
     assert "Not moved beyond seed noise: the onset of memorization, the beginning of memorization" in text
 

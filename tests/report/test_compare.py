@@ -25,7 +25,7 @@ def flat(text):
 
 def test_the_first_line_says_what_moved_which_way_and_by_how_much():
     text = flat(render(PAIR))
-    assert text.startswith("A: one · B: two DIFFERENT generalisation (grokking) comes")
+    assert text.startswith("A: one · B: two DIFFERENT grokking comes")
     assert "steps later (" in text
     assert "Not moved beyond the intervals: the onset of memorization" in text
     assert "One run each" in text
@@ -64,7 +64,7 @@ def test_no_line_is_wider_than_asked_and_none_carries_colour(width):
 def test_sets_say_what_so_few_seeds_can_show():
     text = flat(render(diff(seeds(1200, 0), seeds(2200, 100))))
     assert "3 runs (1200-0, 1200-1, 1200-2)" in text
-    assert "DIFFERENT generalisation (grokking) comes 1,000 steps later" in text
+    assert "DIFFERENT grokking comes 1,000 steps later" in text
     assert "Seeds alone tell two such sets as far apart in 1 of 10 cases. With 3 runs against 3 no test can" in text
     assert "Not moved beyond seed noise: the onset of memorization" in text
 
@@ -83,7 +83,7 @@ def test_a_pair_that_differs_in_its_seed_alone_is_seed_noise_with_what_the_seed_
     a, b = (replace(x.run, config={"lr": 0.1, "seed": k}) for k, x in enumerate((EARLY, LATE)))
     text = flat(render(diff(a, b)))
     assert "WITHIN SEED NOISE the runs are set alike but for the seed" in text
-    assert "Between the two: generalisation (grokking) comes" in text
+    assert "Between the two: grokking comes" in text
     assert "as a seed does" in text
     assert "1 other setting is equal." in text
 

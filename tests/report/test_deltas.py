@@ -63,7 +63,7 @@ def test_separations_extras_and_settings_have_their_keys(told):
     assert all(
         set(s) == {"signal", "outcome", "step", "interval", "above", "at_end", "why"} for s in told["separations"]
     )
-    assert {s["outcome"] for s in told["separations"]} <= {"found", "quiet", "not_checked"}
+    assert {s["outcome"] for s in told["separations"]} <= {"found", "not_found", "not_checked"}
     assert told["config"] == {"known": False, "differing": {}, "equal": 0, "left_out": [], "seeds": []}
     extras = diff(A, analyze(planted.healthy())).to_dict()["extras"]
     assert all(set(e) == {"kind", "what", "side", "steps", "runs", "sure"} and e["side"] in ("a", "b") for e in extras)

@@ -73,7 +73,7 @@ def lost(curves: Curves, start: Start, limits: Limits) -> Fact:
 def _where(acc: Curve, loss: Curve | None, start: Start, limits: Limits) -> Fact:
     """An accuracy that was lost, placed by the loss where that is logged as often and left too."""
     found = _lost(acc, _kept(acc, start, limits), acc.best - acc.ends)
-    if loss is None or loss.rows < acc.rows or start.loss is None or start.loss <= loss.best or start.trained:
+    if loss is None or 2 * loss.rows < acc.rows or start.loss is None or start.loss <= loss.best or start.trained:
         return found
     limit = loss.best + limits.lost * (start.loss - loss.best)
     return _lost(loss, limit, loss.ends - loss.best) if loss.ends >= limit else found

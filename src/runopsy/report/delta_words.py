@@ -17,7 +17,7 @@ LITTLE, MUCH = 0.1, 3.0  # times A: beyond them a factor reads better than a per
 
 def subject(d: Difference) -> str:
     if d.kind == "event":
-        return f"the {plain(d.what)}"
+        return plain(d.what) if d.what.endswith("grokking") else f"the {plain(d.what)}"
     if d.kind == "lasts":
         return f"the length of {plain(d.what)}"
     return f"the time to {d.what}" if d.kind in ("reach", "wall") else f"the beginning of {_phase(d.what)}"

@@ -178,12 +178,25 @@ class LossJump:
         if any(abs(e.step - jump.at) <= spacing_at(case.signals["train/loss"], jump.at) for e in case.events
                if e.kind == "resume"):  # fmt: skip
             return  # told there, with both levels
+        if not _validation_rises_too(case, jump.at):
+            return  # then it is the data that changed, which another rule tells
         proof = (Evidence("train/loss", jump.at, jump.size * jump.limit, jump.limit, "", jump.says, "levels"),)
         loss = case.signals["train/loss"]
         yield Event(
             "loss_jump", self.code, jump.at, Severity.WARNING, proof,
             interval=row(loss, jump.at).interval, resolution=spacing_at(loss, jump.at),
         )  # fmt: skip
+
+
+def _validation_rises_too(case: Case, at: Position) -> bool:
+    """Whether the validation loss is higher after a position than before it; so too where none was logged there."""
+    val = case.signals.get("val/loss")
+    if val is None:
+        return True
+    before, after = val.value[val.step < at][-SETTLED:], val.value[val.step >= at][:SETTLED]
+    if len(before) < 2 or len(after) < 2:
+        return True
+    return bool(np.median(after) > np.median(before) * (1 + (case.limits.jump - 1) / 2))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

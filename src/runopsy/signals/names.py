@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from runopsy.model import INSIDE
+from runopsy.model import EVALUATED, INSIDE
 
 SIDES: Mapping[str, tuple[str, ...]] = {
     "train": ("train", "training", "trn", "tr", "learn"),
@@ -128,7 +128,8 @@ def _words(name: str) -> tuple[str, ...]:
 @lru_cache(maxsize=KNOWN)
 def guess(name: str) -> Guess | None:
     """What a column is by its name; None where it is neither a loss nor an accuracy."""
-    if name.startswith(INSIDE):  # the recorder's own: probe/acc_heldout is no accuracy of the model
+    # the recorder's own: probe/acc_heldout is no accuracy of the model, and NAME/se is an error of NAME
+    if name.startswith(INSIDE) or name in EVALUATED or name.endswith("/se"):
         return None
     parts = words(name)
     if "_".join(parts) in SINGLE_WORDS or any(w in NEVER for w in parts):
