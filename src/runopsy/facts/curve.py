@@ -16,6 +16,8 @@ from runopsy.stats import ROUGHEST, Floats, at_start, noise_of, white_noise
 
 POINTS = 96  # at most: quadratic work in the levels, and a turn is placed to a hundredth of the run
 VISIBLE = 0.003  # of a loss's range: smaller differences are seen by nobody, also where a log scale would show them
+BEYOND = 10.0  # x the way down from its start, or x that start: a loss that blows up sets no scale for what it learnt
+CAP = 1000.0  # x the start or the median of a loss: how far beyond it went says no more
 FEW = 4.0  # rows that are added in doubt: the noise of n rows is known to a share of about 1 / √n, and may be larger
 LONG_ENOUGH = 96  # rows from which blocks of rows say how noise wanders
 MEDIAN_ERROR = 2.3  # / √n: two standard errors of a variance that a median of n second differences says, measured
@@ -126,12 +128,14 @@ def curve_of(signal: Signal, first: Position, spikes: Sequence[Spike] = ()) -> C
         return None
     accuracy = signal.name.endswith("acc")
     sign = 1.0 if accuracy or signal.better == "higher" else -1.0
-    reach = float(np.ptp(signal.value))
-    offset = VISIBLE * reach - min(0.0, float(signal.value.min()))
+    began, low = at_start(signal.value), float(signal.value.min())
+    reach = min(float(np.ptp(signal.value)), BEYOND * max(began - low, abs(began)))
+    offset = VISIBLE * reach - min(0.0, low)
+    cap = CAP * max(abs(began), float(np.median(signal.value)))
     logarithm = signal.name.endswith("loss") and reach > 0
 
     def to(value: Floats) -> Floats:
-        return np.log(value + offset) if logarithm else value
+        return np.log(np.minimum(value, cap) + offset) if logarithm else value
 
     def back(value: Floats) -> Floats:
         return np.exp(value) - offset if logarithm else value
