@@ -75,6 +75,12 @@ bench-readers: $(READERS)/built ## a million scalars, by runopsy and by the read
 bench-segments: $(VENV)/test ## false alarms on 600 null curves, recall and interval coverage on 600 planted runs
 	$(BIN)/python tests/benchmarks/bench_segments.py 600
 
+bench-common: $(VENV)/test ## common changes: alarms on 600 runs without one, recall, intervals, cost; beside a vote and ruptures alone
+	$(BIN)/python tests/benchmarks/bench_common.py 600
+
+bench-segmenters: $(VENV)/test ## ours and every search and cost of ruptures on the same curves, and on the labelled runs
+	$(BIN)/python tests/benchmarks/bench_segmenters.py 100 $(wildcard $(SHARED)/benchmark/runs)
+
 bench-nulls: $(VENV)/test ## what is raised on 900 curves where nothing happens, by autocorrelation and rows; recall of planted kinds
 	$(BIN)/python tests/benchmarks/bench_nulls.py
 

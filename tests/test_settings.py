@@ -26,9 +26,14 @@ def test_the_pyproject_of_the_working_directory_is_found(tmp_path):
     assert settings.load().rules == {"S01": {"ratio": 2.0}}
 
 
+def test_a_table_says_what_cuts_curves(tmp_path):
+    path = write(tmp_path, '[segmenter]\nsearch = "Binseg"\ncost = "l2"\n')
+    assert settings.load(path).segmenter == {"search": "Binseg", "cost": "l2"}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("x = [", "no TOML"), ("colour = 1", "colour"), ("map = 3", "tables")],
+    [("segmenter = 3", "tables"), ("x = [", "no TOML"), ("colour = 1", "colour"), ("map = 3", "tables")],
 )
 def test_a_file_that_means_nothing_is_refused(tmp_path, text, said):
     with pytest.raises(BadOption, match=said):

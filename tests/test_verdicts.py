@@ -51,7 +51,7 @@ def test_a_run_that_stops_far_from_fitting_is_underfit():
     assert verdict(curves(train_acc=0.5, val_acc=0.49)) == "underfit"
 
 
-@pytest.mark.parametrize("n", [1, 3, 7])
+@pytest.mark.parametrize("n", [1, 2, 3])
 def test_too_few_values_are_inconclusive(n):
     step = np.arange(n)
     run = planted.run(step, {"loss": planted.decay(step), "val_loss": planted.decay(step)})
@@ -127,8 +127,8 @@ def test_a_wide_and_lasting_gap_is_not_healthy():
         },
     )
     autopsy = runopsy.analyze(run)
-    assert autopsy.verdict.name == "overfit"
-    assert "far ahead" in autopsy.verdict.why
+    assert autopsy.verdict.name == "memorized"  # not half of the way that training made
+    assert "by the last step" in autopsy.verdict.why
     assert autopsy.phases[-1].label == "memorization"
 
 

@@ -42,9 +42,9 @@ EVERY = 2  # points of the grid that members read: twice as fine moves no interv
 KNOTS = 12  # of the smooth error, even in log elapsed steps: about as many stretches as a long run has
 SHAKEN = 1.0  # standard errors of a point by which a member reads a curve otherwise
 TAIL = 0.1  # of the members' answers beyond either end of a 90 % interval: they differ more than the noise makes them
-# What agreement was worth where the truth is known, by the rows of the log (make bench-confidence, and the epoch logs and
-# cases as they are, with every second row, and with 4 % of noise). The tables say less than was measured on logs that
-# the limits were chosen with: on logs of others more goes wrong.
+# What agreement was worth where the truth is known, by the rows of the log (make bench-confidence, and the epoch logs
+# and cases as they are, with every second row, and with 4 % of noise). The tables say less than was measured on logs
+# that the limits were chosen with: on logs of others more goes wrong.
 FEW_ROWS = 12  # rows: in a shorter log the same agreement was worth less
 PHASE_AGREED = (0.0, 0.5, 0.8, 1.0)
 PHASE_RIGHT, PHASE_RIGHT_FEW = (0.75, 0.82, 0.9, 0.95), (0.65, 0.72, 0.82, 0.9)

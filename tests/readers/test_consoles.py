@@ -191,6 +191,26 @@ LAYOUTS = {
         ["Finished after 12 epochs.", "losses: array([" + ",\n        ".join(map(str, TRAIN)) + "])"], "row", {"train/loss": TRAIN}, range(N),
     ),
     "an arrow": (each("Iter {s}: Train Loss --> {t}, Val Loss --> {v}"), "step", {"train/loss": TRAIN, "val/loss": VAL}, range(100, 100 * N + 1, 100)),
+    "the side as the argument of the counter": (
+        each("mmseg - INFO - Iter [{s}/2000]\tlr: 9.9e-03, eta: 1:2:3, loss: {t}", "mmseg - INFO - Iter(val) [10]\taAcc: {a}, mIoU: 0.5"),
+        "step", {"train/loss": TRAIN, "val/acc": ACC}, range(100, 100 * N + 1, 100),
+    ),
+    "an estimator": (
+        each("INFO:tensorflow:loss = {t}, step = {s} (3.2 sec)", "INFO:tensorflow:Saving dict for global step {s}: accuracy = {a}, global_step = {s}, loss = {v}"),
+        "step", {"train/loss": TRAIN, "val/loss": VAL, "val/acc": ACC}, range(100, 100 * N + 1, 100),
+    ),
+    "results of both sides": (
+        each("Training Results - Epoch: {e}  Avg accuracy: 0.93 Avg loss: {t}", "Validation Results - Epoch: {e}  Avg accuracy: {a} Avg loss: {v}"),
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL, "val/acc": ACC}, range(1, N + 1),
+    ),
+    "validation in sentences of its own": (
+        each("[2020-01-01 10:{e:02d}:00,000 INFO] Step {s}/ 2000; acc:   5.2; xent: {t}; lr: 0.1; 1000/ 900 tok/s;     20 sec", "[2020-01-01 10:{e:02d}:10,000 INFO] Validation accuracy: {pa}"),
+        "step", {"train/loss": TRAIN, "val/acc": PERCENT}, range(100, 100 * N + 1, 100),
+    ),
+    "Chinese": (
+        each("第 {e} 轮", "训练损失: {t}", "验证损失: {v}, 验证准确率: {pa}%"),
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL, "val/acc": PERCENT}, range(1, N + 1),
+    ),
     "two epochs": (each("Epoch {e}/2 - loss: {t} - val_loss: {v}")[:2], "epoch", {"train/loss": TRAIN[:2], "val/loss": VAL[:2]}, [1, 2]),
     "settings around": (
         ["epochs: 10", "batch_size: 32", "lr: 0.1", *each("epoch {e} train_loss {t} val_loss {v}"), "Training done. Test accuracy: 0.91"],

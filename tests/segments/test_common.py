@@ -116,7 +116,7 @@ def test_the_penalty_grows_with_what_the_signals_have_in_common():
 
 
 def test_the_likeness_of_noise_is_measured_whatever_steps():
-    story = {n: s for n, s in stepping(4, 4, size=8.0).items()}
+    story = stepping(4, 4, size=8.0)
     assert np.abs(likeness(grid(story)) - np.eye(4)).max() < 0.3
 
 

@@ -146,8 +146,8 @@ def swings(curves: Curves, limits: Limits) -> Fact:
 def _of_evaluation(curve: Curve) -> float:
     """Standard deviation of an accuracy of one half between two evaluations of the same set.
 
-    In a short log each row is an evaluation, and whatever it swings beyond the counting of its examples is no noise. In a
-    long one a row may be a batch, whose noise the rows show.
+    In a short log each row is an evaluation, and whatever it swings beyond the counting of its examples is no noise.
+    In a long one a row may be a batch, whose noise the rows show.
     """
     if curve.rows > EVALUATIONS:
         return curve.noise

@@ -52,7 +52,18 @@ def start_of(curves: Curves, first: Position, last: Position) -> Start:
     firsts = [curves[n].begins for n in ("train/acc", "val/acc") if n in curves]
     low = loss is not None and 0 <= loss.begins < TRAINED_LOSS * LN2
     trained = bool(firsts) and ((low and max(firsts) >= TRAINED_ACC) or max(firsts) >= TRAINED_ACC_ALONE)
-    return Start(first > LATE * last > 0, None if loss is None else loss.begins, min(firsts, default=None), trained)
+    accuracy = min(firsts, default=None)
+    if accuracy is not None and _untrained(curves, loss):
+        accuracy = curves["val/acc"].begins
+    return Start(first > LATE * last > 0, None if loss is None else loss.begins, accuracy, trained)
+
+
+def _untrained(curves: Curves, train: Curve | None) -> bool:
+    """Whether the first validation is of a model that has learnt nothing: then its own accuracy is that of chance."""
+    loss, acc = curves.get("val/loss"), curves.get("val/acc")
+    if train is None or loss is None or acc is None or loss is train:
+        return False
+    return bool(loss.begins_at <= train.begins_at and loss.begins >= train.begins and acc.begins <= TRAINED_ACC)
 
 
 def gain_of(curve: Curve) -> float:

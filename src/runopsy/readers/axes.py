@@ -95,7 +95,7 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
             if at is None:
                 continue
             really = "time" if dated else counts
-            trouble = _trouble(really, at)
+            trouble = _trouble(really, at) or _gaps(at[series])
             if not trouble:
                 at = since_start(at) if really == "time" else _end_to_end(at, series, numbers, plain_names, name, notes)
                 runs = told_apart_by(table, numbers, plain_names, name, at, series)
@@ -202,6 +202,11 @@ def _trouble(counts: str, at: Values) -> str:
     if counts == "time" and not (rises(filled) or rises(filled[::-1])):
         return "goes up and down as no clock does"
     return ""
+
+
+def _gaps(at: Values) -> str:
+    """Why a column that other rows fill says nothing of one curve; empty where it does."""
+    return "is empty along the longest curve" if len(at) and np.isnan(at).mean() > 1 - MOSTLY else ""
 
 
 def _not_as_fine_as_the_rows(counts: str, at: Values, value: Values) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 HEAD = 65_536  # bytes that a reader may look at to recognise a format
 LONGEST_LINE = 1 << 24  # bytes by which the head grows to end with its line: 10 000 columns have a header of 100 kB
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")  # colours, titles, cursor
 BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # PowerShell's ``>`` and Excel's "Unicode text" write them
 
 
@@ -107,6 +109,8 @@ class Source:
 
     def _decode(self, data: bytes) -> str:
         text = data.decode(self.encoding, errors="replace").rstrip("\0")
+        if "\x1b" in text:
+            text = ESCAPES.sub("", text)
         return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -33,6 +33,15 @@ def of_the_log(pairs: pl.DataFrame, lines: pl.DataFrame) -> tuple[pl.DataFrame, 
     import polars as pl
 
     rows = _rows(pairs, lines)
+    counters = _counters_of_passes(rows)
+    if counters.height:
+        marked = counters.select("row", pl.col("step_name").alias("column"), pl.lit(value=True).alias("aside"))
+        pairs = pairs.join(marked, on=["row", "column"], how="left", maintain_order="left")
+        pairs = pairs.with_columns(
+            pl.when("aside").then(pl.lit("side")).otherwise("kind").alias("kind"),
+            pl.when(pl.col("aside").is_null()).then("column").alias("column"),
+        ).drop("aside")
+        rows = _rows(pairs, lines)
     rows = _read(rows)
     reading = rows.filter("reading")
     metrics = reading.filter("metric")
@@ -85,6 +94,20 @@ def _rows(pairs: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
             pl.col("line").str.replace_all(r"[0-9]+", "").str.strip_chars().str.slice(0, 60)
         ).alias("shape"),
     )  # fmt: skip
+
+
+def _counters_of_passes(rows: pl.DataFrame) -> pl.DataFrame:
+    """Where a line of validation counts its own batches, always to the same number: ``Iter(val) [100]``."""
+    import polars as pl
+
+    aside = pl.col("spoken").is_in(["val", "test"]).fill_null(value=False)
+    placed = pl.col("step").is_not_null() | pl.col("count").is_not_null()
+    stepped = rows.filter(aside & pl.col("step").is_not_null())
+    if rows.filter(~aside & placed).height < FEWEST:  # only validation counts: these are steps of the run
+        return stepped.clear().select("row", "step_name")
+    alike = stepped.group_by("step_name").agg(pl.col("step").n_unique().alias("values"), pl.len().alias("often"))
+    names = alike.filter((pl.col("values") == 1) & (pl.col("often") > 1))["step_name"]
+    return stepped.filter(pl.col("step_name").is_in(names.implode())).select("row", "step_name")
 
 
 def _spoken_in(words: pl.Expr) -> pl.Expr:

@@ -28,7 +28,7 @@ TENSOR = r"(?:tensor\(|(?:np|numpy|torch)\.[a-z0-9]+\()?"  # tensor(0.31, device
 SPOKEN = r"train|training|val|valid|validation|validating|eval|evaluation|evaluating|evaluate|dev|test|testing"
 PAIR = (
     rf"{NAME}(?P<sign>['\"]?\s{{0,8}}(?:[:=]|-{{1,3}}>|=>)\s*|\s+|\s*\[\s*)['\"]?[\[(]?\s*{TENSOR}{VALUE}{AFTER}{MEAN}"
-    r"|(?P<done>[0-9]+(?:\.[0-9]+)?)\s?/\s?(?P<all>[0-9]+)(?P<more>/[0-9])?"
+    r"|(?P<done>[0-9]+(?:\.[0-9]+)?)\s?/\s?(?P<all>[0-9]+)(?P<more>/[0-9]|[ ][0-9]{1,2}:[0-9]{2}:[0-9]{2})?"
     rf"|(?P<spoken>\b(?i:{SPOKEN})\b)"
 )
 SCRIPT = r"\S+\.(?:py|cpp|cc|cu|h|ipynb|log)\b\S*|\([a-z_.]+:[0-9]+\)"  # the place in the source, as loggers print it

@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from runopsy.readers.source import ESCAPES
 from runopsy.signals.names import QUANTITIES, SIDES
 
 if TYPE_CHECKING:
     import polars as pl
 
-ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")  # colours, titles, cursor
 REDRAWN = re.compile(r"[\x08\r]+")  # a progress bar goes back and writes its line again: each time is a line
 QUOTES = str.maketrans("‘’‚‛“”„‟′″", "''''\"\"\"\"'\"")  # as a word processor curls them
 # Chinese consoles, word by word; the number of an epoch stands inside its word.
@@ -139,6 +139,8 @@ SPELLINGS: tuple[Spelling, ...] = (
         ), _round,
     ),
     Spelling("learn: ", re.compile(r"^(?P<before>[ \t]*)(?P<count>\d+):\s+(?=learn: )", re.MULTILINE), _round),
+    # TensorFlow's estimators evaluate, and save what they found under the step.
+    Spelling("Saving dict for global step", re.compile(r"Saving dict for global step (\d+):"), r"validation step \1 "),
     # Accuracy of the network on the 10000 test images: 55 %
     Spelling(
         " o", re.compile(

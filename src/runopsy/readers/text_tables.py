@@ -118,7 +118,7 @@ def _header(cells: list[str], *, bars: bool) -> Iterator[Header]:
         for cell in cells
     ]
     known = [name for name in named if plain(name) in COUNTING or guess(name) is not None or better(name)]
-    detector = {"class", "images"} <= {name.lower() for name in named}
+    detector = named[0].lower() in ("class", "classes") and all(" " not in name for name in named)
     if len(named) < FEWEST or not (known or detector) or not all(NAME.fullmatch(name) for name in named):
         return
     if any(plain(name) in GPU for name in named):

@@ -149,7 +149,7 @@ def example_moments(sight: Sight, most: int) -> Moments:
             sketches: list[Tensor] = []
             groups = len(batch) // size
             for chunk in each(model, batch[: groups * size], sight.loss_fn, size):
-                squares.append(sum((g.float().flatten(1).square().sum(dim=1) for g in chunk), torch.zeros(())))
+                squares.append(torch.stack([g.float().flatten(1).square().sum(dim=1) for g in chunk]).sum(dim=0))
                 sketches.append(_sketch(chunk))
                 sums = [g[0] if len(g) == 1 else g.sum(dim=0) for g in chunk]
                 total = sums if not total else [a.add_(b) for a, b in zip(total, sums, strict=True)]

@@ -75,10 +75,12 @@ def save(
 
 
 def _composed(subject: Autopsy | Comparison, gpus: float | None, price: float | None) -> Document:
-    from runopsy.report import compare, compose
-
     if isinstance(subject, Comparison):
+        from runopsy.report import compare
+
         return compare.compose(subject)
+    from runopsy.report import compose
+
     return compose.compose(subject, compose.Bill(gpus, price))
 
 

@@ -40,12 +40,13 @@ def lines(block: Moves, width: int) -> list[str]:
     across = max(width - NAME - 2, 10)
     at = [min(column(block.scale, step, across), across - 1) for step in block.steps]
     drawn = [f"{visible(name, NAME):{NAME}}  {_row(at, signs, across)}" for name, signs in block.rows]
-    ticks = [" "] * (across + 12)
+    ticks = [" "] * across
     for where, step in zip(at, block.steps, strict=True):
         text = place(step)
+        where = max(min(where, across - len(text)), 0)  # noqa: PLW2901  # the last one ends with the axis
         if all(cell == " " for cell in ticks[max(where - 1, 0) : where + len(text) + 1]):
             ticks[where : where + len(text)] = list(text)
-    return [*drawn, " " * (NAME + 2) + "".join(ticks)[:across].rstrip()]
+    return [*drawn, " " * (NAME + 2) + "".join(ticks).rstrip()]
 
 
 def _row(at: list[int], signs: tuple[int, ...], across: int) -> str:

@@ -29,15 +29,21 @@ def text(
     Raises:
         BadOption: no such format.
     """
-    from runopsy.report import html, markdown, notebook, terminal  # one of them is needed, and rich in two
-
     if format == "text":
+        from runopsy.report import terminal  # each format loads what it needs, and no other
+
         return terminal.render(document, width=width, color=color, verbose=verbose)
     if format == "markdown":
+        from runopsy.report import markdown
+
         return markdown.render(document)
     if format == "html":
+        from runopsy.report import html
+
         return html.render(document)
     if format == "notebook":
+        from runopsy.report import notebook
+
         return notebook.render(document)
     raise BadOption(f"there is no format {format!r}", hint=f"choose {', '.join(FORMATS)}")
 

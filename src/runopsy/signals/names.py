@@ -52,7 +52,7 @@ ERRORS = ("error", "err")  # of classification only if a rate or the top-1 error
 QUALIFIERS = ("step", "epoch", "avg", "mean", "total", "overall", "running", "smooth", "smoothed", "ema", "metrics",
               "iter", "iteration", "batch", "stats", "model", "curve", "scalars", "history", "main", "meter",
               "dataloader", "idx", "percent", "pct", "percentage", "lm", "binary", "multi", "categorical", "sparse",
-              "on", "of", "the", "set")  # fmt: skip
+              "on", "of", "the", "set", "avr")  # fmt: skip
 SMOOTHED = ("running", "smooth", "smoothed", "ema")  # of two columns that fit, the raw one shows more
 # Words of quantities that are made of a loss or an accuracy without being one.
 NEVER = ("scale", "scaler", "scaling", "std", "stdev", "stderr", "var", "variance", "min", "max", "best", "diff",
