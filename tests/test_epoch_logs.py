@@ -183,3 +183,11 @@ def test_training_that_went_far_ahead_without_fitting_is_not_underfit(val, verdi
     accuracy = 0.01 + (val - 0.01) * (1 - np.exp(-epoch / 6))
     found = epochs(loss=4.6 * (1 - acc), acc=acc + noise[0], val_loss=4.6 - 2 * accuracy, val_acc=accuracy + noise[1])
     assert found.verdict.name == verdict
+
+
+@pytest.mark.parametrize("steady", [True, False])
+def test_a_loss_that_falls_by_a_hundredth_has_moved_only_if_it_goes_on_falling(steady):
+    epoch = np.arange(75)
+    way = 8 * epoch / 75 if steady else np.minimum(8, 4.0 * epoch)
+    noise = 0.05 * np.random.default_rng(0).standard_normal(75)
+    assert ("nothing was learnt" in epochs(loss=864 - way + noise).verdict.why) != steady

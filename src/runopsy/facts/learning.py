@@ -28,9 +28,12 @@ TREND = 2.2  # standard errors of a rank trend: five rows in order, 1 in 120 by 
 TREND_ROWS = (5, 12)  # rows from the best to the end, within which the rank test is asked
 LEVEL_ROWS = 5  # rows that show that a loss stands at a level
 CHANCE_ROWS = 3  # rows: fewer say nothing of a level
+SLOW = 0.25  # of the least visible way, from which one that goes on to the last row, far beyond noise, is one …
+STEADY = 5.0  # x the standard errors asked otherwise
 LASTS = 2  # rows after the lowest one, at least, that say a small rise lasts
 RISEN = 0.25  # of the lowest loss, by which the next rows of a log too short for noise must be above it
-AGAINST = 0.2  # of what training gained since, that validation must lose: then half of a visible rise is one
+AGAINST = 0.2  # of what training gained since, that validation must lose to be against it
+LARGE = 2.0  # x a visible rise: a large one; and where training goes against it, a visible one divided by it is seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,11 @@ def _moved(curve: Curve, limits: Limits) -> Fact:
         if curve.sign * move.change > made:
             made, sure = curve.sign * move.change, move.sure
     holds = made > 0 and made >= least and sure >= limits.sure
-    return Fact(bool(holds or _falls_by_half(curve, limits)), made, least, sure, curve.best_at, curve.name)
+    by_half = curve.sign < 0 and made >= limits.fell_far * abs(curve.begins) and sure >= LIKELY
+    slowly = made >= SLOW * least and sure >= STEADY * limits.sure and bool(_improving(curve, limits))
+    return Fact(
+        bool(holds or by_half or slowly or _falls_by_half(curve, limits)), made, least, sure, curve.best_at, curve.name
+    )
 
 
 def _falls_by_half(curve: Curve, limits: Limits) -> bool:
@@ -233,11 +240,14 @@ def better_loss(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fac
     rise = loss.ends - loss.best
     real = start.trained or (fell >= limits.descent * way and fell > 0 and bool(left))
     least = max(limits.visible_loss * fell, limits.visible_ratio * abs(loss.best))
-    if _against(curves.get("train/loss"), loss, rise):
-        least /= 2
+    against = _against(curves.get("train/loss"), loss, rise)
     sure = rise / noise_at(loss, loss.best)
-    certain = sure >= limits.sure if not noisy else sure >= LIKELY and trend(loss) >= TREND
-    certain = certain or (not noisy and trend(loss) >= TREND) or _only_rises(loss)
+    ranked = trend(loss) >= TREND
+    # training that goes the other way is a witness: of a large rise that is likely, or of a sure one that is small
+    likely = against and rise >= LARGE * least and sure >= LIKELY
+    certain = (sure >= LIKELY and ranked) if noisy else (sure >= limits.sure or ranked or likely)
+    certain = certain or _only_rises(loss)
+    least /= LARGE if against else 1.0
     turned = loss.fit[-1] > loss.best
     return Fact(bool(real and turned and rise >= least and certain), rise, least, sure, loss.best_at, loss.name)
 
