@@ -127,9 +127,9 @@ def _case(
     read = {name: signals[name] for name in EVALUATED if name in signals}
     facts = facts_of({**about, **read}, spikes, run.marks, changes, limits)
     watched = {**judged, **{name: signals[name] for name in inside(signals)}}
-    spans = [(s.start, s.end) for s in spikes]
+    spans = [(s.start, s.end) for s in facts.spikes]
     segments = _cut(watched, facts.first, spans, signals.get("lr"), segmenter)
-    return Case(run, signals, segments, facts, spikes, facts.first, facts.last, resumes, tuple(changes), limits=limits)
+    return Case(run, signals, segments, facts, facts.first, facts.last, resumes, tuple(changes), limits=limits)
 
 
 def _concluded(

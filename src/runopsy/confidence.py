@@ -88,7 +88,7 @@ def _asked_again(case: Case, limits: Limits, draw: np.random.Generator) -> Facts
     curves = {name: _other_curve(curve, draw) for name, curve in case.facts.curves.items()}
     judged = {name: case.signals[name] for name in case.facts.curves if name in case.signals}
     extent, leap = (case.first, case.last), case.facts.leap
-    return concluded(curves, judged, case.spikes, case.run.marks, case.changes, extent, leap, limits)
+    return concluded(curves, judged, case.facts.spikes, case.run.marks, case.changes, extent, leap, limits)
 
 
 def _other_curve(curve: Curve, draw: np.random.Generator) -> Curve:

@@ -11,7 +11,7 @@ from runopsy.rules.places import crossing, nearest, row, spacing_at, vertex
 def case(run):
     autopsy = runopsy.analyze(run)
     facts = facts_of({name: s for name, s in autopsy.signals.items() if name in JUDGED})
-    return Case(autopsy.run, autopsy.signals, autopsy.segments, facts, (), autopsy.first, autopsy.last)
+    return Case(autopsy.run, autopsy.signals, autopsy.segments, facts, autopsy.first, autopsy.last)
 
 
 def test_a_change_seen_at_one_row_came_after_the_row_before():

@@ -55,7 +55,7 @@ def lost(curves: Curves, start: Start, limits: Limits) -> Fact:
     fell = acc if asked and acc is not None and _fell(acc, start, limits) else None
     loss = curves.get("train/loss") or curves.get("val/loss")
     if asked:
-        return UNASKED if fell is None else _lost(fell, _kept(fell, start, limits), fell.best - fell.ends)
+        return UNASKED if fell is None else _where(fell, loss, start, limits)
     if loss is None or loss.flat or loss.fit[-1] <= loss.best or loss.begins <= 0:
         return UNASKED
     sure = (loss.ends - loss.best) / noise_at(loss, loss.best)
@@ -105,7 +105,7 @@ def _lost(curve: Curve, limit: float, size: float, sure: float = np.inf) -> Fact
 
 def _calm(value: Values) -> Values:
     """Medians of five rows where there are rows enough: one lucky batch is no recovery."""
-    if len(value) < 50:
+    if len(value) <= EVALUATIONS:
         return value
     padded = np.pad(value, 2, mode="edge")
     return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1))
@@ -130,37 +130,35 @@ def swings(curves: Curves, limits: Limits) -> Fact:
             low, high = float(value.min()), curve.begins
             if low <= 0 or high < np.e * low:  # a range of less than e is not a range over which one could swing
                 continue
-            value, middle, reach = (
-                np.log(_calm(value)),
-                float(np.log(low * high)) / 2,
-                limits.swing * float(np.log(high / low)),
-            )
-        noise = _of_evaluation(curve) if curve.sign > 0 else curve.noise / max(curve.ends, 1e-300)
-        passages = _passages(value, middle, max(reach, limits.sure * noise))
+            value, reach = np.log(value), limits.swing * float(np.log(high / low))
+            middle = float(np.log(low * high)) / 2
+        passages = _passages(_calm(value), middle, max(reach, limits.sure * _row_noise(curve, value)), curve.sign)
         if len(passages) >= limits.swings:
             at = float(curve.signal.step[passages[0]])
             return Fact(True, float(len(passages)), limits.swings, np.inf, at, name)
     return UNASKED
 
 
-def _of_evaluation(curve: Curve) -> float:
-    """Standard deviation of an accuracy of one half between two evaluations of the same set.
+def _row_noise(curve: Curve, value: Values) -> float:
+    """Standard deviation of one row.
 
-    In a short log each row is an evaluation, and whatever it swings beyond the counting of its examples is no noise.
-    In a long one a row may be a batch, whose noise the rows show.
+    In a short log each row is an evaluation, and whatever an accuracy swings beyond the counting of its examples is no
+    noise. In a long one a row may be a batch, whose noise neighbouring rows show.
     """
-    if curve.rows > EVALUATIONS:
-        return curve.noise
-    size = set_size(curve.signal.value)
-    return 0.5 / size**0.5 if size else 0.0
+    if curve.sign > 0 and curve.rows <= EVALUATIONS:
+        size = set_size(curve.signal.value)
+        return 0.5 / size**0.5 if size else 0.0
+    return white_noise(value)
 
 
-def _passages(value: Values, middle: float, reach: float) -> list[int]:
-    """Rows at which a series has passed from far below its middle to far above it, or back."""
-    side = np.where(value > middle + reach, 1, np.where(value < middle - reach, -1, 0))
+def _passages(value: Values, middle: float, reach: float, sign: float) -> list[int]:
+    """Rows at which a series has passed from far on one side of its middle to the other, since its first fall back."""
+    side = sign * np.where(value > middle + reach, 1, np.where(value < middle - reach, -1, 0))
     clear = np.flatnonzero(side)
-    turned = np.flatnonzero(np.diff(side[clear])) + 1
-    return [int(row) for row in clear[turned]]
+    turned = clear[np.flatnonzero(np.diff(side[clear])) + 1]
+    if len(turned) and side[turned[0]] > 0:
+        turned = turned[1:]  # that was learning
+    return [int(row) for row in turned]
 
 
 def ends_swinging(curves: Curves, swings: Fact, last: Position) -> bool:
@@ -169,7 +167,7 @@ def ends_swinging(curves: Curves, swings: Fact, last: Position) -> bool:
         return False
     curve = curves[swings.curve]
     steps: Positions = curve.signal.step
-    value = curve.signal.value if curve.sign > 0 else np.log(curve.signal.value)
+    value = _calm(curve.signal.value if curve.sign > 0 else np.log(curve.signal.value))
     middle = 0.5 if curve.sign > 0 else float(np.log(curve.signal.value.min() * curve.begins)) / 2
     late = steps >= steps[0] + NOT_ENDED * (last - steps[0])
     above = value[late] > middle

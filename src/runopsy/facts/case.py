@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from runopsy.facts.spikes import Spike
 from runopsy.facts.table import Facts
 from runopsy.model import Event, Position, Run, Segments, Signal, Thresholds
 from runopsy.thresholds import DEFAULTS, Limits
@@ -20,7 +19,6 @@ class Case:
     signals: Mapping[str, Signal]
     segments: Mapping[str, Segments]
     facts: Facts
-    spikes: tuple[Spike, ...]  # leaps of the training loss that came back
     first: Position
     last: Position
     resumes: tuple[Position, ...] = ()

@@ -55,6 +55,7 @@ class Facts:
     lost: Fact  # most of what was learnt is lost again to the end, or the loss ends far above its start
     swings: Fact  # an accuracy or a loss swings again and again
     ends_swinging: bool  # and no end can be told
+    spikes: tuple[Spike, ...]  # leaps of the training loss that came back
     late_gain: LateGain | None
     peak: Peak | None
 
@@ -113,7 +114,10 @@ def facts_of(
 ) -> Facts:
     """The facts of a run's judged signals, or of what it shows instead; one of them must have a value."""
     first, _ = extent = _extent(signals)
-    curves = {n: c for n, s in signals.items() if (c := curve_of(s, first, spikes)) is not None}
+    curves = {n: c for n, s in signals.items() if (c := curve_of(s, first)) is not None}
+    spikes = () if breaking.swings(curves, limits) else tuple(spikes)  # swings are no spikes that came back
+    if spikes:
+        curves = {n: c for n, s in signals.items() if (c := curve_of(s, first, spikes)) is not None}
     leap = breaking.leap(signals.get("train/loss"), spikes)
     return concluded(curves, signals, spikes, marks, changes, extent, leap, limits)
 
@@ -189,7 +193,10 @@ def concluded(
         swings=swings,
         ends_swinging=breaking.ends_swinging(curves, swings, last),
         late_gain=late_gain,
-        peak=None if late_gain is not None else late.second_descent(curves, start, left_chance, changes, limits),
+        spikes=tuple(spikes),
+        peak=None
+        if late_gain is not None or swings
+        else late.second_descent(curves, start, left_chance, changes, limits),
     )
 
 

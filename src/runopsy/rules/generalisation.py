@@ -152,7 +152,9 @@ class MemorizationOnset:
             return
         if facts.never_follows:
             yield self._never_follows(case)
-        elif facts.turn and not (facts.lost or facts.broken):  # of a run that left, "for good" cannot be said
+        elif facts.turn and not (
+            facts.lost or facts.broken or facts.swings
+        ):  # of a run that left, "for good" cannot be said
             yield from self._turns(case)
 
     def _never_follows(self, case: Case) -> Event:

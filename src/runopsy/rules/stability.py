@@ -140,7 +140,7 @@ class LossSpike:
 
     def __call__(self, case: Case) -> Iterator[Event]:
         gone = next((e.step for e in case.events if e.kind == "divergence"), np.inf)
-        spikes = [s for s in case.spikes if s.end < gone]
+        spikes = [s for s in case.facts.spikes if s.end < gone]
         loss = case.signals["train/loss"]
         if len(spikes) > MANY:
             worst = max(spikes, key=lambda s: s.highest / s.usual)
