@@ -44,7 +44,7 @@ def test_a_run_without_signals_of_its_inside_was_not_checked():
 
 
 def test_nothing_common_is_quiet():
-    assert check(runopsy.analyze(a_run(moving=1))).outcome is Outcome.QUIET
+    assert check(runopsy.analyze(a_run(moving=1))).outcome is Outcome.NOT_FOUND
 
 
 @pytest.mark.parametrize("format", ["text", "markdown", "html"])
