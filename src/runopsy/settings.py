@@ -7,8 +7,10 @@
     preset = "classic"
     [map]
     "val/loss" = "eval_nll"
-    [rules.G01]
+    [thresholds]
     late_gain = 0.2
+    [thresholds."grad/norm"]
+    outlier = 20
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from typing import Any
 
 from runopsy.errors import BadOption
 
-KEYS = ("map", "x", "metric", "preset", "rules")
+KEYS = ("map", "x", "metric", "preset", "thresholds")
+OLD_KEYS = ("rules",)  # thresholds were once set by rule: whoever uses them says what they are called now
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,9 @@ class Settings:
     roles: Mapping[str, str] = field(default_factory=dict)
     x: str | None = None
     preset: str | None = None  # of rules
-    rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # code → threshold → value
+    thresholds: Mapping[str, Any] = field(default_factory=dict)  # threshold → value, or signal → threshold → value
     metric: str | None = None  # the column to choose the best step by
+    rules: Mapping[str, Any] = field(default_factory=dict)  # of older versions: code → threshold → value
 
 
 def load(path: Path | None = None) -> Settings:
@@ -60,14 +64,15 @@ def _parse(path: Path) -> dict[str, Any]:
 
 
 def _settings(said: Mapping[str, Any], path: Path) -> Settings:
-    unknown = sorted(set(said) - set(KEYS))
+    unknown = sorted(set(said) - {*KEYS, *OLD_KEYS})
     if unknown:
         raise BadOption(f"{path}: no setting is called {', '.join(unknown)}", hint=f"settings: {', '.join(KEYS)}")
-    roles, rules = said.get("map", {}), said.get("rules", {})
-    if not isinstance(roles, dict) or not isinstance(rules, dict):
+    roles, thresholds, rules = (said.get(key, {}) for key in ("map", "thresholds", "rules"))
+    if not all(isinstance(table, dict) for table in (roles, thresholds, rules)):
         raise BadOption(
-            f"{path}: map and rules are tables", hint='write [map] and [rules.G01] with "key = value" below'
+            f"{path}: map and thresholds are tables", hint='write [map] and [thresholds] with "key = value" below'
         )
     return Settings(
-        {str(k): str(v) for k, v in roles.items()}, said.get("x"), said.get("preset"), rules, said.get("metric")
-    )
+        {str(k): str(v) for k, v in roles.items()}, said.get("x"), said.get("preset"), thresholds, said.get("metric"),
+        rules,
+    )  # fmt: skip

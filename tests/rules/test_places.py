@@ -3,13 +3,15 @@ import pytest
 
 import planted
 import runopsy
-from runopsy.model import Case, Signal
+from runopsy.autopsy import _case
+from runopsy.model import Signal
 from runopsy.rules.places import crossing, nearest, row, spacing_at, vertex
+from runopsy.standards import Standards
 
 
 def case(run):
     autopsy = runopsy.analyze(run)
-    return Case(autopsy.run, autopsy.signals, autopsy.segments, autopsy.first, autopsy.last)
+    return _case(autopsy.run, autopsy.roles, autopsy.signals, (), Standards())
 
 
 def test_a_change_seen_at_one_row_came_after_the_row_before():

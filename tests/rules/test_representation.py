@@ -25,7 +25,7 @@ def rises(half, low=0.0, high=1.0):
 
 def test_what_moves_before_validation_is_named_with_its_lead():
     autopsy = grokking(**{"pred/entropy": rises(1000, 3, 0.2), "features/effective_rank": rises(1500, 50, 10)})
-    event = found(autopsy, "first_mover")[0]
+    event = found(autopsy, "leading_signal")[0]
     assert [e.signal for e in event.evidence] == ["pred/entropy"]
     # both curves are half way in the middle of their rise: 1500 - 1000
     lead = 500
@@ -36,17 +36,17 @@ def test_what_moves_before_validation_is_named_with_its_lead():
 
 def test_the_order_is_that_of_the_dates():
     autopsy = grokking(**{"pred/entropy": rises(1200, 3, 0.2), "probe/acc_heldout": rises(900)})
-    assert [e.signal for e in found(autopsy, "first_mover")[0].evidence] == ["probe/acc_heldout", "pred/entropy"]
+    assert [e.signal for e in found(autopsy, "leading_signal")[0].evidence] == ["probe/acc_heldout", "pred/entropy"]
 
 
 def test_what_moves_with_validation_or_after_it_comes_not_first():
-    assert not found(grokking(**{"features/effective_rank": rises(1500, 50, 10)}), "first_mover")
-    assert not found(grokking(**{"features/effective_rank": rises(2200, 50, 10)}), "first_mover")
+    assert not found(grokking(**{"features/effective_rank": rises(1500, 50, 10)}), "leading_signal")
+    assert not found(grokking(**{"features/effective_rank": rises(2200, 50, 10)}), "leading_signal")
 
 
 def test_noise_has_no_date():
     wander = planted.noisy(np.ones(401), 0.2, 7)
-    assert not found(grokking(**{"pred/entropy": lambda step: wander}), "first_mover")
+    assert not found(grokking(**{"pred/entropy": lambda step: wander}), "leading_signal")
 
 
 def test_without_signals_of_the_inside_it_is_not_checked():

@@ -6,7 +6,7 @@ import runopsy
 
 
 def stages(run):
-    return [e.step for e in runopsy.analyze(run).events if e.kind == "transition"]
+    return [e.step for e in runopsy.analyze(run).events if e.kind == "loss_drop"]
 
 
 def both(step, loss, seed=0, sd=0.02):

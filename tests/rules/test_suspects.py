@@ -12,14 +12,14 @@ DECAY = planted.noisy(planted.decay(STEP, 2.3, 0.1, 100), 0.03)
 
 def suspects(**curves):
     autopsy = runopsy.analyze(planted.run(STEP, {name.replace("__", "/"): value for name, value in curves.items()}))
-    return [(e.code, e.step) for e in autopsy.events if e.kind == "suspect"], autopsy
+    return [(e.code, e.step) for e in autopsy.events if e.kind == "metric_anomaly"], autopsy
 
 
 def test_a_loss_that_prints_zero_after_a_gradient_of_nan_is_named():
     gone = STEP >= 1000
     found, autopsy = suspects(train__loss=np.where(gone, 0, DECAY + 0.5), grad_norm=np.where(gone, np.nan, 1.0))
     assert found == [("Q01", 1000)]
-    assert [e.signal for event in autopsy.events for e in event.evidence if event.kind == "suspect"] == [
+    assert [e.signal for event in autopsy.events for e in event.evidence if event.kind == "metric_anomaly"] == [
         "train/loss",
         "grad/norm",
     ]
@@ -66,7 +66,7 @@ def test_validation_that_repeats_training_is_named():
 @pytest.mark.parametrize("make", [planted.grokking, planted.overfitting, planted.healthy])
 @pytest.mark.parametrize("seed", range(5))
 def test_ordinary_runs_have_no_suspects(make, seed):
-    assert not [e for e in runopsy.analyze(make(seed=seed)).events if e.kind == "suspect"]
+    assert not [e for e in runopsy.analyze(make(seed=seed)).events if e.kind == "metric_anomaly"]
 
 
 def test_the_labelled_runs_have_no_suspects(shared):
@@ -74,4 +74,4 @@ def test_the_labelled_runs_have_no_suspects(shared):
     if not folders:
         pytest.skip("no labelled runs here")
     for path in folders:
-        assert not [e for e in runopsy.analyze(path).events if e.kind == "suspect"], path
+        assert not [e for e in runopsy.analyze(path).events if e.kind == "metric_anomaly"], path

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from runopsy.facts.spikes import Spike
 from runopsy.facts.table import Facts
-from runopsy.model import Event, Position, Run, Segments, Signal, Thresholds
+from runopsy.model import Event, Position, Question, Run, Segments, Signal
 from runopsy.thresholds import DEFAULTS, Limits
 
 
@@ -29,7 +29,7 @@ class Case:
     limits: Limits = DEFAULTS
 
 
-class Rule(Thresholds, Protocol):
+class Rule(Question, Protocol):
     """A question asked of a case; a rule that cannot be asked of it raises ``NotChecked``."""
 
     @property

@@ -95,7 +95,7 @@ class Curve:
         return float(np.interp(step, self.step, self.fit))
 
     def reaches(self, level: float, since: Position) -> Position:
-        """Where the fit first reaches a level, in its good direction, after a position; its best place if it never does."""
+        """Where the fit first reaches a level, in its good direction, after a position; else its best place."""
         better = self.sign * (self.fit - level) >= 0
         where = np.flatnonzero(better & (self.step >= since))
         if not len(where):

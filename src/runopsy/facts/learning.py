@@ -15,19 +15,8 @@ from runopsy.thresholds import Limits
 Curves = Mapping[str, Curve]
 
 LN2 = 0.693  # nats: the cross-entropy of guessing between two classes, the least that guessing costs
-LATE = 0.25  # of the last position: a log whose first row lies beyond it shows a part of a run only
-TRAINED_LOSS = 0.9  # of LN2: a classifier whose first loss is lower had learnt before its first row
-TRAINED_ACC = 0.55  # of accuracy, that it must have had with it: more than one class in two by chance
-TRAINED_ACC_ALONE = 0.8  # of accuracy: a first row so high is of a trained model, whatever the loss says
 # Numbers of classes that people have: among many, any loss is near that of guessing among some number of them.
 CLASSES = (*range(2, 21), 50, 100, 200, 1000)
-NEAR_CHANCE = 0.015  # relative distance of a loss from ln K within which it is that of guessing among K
-WENT_ON = 0.02  # of its way, that training must still make after validation turned
-LIKELY = 2.0  # standard errors, where the other answer is a claim as well: "still improves" against "has stopped"
-TREND = 2.2  # standard errors of a rank trend: five rows in order, 1 in 120 by chance
-TREND_ROWS = (5, 12)  # rows from the best to the end, within which the rank test is asked
-LEVEL_ROWS = 5  # rows that show that a loss stands at a level
-CHANCE_ROWS = 3  # rows: fewer say nothing of a level
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +29,15 @@ class Start:
     trained: bool  # the log begins with a model that had learnt before
 
 
-def start_of(curves: Curves, first: Position, last: Position) -> Start:
+def start_of(curves: Curves, first: Position, last: Position, limits: Limits) -> Start:
     """Where training began, of a log that runs from one position to another."""
     loss = curves.get("train/loss") or curves.get("val/loss")
     firsts = [curves[n].begins for n in ("train/acc", "val/acc") if n in curves]
-    low = loss is not None and 0 <= loss.begins < TRAINED_LOSS * LN2
-    trained = bool(firsts) and ((low and max(firsts) >= TRAINED_ACC) or max(firsts) >= TRAINED_ACC_ALONE)
-    return Start(first > LATE * last > 0, None if loss is None else loss.begins, min(firsts, default=None), trained)
+    low = loss is not None and 0 <= loss.begins < limits.most * LN2
+    trained = bool(firsts) and ((low and max(firsts) >= limits.half_way) or max(firsts) >= limits.most)
+    return Start(
+        first > limits.last_part * last > 0, None if loss is None else loss.begins, min(firsts, default=None), trained
+    )
 
 
 def gain_of(curve: Curve) -> float:
@@ -68,16 +59,16 @@ def moved(curves: Curves, limits: Limits) -> Fact:
     asked = [n for n in ("train/loss", "train/acc", "val/acc") if n in curves] or list(curves)
     facts = [_moved(curves[n], limits) for n in asked]
     found = next((f for f in facts if f), facts[0] if facts else UNASKED)
-    return replace(found, holds=False) if all(_repeats(c) for c in curves.values()) else found
+    return replace(found, holds=False) if all(_repeats(c, limits) for c in curves.values()) else found
 
 
-def _repeats(curve: Curve) -> bool:
+def _repeats(curve: Curve, limits: Limits) -> bool:
     """One row, and then the same digits for ever."""
-    return len(curve.signal) > CHANCE_ROWS and bool(np.ptp(curve.signal.value[1:]) == 0)
+    return len(curve.signal) > limits.few_rows and bool(np.ptp(curve.signal.value[1:]) == 0)
 
 
 def _moved(curve: Curve, limits: Limits) -> Fact:
-    least = limits.visible_accuracy if curve.sign > 0 else limits.moved * abs(curve.begins)
+    least = limits.visible_accuracy if curve.sign > 0 else limits.slight * abs(curve.begins)
     made, sure = 0.0, 0.0
     for move in curve.moves:
         if curve.sign * move.change > made:
@@ -109,26 +100,26 @@ def fits(curves: Curves, limits: Limits) -> tuple[Fact, bool]:
         return UNASKED, val is not None
     share = loss.ends / loss.begins
     fell = share <= limits.fell_far
-    known = val is not None or share <= 1 - limits.fell
+    known = val is not None or share <= 1 - limits.part
     return Fact(fell, share, limits.fell_far, at=loss.best_at, curve=loss.name), known
 
 
-def at_chance(curves: Curves, moved: Fact) -> Fact:
+def at_chance(curves: Curves, moved: Fact, limits: Limits) -> Fact:
     """Nothing was learnt, and the level is that of guessing among K classes, or of the most frequent one."""
     if moved:
         return UNASKED
     accuracies = [c for n in ("train/acc", "val/acc") if (c := curves.get(n)) is not None]
     for name in ("train/loss", "val/loss"):
         loss = curves.get(name)
-        if loss is None or loss.rows < LEVEL_ROWS:
+        if loss is None or loss.rows < limits.level_rows:
             continue
         classes = min(CLASSES, key=lambda k: abs(np.log(k) - loss.ends))
-        near = abs(loss.ends - np.log(classes)) <= NEAR_CHANCE * np.log(classes)
-        if near and all(abs(a.ends - 1 / classes) <= 0.5 / classes for a in accuracies):
+        near = abs(loss.ends - np.log(classes)) <= limits.slight * np.log(classes)
+        if near and all(abs(a.ends - 1 / classes) <= limits.half_way / classes for a in accuracies):
             says = f"the loss stands at {loss.ends:.3g}, the value of guessing among {classes} classes (ln {classes})"
             return Fact(True, loss.ends, float(np.log(classes)), at=float(loss.step[0]), curve=name, says=says)
     for acc in accuracies:
-        if _repeats(acc):
+        if _repeats(acc, limits):
             says = f"accuracy stands at {acc.ends:.4g}, as if one class were always answered (chance)"
             return Fact(True, acc.ends, acc.ends, at=float(acc.step[0]), curve=acc.name, says=says)
     return UNASKED
@@ -151,16 +142,18 @@ def left_chance(curves: Curves, start: Start, limits: Limits) -> Fact:
     """Validation ever left its start: by accuracy where there is one, else by loss."""
     acc, loss = curves.get("val/acc"), curves.get("val/loss")
     fell, way = _descent(curves, start)
-    by_loss = fell > 0 and fell >= max(limits.descent * way, limits.moved * abs(start.loss or 0.0))
+    by_loss = fell > 0 and fell >= max(limits.real_change * way, limits.slight * abs(start.loss or 0.0))
     if acc is None:
         if loss is None:
             return UNASKED
-        return Fact(by_loss, fell, limits.descent * way, at=loss.best_at, curve=loss.name)
+        return Fact(by_loss, fell, limits.real_change * way, at=loss.best_at, curve=loss.name)
     gain = acc.best - (start.accuracy if start.accuracy is not None else acc.begins)
     began_late = loss is not None and start.loss is not None and acc.begins >= limits.half_way and by_loss
     began_late = began_late and not acc.flat
     began_late = (
-        began_late and loss is not None and (start.loss or 0.0) - loss.begins >= limits.descent * (start.loss or 0.0)
+        began_late
+        and loss is not None
+        and (start.loss or 0.0) - loss.begins >= limits.real_change * (start.loss or 0.0)
     )
     holds = start.trained or began_late or (gain >= limits.left_chance and not acc.flat)
     return Fact(holds, gain, limits.left_chance, gain / max(acc.noise, 1e-300), acc.best_at, acc.name)
@@ -184,22 +177,22 @@ def better_loss(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fac
         return UNASKED
     fell, way = _descent(curves, start)
     rise = loss.ends - loss.best
-    real = start.trained or (fell >= limits.descent * way and fell > 0 and bool(left))
+    real = start.trained or (fell >= limits.real_change * way and fell > 0 and bool(left))
     least = max(limits.visible_loss * fell, limits.visible_ratio * abs(loss.best))
     sure = rise / noise_at(loss, loss.best)
     turned = loss.fit[-1] > loss.best
-    certain = sure >= limits.sure or trend(loss) >= TREND
+    certain = sure >= limits.sure or trend(loss, limits) >= limits.likely
     return Fact(bool(real and turned and rise >= least and certain), rise, least, sure, loss.best_at, loss.name)
 
 
-def trend(curve: Curve) -> float:
+def trend(curve: Curve, limits: Limits) -> float:
     """How sure a curve got worse after its best row, in a short log: Kendall's rank test, in standard errors.
 
     It needs no estimate of the noise, which few rows do not allow. (Kendall 1938, Biometrika 30.)
     """
     after = curve.sign * curve.signal.value[curve.signal.step >= curve.best_at]
     n = len(after)
-    if not TREND_ROWS[0] <= n <= TREND_ROWS[1]:
+    if not limits.level_rows <= n <= limits.fewest_rows:
         return 0.0
     worse = int(sum(np.sign(after[i] - after[i + 1 :]).sum() for i in range(n - 1)))
     return float((worse - 1) / (n * (n - 1) * (2 * n + 5) / 18) ** 0.5)
@@ -212,12 +205,12 @@ def better_accuracy(curves: Curves, start: Start, left: Fact, limits: Limits) ->
         return UNASKED
     fall = acc.best - acc.ends
     sure = fall / noise_at(acc, acc.best)
-    certain = sure >= limits.sure or trend(acc) >= TREND
+    certain = sure >= limits.sure or trend(acc, limits) >= limits.likely
     holds = bool(left) and acc.fit[-1] < acc.best and fall >= limits.visible_accuracy and certain
     return Fact(bool(holds), fall, limits.visible_accuracy, sure, acc.best_at, acc.name)
 
 
-def turn(curves: Curves, loss: Fact, accuracy: Fact, fits: Fact, gap: Fact, improves: Fact) -> Fact:
+def turn(curves: Curves, loss: Fact, accuracy: Fact, fits: Fact, gap: Fact, improves: Fact, limits: Limits) -> Fact:
     """Validation got worse for good while training was fitted, ran ahead or went on getting better.
 
     It is told by the loss, where the loss says so, else by the accuracy.
@@ -226,7 +219,7 @@ def turn(curves: Curves, loss: Fact, accuracy: Fact, fits: Fact, gap: Fact, impr
     train = curves.get("train/loss") or curves.get("train/acc")
     if not better or train is None or better.at is None:
         return UNASKED
-    went_on = train.sign * (train.ends - train.at(better.at)) >= WENT_ON * abs(train.best - train.begins)
+    went_on = train.sign * (train.ends - train.at(better.at)) >= limits.slight * abs(train.best - train.begins)
     return better if fits or gap or improves or went_on else UNASKED
 
 
@@ -253,13 +246,13 @@ def ahead(curves: Curves, limits: Limits) -> Fact:
     """Validation stands better than training for several rows: how training figures are taken explains that."""
     for quantity in ("acc", "loss"):
         train, val = curves.get(f"train/{quantity}"), curves.get(f"val/{quantity}")
-        if train is None or val is None or train.rows < CHANCE_ROWS or val.rows < CHANCE_ROWS:
+        if train is None or val is None or train.rows < limits.few_rows or val.rows < limits.few_rows:
             continue
         lead = val.sign * (val.value - np.interp(val.step, train.step, train.value))
         noise = np.hypot(val.error, np.interp(val.step, train.step, train.error))
         least = limits.visible_accuracy if quantity == "acc" else limits.visible_loss * abs(train.begins)
         rows = np.flatnonzero((lead >= least) & (lead >= limits.sure * noise))
-        if len(rows) >= CHANCE_ROWS:
+        if len(rows) >= limits.few_rows:
             return Fact(True, float(np.median(lead[rows])), least, at=float(val.step[rows[-1]]), curve=val.name)
     return UNASKED
 
@@ -272,8 +265,8 @@ def follows(curves: Curves, limits: Limits) -> Fact:
             continue
         fact = _improving(curves[name], limits)
         error = fact.size / fact.sure if fact.sure else 0.0
-        may = not fact.curve or curves[name].flat or fact.size + LIKELY * abs(error) >= fact.limit
-        worsens = fact.size <= -fact.limit and fact.sure <= -LIKELY
+        may = not fact.curve or curves[name].flat or fact.size + limits.likely * abs(error) >= fact.limit
+        worsens = fact.size <= -fact.limit and fact.sure <= -limits.likely
         found = replace(fact, holds=bool(may and not worsens))
         if found:
             return found
@@ -288,7 +281,7 @@ def mode_gap(curves: Curves, limits: Limits) -> Fact:
     for quantity, side in (("acc", 1.0), ("loss", -1.0)):
         train, read = curves.get(f"train/{quantity}"), curves.get(f"eval/{quantity}_train")
         val = curves.get(f"val/{quantity}") or curves.get(f"eval/{quantity}_heldout")
-        if train is None or read is None or val is None or read.rows < CHANCE_ROWS:
+        if train is None or read is None or val is None or read.rows < limits.few_rows:
             continue
         scale = 1.0 if quantity == "acc" else abs(train.begins)
         modes, data = side * (train.ends - read.ends) / scale, side * (read.ends - val.ends) / scale
@@ -325,5 +318,5 @@ def _improving(curve: Curve, limits: Limits) -> Fact:
     error = float(np.hypot(curve.ends_error, curve.ends_error) if rows > 1 else curve.noise * 2**0.5)
     sure = made / max(error, 1e-300)
     at = float(curve.signal.step[-rows])
-    holds = made >= limits.improving * way and sure >= LIKELY
+    holds = made >= limits.improving * way and sure >= limits.likely
     return Fact(bool(holds), made / way, limits.improving, sure, at, curve.name)

@@ -56,6 +56,7 @@ class Facts:
     ends_swinging: bool  # and no end can be told
     late_gain: LateGain | None
     peak: Peak | None
+    limits: Limits  # the thresholds that were asked
 
     @property
     def has_validation(self) -> bool:
@@ -91,7 +92,9 @@ class Facts:
             return False
         gained = reward.best - reward.begins
         fell = reward.best - reward.ends
-        return gained > 0 and fell >= 0.9 * gained and fell >= 3 * learning.noise_at(reward, reward.best)
+        return gained > 0 and fell >= max(
+            self.limits.most * gained, self.limits.sure * learning.noise_at(reward, reward.best)
+        )
 
     @property
     def has_accuracy(self) -> bool:
@@ -108,7 +111,7 @@ def facts_of(
     """The facts of a run's judged signals, or of what it shows instead; one of them must have a value."""
     first, _ = extent = _extent(signals)
     curves = {n: c for n, s in signals.items() if (c := curve_of(s, first, spikes)) is not None}
-    leap = breaking.leap(signals.get("train/loss"), spikes)
+    leap = breaking.leap(signals.get("train/loss"), spikes, limits)
     return concluded(curves, signals, spikes, marks, changes, extent, leap, limits)
 
 
@@ -137,7 +140,7 @@ def concluded(
     first, last = extent
     modes = learning.mode_gap(curves, limits)
     shown, curves = curves, learning.in_evaluation_mode(curves, modes)
-    start = learning.start_of(curves, first, last)
+    start = learning.start_of(curves, first, last, limits)
     moved = learning.moved(curves, limits)
     fits, known = learning.fits(curves, limits)
     left_chance = learning.left_chance(curves, start, limits)
@@ -159,12 +162,12 @@ def concluded(
         fits=fits,
         fitted_at=fitted,
         known=known,
-        at_chance=learning.at_chance(curves, moved),
+        at_chance=learning.at_chance(curves, moved, limits),
         left_chance=left_chance,
         generalised=learning.generalised(curves, start, left_chance, limits),
         better_loss=better_loss,
         better_accuracy=better_accuracy,
-        turn=learning.turn(curves, better_loss, better_accuracy, fits, gap, training_improves),
+        turn=learning.turn(curves, better_loss, better_accuracy, fits, gap, training_improves, limits),
         never_follows=late.never_follows(curves, start, fits, fitted, limits),
         accuracy_rose_since=learning.accuracy_rose_since(curves, better_loss, limits),
         mode_gap=modes,
@@ -173,16 +176,17 @@ def concluded(
         follows=learning.follows(curves, limits),
         training_improves=training_improves,
         ahead=learning.ahead(curves, limits),
-        broken=breaking.broken(judged, marks, last),
+        broken=breaking.broken(judged, marks, last, limits),
         leap=leap,
         jump=breaking.jump(leap, limits),
         not_a_run=next((str(m.detail.get("text", "")) for m in marks if m.kind == "not_a_run"), ""),
-        many_spikes=breaking.many_spikes(spikes, first, last),
+        many_spikes=breaking.many_spikes(spikes, first, last, limits),
         lost=breaking.lost(curves, start, limits),
         swings=swings,
-        ends_swinging=breaking.ends_swinging(curves, swings, last),
+        ends_swinging=breaking.ends_swinging(curves, swings, last, limits),
         late_gain=late_gain,
         peak=None if late_gain is not None else late.second_descent(curves, start, left_chance, changes, limits),
+        limits=limits,
     )
 
 
