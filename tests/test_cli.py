@@ -358,7 +358,7 @@ def test_the_founding_rules_are_asked_where_they_are_asked_for(call, log, tmp_pa
     assert "B01" not in codes[0]
     assert "B01" in codes[1]
     config = tmp_path / "own.toml"
-    config.write_text('preset = "classic"\n[rules.B01."train/loss"]\nsigmas = 4\n')
+    config.write_text('preset = "classic"\n[thresholds."train/loss"]\nsure = 4\n')
     assert "B01" in call("rules", "--config", config)[1]
     config.write_text('preset = "modern"\n')
     assert call("analyze", log, "--config", config)[0] == 2

@@ -99,7 +99,7 @@ def test_joining_short_spells_leaves_no_gap_and_no_equal_neighbours(sequence):
 def test_the_last_label_takes_whatever_is_left():
     step = np.arange(3, dtype=float)
     never = np.zeros(3, bool)
-    nothing = Readings(step, step, *[never] * 2, step, *[never] * 6)
+    nothing = Readings(step, step, *[never] * 2, step, *[never] * 8)
     assert LABELS[-1][1](nothing, DEFAULTS).all()
 
 

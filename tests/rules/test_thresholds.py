@@ -68,7 +68,7 @@ def test_a_jump_inside_that_validation_does_not_follow_is_unconfirmed():
 
 def test_a_jump_of_the_training_loss_alone_looks_like_other_data():
     step = np.arange(6000)
-    moved = planted.noisy(planted.decay(step), 0.02) + 0.8 * (step >= 3000)
+    moved = planted.noisy(planted.decay(step, floor=1.0), 0.02) - 0.5 * (step >= 3000)
     run = planted.run(step, {"train/loss": moved, "val/loss": planted.noisy(planted.decay(step), 0.01, 1)})
     assert "data_change" in kinds(run)
 
@@ -94,6 +94,6 @@ def test_the_founding_rule_answers_where_it_is_asked_for():
 
 
 def test_one_signal_may_have_thresholds_of_its_own():
-    rises = 1 + 0.05 * noise(1, 6000) + 3 * (np.arange(6000) >= 3000)
+    rises = 1 + 0.05 * noise(1, 6000) + 0.3 * (np.arange(6000) >= 3000)
     assert kinds(recorded(**{"grad/norm": rises}), thresholds={"grad/norm": {"outlier": 100}}) == []
     assert kinds(recorded(**{"grad/norm": rises}), thresholds={"lr": {"outlier": 100}}) != []

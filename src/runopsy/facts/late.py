@@ -73,7 +73,7 @@ def never_follows(curves: Curves, start: Start, fits: Fact, fitted: Position | N
     seen = val.fit[val.step <= end]
     if acc is not None and start.accuracy is not None:
         gained, ever = float(seen.max()) - start.accuracy, acc.best - start.accuracy
-        least = max(2 * limits.left_chance, (1 - limits.most) * ever)
+        least = max(2 * limits.left_chance, limits.gap * ever)
         behind = "train/acc" not in curves or curves["train/acc"].at(float(end)) - acc.at(float(end)) >= limits.gap
         return Fact(bool(gained < least and behind), gained, least, at=fitted, curve="val/acc")
     assert loss is not None  # one of the two is there
