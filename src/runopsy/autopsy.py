@@ -33,6 +33,7 @@ from runopsy.rules.curves import inside
 from runopsy.segments import segment
 from runopsy.signals import assign, derived, measure, mover, rebase, refusal, with_sums
 from runopsy.standards import Standards, tuned, values
+from runopsy.thresholds import Limits
 
 STANDARDS = Standards()
 SHOWN = ("reward", "val/metric", "train/metric")  # where no curve is judged: curves to show, and no fit to judge
@@ -73,7 +74,7 @@ def analyze(
 def _examined(run: Run, assigned: tuple[Role, ...], x: str | None, standards: Standards) -> Autopsy:
     """The examination of a run whose columns have their roles."""
     measured = measure(run, assigned)
-    signals, resumes = derived(measured.signals), measured.resumes
+    signals, resumes = derived(measured.signals, standards.limits), measured.resumes
     if x:
         move = mover(signals, run.axis, x)
         signals = rebase(signals, run.axis, x)
@@ -126,7 +127,7 @@ def _case(
     facts = facts_of({**about, **read}, spikes, run.marks, changes, limits)
     watched = {**judged, **{name: signals[name] for name in inside(signals)}}
     spans = [(s.start, s.end) for s in spikes]
-    segments = _cut(watched, facts.first, spans, signals.get("lr"))
+    segments = _cut(watched, facts.first, spans, signals.get("lr"), limits)
     return Case(run, signals, segments, facts, spikes, facts.first, facts.last, resumes, tuple(changes), limits=limits)
 
 
@@ -142,13 +143,13 @@ def _concluded(
 
 
 def _cut(
-    judged: Mapping[str, Signal], first: float, spikes: list[tuple[float, float]], rate: Signal | None
+    judged: Mapping[str, Signal], first: float, spikes: list[tuple[float, float]], rate: Signal | None, limits: Limits
 ) -> dict[str, Segments]:
     """The curves that are watched cut into stretches; those with too few values are left out."""
     found = {}
     for name, signal in judged.items():
         without = [(start, _first_after(signal, until)) for start, until in spikes]
-        found[name] = segment(signal, first, without=without, rate=rate)
+        found[name] = segment(signal, first, without=without, rate=rate, limits=limits)
     return {name: segments for name, segments in found.items() if segments is not None}
 
 

@@ -206,6 +206,9 @@ class Limits:
         20.0, "x the usual time between two rows", 1.5, 10000,
         "A longer pause is a stall: evaluations and checkpoints take less.", MEASURED,
     )  # fmt: skip
+    pause_seconds: float = threshold(
+        600.0, "s", 0, 1000000, "A shorter pause costs nobody anything, however short the steps are.", "usual practice"
+    )
     # --- what one kind of signal asks
     sharpness: float = threshold(
         0.95, "share of the stability limit", 0.5, 2,

@@ -171,7 +171,7 @@ def leap(loss: Signal | None, spikes: Sequence[Spike], limits: Limits) -> Fact:
     if loss is None or len(loss) < 2 * limits.few_rows or loss.value.min() <= 0:
         return UNASKED
     log = np.log(loss.value)
-    rows = max(limits.few_rows, min(limits.window_rows, len(log) // 20)) | 1
+    rows = max(limits.few_rows, min(limits.window_rows, len(log) // limits.readings)) | 1
     if len(log) < 2 * rows:
         return UNASKED
     windows = rolling_median(log, rows)[rows // 2 : len(log) - rows // 2]

@@ -135,7 +135,7 @@ def _peak(
     limits: Limits,
 ) -> Peak | None:
     m = len(falling)
-    if m < 3:
+    if m < limits.few_rows:
         return None
     elapsed = curve.step - curve.step[0] + (curve.step[1] - curve.step[0])
     reach = max(begins, float(falling.max())) - float(falling.min())

@@ -110,7 +110,7 @@ def facts_of(
 ) -> Facts:
     """The facts of a run's judged signals, or of what it shows instead; one of them must have a value."""
     first, _ = extent = _extent(signals)
-    curves = {n: c for n, s in signals.items() if (c := curve_of(s, first, spikes)) is not None}
+    curves = {n: c for n, s in signals.items() if (c := curve_of(s, first, spikes, limits)) is not None}
     leap = breaking.leap(signals.get("train/loss"), spikes, limits)
     return concluded(curves, signals, spikes, marks, changes, extent, leap, limits)
 

@@ -12,8 +12,6 @@ from runopsy.errors import NotChecked
 from runopsy.facts import Case
 from runopsy.model import Event, Evidence, Severity
 
-LEAST_PAUSE = 600.0  # s: a shorter pause costs nobody anything
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ended:
@@ -60,7 +58,7 @@ class Stalled:
     code: ClassVar[str] = "E02"
     kinds: ClassVar[tuple[str, ...]] = ("stalled",)
     needs: ClassVar[tuple[str, ...]] = ()
-    uses: ClassVar[tuple[str, ...]] = ("pause", "far_above", "last_part", "few_rows", "fewest_rows")
+    uses: ClassVar[tuple[str, ...]] = ("pause", "pause_seconds", "far_above", "last_part", "few_rows", "fewest_rows")
 
     def __call__(self, case: Case) -> Iterator[Event]:
         limits = case.limits
@@ -73,7 +71,7 @@ class Stalled:
         pace = float(np.median(usual))
         if pace <= 0 or not np.isfinite(rows).all():
             return
-        gaps = np.flatnonzero((usual > limits.pause * pace) & (rows > LEAST_PAUSE))
+        gaps = np.flatnonzero((usual > limits.pause * pace) & (rows > limits.pause_seconds))
         resumed = [i for i in gaps if not any(signal.step[i] < at <= signal.step[i + 1] for at in case.resumes)]
         if resumed:
             longest = max(resumed, key=lambda i: rows[i])

@@ -58,7 +58,7 @@ class EpochSteps:
     code: ClassVar[str] = "L03"
     kinds: ClassVar[tuple[str, ...]] = ("epoch_steps",)
     needs: ClassVar[tuple[str, ...]] = ("train/loss", "epoch")
-    uses: ClassVar[tuple[str, ...]] = ("few_rows", "last_part", "level_rows", "slight", "sure_of_many")
+    uses: ClassVar[tuple[str, ...]] = ("few_rows", "last_part", "slight", "sure")
 
     def __call__(self, case: Case) -> Iterator[Event]:
         loss, epoch, limits = case.signals["train/loss"], case.signals["epoch"], case.limits
@@ -69,7 +69,7 @@ class EpochSteps:
         if len(begins) < limits.few_rows:
             return
         half = int(limits.last_part * float(np.median(np.diff(begins))))
-        if half < limits.level_rows:
+        if half < limits.few_rows:
             return
         log = np.log(loss.value)
         middles = begins[:-1] + np.diff(begins) // 2
@@ -78,7 +78,7 @@ class EpochSteps:
             return
         spread = MAD_TO_SD * float(np.median(np.abs(usual - np.median(usual))))
         step = float(np.median(falls) - np.median(usual))
-        if step > max(limits.slight, limits.sure_of_many * spread / np.sqrt(len(falls))):
+        if step > max(limits.slight, limits.sure * spread / np.sqrt(len(falls))):
             at, until = float(loss.step[begins[0]]), float(loss.step[begins[-1]])
             says = f"{len(begins)} epochs begin with a step down of {1 - np.exp(-step):.1%} of the loss"
             proof = (Evidence("train/loss", at, step, limits.slight, "log units", says, "step"),)
