@@ -194,7 +194,7 @@ def test_signals_shows_every_column_with_its_role_and_why(call, log):
 
 def test_rules_lists_every_rule_and_explain_gives_every_reason(call):
     listed = call("rules")[1]
-    for rule in Standards():
+    for rule in Standards().rules:
         assert rule.code in listed
         code, out, _ = call("explain", rule.code.lower())
         assert code == 0
@@ -203,6 +203,31 @@ def test_rules_lists_every_rule_and_explain_gives_every_reason(call):
         thresholds = [line for line in out.splitlines() if line.startswith("  ") and " = " in line]
         reasons = [line for line in out.splitlines() if line.startswith("      ") and line.strip()]
         assert len(thresholds) == len(reasons), f"{rule.code}: every threshold has its reason"
+
+
+def test_explain_tells_a_kind_and_a_threshold_in_full_sentences(call):
+    kind, threshold = call("explain", "grokking")[1], call("explain", "gap")[1]
+    assert "late_gain = 0.3" in kind
+    assert "is a gap" in threshold
+    assert "M02" in threshold
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[rules.G01]\nlate_gain = 0.2\n", "[thresholds] late_gain"),
+        ("[rules.P01]\nwindow = 0.2\n", "[thresholds] beside"),
+        ("[thresholds]\nlate_gain = 7\n", "outside its domain"),
+        ("[thresholds]\nlate_gain = 'a'\n", "no number"),
+        ("[thresholds]\nnothing = 1\n", "no threshold 'nothing'"),
+    ],
+)
+def test_a_threshold_that_does_not_fit_is_refused_in_one_line(call, log, tmp_path, text, said):
+    settings = tmp_path / "own.toml"
+    settings.write_text(text)
+    code, out, err = call("analyze", log, "--config", settings)
+    assert (code, out) == (2, "")
+    assert said in err.splitlines()[0]
 
 
 def test_explaining_a_rule_that_does_not_exist_names_those_that_do(call):
@@ -333,7 +358,7 @@ def test_the_founding_rules_are_asked_where_they_are_asked_for(call, log, tmp_pa
     assert "B01" not in codes[0]
     assert "B01" in codes[1]
     config = tmp_path / "own.toml"
-    config.write_text('preset = "classic"\n[rules.B01."train/loss"]\nsigmas = 4\n')
+    config.write_text('preset = "classic"\n[thresholds."train/loss"]\nsure = 4\n')
     assert "B01" in call("rules", "--config", config)[1]
     config.write_text('preset = "modern"\n')
     assert call("analyze", log, "--config", config)[0] == 2

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 import planted
 import runopsy
 from runopsy.model import Mark, Track
-from runopsy.phases.criteria import Criteria
 from runopsy.phases.labels import LABELS
 from runopsy.phases.readings import Readings
 from runopsy.phases.spells import join_short, spells_of
+from runopsy.thresholds import DEFAULTS
 
 
 def labels(run):
@@ -100,7 +100,7 @@ def test_the_last_label_takes_whatever_is_left():
     step = np.arange(3, dtype=float)
     never = np.zeros(3, bool)
     nothing = Readings(step, step, *[never] * 2, step, *[never] * 8)
-    assert LABELS[-1][1](nothing, Criteria()).all()
+    assert LABELS[-1][1](nothing, DEFAULTS).all()
 
 
 def with_inside(**columns):

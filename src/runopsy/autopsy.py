@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -32,7 +33,8 @@ from runopsy.model import (
 from runopsy.rules.curves import inside
 from runopsy.segments import EXACT, Segmenter, segment
 from runopsy.signals import assign, derived, measure, mover, rebase, refusal, with_sums
-from runopsy.standards import Standards, values
+from runopsy.standards import Standards, tuned, values
+from runopsy.thresholds import Limits
 
 STANDARDS = Standards()
 SHOWN = ("reward", "val/metric", "train/metric")  # where no curve is judged: curves to show, and no fit to judge
@@ -46,6 +48,7 @@ def analyze(
     x: str | None = None,
     metric: str | None = None,
     standards: Standards = STANDARDS,
+    thresholds: Mapping[str, Any] | None = None,
     segmenter: Segmenter = EXACT,
 ) -> Autopsy:
     """Everything a log can tell, and what it cannot.
@@ -55,18 +58,19 @@ def analyze(
         roles: canonical role → column, overriding what the names suggest.
         x: count by ``"step"``, ``"epoch"``, ``"tokens"`` or ``"time"`` instead of the log's own axis.
         metric: the column by which the best step is to be chosen, as ``--metric`` takes it.
-        standards: the rules to ask, and what makes a phase and a verdict.
+        standards: the rules to ask, and the thresholds of all that is judged.
+        thresholds: threshold → value, or signal → threshold → value, in place of those of ``standards``.
         segmenter: what cuts curves into pieces: ours, or ``runopsy.segments.by_ruptures.Ruptures``.
 
     Raises:
         UnreadableLog: the path cannot be read.
-        BadOption: a role, column or axis that does not exist.
+        BadOption: a role, column, axis or threshold that does not exist, or a value outside its domain.
         CannotJudge: no column of the log is a loss, an accuracy, a score or a reward.
     """
     run = with_sums(run if isinstance(run, Run) else readers.read(run))
     assigned = assign(run.tracks, roles, metric, run.config)
     with np.errstate(all="ignore"):  # what is not finite is told as such; NumPy's remarks on it are noise on stderr
-        return _examined(run, assigned, x, standards, segmenter)
+        return _examined(run, assigned, x, tuned(standards, thresholds or {}), segmenter)
 
 
 def _examined(
@@ -74,7 +78,7 @@ def _examined(
 ) -> Autopsy:
     """The examination of a run whose columns have their roles."""
     measured = measure(run, assigned)
-    signals, resumes = derived(measured.signals), measured.resumes
+    signals, resumes = derived(measured.signals, standards.limits), measured.resumes
     if x:
         move = mover(signals, run.axis, x)
         signals = rebase(signals, run.axis, x)
@@ -96,7 +100,7 @@ def _examined(
         transitions=turns,
         verdict=verdict,
         stop=verdicts.stop(case),
-        thresholds={one.code: values(one) for one in standards},
+        thresholds=values(standards.limits),
         notes=(*run.notes, *measured.notes, *_explained(case.facts)),
     )
 
@@ -123,12 +127,12 @@ def _case(
     about = _require_something(run, assigned, signals)
     loss, limits = judged.get("train/loss"), standards.limits
     spikes = () if loss is None else spikes_of(loss, limits)
-    changes = [at for at, _, _ in jumps(signals["lr"])] if "lr" in signals else []
+    changes = [at for at, _, _ in jumps(signals["lr"], limits)] if "lr" in signals else []
     read = {name: signals[name] for name in EVALUATED if name in signals}
     facts = facts_of({**about, **read}, spikes, run.marks, changes, limits)
     watched = {**judged, **{name: signals[name] for name in inside(signals)}}
     spans = [(s.start, s.end) for s in facts.spikes]
-    segments = _cut(watched, facts.first, spans, signals.get("lr"), segmenter)
+    segments = _cut(watched, facts.first, spans, signals.get("lr"), segmenter, limits)
     return Case(run, signals, segments, facts, facts.first, facts.last, resumes, tuple(changes), limits=limits)
 
 
@@ -138,9 +142,9 @@ def _concluded(
     """Phases, transitions and verdict, each with how sure it is."""
     if case.facts.not_a_run:
         return (), (), verdicts.judge(case)
-    named, turns = phases.phases_of(case, events, standards.phases)
+    named, turns = phases.phases_of(case, events)
     verdict = verdicts.judge(case)
-    return confidence.weigh(case, events, standards, named, turns, verdict)
+    return confidence.weigh(case, events, named, turns, verdict)
 
 
 def _cut(
@@ -149,12 +153,13 @@ def _cut(
     spikes: list[tuple[float, float]],
     rate: Signal | None,
     segmenter: Segmenter,
+    limits: Limits,
 ) -> dict[str, Segments]:
     """The curves that are watched cut into stretches; those with too few values are left out."""
     found = {}
     for name, signal in judged.items():
         without = [(start, _first_after(signal, until)) for start, until in spikes]
-        found[name] = segment(signal, first, without=without, rate=rate, segmenter=segmenter)
+        found[name] = segment(signal, first, without=without, rate=rate, segmenter=segmenter, limits=limits)
     return {name: segments for name, segments in found.items() if segments is not None}
 
 

@@ -260,23 +260,33 @@ def import_(
 
 @app.command()
 def rules(config: Config = None, rules: Rules = None) -> None:
-    """List the rules: what each asks, what it needs, and its thresholds."""
+    """List the rules, what each asks and needs, and all thresholds."""
     from runopsy.report.listing import rules_table
     from runopsy.settings import load
+    from runopsy.standards import values
 
-    _say(rules_table(tuple(_tuned(load(config), rules)), width=_width(), color=_colour(False)))
+    asked = _tuned(load(config), rules)
+    _say(rules_table(asked.rules, values(asked.limits), width=_width(), color=_colour(False)))
 
 
 @app.command()
-def explain(code: Annotated[str, typer.Argument(help="The code of a rule, e.g. G01.")], config: Config = None) -> None:
-    """Explain one rule: its question, its thresholds and their reasons."""
+def explain(
+    name: Annotated[
+        str, typer.Argument(help="A rule (G01), a kind of event (grokking), a threshold (gap), or: thresholds.")
+    ],
+    config: Config = None,
+) -> None:
+    """Explain a rule, a kind of event or a threshold: what it asks, what decides it and why."""
     from runopsy.report.listing import explanation
     from runopsy.settings import load
+    from runopsy.standards import unknown, values
 
-    known = {one.code: one for preset in Preset for one in _tuned(load(config), preset)}
-    if code.upper() not in known:
-        raise BadOption(f"there is no rule {code!r}", hint=f"rules: {', '.join(known)}")
-    _say(explanation(known[code.upper()]))
+    known = {one.code: one for preset in Preset for one in _tuned(load(config), preset).rules}
+    limits = _tuned(load(config), None).limits
+    said = explanation(name, tuple(known.values()), values(limits))
+    if said is None:
+        raise unknown(name, f"rules: {', '.join(known)}")
+    _say(said)
 
 
 @lab.command("list")
@@ -398,12 +408,13 @@ def _segmenter(chosen: Settings, said: Cutter | None) -> Segmenter:
 
 def _tuned(chosen: Settings, rules: Preset | None) -> Standards:
     from runopsy.rules import PRESETS
-    from runopsy.standards import Standards, tuned
+    from runopsy.standards import Standards, refuse_old, tuned
 
     preset = rules or chosen.preset or Preset.default
     if preset not in PRESETS:
         raise BadOption(f"there is no preset of rules {preset!r}", hint=f"presets: {', '.join(PRESETS)}")
-    return tuned(Standards(rules=PRESETS[preset]), chosen.rules)
+    refuse_old(chosen.rules)
+    return tuned(Standards(rules=PRESETS[preset]), chosen.thresholds)
 
 
 def _two_sides(runs: list[str]) -> tuple[list[str], list[str]]:

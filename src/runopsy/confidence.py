@@ -9,9 +9,8 @@ a confidence by what agreement was worth on runs whose truth is known (``make be
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,16 +24,12 @@ from runopsy.model import (
     Position,
     Positions,
     Segments,
-    Thresholds,
     Transition,
     Values,
     Verdict,
 )
-from runopsy.standards import Standards, values
 from runopsy.stats import first_spacing
-from runopsy.thresholds import Limits
-
-T = TypeVar("T", bound=Thresholds)
+from runopsy.thresholds import THRESHOLDS, Limits
 
 MEMBERS = 16  # a share of sixteen is known to a tenth, which is as fine as anybody reads it
 FACTOR = 0.35  # standard deviation of a threshold's logarithm: two readers seldom differ by more than a factor of 2
@@ -63,7 +58,7 @@ class Committee:
     words: tuple[str, ...]  # (members,) verdicts
 
 
-def ask(case: Case, events: Sequence[Event], standards: Standards) -> Committee:
+def ask(case: Case, events: Sequence[Event]) -> Committee:
     """Every member's phases and verdict; the same members each time.
 
     Events that need the full log (divergence, spikes, jumps of the rate) are taken as found.
@@ -78,7 +73,7 @@ def ask(case: Case, events: Sequence[Event], standards: Standards) -> Committee:
         words.append(verdicts.word_of(facts)[0])
         if phased:
             own = replace(case, segments=_shaken(case.segments, draw), facts=facts, limits=limits)
-            told = phases.spells(own, grid, gone, other(standards.phases, draw))
+            told = phases.spells(own, grid, gone)
             labels.append([said for a, b, said in told for _ in range(b - a)])
     return Committee(grid, np.array(labels, dtype=np.str_), tuple(words))
 
@@ -101,21 +96,13 @@ def _other_curve(curve: Curve, draw: np.random.Generator) -> Curve:
 
 def other_limits(limits: Limits, draw: np.random.Generator) -> Limits:
     """The limits as another reader would have set them: those near 1 by what is left to 1."""
-    factors = np.exp(FACTOR * draw.standard_normal(len(fields(limits))))
+    factors = np.exp(FACTOR * draw.standard_normal(len(THRESHOLDS)))
     changed = {}
-    for about, factor in zip(fields(limits), factors.tolist(), strict=True):
-        value, low, high = getattr(limits, about.name), about.metadata["low"], about.metadata["high"]
+    for about, factor in zip(THRESHOLDS, factors.tolist(), strict=True):
+        value, low, high = getattr(limits, about.name), about.low, about.high
         moved = 1 - (1 - value) * factor if high == 1 and value > 0.5 else value * factor
-        changed[about.name] = min(max(moved, low), high)
+        changed[about.name] = min(max(round(moved) if isinstance(value, int) else moved, low), high)
     return replace(limits, **changed)
-
-
-def other(one: T, draw: np.random.Generator) -> T:
-    """The same thresholds as another reader would have set them."""
-    named = values(one)
-    factors = np.exp(FACTOR * draw.standard_normal(len(named))).tolist()
-    changed = {name: value * factor for (name, value), factor in zip(named.items(), factors, strict=True)}
-    return replace(one, **changed)  # type: ignore[type-var]  # every one of them is a dataclass
 
 
 def _shaken(segments: Mapping[str, Segments], draw: np.random.Generator) -> dict[str, Segments]:
@@ -150,13 +137,12 @@ def _weights(grid: Positions) -> Values:
 def weigh(
     case: Case,
     events: Sequence[Event],
-    standards: Standards,
     named: Sequence[Phase],
     transitions: Sequence[Transition],
     verdict: Verdict,
 ) -> tuple[tuple[Phase, ...], tuple[Transition, ...], Verdict]:
     """The same phases, transitions and verdict with how sure each is."""
-    committee, window = ask(case, events, standards), standards.phases.window
+    committee, window = ask(case, events), case.limits.beside
     few = case.facts.rows < FEW_ROWS
     phase_right, verdict_right = (PHASE_RIGHT_FEW, VERDICT_RIGHT_FEW) if few else (PHASE_RIGHT, VERDICT_RIGHT)
     sure = tuple(replace(p, confidence=_worth(agreement(committee, p), PHASE_AGREED, phase_right)) for p in named)

@@ -209,14 +209,17 @@ class Check:
     why: str | None = None  # of NOT_CHECKED: what was missing
 
 
-class Thresholds(Protocol):
-    """A dataclass of thresholds under a code; the docstring's first line is its title."""
+class Question(Protocol):
+    """A question that is asked of a run; the docstring's first line is its title."""
 
     @property
     def code(self) -> str: ...
 
     @property
-    def needs(self) -> tuple[str, ...]: ...
+    def needs(self) -> tuple[str, ...]: ...  # signals
+
+    @property
+    def uses(self) -> tuple[str, ...]: ...  # names of thresholds
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +283,7 @@ class Autopsy:
     transitions: tuple[Transition, ...]
     verdict: Verdict
     stop: Stop | None
-    thresholds: Mapping[str, Mapping[str, Any]]
+    thresholds: Mapping[str, float]
     notes: tuple[str, ...]
 
     @property

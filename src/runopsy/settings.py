@@ -7,8 +7,10 @@
     preset = "classic"
     [map]
     "val/loss" = "eval_nll"
-    [rules.G01]
+    [thresholds]
     late_gain = 0.2
+    [thresholds."grad/norm"]
+    outlier = 20
     [segmenter]
     search = "Pelt"
     cost = "l2"
@@ -24,7 +26,8 @@ from typing import Any
 
 from runopsy.errors import BadOption
 
-KEYS = ("map", "x", "metric", "preset", "rules", "segmenter")
+KEYS = ("map", "x", "metric", "preset", "thresholds", "segmenter")
+OLD_KEYS = ("rules",)  # thresholds were once set by rule: whoever uses them says what they are called now
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,9 @@ class Settings:
     roles: Mapping[str, str] = field(default_factory=dict)
     x: str | None = None
     preset: str | None = None  # of rules
-    rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # code → threshold → value
+    thresholds: Mapping[str, Any] = field(default_factory=dict)  # threshold → value, or signal → threshold → value
     metric: str | None = None  # the column to choose the best step by
+    rules: Mapping[str, Any] = field(default_factory=dict)  # of older versions: code → threshold → value
     segmenter: Mapping[str, Any] = field(default_factory=dict)  # of ruptures: search, cost, penalty
 
 
@@ -64,14 +68,14 @@ def _parse(path: Path) -> dict[str, Any]:
 
 
 def _settings(said: Mapping[str, Any], path: Path) -> Settings:
-    unknown = sorted(set(said) - set(KEYS))
+    unknown = sorted(set(said) - {*KEYS, *OLD_KEYS})
     if unknown:
         raise BadOption(f"{path}: no setting is called {', '.join(unknown)}", hint=f"settings: {', '.join(KEYS)}")
-    roles, rules, segmenter = (said.get(key, {}) for key in ("map", "rules", "segmenter"))
-    if not all(isinstance(table, dict) for table in (roles, rules, segmenter)):
+    roles, thresholds, rules, segmenter = (said.get(key, {}) for key in ("map", "thresholds", "rules", "segmenter"))
+    if not all(isinstance(table, dict) for table in (roles, thresholds, rules, segmenter)):
         raise BadOption(
-            f"{path}: map, rules and segmenter are tables",
-            hint='write [map], [rules.G01] and [segmenter] with "key = value" below',
+            f"{path}: map, thresholds and segmenter are tables",
+            hint='write [map], [thresholds] and [segmenter] with "key = value" below',
         )
     named = {str(k): str(v) for k, v in roles.items()}
-    return Settings(named, said.get("x"), said.get("preset"), rules, said.get("metric"), segmenter)
+    return Settings(named, said.get("x"), said.get("preset"), thresholds, said.get("metric"), rules, segmenter)

@@ -1,14 +1,14 @@
 """Every threshold by which a run is judged: its value, unit, domain, reason and source, in one place.
 
-A rule asks for a threshold by its name; ``runopsy explain`` prints what stands here; a user's TOML is checked
-against the domain.
+One threshold stands for one idea, and every rule, phase and fact that means the idea reads it. ``runopsy explain``
+prints what stands here; a user's TOML is checked against the domain.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 
 def threshold(default: float, unit: str, low: float, high: float, reason: str, source: str = "") -> Any:
@@ -18,37 +18,132 @@ def threshold(default: float, unit: str, low: float, high: float, reason: str, s
 
 
 DEFINITIONS = "definitions of phases, events and verdicts"
+MEASURED = "measured on the labelled runs and on planted ones"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """The facts on which rules, phases and the verdict rest."""
+    """The thresholds of facts, rules, phases and verdict. A whole number counts rows, spikes or readings."""
 
-    code: ClassVar[str] = "F01"
-    needs: ClassVar[tuple[str, ...]] = ()
-
-    # --- what is seen of a curve
+    # --- how sure
     sure: float = threshold(
         3.0, "standard errors", 1, 20,
-        "A difference counts from here on. Slow noise is in the standard error.",
+        "A difference is told from noise from here on. Slow noise is part of the standard error.", "usual practice",
     )  # fmt: skip
+    likely: float = threshold(
+        2.0, "standard errors", 0.5, 20,
+        "Where the opposite answer is a claim as well (it still improves, or it has stopped), this much decides.",
+        "usual practice",
+    )  # fmt: skip
+    sure_of_many: float = threshold(
+        6.0, "standard errors", 2, 40,
+        "Where the largest of many differences is asked, chance alone makes it large: this much tells it from noise.",
+        "the largest of a thousand changes of Gaussian noise stays below 4; real noise has heavier tails",
+    )  # fmt: skip
+    outlier: float = threshold(
+        8.0, "standard deviations of the noise", 2, 100,
+        "A spike or a change of level stands out by more than that. Losses and gradients of batches have heavy tails.",
+        "Gaussian noise of a million rows stays below 5",
+    )  # fmt: skip
+    # --- what is seen of a curve
     visible_accuracy: float = threshold(
         0.03, "of accuracy", 0.001, 0.5,
-        "A smaller change of an accuracy is not called a change.", DEFINITIONS,
+        "A smaller change of an accuracy is not called a change. Phases ask for half of it over their window.",
+        DEFINITIONS,
     )  # fmt: skip
     visible_loss: float = threshold(
         0.05, "share of the loss's own way", 0.001, 0.9,
         "A smaller change of a loss is not called a change: a rise of 1 % of what was learnt is no overfitting.",
+        DEFINITIONS,
     )  # fmt: skip
     visible_ratio: float = threshold(
         0.1, "share of the loss's lowest level", 0.001, 10,
-        "A loss that ends less than this above its lowest level has not left it.",
+        "A loss that ends less than this above its lowest level has not left it.", MEASURED,
     )  # fmt: skip
-    # --- training
-    moved: float = threshold(
-        0.02, "share of the first loss", 0.001, 0.9,
-        "A training loss that fell by less has not left its start.",
+    slight: float = threshold(
+        0.02, "share of a curve's first level or own way", 0.001, 0.5,
+        "A training loss that moved by less has not moved: not from its start, not on, not at an epoch's end.",
+        DEFINITIONS,
     )  # fmt: skip
+    improving: float = threshold(
+        0.03, "share of a curve's own way, or of the run", 0.001, 0.5,
+        "A curve that gained less over the last part has stopped improving; a leap or a spell that small is not told.",
+        DEFINITIONS,
+    )  # fmt: skip
+    real_change: float = threshold(
+        0.1, "share of a curve's own way", 0.01, 1,
+        "Validation must come down by this much to have learnt anything; closer to its best, it is at its best.",
+        DEFINITIONS,
+    )  # fmt: skip
+    part: float = threshold(
+        0.3, "share of a way", 0.05, 0.95,
+        "Validation that makes less of its way than this share of training's does not keep pace; where it never "
+        "follows, memorization begins when training has made this much; a loss that came down by less has little "
+        "to lose.", DEFINITIONS,
+    )  # fmt: skip
+    half_way: float = threshold(
+        0.5, "share of a way", 0.05, 1,
+        "Something that has made less than this of the way that another curve made, or that it could make, has not "
+        "made it.", DEFINITIONS,
+    )  # fmt: skip
+    most: float = threshold(
+        0.85, "share", 0.5, 1,
+        "Most of a change made at once makes it a step; most of what there was makes it there already; a run that has "
+        "most examples right is not far from fitting, and not called underfit.", MEASURED,
+    )  # fmt: skip
+    jump: float = threshold(
+        1.25, "ratio of the levels before and after", 1.01, 100,
+        "A smaller step of a loss, a learning rate or a batch size is seen by nobody. It is a fall by a fifth.",
+        MEASURED,
+    )  # fmt: skip
+    far_above: float = threshold(
+        3.0, "ratio", 1.1, 1000,
+        "What stands so far above what it was before is not of the same kind: a loss has diverged, a batch is no "
+        "hard batch, a step of the training is slow.", MEASURED,
+    )  # fmt: skip
+    # --- rows
+    few_rows: int = threshold(
+        3, "rows", 2, 100, "Fewer rows in a row may be chance; fewer rows in all have no shape.", DEFINITIONS
+    )
+    level_rows: int = threshold(
+        5, "rows", 2, 1000, "So many rows show that a curve stands at a level: one row is a hard batch.", MEASURED
+    )
+    fewest_rows: int = threshold(
+        10, "rows", 2, 1000, "With fewer, that a curve stands still cannot be told from too little to see.", MEASURED
+    )
+    readings: int = threshold(
+        20, "readings", 4, 1000,
+        "A mean, a ratio or a standard deviation of fewer readings of a noisy signal says too little.",
+        "the standard error of 20 is known to a sixth",
+    )  # fmt: skip
+    window_rows: int = threshold(
+        50, "rows", 5, 10000,
+        "So many rows say what is usual beside a row: the moving average, the rows before a spike and after it.",
+        "founding articles of the threshold rule",
+    )  # fmt: skip
+    # --- places
+    beside: float = threshold(
+        0.12, "share of the elapsed steps", 0.01, 1,
+        "Nearer to each other, two things happen at the same time; a change is judged over this window.", DEFINITIONS,
+    )  # fmt: skip
+    tail: float = threshold(
+        0.1, "share of the run", 0.01, 0.5,
+        "A spike must be back within it; a jump must last longer; a validation that begins later began late.",
+        DEFINITIONS,
+    )  # fmt: skip
+    last_part: float = threshold(
+        0.2, "share of the run", 0.02, 0.5,
+        "The last part is held against the part before it to tell how a run ends.", DEFINITIONS,
+    )  # fmt: skip
+    shortest: float = threshold(
+        0.15, "log elapsed steps", 0.01, 1,
+        "A shorter spell of a phase (16 % of the steps before it) cannot be seen and joins its neighbour.", DEFINITIONS,
+    )  # fmt: skip
+    abrupt: float = threshold(
+        0.8, "log elapsed steps", 0.05, 5,
+        "A fall of the loss from foot to foot within it is sudden; a peak between two descents is broader.", MEASURED,
+    )  # fmt: skip
+    # --- training and validation
     left_chance: float = threshold(
         0.05, "of accuracy", 0.001, 0.5,
         "A rise of less above the first level is not having left chance.", DEFINITIONS,
@@ -59,41 +154,20 @@ class Limits:
     )  # fmt: skip
     fits_at_end: float = threshold(
         0.9, "of accuracy", 0.5, 1,
-        "A run that ends above it fits its data; below, something is left to learn.",
-    )  # fmt: skip
-    far_from_fitting: float = threshold(
-        0.85, "of accuracy", 0.3, 1,
-        "A run that stands still above it is not called underfit, though it does not fit every example.",
+        "A run that ends above it fits its data; below, something is left to learn.", DEFINITIONS,
     )  # fmt: skip
     fell_far: float = threshold(
         0.5, "share of the first loss", 0.01, 0.99,
-        "Where no accuracy was logged, a training loss that ends below it counts as fitted.",
-    )  # fmt: skip
-    # --- validation
-    descent: float = threshold(
-        0.1, "share of the way of the training loss", 0.01, 1,
-        "Validation must come down by this much for a later rise to be a rise from something learnt.", DEFINITIONS,
-    )  # fmt: skip
-    half_way: float = threshold(
-        0.4, "share of training's way", 0.05, 1,
-        "A validation accuracy that made less of the way than training did has not generalised.",
+        "Where no accuracy was logged, a training loss that ends below it counts as fitted.", MEASURED,
     )  # fmt: skip
     gap: float = threshold(
-        0.2, "of accuracy, or share of the first loss", 0.01, 1,
-        "A larger difference between training and validation is a gap.", DEFINITIONS,
+        0.2, "of accuracy, or share of the first loss or of a signal's range", 0.01, 1,
+        "A larger difference between training and validation is a gap, and of a signal's levels a shift.", DEFINITIONS,
     )  # fmt: skip
-    # --- how it ends
-    last_part: float = threshold(
-        0.2, "share of the rows", 0.02, 0.5,
-        "The last part is held against the part before it to tell whether a curve still improves.",
-    )  # fmt: skip
-    improving: float = threshold(
-        0.03, "share of the curve's own way", 0.001, 0.5,
-        "A curve that gained less over the last part has stopped improving.", DEFINITIONS,
-    )  # fmt: skip
-    fewest_rows: float = threshold(
-        10, "rows", 2, 1000,
-        "With fewer, that a curve stands still cannot be told from too little to see.",
+    hold: float = threshold(
+        0.6, "share", 0.05, 1,
+        "What moves already goes on moving until it falls below this share of what began it; and training that has "
+        "made less of its way is on its way: a pause there is a plateau.", DEFINITIONS,
     )  # fmt: skip
     # --- late gains and second descents
     late_gain: float = threshold(
@@ -111,48 +185,72 @@ class Limits:
         0.07, "share of the peak's height", 0.01, 0.9,
         "A peak between two descents must stand out by this much on either side.", DEFINITIONS,
     )  # fmt: skip
-    peak_range: float = threshold(
-        0.02, "share of the curve's whole range", 0.001, 0.9,
-        "And by this much: a bump in the tail of a fitted run is no peak.", DEFINITIONS,
-    )  # fmt: skip
-    fell: float = threshold(
-        0.3, "share of the first loss", 0.05, 0.95,
-        "A loss that came down by less has little to lose: slow noise goes up and down as far.",
-    )  # fmt: skip
+    # --- what breaks
     lost: float = threshold(
         0.5, "share of what was learnt", 0.05, 1,
-        "A run that ends with more of it lost again has diverged.",
-    )  # fmt: skip
-    far_above: float = threshold(
-        3.0, "x the first loss", 1.1, 1000,
-        "A loss that ends above it has diverged, whether or not it had learnt before.",
+        "A run that ends with more of it lost again has diverged.", DEFINITIONS,
     )  # fmt: skip
     swing: float = threshold(
         0.15, "of accuracy, or share of the learnt range, on either side of the middle", 0.01, 0.5,
-        "A swing passes the middle by this much on both sides.",
+        "A swing passes the middle by this much on both sides.", DEFINITIONS,
     )  # fmt: skip
-    swings: float = threshold(4, "passages through the middle", 2, 1000, "Fewer are no instability.", DEFINITIONS)
-    spike_scatter: float = threshold(
-        8.0, "x the scatter of the log loss around its median", 2, 100,
-        "A spike stands out by more. Gaussian noise of a million rows stays below 5.",
-    )  # fmt: skip
+    swings: int = threshold(4, "passages through the middle", 2, 1000, "Fewer are no instability.", DEFINITIONS)
     spike_ratio: float = threshold(
         1.3, "x the highest of the rows before", 1.01, 100,
-        "Losses of batches have heavy tails, and 8 x their scatter may be usual.",
+        "Losses of batches have heavy tails, and many times their scatter may be usual: a spike is above them all.",
+        DEFINITIONS,
     )  # fmt: skip
-    spike_share: float = threshold(
-        0.03, "share of the loss's whole way", 0.001, 1,
-        "Late in a fitted run a loss may leap from 1e-6 to 1e-4, and it means nothing.",
+    many_spikes: int = threshold(
+        8, "spikes", 1, 10000, "More are told as one event, and a run that goes on so is unstable.", MEASURED
+    )
+    pause: float = threshold(
+        20.0, "x the usual time between two rows", 1.5, 10000,
+        "A longer pause is a stall: evaluations and checkpoints take less.", MEASURED,
     )  # fmt: skip
-    jump: float = threshold(
-        1.25, "ratio of the losses after and before", 1.01, 100,
-        "A smaller lasting rise of the training loss is seen by nobody.",
+    pause_seconds: float = threshold(
+        600.0, "s", 0, 1000000, "A shorter pause costs nobody anything, however short the steps are.", "usual practice"
+    )
+    # --- what one kind of signal asks
+    sharpness: float = threshold(
+        0.95, "share of the stability limit", 0.5, 2,
+        "The largest eigenvalue hovers around the limit, and its estimate comes from below.", "arXiv 2103.00065",
     )  # fmt: skip
+    sample: int = threshold(
+        256, "examples", 1, 1000000,
+        "The largest eigenvalue of fewer examples may lie far above that of all: of 256 up to 1.1 times, of 32 4.6.",
+        "measured against 2048 examples",
+    )  # fmt: skip
+    text_start: float = threshold(
+        8.0, "nats", 3, 20,
+        "A loss that counts tokens and starts above it is of a vocabulary of words: chance among 3000 classes.",
+        "ln 3000",
+    )  # fmt: skip
+    # of single signals: signal → threshold → value
+    own: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def of(self, signal: str) -> Limits:
+        """The thresholds as they are asked of one signal."""
+        said: dict[str, Any] = dict(self.own.get(signal, {}))
+        return replace(self, **said)
 
 
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """One threshold with everything that is known about it."""
+
+    name: str
+    value: float
+    unit: str
+    low: float
+    high: float
+    reason: str  # a full sentence
+    source: str
+
+
+THRESHOLDS: tuple[Threshold, ...] = tuple(
+    Threshold(one.name, one.default, **one.metadata)  # type: ignore[arg-type]  # a field's default is any object
+    for one in fields(Limits)
+    if one.metadata
+)
+BY_NAME: Mapping[str, Threshold] = {one.name: one for one in THRESHOLDS}
 DEFAULTS = Limits()
-
-
-def described() -> Mapping[str, Mapping[str, Any]]:
-    """Name → default, unit, low, high, reason, source."""
-    return {one.name: {"default": one.default, **one.metadata} for one in fields(Limits)}

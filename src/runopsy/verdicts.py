@@ -14,8 +14,6 @@ import numpy as np
 from runopsy.facts import Case, Facts
 from runopsy.model import Evidence, Signal, Stop, Verdict
 
-FEWEST_VALIDATIONS = 5  # rows of validation: with fewer, neither a turn nor a plateau can be told
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -98,7 +96,7 @@ VERDICTS: tuple[Row, ...] = (
         lambda f: f.players,
     ),
     Row("inconclusive", "scores alone: without a loss or an accuracy no fit can be judged", lambda f: not f.judged),
-    Row("inconclusive", "too few rows to tell a shape", lambda f: f.rows < 3),
+    Row("inconclusive", "too few rows to tell a shape", lambda f: f.rows < f.limits.few_rows),
     Row(
         "unstable",
         lambda f: f"{f.swings.curve} swings again and again, to the end: no ending can be told",
@@ -116,7 +114,7 @@ VERDICTS: tuple[Row, ...] = (
     Row(
         "inconclusive",
         "nothing moved, and the log is too short to say that nothing would",
-        lambda f: not f.moved and not f.at_chance and f.rows < 10 and not f.start.trained,
+        lambda f: not f.moved and not f.at_chance and f.rows < f.limits.fewest_rows and not f.start.trained,
     ),
     Row("inconclusive", "the training loss only rose", lambda f: not f.moved and bool(f.rose)),
     Row(
@@ -151,7 +149,7 @@ VERDICTS: tuple[Row, ...] = (
     Row(
         "inconclusive",
         "validation was logged too seldom to judge",
-        lambda f: f.validations < FEWEST_VALIDATIONS and not f.turn and not (f.training_improves and f.follows),
+        lambda f: f.validations < f.limits.level_rows and not f.turn and not (f.training_improves and f.follows),
     ),
     Row(
         "inconclusive",
@@ -175,7 +173,11 @@ VERDICTS: tuple[Row, ...] = (
         "training still improves, and nothing says that validation does not",
         lambda f: bool(f.training_improves and f.follows) and not f.fits,
     ),
-    Row("inconclusive", "too few rows to tell whether it had stopped improving", lambda f: not f.fits and f.rows < 10),
+    Row(
+        "inconclusive",
+        "too few rows to tell whether it had stopped improving",
+        lambda f: not f.fits and f.rows < f.limits.fewest_rows,
+    ),
     Row(
         "memorized",
         "training went far ahead, and validation never left chance by the last step",
@@ -263,7 +265,7 @@ def _other(case: Case, witness: str, best_step: float) -> tuple[str, float, floa
     if witness == "val/acc" or acc is None or not len(acc):
         return None
     at = _best_row(acc)
-    apart = abs(float(acc.step[at]) - best_step) > 0.1 * (case.last - case.first)
+    apart = abs(float(acc.step[at]) - best_step) > case.limits.tail * (case.last - case.first)
     return ("val/acc", float(acc.step[at]), float(acc.value[at])) if apart else None
 
 

@@ -74,7 +74,7 @@ def moved(one: dict, factor: float) -> float:
 
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("--only", default="", help="thresholds whose code.name holds this")
+    ask.add_argument("--only", default="", help="thresholds whose name holds this")
     ask.add_argument("--sets", default="labelled,epochs,cases,samples,public,nulls,planted")
     ask.add_argument("--nulls", type=int, default=40, help="of either kind; a tenth as many planted ones of each")
     ask.add_argument("--src", type=Path, default=ROOT / "src")
@@ -82,7 +82,7 @@ def main() -> None:
     ask.add_argument("--jobs", type=int, default=2)
     asked = ask.parse_args()
     began = time.perf_counter()
-    table = [one for one in thresholds(asked.src) if asked.only in f"{one['code']}.{one['name']}"]
+    table = [one for one in thresholds(asked.src) if asked.only in one["name"]]
     values = [(one, moved(one, factor)) for one in table for factor in (1 / FACTOR, FACTOR)]
     with tempfile.TemporaryDirectory() as scratch:
         logs = [
@@ -90,7 +90,7 @@ def main() -> None:
             for log in [*every(asked.shared), *written(Path(scratch), asked.nulls)]
             if log.group in asked.sets.split(",")
         ]
-        overrides = [None, *({one["code"]: {one["name"]: value}} for one, value in values)]
+        overrides = [None, *({one["name"]: value} for one, value in values)]
         found = tuned([log.path for log in logs], overrides, asked.src, asked.jobs)
     print(f"{len(table)} thresholds, {len(logs)} logs: {dict(Counter(log.group for log in logs))}")
     print("\nverdicts / phases / events that change (+ now right, - now wrong)")
@@ -99,7 +99,7 @@ def main() -> None:
     for k, one in enumerate(table):
         sides = ([answers[1 + 2 * k + side] for answers in found] for side in (0, 1))
         cells = [counted(logs, [answers[0] for answers in found], side) for side in sides]
-        name = f"{one['code']}.{one['name']}"
+        name = one["name"]
         print(f"{name:34s} {one['value']:9.4g}   {cells[0]:26s}   {cells[1]}")
         if cells == [NOTHING, NOTHING]:
             idle.append((name, one.get("reason", "")))

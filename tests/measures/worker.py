@@ -1,7 +1,7 @@
 """Many logs examined by one version of the product: what the measures share.
 
 As a script, ``PYTHONPATH=SRC python worker.py JOBS < asked.json``: a list of ``[path, overrides]`` on standard input,
-one JSON list per line on standard output, in the same order, with an answer for each override (thresholds by rule, or
+one JSON list per line on standard output, in the same order, with an answer for each override (threshold → value, or
 null). ``autopsies`` and ``tuned`` run it as a process of its own, so that any version of the product can be asked.
 """
 
@@ -14,7 +14,6 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +24,7 @@ RENAMED = {  # kinds of events, old names to those of today
     "departure": "baseline_departure",
     "first_mover": "leading_signal",
 }
-Override = Mapping[str, Mapping[str, float]] | None
+Override = Mapping[str, float] | None
 Asked = tuple[str, Sequence[Override]]
 
 
@@ -45,7 +44,7 @@ def tuned(
 
 
 def thresholds(src: Path = ROOT / "src") -> list[dict]:
-    """Every threshold of a version: code, name, value, and its domain where one is known."""
+    """Every threshold of a version: name, value, unit, domain, reason, source."""
     return json.loads(_run(src, ["--thresholds"], ""))
 
 
@@ -60,20 +59,11 @@ def _run(src: Path, words: list[str], said: str) -> str:
 
 def listed() -> list[dict]:
     """In the worker: the thresholds of the version that is imported."""
-    from runopsy import standards
+    from dataclasses import asdict
 
-    return [
-        {"code": one.code, "name": name, "value": value, **_domain(one, name)}
-        for one in standards.Standards()
-        for name, value in standards.values(one).items()
-        if "[" not in name and isinstance(value, int | float) and not isinstance(value, bool)
-    ]
+    from runopsy.thresholds import THRESHOLDS
 
-
-def _domain(one: object, name: str) -> dict:
-    """What stands beside a threshold: its domain and its reason, where the version has them."""
-    about = next((f.metadata for f in fields(one) if f.name == name), {})  # type: ignore[arg-type]  # they are dataclasses
-    return {k: about[k] for k in ("low", "high", "reason") if k in about}
+    return [asdict(one) for one in THRESHOLDS]
 
 
 def examine(asked: Asked) -> list[dict]:
@@ -91,10 +81,9 @@ def examine(asked: Asked) -> list[dict]:
 
 def _examined(run: object, override: Override) -> dict:
     import runopsy
-    from runopsy import standards
 
     try:
-        more = {"standards": standards.tuned(standards.Standards(), override)} if override else {}
+        more = {"thresholds": override} if override else {}
         return short(runopsy.analyze(run, **more).to_dict())
     except Exception as error:  # as above
         return _failed(error)

@@ -26,7 +26,7 @@ def test_the_contract_of_the_json_report():
     event = next(e for e in found["events"] if e["kind"] == "grokking")
     assert set(event) >= {"kind", "code", "step", "interval", "severity", "evidence"}
     assert set(event["evidence"][0]) >= {"id", "signal", "observed", "limit", "unit"}
-    assert found["thresholds"]["G01"]["late_gain"] == 0.3
+    assert found["thresholds"]["late_gain"] == 0.3
     assert {c["outcome"] for c in found["checks"]} <= {"found", "not_found", "not_checked"}
     assert all(c["why"] for c in found["checks"] if c["outcome"] == "not_checked")
     assert found["roles"]["train/loss"] == "train/loss"

@@ -3,15 +3,16 @@ import pytest
 
 import planted
 import runopsy
-from runopsy.facts import Case, facts_of
-from runopsy.model import JUDGED, Signal
+from runopsy.autopsy import _case
+from runopsy.model import Signal
 from runopsy.rules.places import crossing, nearest, row, spacing_at, vertex
+from runopsy.segments import EXACT
+from runopsy.standards import Standards
 
 
 def case(run):
     autopsy = runopsy.analyze(run)
-    facts = facts_of({name: s for name, s in autopsy.signals.items() if name in JUDGED})
-    return Case(autopsy.run, autopsy.signals, autopsy.segments, facts, autopsy.first, autopsy.last)
+    return _case(autopsy.run, autopsy.roles, autopsy.signals, (), Standards(), EXACT)
 
 
 def test_a_change_seen_at_one_row_came_after_the_row_before():

@@ -12,32 +12,22 @@ from runopsy.facts.fact import UNASKED, Fact
 from runopsy.facts.learning import Start, noise_at
 from runopsy.facts.spikes import Spike
 from runopsy.model import Mark, Position, Positions, Signal, Values
-from runopsy.stats import long_run_factor, rolling_median, white_noise
+from runopsy.stats import OF_MEDIAN, long_run_factor, rolling_median, white_noise
 from runopsy.thresholds import Limits
 
 Curves = Mapping[str, Curve]
 
-LASTING = 5  # values that are no numbers, from which a long log counts as broken to its end; a short one, from a tenth
-MANY = 8  # spikes: more are told as one event
-JUMP_ROWS = 3  # rows before and after a jump, at least, whose medians are its levels …
-MOST_JUMP_ROWS = 40  # … and at most: more would see a slow rise as a jump
-OF_MEDIAN = 1.25  # x the standard error of a mean: that of a median
-JUMP_SURE = 6.0  # standard errors: the largest of a thousand such changes of noise stays below 4
-JUMP_LASTS = 0.1  # of the rows, that must follow it
-JUMP_STAYS = 0.9  # of them, that must stay above the middle
-CHOSEN = 2.0  # x ``sure``, where the lowest of many points is held against the last: it was chosen for being low
 EVALUATIONS = 150  # rows: in a log so short each is a mean over an epoch or a set
-NOT_ENDED = 0.75  # of the run: swings that go on beyond it leave no end to tell
 
 
-def broken(signals: Mapping[str, Signal], marks: Sequence[Mark], last: Position) -> Fact:
+def broken(signals: Mapping[str, Signal], marks: Sequence[Mark], last: Position, limits: Limits) -> Fact:
     """A loss is not finite from some step on to the end; or the log says so in its last line."""
     for name in ("train/loss", "val/loss"):
         signal = signals.get(name)
         if signal is None or signal.broken is None:
             continue
         tail = signal.broken[signal.broken > signal.step[-1]] if len(signal) else signal.broken
-        if len(tail) >= min(LASTING, 1 + len(signal) // 10):
+        if len(tail) >= min(limits.level_rows, 1 + int(limits.tail * len(signal))):
             return Fact(True, float(len(tail)), 1.0, np.inf, float(tail[0]), name)
     for mark in marks:
         if mark.kind == "not_finite" and mark.step >= last:
@@ -60,23 +50,23 @@ def lost(curves: Curves, start: Start, limits: Limits) -> Fact:
         return UNASKED
     sure = (loss.ends - loss.best) / noise_at(loss, loss.best)
     drop = loss.begins - loss.best
-    if drop >= limits.fell * loss.begins and acc is None:
+    if drop >= limits.part * loss.begins and acc is None:
         limit = loss.best + limits.lost * drop
-        lost = loss.ends >= limit and sure >= CHOSEN * limits.sure
-        return _lost(loss, limit, loss.ends - loss.best, sure) if lost else UNASKED
+        lost = loss.ends >= limit and sure >= limits.sure_of_many
+        return _lost(loss, limit, loss.ends - loss.best, limits, sure) if lost else UNASKED
     limit = limits.far_above * min(loss.best, loss.begins)  # as it had not learnt, that is where it began, noise aside
     if loss.ends >= limit and sure >= limits.sure:
-        return _lost(loss, limit, loss.ends - loss.best, sure)
+        return _lost(loss, limit, loss.ends - loss.best, limits, sure)
     return UNASKED
 
 
 def _where(acc: Curve, loss: Curve | None, start: Start, limits: Limits) -> Fact:
     """An accuracy that was lost, placed by the loss where that is logged as often and left too."""
-    found = _lost(acc, _kept(acc, start, limits), acc.best - acc.ends)
+    found = _lost(acc, _kept(acc, start, limits), acc.best - acc.ends, limits)
     if loss is None or 2 * loss.rows < acc.rows or start.loss is None or start.loss <= loss.best or start.trained:
         return found
     limit = loss.best + limits.lost * (start.loss - loss.best)
-    return _lost(loss, limit, loss.ends - loss.best) if loss.ends >= limit else found
+    return _lost(loss, limit, loss.ends - loss.best, limits) if loss.ends >= limit else found
 
 
 def _learnt(acc: Curve, start: Start, limits: Limits) -> bool:
@@ -86,15 +76,16 @@ def _learnt(acc: Curve, start: Start, limits: Limits) -> bool:
 def _kept(acc: Curve, start: Start, limits: Limits) -> float:
     """The accuracy below which most of what was learnt is lost."""
     chance = 0.0 if start.trained or start.accuracy is None else start.accuracy
-    return acc.best - limits.lost * (acc.best - chance) * (0.8 if start.trained else 1.0)
+    least = limits.lost * (limits.most if start.trained else 1.0)  # where it would begin untrained is not known
+    return acc.best - least * (acc.best - chance)
 
 
 def _fell(acc: Curve, start: Start, limits: Limits) -> bool:
     sure = (acc.best - acc.ends) / noise_at(acc, acc.best)
-    return acc.ends <= _kept(acc, start, limits) and sure >= CHOSEN * limits.sure and acc.fit[-1] < acc.best
+    return acc.ends <= _kept(acc, start, limits) and sure >= limits.sure_of_many and acc.fit[-1] < acc.best
 
 
-def _lost(curve: Curve, limit: float, size: float, sure: float = np.inf) -> Fact:
+def _lost(curve: Curve, limit: float, size: float, limits: Limits, sure: float = np.inf) -> Fact:
     """From the first row after the last one that was still within the limit, a median of rows taken in long logs."""
     value = curve.signal.value
     calm = _calm(value)
@@ -111,12 +102,13 @@ def _calm(value: Values) -> Values:
     return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1))
 
 
-def many_spikes(spikes: Sequence[Spike], first: Position, last: Position) -> Fact:
+def many_spikes(spikes: Sequence[Spike], first: Position, last: Position, limits: Limits) -> Fact:
     """The training loss leaps again and again, and goes on so to the end."""
     if not spikes:
         return UNASKED
-    late = spikes[-1].end >= first + NOT_ENDED * (last - first)
-    return Fact(len(spikes) > MANY and late, float(len(spikes)), MANY, np.inf, spikes[0].start, "train/loss")
+    late = spikes[-1].end >= last - limits.last_part * (last - first)
+    many = len(spikes) > limits.many_spikes
+    return Fact(many and late, float(len(spikes)), limits.many_spikes, np.inf, spikes[0].start, "train/loss")
 
 
 def swings(curves: Curves, limits: Limits) -> Fact:
@@ -132,7 +124,8 @@ def swings(curves: Curves, limits: Limits) -> Fact:
                 continue
             value, reach = np.log(value), limits.swing * float(np.log(high / low))
             middle = float(np.log(low * high)) / 2
-        passages = _passages(_calm(value), middle, max(reach, limits.sure * _row_noise(curve, value)), curve.sign)
+        reach = max(reach, limits.sure * _row_noise(curve, value))
+        passages = _passages(_calm(value), middle, reach, curve.sign)
         if len(passages) >= limits.swings:
             at = float(curve.signal.step[passages[0]])
             return Fact(True, float(len(passages)), limits.swings, np.inf, at, name)
@@ -161,7 +154,7 @@ def _passages(value: Values, middle: float, reach: float, sign: float) -> list[i
     return [int(row) for row in turned]
 
 
-def ends_swinging(curves: Curves, swings: Fact, last: Position) -> bool:
+def ends_swinging(curves: Curves, swings: Fact, last: Position, limits: Limits) -> bool:
     """Whether the swings go on to the end, so that no end can be told."""
     if not swings:
         return False
@@ -169,20 +162,20 @@ def ends_swinging(curves: Curves, swings: Fact, last: Position) -> bool:
     steps: Positions = curve.signal.step
     value = _calm(curve.signal.value if curve.sign > 0 else np.log(curve.signal.value))
     middle = 0.5 if curve.sign > 0 else float(np.log(curve.signal.value.min() * curve.begins)) / 2
-    late = steps >= steps[0] + NOT_ENDED * (last - steps[0])
+    late = steps >= last - limits.last_part * (last - steps[0])
     above = value[late] > middle
     return bool(above.any() and not above.all())
 
 
-def leap(loss: Signal | None, spikes: Sequence[Spike]) -> Fact:
+def leap(loss: Signal | None, spikes: Sequence[Spike], limits: Limits) -> Fact:
     """The largest rise of the training loss at once that lasts: ``limit`` is the level before, ``size`` the ratio.
 
     Medians of some rows before and after each place are compared, against how far such medians differ elsewhere.
     """
-    if loss is None or len(loss) < 2 * JUMP_ROWS or loss.value.min() <= 0:
+    if loss is None or len(loss) < 2 * limits.few_rows or loss.value.min() <= 0:
         return UNASKED
     log = np.log(loss.value)
-    rows = max(JUMP_ROWS, min(MOST_JUMP_ROWS, len(log) // 20)) | 1
+    rows = max(limits.few_rows, min(limits.window_rows, len(log) // limits.readings)) | 1
     if len(log) < 2 * rows:
         return UNASKED
     windows = rolling_median(log, rows)[rows // 2 : len(log) - rows // 2]
@@ -190,13 +183,14 @@ def leap(loss: Signal | None, spikes: Sequence[Spike]) -> Fact:
     at = int(np.argmax(change))
     slow = long_run_factor(log) ** 0.5
     scatter = max(slow * white_noise(log) * OF_MEDIAN * (2 / rows) ** 0.5, 1e-6)
-    if change[at] <= 0 or change[at] < JUMP_SURE * scatter:
+    if change[at] <= 0 or change[at] < limits.sure_of_many * scatter:
         return UNASKED
     middle = (windows[at] + windows[at + rows]) / 2
     place = _edge(log, at + rows, rows, float(middle))
     after = log[place:]
-    lasting = len(after) >= max(JUMP_ROWS, int(JUMP_LASTS * len(log))) and float(np.mean(after > middle)) >= JUMP_STAYS
-    at_once = float(np.mean(log[max(place - JUMP_ROWS, 0) : place] < middle)) >= JUMP_STAYS
+    lasting = len(after) >= max(limits.few_rows, int(limits.tail * len(log)))
+    lasting = lasting and float(np.mean(after > middle)) >= limits.most
+    at_once = float(np.mean(log[max(place - limits.few_rows, 0) : place] < middle)) >= limits.most
     spiked = any(s.start <= loss.step[place] <= s.end for s in spikes)
     if not lasting or not at_once or spiked:
         return UNASKED

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from runopsy.facts.table import Facts
-from runopsy.model import Event, Position, Run, Segments, Signal, Thresholds
+from runopsy.model import Event, Position, Question, Run, Segments, Signal
 from runopsy.thresholds import DEFAULTS, Limits
 
 
@@ -27,7 +27,7 @@ class Case:
     limits: Limits = DEFAULTS
 
 
-class Rule(Thresholds, Protocol):
+class Rule(Question, Protocol):
     """A question asked of a case; a rule that cannot be asked of it raises ``NotChecked``."""
 
     @property

@@ -13,6 +13,7 @@ from runopsy.facts.spikes import Spike
 from runopsy.model import Position, Positions, Signal, Values
 from runopsy.segments.bins import Bins, bin_signal
 from runopsy.stats import ROUGHEST, Floats, at_start, noise_of, white_noise
+from runopsy.thresholds import DEFAULTS, Limits
 
 POINTS = 96  # at most: quadratic work in the levels, and a turn is placed to a hundredth of the run
 VISIBLE = 0.003  # of a loss's range: smaller differences are seen by nobody, also where a log scale would show them
@@ -22,12 +23,8 @@ FEW = 4.0  # rows that are added in doubt: the noise of n rows is known to a sha
 LONG_ENOUGH = 96  # rows from which blocks of rows say how noise wanders
 MEDIAN_ERROR = 2.3  # / √n: two standard errors of a variance that a median of n second differences says, measured
 FEWEST_SECOND = 4  # second differences: the median of fewer says nothing
-FEWEST = 4  # rows that must be left when spikes are taken out
 FEWEST_FIT = 5  # rows, from which noise can be told from shape: of fewer, each value is taken as logged
-OF_GAIN = (
-    0.5  # x the root of a move's gain, that is sure: of a flat curve, the best move gains 3 log m and a little more
-)
-TAIL = 0.1  # of the rows, the last, whose mean says how a curve ends: as DEFINITIONS has it
+OF_GAIN = 0.5  # x the root of a move's gain, that is sure: the best move of a flat curve gains a little over 3 log m
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +118,9 @@ class Curve:
         return float(self.error[min(int(np.searchsorted(self.step, step)), len(self.error) - 1)])
 
 
-def curve_of(signal: Signal, first: Position, spikes: Sequence[Spike] = ()) -> Curve | None:
+def curve_of(signal: Signal, first: Position, spikes: Sequence[Spike] = (), limits: Limits = DEFAULTS) -> Curve | None:
     """A signal as a curve, without the rows of spikes; None where it has no finite value."""
-    signal = _without(signal, spikes)
+    signal = _without(signal, spikes, limits)
     if not len(signal):
         return None
     accuracy = signal.name.endswith("acc")
@@ -147,7 +144,7 @@ def curve_of(signal: Signal, first: Position, spikes: Sequence[Spike] = ()) -> C
     shape = shape_of(bins.level, error)
     step = _logged(bins, signal)
     unit = back(bins.level) + offset if logarithm else np.ones_like(error)
-    ends, ends_error, noise = _ends(signal, bins, error * unit)
+    ends, ends_error, noise = _ends(signal, bins, error * unit, limits)
     return Curve(
         name=signal.name,
         sign=sign,
@@ -164,7 +161,7 @@ def curve_of(signal: Signal, first: Position, spikes: Sequence[Spike] = ()) -> C
     )
 
 
-def _without(signal: Signal, spikes: Sequence[Spike]) -> Signal:
+def _without(signal: Signal, spikes: Sequence[Spike], limits: Limits) -> Signal:
     """The signal without the rows of spikes; all of them where nothing else would be left."""
     if not spikes or len(signal) < 2:
         return signal
@@ -172,7 +169,7 @@ def _without(signal: Signal, spikes: Sequence[Spike]) -> Signal:
     kept = np.ones(len(signal), dtype=bool)
     for spike in spikes:  # where evaluations are rare, the first one after a spike still feels it
         kept &= (signal.step < spike.start) | (signal.step >= spike.end + (rare if rare > 1 else 0))
-    if kept.all() or kept.sum() < FEWEST:
+    if kept.all() or kept.sum() <= limits.few_rows:
         return signal
     return replace(signal, step=signal.step[kept], value=signal.value[kept], time=None)
 
@@ -240,9 +237,9 @@ def _sure(piece: Piece, error: Values) -> float:
     return float(max(of_ends, OF_GAIN * max(piece.gain, 0.0) ** 0.5))
 
 
-def _ends(signal: Signal, bins: Bins, error: Values) -> tuple[float, float, float]:
+def _ends(signal: Signal, bins: Bins, error: Values, limits: Limits) -> tuple[float, float, float]:
     """(level of the last tenth of the rows, its standard error, standard deviation of one row there)."""
-    rows = max(1, int(TAIL * len(signal)))
+    rows = max(1, int(limits.tail * len(signal)))
     tail = signal.value[-rows:]
     level = float(np.median(tail)) if rows > 2 else float(tail.mean())
     per_row = error[-1] * max(1.0, len(signal) / len(bins.level)) ** 0.5

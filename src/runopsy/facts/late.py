@@ -15,13 +15,8 @@ from runopsy.thresholds import Limits
 
 Curves = Mapping[str, Curve]
 
-OF_FOUR = 3  # of four rows in a row that must be fitted: one dip of a row undoes nothing
-EVALUATIONS = 100  # rows: in a log so short each is a mean over an epoch or a set, and one that is fitted is fitted
 BETWEEN = 2  # rows of validation between fitting and the half-way point: with fewer, the log cannot tell them apart
-EARLY = 0.2  # of all that validation accuracy ever gains: less by the time of fitting is not following
-CHOSEN = 2.0  # x ``sure``: the peak was chosen for being high, and the points beside it for being low
-FLANK_POINTS = 3  # on either side of a peak: fewer evaluations are no descent
-FLANK = 0.35  # in log elapsed steps on either side of a peak, a factor of 1.4: narrower is a wobble or a spike
+ONSET, HALF, COMPLETE = 0.1, 0.5, 0.95  # of the late gain: the places that are told of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +52,15 @@ def fitted_at(curves: Curves, limits: Limits) -> Position | None:
     acc, loss = curves.get("train/acc"), curves.get("train/loss")
     if acc is not None:
         fitted = acc.signal.value >= limits.fitted_accuracy
-        if acc.rows > EVALUATIONS:
+        if acc.rows > 2 * limits.window_rows:
             counted = np.concatenate([[0], np.cumsum(fitted)])
             rows = np.arange(acc.rows)
-            until = np.minimum(rows + 4, acc.rows)
-            fitted &= counted[until] - counted[rows] >= np.minimum(OF_FOUR, until - rows)
+            until = np.minimum(rows + limits.few_rows + 1, acc.rows)
+            fitted &= counted[until] - counted[rows] >= np.minimum(limits.few_rows, until - rows)
         return float(acc.signal.step[np.argmax(fitted)]) if fitted.any() else None
     if loss is None or loss.begins - loss.best <= 0:
         return None
-    done = np.flatnonzero(loss.fit <= loss.begins - 0.95 * (loss.begins - loss.best))
+    done = np.flatnonzero(loss.fit <= loss.best + limits.visible_loss * (loss.begins - loss.best))
     return float(loss.step[done[0]]) if len(done) else None
 
 
@@ -79,14 +74,14 @@ def never_follows(curves: Curves, start: Start, fits: Fact, fitted: Position | N
     seen = val.fit[val.step <= end]
     if acc is not None and start.accuracy is not None:
         gained, ever = float(seen.max()) - start.accuracy, acc.best - start.accuracy
-        least = max(2 * limits.left_chance, EARLY * ever)
+        least = max(2 * limits.left_chance, limits.gap * ever)
         behind = "train/acc" not in curves or curves["train/acc"].at(float(end)) - acc.at(float(end)) >= limits.gap
         return Fact(bool(gained < least and behind), gained, least, at=fitted, curve="val/acc")
     assert loss is not None  # one of the two is there
     if train is None or train.best > limits.fell_far * train.begins:
         return Fact()
     fell = max(loss.begins, train.begins) - float(seen.min())
-    least = limits.descent * abs(loss.begins)
+    least = limits.real_change * abs(loss.begins)
     return Fact(fell < least, fell, least, at=fitted, curve="val/loss")
 
 
@@ -102,12 +97,12 @@ def late_gain(curves: Curves, first: Position, limits: Limits) -> LateGain | Non
     before, best = acc.at(fitted), float(acc.fit[after].max())
     if best - before < limits.late_gain or before >= limits.late_from * best:
         return None
-    onset, half, complete = (acc.reaches(before + share * (best - before), fitted) for share in (0.1, 0.5, 0.95))
+    onset, half, complete = (acc.reaches(before + share * (best - before), fitted) for share in (ONSET, HALF, COMPLETE))
     delay = (half - first) / max(fitted - first, float(np.min(np.diff(acc.step))) if acc.rows > 1 else 1.0)
     between = int(((acc.signal.step > fitted) & (acc.signal.step < half)).sum())
     if delay < limits.late_delay or between < BETWEEN:
         return None
-    kept = acc.ends >= before + 0.5 * (best - before)
+    kept = acc.ends >= before + limits.half_way * (best - before)
     return LateGain(fitted, before, best, acc.ends, onset, half, complete, delay, kept)
 
 
@@ -142,7 +137,7 @@ def _peak(
     limits: Limits,
 ) -> Peak | None:
     m = len(falling)
-    if m < 3:
+    if m < limits.few_rows:
         return None
     elapsed = curve.step - curve.step[0] + (curve.step[1] - curve.step[0])
     reach = max(begins, float(falling.max())) - float(falling.min())
@@ -151,19 +146,19 @@ def _peak(
     for top in range(1, m - 1):
         before, after = int(np.argmin(falling[:top])), top + int(np.argmin(falling[top:]))
         height = falling[top] - max(falling[before], falling[after])
-        needed = max(limits.peak * falling[top], limits.peak_range * reach, least)
+        needed = max(limits.peak * falling[top], limits.slight * reach, least)
         fell = max(begins, float(falling[: before + 1].max())) - falling[before]
         late = before == 0 and begins <= falling[0]
-        if min(top - before, after - top) < FLANK_POINTS:
+        if min(top - before, after - top) < limits.few_rows:
             continue
         if any(curve.step[before] <= at <= curve.step[after] for at in changes):
             continue
         flanks = np.log(elapsed[top] / elapsed[before]), np.log(elapsed[after] / elapsed[top])
-        if height < needed or fell < needed or late or min(flanks) < FLANK or (best and height <= best[0]):
+        if height < needed or fell < needed or late or min(flanks) < limits.abrupt / 2 or (best and height <= best[0]):
             continue
         low, high, lower = (float(curve.fit[i]) for i in (before, top, after))
         first, at, last = (float(curve.step[i]) for i in (before, top, after))
-        if height < CHOSEN * limits.sure * float(curve.error[[before, top, after]].max()):
+        if height < limits.sure_of_many * float(curve.error[[before, top, after]].max()):
             continue
         if train is not None and train.at(curve.step[top]) - train.at(curve.step[before]) > least_worse:
             continue  # training broke down there too: that is no second descent

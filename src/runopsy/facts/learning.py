@@ -15,23 +15,18 @@ from runopsy.thresholds import Limits
 Curves = Mapping[str, Curve]
 
 LN2 = 0.693  # nats: the cross-entropy of guessing between two classes, the least that guessing costs
-LATE = 0.25  # of the last position: a log whose first row lies beyond it shows a part of a run only
+# Numbers of classes that people have: among many, any loss is near that of guessing among some number of them.
+CLASSES = (*range(2, 21), 50, 100, 200, 1000)
+LATE = 0.25  # of the last position, or of training: what begins beyond it shows a part only
 TRAINED_LOSS = 0.9  # of LN2: a classifier whose first loss is lower had learnt before its first row
 TRAINED_ACC = 0.55  # of accuracy, that it must have had with it: more than one class in two by chance
 TRAINED_ACC_ALONE = 0.8  # of accuracy: a first row so high is of a trained model, whatever the loss says
-# Numbers of classes that people have: among many, any loss is near that of guessing among some number of them.
-CLASSES = (*range(2, 21), 50, 100, 200, 1000)
-NEAR_CHANCE = 0.015  # relative distance of a loss from ln K within which it is that of guessing among K
-WENT_ON = 0.02  # of its way, that training must still make after validation turned
-LIKELY = 2.0  # standard errors, where the other answer is a claim as well: "still improves" against "has stopped"
+FAIR = 0.8  # x ``half_way``: validation that makes so much of training's way makes a fair part of it
 TREND = 2.2  # standard errors of a rank trend: five rows in order, 1 in 120 by chance
-TREND_ROWS = (5, 12)  # rows from the best to the end, within which the rank test is asked
-LEVEL_ROWS = 5  # rows that show that a loss stands at a level
-CHANCE_ROWS = 3  # rows: fewer say nothing of a level
+MOST_RANKED = 12  # rows from the best to the end, up to which the rank test is asked: of more, the noise is known
 SLOW = 0.25  # of the least visible way, from which one that goes on to the last row, far beyond noise, is one …
 STEADY = 5.0  # x the standard errors asked otherwise
 LASTS = 2  # rows after the lowest one, at least, that say a small rise lasts
-RISEN = 0.25  # of the lowest loss, by which the next rows of a log too short for noise must be above it
 AGAINST = 0.2  # of what training gained since, that validation must lose to be against it
 LARGE = 2.0  # x a visible rise: a large one; and where training goes against it, a visible one divided by it is seen
 
@@ -85,23 +80,23 @@ def moved(curves: Curves, limits: Limits) -> Fact:
     asked = [n for n in ("train/loss", "train/acc", "val/acc", "val/loss") if n in curves] or list(curves)
     facts = [_moved(curves[n], limits) for n in asked]
     found = next((f for f in facts if f), facts[0] if facts else UNASKED)
-    return replace(found, holds=False) if all(_repeats(c) for c in curves.values()) else found
+    return replace(found, holds=False) if all(_repeats(c, limits) for c in curves.values()) else found
 
 
-def _repeats(curve: Curve) -> bool:
+def _repeats(curve: Curve, limits: Limits) -> bool:
     """One row, and then the same digits for ever."""
-    return len(curve.signal) > CHANCE_ROWS and bool(np.ptp(curve.signal.value[1:]) == 0)
+    return len(curve.signal) > limits.few_rows and bool(np.ptp(curve.signal.value[1:]) == 0)
 
 
 def _moved(curve: Curve, limits: Limits) -> Fact:
-    share = limits.fell if curve.name == "val/loss" else limits.moved  # a validation loss is a witness only
+    share = limits.part if curve.name == "val/loss" else limits.slight  # a validation loss is a witness only
     least = limits.visible_accuracy if curve.sign > 0 else share * abs(curve.begins)
     made, sure = 0.0, 0.0
     for move in curve.moves:
         if curve.sign * move.change > made:
             made, sure = curve.sign * move.change, move.sure
     holds = made > 0 and made >= least and sure >= limits.sure
-    by_half = curve.sign < 0 and made >= limits.fell_far * abs(curve.begins) and sure >= LIKELY
+    by_half = curve.sign < 0 and made >= limits.fell_far * abs(curve.begins) and sure >= limits.likely
     slowly = made >= SLOW * least and sure >= STEADY * limits.sure and bool(_improving(curve, limits))
     return Fact(
         bool(holds or by_half or slowly or _falls_by_half(curve, limits)), made, least, sure, curve.best_at, curve.name
@@ -111,7 +106,7 @@ def _moved(curve: Curve, limits: Limits) -> Fact:
 def _falls_by_half(curve: Curve, limits: Limits) -> bool:
     """Whether a loss falls by half or more, row by row, in a log too short for its noise to be known."""
     value = curve.signal.value
-    few = CHANCE_ROWS <= len(value) < FEWEST_FIT and curve.sign < 0
+    few = limits.few_rows <= len(value) < FEWEST_FIT and curve.sign < 0
     return few and bool((np.diff(value) < 0).all() and value[-1] <= limits.fell_far * value[0])
 
 
@@ -137,38 +132,38 @@ def fits(curves: Curves, limits: Limits) -> tuple[Fact, bool]:
         return UNASKED, val is not None
     share = loss.ends / loss.begins
     fell = share <= limits.fell_far
-    known = val is not None or share <= 1 - limits.fell
+    known = val is not None or share <= 1 - limits.part
     return Fact(fell, share, limits.fell_far, at=loss.best_at, curve=loss.name), known
 
 
 def far(curves: Curves, limits: Limits) -> bool:
     """Every accuracy ends far from fitting: validation's too, which dropout and augmentation leave alone."""
     ends = [curves[n].ends for n in ("train/acc", "val/acc") if n in curves]
-    return bool(ends) and max(ends) < limits.far_from_fitting
+    return bool(ends) and max(ends) < limits.most
 
 
 def _may_fit(acc: Curve, limits: Limits) -> bool:
     """Whether an accuracy of few examples has come to the top, and its last rows lie lower by noise alone."""
     at_top = float(acc.fit[-1]) >= limits.fitted_accuracy
-    return at_top and acc.ends + LIKELY * acc.ends_error >= limits.fits_at_end
+    return at_top and acc.ends + limits.likely * acc.ends_error >= limits.fits_at_end
 
 
-def at_chance(curves: Curves, moved: Fact) -> Fact:
+def at_chance(curves: Curves, moved: Fact, limits: Limits) -> Fact:
     """Nothing was learnt, and the level is that of guessing among K classes, or of the most frequent one."""
     if moved:
         return UNASKED
     accuracies = [c for n in ("train/acc", "val/acc") if (c := curves.get(n)) is not None]
     for name in ("train/loss", "val/loss"):
         loss = curves.get(name)
-        if loss is None or loss.rows < LEVEL_ROWS:
+        if loss is None or loss.rows < limits.level_rows:
             continue
         classes = min(CLASSES, key=lambda k: abs(np.log(k) - loss.ends))
-        near = abs(loss.ends - np.log(classes)) <= NEAR_CHANCE * np.log(classes)
-        if near and all(abs(a.ends - 1 / classes) <= 0.5 / classes for a in accuracies):
+        near = abs(loss.ends - np.log(classes)) <= limits.slight * np.log(classes)
+        if near and all(abs(a.ends - 1 / classes) <= limits.half_way / classes for a in accuracies):
             says = f"the loss stands at {loss.ends:.3g}, the value of guessing among {classes} classes (ln {classes})"
             return Fact(True, loss.ends, float(np.log(classes)), at=float(loss.step[0]), curve=name, says=says)
     for acc in accuracies:
-        if _repeats(acc) and acc.ends > 0:
+        if _repeats(acc, limits) and acc.ends > 0:
             says = f"accuracy stands at {acc.ends:.4g}, as if one class were always answered (chance)"
             return Fact(True, acc.ends, acc.ends, at=float(acc.step[0]), curve=acc.name, says=says)
     return UNASKED
@@ -191,18 +186,20 @@ def left_chance(curves: Curves, start: Start, limits: Limits) -> Fact:
     """Validation ever left its start: by accuracy where there is one, else by loss."""
     acc, loss = curves.get("val/acc"), curves.get("val/loss")
     fell, way = _descent(curves, start)
-    by_loss = fell > 0 and fell >= max(limits.descent * way, limits.moved * abs(start.loss or 0.0))
+    by_loss = fell > 0 and fell >= max(limits.real_change * way, limits.slight * abs(start.loss or 0.0))
     if acc is None:
         if loss is None:
             return UNASKED
-        return Fact(by_loss, fell, limits.descent * way, at=loss.best_at, curve=loss.name)
+        return Fact(by_loss, fell, limits.real_change * way, at=loss.best_at, curve=loss.name)
     gain = acc.best - (start.accuracy if start.accuracy is not None else acc.begins)
-    began_late = loss is not None and start.loss is not None and acc.begins >= limits.half_way and by_loss
+    began_late = loss is not None and start.loss is not None and acc.begins >= FAIR * limits.half_way and by_loss
     began_late = began_late and (not acc.flat or acc.rows < FEWEST_FIT)
     began_late = (
-        began_late and loss is not None and (start.loss or 0.0) - loss.begins >= limits.descent * (start.loss or 0.0)
+        began_late
+        and loss is not None
+        and (start.loss or 0.0) - loss.begins >= limits.real_change * (start.loss or 0.0)
     )
-    began_late = began_late or (acc.begins >= limits.half_way and _begins_late(acc, curves))
+    began_late = began_late or (acc.begins >= FAIR * limits.half_way and _begins_late(acc, curves))
     sure = gain / max(acc.noise / acc.rows**0.5 if acc.flat else acc.noise, 1e-300)  # flat: its mean, against the start
     above = gain >= limits.left_chance and (not acc.flat or sure >= limits.sure)
     holds = start.trained or began_late or above
@@ -221,10 +218,10 @@ def generalised(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fac
     """Validation made a fair part of the way that training made."""
     train, val = curves.get("train/acc"), curves.get("val/acc")
     if train is not None and val is not None and start.accuracy is not None:
-        way = train.ends - start.accuracy
+        way, least = train.ends - start.accuracy, FAIR * limits.half_way
         share = 1.0 if way <= 0 else (val.ends - start.accuracy) / way
-        share = 1.0 if (start.trained or _begins_late(val, curves)) and val.ends >= limits.half_way else share
-        return Fact(share >= limits.half_way, share, limits.half_way, at=val.best_at, curve=val.name)
+        share = 1.0 if (start.trained or _begins_late(val, curves)) and val.ends >= least else share
+        return Fact(share >= least, share, least, at=val.best_at, curve=val.name)
     return left
 
 
@@ -238,15 +235,15 @@ def better_loss(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fac
         loss = replace(loss, fit=loss.value)
     fell, way = _descent({**curves, "val/loss": loss}, start)
     rise = loss.ends - loss.best
-    real = start.trained or (fell >= limits.descent * way and fell > 0 and bool(left))
+    real = start.trained or (fell >= limits.real_change * way and fell > 0 and bool(left))
     least = max(limits.visible_loss * fell, limits.visible_ratio * abs(loss.best))
     against = _against(curves.get("train/loss"), loss, rise)
     sure = rise / noise_at(loss, loss.best)
-    ranked = trend(loss) >= TREND
+    ranked = trend(loss, limits) >= TREND
     # training that goes the other way is a witness: of a large rise that is likely, or of a sure one that is small
-    likely = against and rise >= LARGE * least and sure >= LIKELY
-    certain = (sure >= LIKELY and ranked) if noisy else (sure >= limits.sure or ranked or likely)
-    certain = certain or _only_rises(loss)
+    likely = against and rise >= LARGE * least and sure >= limits.likely
+    certain = (sure >= limits.likely and ranked) if noisy else (sure >= limits.sure or ranked or likely)
+    certain = certain or _only_rises(loss, limits)
     least /= LARGE if against else 1.0
     turned = loss.fit[-1] > loss.best
     return Fact(bool(real and turned and rise >= least and certain), rise, least, sure, loss.best_at, loss.name)
@@ -259,21 +256,21 @@ def _against(train: Curve | None, loss: Curve, rise: float) -> bool:
     return lasts and gained > 0 and rise >= AGAINST * gained
 
 
-def _only_rises(loss: Curve) -> bool:
+def _only_rises(loss: Curve, limits: Limits) -> bool:
     """Whether each of the few rows after the lowest one is worse than the one before, and the last by much."""
     after = loss.signal.value[loss.signal.step >= loss.best_at]
     if loss.rows >= FEWEST_FIT or len(after) <= LASTS:
         return False
-    return bool((np.diff(after) > 0).all() and after[-1] >= (1 + RISEN) * after[0])
+    return bool((np.diff(after) > 0).all() and after[-1] >= limits.jump * after[0])
 
 
-def trend(curve: Curve) -> float:
+def trend(curve: Curve, limits: Limits) -> float:
     """How sure a curve got worse after its best row, in a short log, in standard errors.
 
     It needs no estimate of the noise, which few rows do not allow.
     """
     after = curve.sign * curve.signal.value[curve.signal.step >= curve.best_at]
-    return _ranks(-after) if TREND_ROWS[0] <= len(after) <= TREND_ROWS[1] else 0.0
+    return _ranks(-after) if limits.level_rows <= len(after) <= MOST_RANKED else 0.0
 
 
 def _ranks(value: Values) -> float:
@@ -290,12 +287,12 @@ def better_accuracy(curves: Curves, start: Start, left: Fact, limits: Limits) ->
         return UNASKED
     fall = acc.best - acc.ends
     sure = fall / noise_at(acc, acc.best)
-    certain = sure >= limits.sure or trend(acc) >= TREND
+    certain = sure >= limits.sure or trend(acc, limits) >= TREND
     holds = bool(left) and acc.fit[-1] < acc.best and fall >= limits.visible_accuracy and certain
     return Fact(bool(holds), fall, limits.visible_accuracy, sure, acc.best_at, acc.name)
 
 
-def turn(curves: Curves, loss: Fact, accuracy: Fact, fits: Fact, gap: Fact, improves: Fact) -> Fact:
+def turn(curves: Curves, loss: Fact, accuracy: Fact, fits: Fact, gap: Fact, improves: Fact, limits: Limits) -> Fact:
     """Validation got worse for good while training was fitted, ran ahead or went on getting better.
 
     It is told by the loss, where the loss says so, else by the accuracy.
@@ -304,7 +301,7 @@ def turn(curves: Curves, loss: Fact, accuracy: Fact, fits: Fact, gap: Fact, impr
     train = curves.get("train/loss") or curves.get("train/acc")
     if not better or train is None or better.at is None:
         return UNASKED
-    went_on = train.sign * (train.ends - train.at(better.at)) >= WENT_ON * abs(train.best - train.begins)
+    went_on = train.sign * (train.ends - train.at(better.at)) >= limits.slight * abs(train.best - train.begins)
     if _wanders(train):
         return UNASKED  # up and down alike: a validation that does so too has not turned
     return better if fits or gap or improves or went_on else UNASKED
@@ -339,13 +336,13 @@ def ahead(curves: Curves, limits: Limits) -> Fact:
     """Validation stands better than training for several rows: how training figures are taken explains that."""
     for quantity in ("acc", "loss"):
         train, val = curves.get(f"train/{quantity}"), curves.get(f"val/{quantity}")
-        if train is None or val is None or train.rows < CHANCE_ROWS or val.rows < CHANCE_ROWS:
+        if train is None or val is None or train.rows < limits.few_rows or val.rows < limits.few_rows:
             continue
         lead = val.sign * (val.value - np.interp(val.step, train.step, train.value))
         noise = np.hypot(val.error, np.interp(val.step, train.step, train.error))
         least = limits.visible_accuracy if quantity == "acc" else limits.visible_loss * abs(train.begins)
         rows = np.flatnonzero((lead >= least) & (lead >= limits.sure * noise))
-        if len(rows) >= CHANCE_ROWS:
+        if len(rows) >= limits.few_rows:
             return Fact(True, float(np.median(lead[rows])), least, at=float(val.step[rows[-1]]), curve=val.name)
     return UNASKED
 
@@ -357,22 +354,23 @@ def follows(curves: Curves, limits: Limits) -> Fact:
     if any(_worsens(curve, limits) for curve in asked):
         return Fact(curve=asked[0].name)
     few = trained >= limits.fewest_rows
-    facts = [_may_improve(c, limits) if c.rows >= 2 * CHANCE_ROWS else _last_is_best(c, limits, few) for c in asked]
+    enough = 2 * limits.few_rows
+    facts = [_may_improve(c, limits) if c.rows >= enough else _last_is_best(c, limits, few) for c in asked]
     return next((fact for fact in facts if fact), facts[0] if facts else UNASKED)
 
 
 def _worsens(curve: Curve, limits: Limits) -> bool:
     """Whether a curve gets visibly worse over the last part, by its noise or by the ranks of its rows."""
     fact = _improving(curve, limits)
-    rows = max(TREND_ROWS[0], 2 * int(limits.last_part * curve.rows))
-    ranks = _ranks(-curve.sign * curve.signal.value[-rows:]) if curve.rows >= 2 * TREND_ROWS[0] else 0.0
-    return fact.size <= -fact.limit and (fact.sure <= -LIKELY or ranks >= TREND)
+    rows = max(limits.level_rows, 2 * int(limits.last_part * curve.rows))
+    ranks = _ranks(-curve.sign * curve.signal.value[-rows:]) if curve.rows >= 2 * limits.level_rows else 0.0
+    return fact.size <= -fact.limit and (fact.sure <= -limits.likely or ranks >= TREND)
 
 
 def _may_improve(curve: Curve, limits: Limits) -> Fact:
     fact = _improving(curve, limits)
     error = fact.size / fact.sure if fact.sure else 0.0
-    return replace(fact, holds=bool(curve.flat or fact.size + LIKELY * abs(error) >= fact.limit))
+    return replace(fact, holds=bool(curve.flat or fact.size + limits.likely * abs(error) >= fact.limit))
 
 
 def _last_is_best(curve: Curve, limits: Limits, enough: bool) -> Fact:
@@ -394,11 +392,11 @@ def mode_gap(curves: Curves, limits: Limits) -> Fact:
     for quantity, side in (("acc", 1.0), ("loss", -1.0)):
         train, read = curves.get(f"train/{quantity}"), curves.get(f"eval/{quantity}_train")
         val = curves.get(f"val/{quantity}") or curves.get(f"eval/{quantity}_heldout")
-        if train is None or read is None or val is None or read.rows < CHANCE_ROWS:
+        if train is None or read is None or val is None or read.rows < limits.few_rows:
             continue
         scale = 1.0 if quantity == "acc" else abs(train.begins)
         modes, data = side * (train.ends - read.ends) / scale, side * (read.ends - val.ends) / scale
-        if modes > limits.gap and data < modes * limits.half_way:
+        if modes > limits.gap and data < modes * FAIR * limits.half_way:
             says = f"{train.ends:.3g} in training mode, {read.ends:.3g} in evaluation mode; validation {val.ends:.3g}"
             return Fact(True, modes, limits.gap, at=float(read.step[0]), curve=read.name, says=says)
     return UNASKED
@@ -431,5 +429,5 @@ def _improving(curve: Curve, limits: Limits) -> Fact:
     error = float(np.hypot(curve.ends_error, curve.ends_error) if rows > 1 else curve.noise * 2**0.5)
     sure = made / max(error, 1e-300)
     at = float(curve.signal.step[-rows])
-    holds = made >= limits.improving * way and sure >= LIKELY
+    holds = made >= limits.improving * way and sure >= limits.likely
     return Fact(bool(holds), made / way, limits.improving, sure, at, curve.name)

@@ -8,22 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from runopsy.model import Position, Signal, Values
-from runopsy.stats import MAD_TO_SD, at_start, rolling_median, trailing_max, trailing_median, white_noise
+from runopsy.stats import MAD_TO_SD, OF_MEDIAN, at_start, rolling_median, trailing_max, trailing_median, white_noise
 from runopsy.thresholds import Limits
 
-WINDOW = 51  # rows before a row that say what is usual, odd; a short log has a tenth of its rows, at least …
-FEWEST = 5  # … so many
-SETTLED = 5  # rows whose median must be high for a leap, and usual again for a return: one row is a hard batch
-ALONE = 4.0  # x the highest before it, from which one row is enough if it leaves a trace
-IMPOSSIBLE = 100.0  # x the highest before it, from which one row is enough: no batch is so hard
-ABOVE_ALL = 1.5  # x the highest of all rows before, the untrained ones among them: likewise, where few rows lie before
-SHORT_RATIO = 2.5  # x the highest before it, in a log too short for the window: five rows say little of what is usual
-TRACE = 0.9  # x the scatter by which the median of the rows after a lone leap must stay up: 4 standard errors of it
-AFTERMATH = 30  # rows after a lone leap
-BACK = 2.0  # x the scatter above what was usual (or by ``spike_ratio``), within which the loss is back
-RETURNED = 0.03  # of the way that the loss came from its start, likewise: what is left of the leap is seen by nobody
+IMPOSSIBLE = 100.0  # x what is usual, from which one row is enough: no batch is so hard
 FITTED = 0.03  # a log whose first loss is lower begins fitted; its own way says nothing, and 1 takes its place
-LONGEST = 0.1  # of the run, from leap to return: slower, and it is a new level
 LEAST_SCATTER = 1e-3  # in log units: rounding alone makes a printed loss scatter so much
 BLOCK = 1 << 20  # rows looked at together: more, and only memory grows
 
@@ -51,7 +40,7 @@ class High:
 
 def spikes_of(loss: Signal, limits: Limits) -> tuple[Spike, ...]:
     """The leaps of a loss that came back, in order."""
-    window = min(WINDOW, max(FEWEST, len(loss) // 10 | 1))
+    window = min(limits.window_rows | 1, max(limits.level_rows, int(limits.tail * len(loss)) | 1))
     if len(loss) < window + 2 or not (loss.value > 0).any():
         return ()
     log = _logs(loss.value)
@@ -65,8 +54,8 @@ def _logs(value: Values) -> Values:
 
 def _high(loss: Signal, log: Values, window: int, limits: Limits) -> Iterator[High]:
     """The rows that stand out, in order; block by block, since all the medians of a long log are several of it."""
-    reach = limits.spike_share * (at_start(loss.value) - float(loss.value.min()))
-    ratio = limits.spike_ratio if len(log) > 2 * WINDOW else max(limits.spike_ratio, SHORT_RATIO)
+    reach = limits.improving * (at_start(loss.value) - float(loss.value.min()))
+    ratio = limits.spike_ratio if len(log) > 2 * limits.window_rows else max(limits.spike_ratio, limits.far_above)
     for start in range(0, len(log), BLOCK):
         before = min(start, 2 * window)  # rows that say what is usual, and how far rows lie from it
         block = log[start - before : start + BLOCK]
@@ -74,43 +63,44 @@ def _high(loss: Signal, log: Values, window: int, limits: Limits) -> Iterator[Hi
             return
         usual, highest = trailing_median(block, window), trailing_max(block, window)
         if not before:
-            usual, highest = _from_the_start(block, usual, highest)
+            usual, highest = _from_the_start(block, usual, highest, limits.level_rows)
         off = np.abs(block - np.where(np.isnan(usual), block, usual))
         scatter = np.maximum(MAD_TO_SD * trailing_median(off, window), LEAST_SCATTER)
         if not before:  # where too few rows lie before one, the whole log says how far rows scatter
             scatter = np.where(np.isnan(scatter), white_noise(block) + LEAST_SCATTER, scatter)
         with np.errstate(invalid="ignore"):  # NaN where nothing is usual yet: no leap
-            high = (block - usual > limits.spike_scatter * scatter) & (block - highest > np.log(ratio))
+            high = (block - usual > limits.outlier * scatter) & (block - highest > np.log(ratio))
             seen = loss.value[start - before : start + BLOCK] - np.exp(usual) > reach
             high &= seen
-            high |= (block - usual > np.log(IMPOSSIBLE) + limits.spike_scatter * scatter) & seen
+            high |= (block - usual > np.log(IMPOSSIBLE) + limits.outlier * scatter) & seen
         for i in np.flatnonzero(high[before:]) + before:
             yield High(int(start - before + i), float(usual[i]), float(scatter[i]), float(highest[i]))
 
 
-def _from_the_start(block: Values, usual: Values, highest: Values) -> tuple[Values, Values]:
+def _from_the_start(block: Values, usual: Values, highest: Values, fewest: int) -> tuple[Values, Values]:
     """What is usual, and the highest, of all rows before each of the first ones, from the sixth row on."""
-    for i in range(FEWEST, min(len(block), int(np.isnan(usual).sum()))):
+    for i in range(fewest, min(len(block), int(np.isnan(usual).sum()))):
         usual[i], highest[i] = np.median(block[:i]), block[:i].max()
     return usual, highest
 
 
 def _leaps(loss: Signal, log: Values, high: Iterator[High], limits: Limits, window: int) -> Iterator[Spike]:
     """Each leap that lasts, leaves a trace or is beyond any batch, and comes back."""
-    after, settled = 0, SETTLED if len(loss) > 2 * WINDOW else 1
+    after, settled = 0, limits.level_rows if len(loss) > 2 * limits.window_rows else 1
     calm = rolling_median(log, settled) if settled > 1 else log
+    trace = limits.sure_of_many * OF_MEDIAN / limits.window_rows**0.5  # of the scatter, for a median of so many rows
     for leap in high:
         at = leap.row
         if at < after:
             continue
-        near = leap.usual + max(BACK * leap.scatter, float(np.log(limits.spike_ratio)))
-        back = _return(loss, calm, at, near, leap.usual, settled)
+        near = leap.usual + max(limits.likely * leap.scatter, float(np.log(limits.spike_ratio)))
+        back = _return(loss, calm, at, near, leap.usual, settled, limits)
         if back is None:
             continue
         over = float(log[at] - leap.highest)
-        traced = over > np.log(ALONE) and _trace(log, at) - leap.usual > TRACE * leap.scatter
-        alone = log[at] - leap.usual > np.log(IMPOSSIBLE) or (settled == 1 and over > np.log(SHORT_RATIO))
-        alone |= at < window and log[at] - log[:at].max() > np.log(ABOVE_ALL)
+        traced = over > np.log(limits.far_above) and _trace(log, at, limits) - leap.usual > trace * leap.scatter
+        alone = log[at] - leap.usual > np.log(IMPOSSIBLE) or (settled == 1 and over > np.log(limits.far_above))
+        alone |= at < window and log[at] - log[:at].max() > np.log(limits.spike_ratio)
         if back > at + settled // 2 + (settled == 1) or traced or alone:
             after = back
             top = at + int(np.argmax(loss.value[at : back + 1]))
@@ -120,19 +110,19 @@ def _leaps(loss: Signal, log: Values, high: Iterator[High], limits: Limits, wind
             )  # fmt: skip
 
 
-def _trace(log: Values, at: int) -> float:
+def _trace(log: Values, at: int, limits: Limits) -> float:
     """Where log loss lies after a lone leap: a hard batch leaves the next ones as they were."""
-    after = log[at + 1 : at + 1 + AFTERMATH]
+    after = log[at + 1 : at + 1 + limits.window_rows]
     return float(np.median(after)) if len(after) else -np.inf
 
 
-def _return(loss: Signal, calm: Values, at: int, near: float, usual: float, settled: int) -> int | None:
+def _return(loss: Signal, calm: Values, at: int, near: float, usual: float, settled: int, limits: Limits) -> int | None:
     """The first row from the middle of the next few on where the loss is back; None if not in time."""
-    longest = max(LONGEST * (loss.step[-1] - loss.step[0]), 3 * float(np.median(np.diff(loss.step))))
+    longest = max(limits.tail * (loss.step[-1] - loss.step[0]), limits.few_rows * float(np.median(np.diff(loss.step))))
     end = int(np.searchsorted(loss.step, loss.step[at] + longest, "right"))
     start = at + max(settled // 2, 1 if settled == 1 else 0)
     began = at_start(loss.value)
     way = began - float(loss.value.min()) if began > FITTED else 1.0
-    little = float(np.log(np.exp(usual) + RETURNED * way))
+    little = float(np.log(np.exp(usual) + limits.improving * way))
     back = np.flatnonzero(calm[start:end] <= max(near, little))
     return start + int(back[0]) if len(back) else None

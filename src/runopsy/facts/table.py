@@ -58,6 +58,7 @@ class Facts:
     spikes: tuple[Spike, ...]  # leaps of the training loss that came back
     late_gain: LateGain | None
     peak: Peak | None
+    limits: Limits  # the thresholds that were asked
 
     @property
     def has_validation(self) -> bool:
@@ -98,7 +99,9 @@ class Facts:
             return False
         gained = reward.best - reward.begins
         fell = reward.best - reward.ends
-        return gained > 0 and fell >= 0.9 * gained and fell >= 3 * learning.noise_at(reward, reward.best)
+        return gained > 0 and fell >= max(
+            self.limits.most * gained, self.limits.sure * learning.noise_at(reward, reward.best)
+        )
 
     @property
     def has_accuracy(self) -> bool:
@@ -114,11 +117,11 @@ def facts_of(
 ) -> Facts:
     """The facts of a run's judged signals, or of what it shows instead; one of them must have a value."""
     first, _ = extent = _extent(signals)
-    curves = {n: c for n, s in signals.items() if (c := curve_of(s, first)) is not None}
+    curves = {n: c for n, s in signals.items() if (c := curve_of(s, first, limits=limits)) is not None}
     spikes = () if breaking.swings(curves, limits) else tuple(spikes)  # swings are no spikes that came back
     if spikes:
-        curves = {n: c for n, s in signals.items() if (c := curve_of(s, first, spikes)) is not None}
-    leap = breaking.leap(signals.get("train/loss"), spikes)
+        curves = {n: c for n, s in signals.items() if (c := curve_of(s, first, spikes, limits)) is not None}
+    leap = breaking.leap(signals.get("train/loss"), spikes, limits)
     return concluded(curves, signals, spikes, marks, changes, extent, leap, limits)
 
 
@@ -170,12 +173,12 @@ def concluded(
         far=learning.far(curves, limits),
         fitted_at=fitted,
         known=known,
-        at_chance=learning.at_chance(curves, moved),
+        at_chance=learning.at_chance(curves, moved, limits),
         left_chance=left_chance,
         generalised=learning.generalised(curves, start, left_chance, limits),
         better_loss=better_loss,
         better_accuracy=better_accuracy,
-        turn=learning.turn(curves, better_loss, better_accuracy, fits, gap, training_improves),
+        turn=learning.turn(curves, better_loss, better_accuracy, fits, gap, training_improves, limits),
         never_follows=late.never_follows(curves, start, fits, fitted, limits),
         accuracy_rose_since=learning.accuracy_rose_since(curves, better_loss, limits),
         mode_gap=modes,
@@ -184,19 +187,20 @@ def concluded(
         follows=learning.follows(curves, limits),
         training_improves=training_improves,
         ahead=learning.ahead(curves, limits),
-        broken=breaking.broken(judged, marks, last),
+        broken=breaking.broken(judged, marks, last, limits),
         leap=leap,
         jump=breaking.jump(leap, limits),
         not_a_run=next((str(m.detail.get("text", "")) for m in marks if m.kind == "not_a_run"), ""),
-        many_spikes=breaking.many_spikes(spikes, first, last),
+        many_spikes=breaking.many_spikes(spikes, first, last, limits),
         lost=breaking.lost(curves, start, limits),
         swings=swings,
-        ends_swinging=breaking.ends_swinging(curves, swings, last),
+        ends_swinging=breaking.ends_swinging(curves, swings, last, limits),
         late_gain=late_gain,
         spikes=tuple(spikes),
         peak=None
         if late_gain is not None or swings
         else late.second_descent(curves, start, left_chance, changes, limits),
+        limits=limits,
     )
 
 

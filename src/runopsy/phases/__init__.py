@@ -14,29 +14,26 @@ import numpy as np
 from runopsy.facts import Case
 from runopsy.kinds import INTERVENTIONS
 from runopsy.model import Event, Evidence, Phase, Position, Positions, Transition
-from runopsy.phases.criteria import Criteria
 from runopsy.phases.labels import label, one_passage, plateaus, plausible
 from runopsy.phases.readings import WATCHED, read
 from runopsy.phases.spells import Spell, join_short, spells_of, visible
 from runopsy.stats import first_spacing
 
-__all__ = ["WATCHED", "Criteria", "Spell", "divergence", "grid", "name", "phases_of", "spells", "transitions"]
+__all__ = ["WATCHED", "Spell", "divergence", "grid", "name", "phases_of", "spells", "transitions"]
 
 GRID = 400  # points at which the run is read, half even in steps and half in log steps: a phase shorter than
 # 0.5 % of the run, or 2 % of the steps before it, is no phase
 
 
-def phases_of(
-    case: Case, events: Iterable[Event], criteria: Criteria
-) -> tuple[tuple[Phase, ...], tuple[Transition, ...]]:
+def phases_of(case: Case, events: Iterable[Event]) -> tuple[tuple[Phase, ...], tuple[Transition, ...]]:
     """The phases of a run and where each gives way to the next; none where no judged curve has values enough."""
     events = tuple(events)
     if not any(name in WATCHED for name in case.segments):
         return (), ()
     gone = divergence(events)
     points = grid(case, gone)
-    named = name(case, points, spells(case, points, gone, criteria))
-    return named, transitions(case, named, events, criteria)
+    named = name(case, points, spells(case, points, gone))
+    return named, transitions(case, named, events)
 
 
 def name(case: Case, points: Positions, told: list[Spell]) -> tuple[Phase, ...]:
@@ -49,18 +46,18 @@ def name(case: Case, points: Positions, told: list[Spell]) -> tuple[Phase, ...]:
     )
 
 
-def spells(case: Case, points: Positions, gone: Position | None, criteria: Criteria) -> list[Spell]:
+def spells(case: Case, points: Positions, gone: Position | None) -> list[Spell]:
     """The runs of equal labels along a grid of positions; from ``gone`` on the run has diverged."""
-    readings = read(case, points, gone, criteria)
+    readings, limits = read(case, points, gone), case.limits
     labels = one_passage(
-        plausible(label(readings, criteria), readings, criteria, memorizes=case.facts.memorizes), readings, case
+        plausible(label(readings, limits), readings, limits, memorizes=case.facts.memorizes), readings, case
     )
-    return plateaus(seen(case, points, labels, criteria))
+    return plateaus(seen(case, points, labels))
 
 
-def seen(case: Case, points: Positions, labels: list[str], criteria: Criteria) -> list[Spell]:
+def seen(case: Case, points: Positions, labels: list[str]) -> list[Spell]:
     """The runs of equal labels that are long enough to be seen."""
-    return join_short(spells_of(labels), visible(case, points, criteria))
+    return join_short(spells_of(labels), visible(case, points))
 
 
 def divergence(events: Iterable[Event]) -> Position | None:
@@ -68,9 +65,7 @@ def divergence(events: Iterable[Event]) -> Position | None:
     return next((e.step for e in events if e.kind == "divergence"), None)
 
 
-def transitions(
-    case: Case, phases: tuple[Phase, ...], events: Iterable[Event], criteria: Criteria
-) -> tuple[Transition, ...]:
+def transitions(case: Case, phases: tuple[Phase, ...], events: Iterable[Event]) -> tuple[Transition, ...]:
     """Where one phase gives way to the next: which curves turn there, and what was changed by hand.
 
     It is confirmed where a second curve turns there too, and one of those that do is a validation curve; or where
@@ -83,7 +78,7 @@ def transitions(
     together = [e.step for e in events if e.kind == "common_change"]
     found = []
     for before, after in pairwise(phases):
-        near = criteria.window * max(after.start - case.first, 1.0)
+        near = case.limits.beside * max(after.start - case.first, 1.0)
         turning = tuple(n for n, s in case.segments.items() if np.any(np.abs(s.edges[1:-1] - after.start) <= near))
         beside = [kind for step, kind in handles if abs(step - after.start) <= near]
         explained = beside[0] if beside else None

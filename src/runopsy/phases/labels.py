@@ -8,33 +8,33 @@ from dataclasses import replace
 import numpy as np
 
 from runopsy.facts import Case
-from runopsy.phases.criteria import Criteria
 from runopsy.phases.readings import Bools, Readings
 from runopsy.phases.spells import Spell, spells_of
+from runopsy.thresholds import Limits
 
-Label = tuple[str, Callable[[Readings, Criteria], Bools]]
+Label = tuple[str, Callable[[Readings, Limits], Bools]]
 
 LABELS: tuple[Label, ...] = (
     ("diverged", lambda r, c: r.diverged),
-    ("underfitting", lambda r, c: r.train_done < c.started),
+    ("underfitting", lambda r, c: r.train_done < c.visible_loss),
     ("underfitting", lambda r, c: r.guessing & ~r.fits & ~r.gap_open),
     ("feature_learning", lambda r, c: r.val_improves),
-    ("feature_learning", lambda r, c: ~r.val_known & r.fresh & (r.train_improves | (r.train_done < c.mostly_done))),
-    ("fitting", lambda r, c: ~r.val_known & (r.train_improves | (r.train_done < c.mostly_done))),
+    ("feature_learning", lambda r, c: ~r.val_known & r.fresh & (r.train_improves | (r.train_done < c.hold))),
+    ("fitting", lambda r, c: ~r.val_known & (r.train_improves | (r.train_done < c.hold))),
     ("memorization", lambda r, c: r.val_known & r.train_improves & ~r.val_keeps_pace),
     ("memorization", lambda r, c: r.val_known & r.gap_open & ~r.val_near_best),
-    ("feature_learning", lambda r, c: r.val_known & (r.train_improves | (r.train_done < c.mostly_done))),
+    ("feature_learning", lambda r, c: r.val_known & (r.train_improves | (r.train_done < c.hold))),
     ("converged", lambda r, c: np.ones_like(r.diverged)),
 )
 
 
-def label(readings: Readings, criteria: Criteria) -> list[str]:
+def label(readings: Readings, limits: Limits) -> list[str]:
     """For each reading the first of ``LABELS`` that fits."""
-    fits = np.array([test(readings, criteria) for _, test in LABELS])
+    fits = np.array([test(readings, limits) for _, test in LABELS])
     return [LABELS[i][0] for i in np.argmax(fits, axis=0).tolist()]
 
 
-def plausible(labels: list[str], readings: Readings, criteria: Criteria, *, memorizes: bool) -> list[str]:
+def plausible(labels: list[str], readings: Readings, limits: Limits, *, memorizes: bool) -> list[str]:
     """Labels that hold over their whole spell, not only from moment to moment.
 
     Memorization leaves a gap, and validation does not improve over it; a run in which validation makes
@@ -43,10 +43,10 @@ def plausible(labels: list[str], readings: Readings, criteria: Criteria, *, memo
     """
     told = list(labels)
     closed = np.zeros_like(readings.gap_open)
-    otherwise = label(replace(readings, val_keeps_pace=~closed, gap_open=closed), criteria)
+    otherwise = label(replace(readings, val_keeps_pace=~closed, gap_open=closed), limits)
     for start, stop, said in spells_of(labels):
         gained = readings.val_done[stop - 1] - readings.val_done[start]
-        if said in ("memorization", "converged") and gained > criteria.carries:
+        if said in ("memorization", "converged") and gained > limits.real_change:
             told[start:stop] = ["feature_learning"] * (stop - start)
         elif said == "memorization" and not (memorizes and readings.gap_open[start:stop].any()):
             ends_worse = stop == len(labels) and gained < 0  # nothing carries over while validation gets worse
@@ -80,7 +80,7 @@ def one_passage(labels: list[str], readings: Readings, case: Case) -> list[str]:
     tail = learning[-1] + 1 if learning else len(labels)
     if tail < len(labels) and "diverged" not in labels[tail:]:
         # it ends in one way: in between, training only wandered
-        behind = float(readings.gap_open[tail:].mean()) > 0.5
+        behind = float(readings.gap_open[tail:].mean()) > case.limits.half_way
         word = "memorization" if behind and "memorization" in labels[tail:] else labels[-1]
         told[tail:] = [word] * (len(labels) - tail)
     return told

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from runopsy.facts import Case
 from runopsy.model import Position, Positions, Segments, Values
-from runopsy.phases.criteria import Criteria
 from runopsy.stats import first_spacing
+from runopsy.thresholds import Limits
 
 Bools = NDArray[np.bool_]
 
@@ -48,10 +48,11 @@ class Motion:
     spread: Values  # one standard error of the value
 
 
-def read(case: Case, grid: Positions, diverged_from: Position | None, criteria: Criteria) -> Readings:
+def read(case: Case, grid: Positions, diverged_from: Position | None) -> Readings:
     """One reading for each point of the grid."""
-    raw = {n: _motion(s, grid, case.first, criteria) for n, s in case.segments.items() if n in WATCHED}
-    ground = {n: _motion(_new_ground(case.segments[n]), grid, case.first, criteria) for n in raw if n in GROUND}
+    limits = case.limits
+    raw = {n: _motion(s, grid, case.first, limits) for n, s in case.segments.items() if n in WATCHED}
+    ground = {n: _motion(_new_ground(case.segments[n]), grid, case.first, limits) for n in raw if n in GROUND}
     motions = raw | ground
     loss, acc = motions.get("val/loss"), motions.get("val/acc")
     train, train_acc = motions.get("train/loss"), motions.get("train/acc")
@@ -59,27 +60,27 @@ def read(case: Case, grid: Positions, diverged_from: Position | None, criteria: 
     improves, near = np.zeros(len(grid), bool), np.ones(len(grid), bool)
     guessing = _guessing(case, loss, acc, len(grid))
     if loss is not None:
-        fall = _own_drop(loss)
-        improves |= _falls(loss, fall, criteria)
+        fall = _own_drop(loss, limits)
+        improves |= _falls(loss, fall, limits)
         lowest = np.minimum.accumulate(loss.value)
-        near &= loss.value - loss.value.min() <= criteria.near_best * fall
-        left = loss.value - lowest > np.maximum(criteria.visible * fall, criteria.risen * np.abs(lowest))
-        near &= ~left | _held_best(acc, criteria)
+        near &= loss.value - loss.value.min() <= limits.real_change * fall
+        left = loss.value - lowest > np.maximum(limits.improving * fall, (limits.jump - 1) * np.abs(lowest))
+        near &= ~left | _held_best(acc, limits)
     if acc is not None:
-        improves |= _rises(acc, criteria)
-        at_best = max(criteria.near_best * float(np.ptp(acc.value)), 2 * criteria.acc_moves)
+        improves |= _rises(acc, limits)
+        at_best = max(limits.real_change * float(np.ptp(acc.value)), limits.visible_accuracy)
         near &= np.asarray(acc.value.max() - acc.value <= at_best)
         near &= bool(case.facts.left_chance)  # at its best, and that is chance
     return Readings(
         step=grid,
         train_done=_done(case, train, train_acc, drop, len(grid)),
-        train_improves=np.zeros(len(grid), bool) | _falls(train, drop, criteria) | _rises(train_acc, criteria),
+        train_improves=np.zeros(len(grid), bool) | _falls(train, drop, limits) | _rises(train_acc, limits),
         val_known=np.full(len(grid), loss is not None or acc is not None),
-        val_done=np.where(guessing, 0.0, _way(loss, acc, len(grid), criteria)),
+        val_done=np.where(guessing, 0.0, _way(loss, acc, len(grid), limits)),
         val_improves=improves & ~guessing,
-        val_keeps_pace=_pace(motions, drop, criteria) & ~guessing,
+        val_keeps_pace=_pace(motions, drop, limits) & ~guessing,
         val_near_best=near & ~guessing,
-        gap_open=_gap(raw, drop, criteria),
+        gap_open=_gap(raw, drop, limits),
         guessing=guessing,
         fits=_fits(case, train_acc, len(grid)),
         fresh=np.full(len(grid), _never_repeats(case)),
@@ -132,25 +133,25 @@ def _guessing(case: Case, loss: Motion | None, acc: Motion | None, n: int) -> Bo
     return np.asarray(guessing)
 
 
-def _motion(segments: Segments, grid: Positions, first: Position, criteria: Criteria) -> Motion:
+def _motion(segments: Segments, grid: Positions, first: Position, limits: Limits) -> Motion:
     elapsed = np.maximum(grid - first, first_spacing(segments.step))
-    half = 1 + criteria.window / 2
+    half = 1 + limits.beside / 2
     early, late = elapsed / half + first, elapsed * half + first
 
     def at(where: Positions, values: Values) -> Values:
         return np.interp(where, segments.step, values)
 
     change = at(late, segments.curve) - at(early, segments.curve)
-    error = at(grid, segments.rate_spread) * np.log1p(criteria.window)
+    error = at(grid, segments.rate_spread) * np.log1p(limits.beside)
     return Motion(at(grid, segments.curve), change, error, at(grid, segments.spread))
 
 
-def _way(loss: Motion | None, acc: Motion | None, n: int, criteria: Criteria) -> Values:
+def _way(loss: Motion | None, acc: Motion | None, n: int, limits: Limits) -> Values:
     """Share of validation's own drop or gain that stands made at each point; 0 where it makes none."""
     way = np.full(n, -np.inf)
     if loss is not None:
-        way = np.maximum(way, (loss.value.max() - loss.value) / _own_drop(loss))
-    if acc is not None and np.ptp(acc.value) > criteria.learnt:
+        way = np.maximum(way, (loss.value.max() - loss.value) / _own_drop(loss, limits))
+    if acc is not None and np.ptp(acc.value) > limits.real_change:
         way = np.maximum(way, (acc.value - acc.value.min()) / np.ptp(acc.value))
     return way if loss is not None or acc is not None else np.zeros(n)
 
@@ -161,15 +162,15 @@ def _new_ground(segments: Segments) -> Segments:
     return replace(segments, curve=best.accumulate(segments.curve))
 
 
-def _gap(motions: Mapping[str, Motion], drop: float, criteria: Criteria) -> Bools:
+def _gap(motions: Mapping[str, Motion], drop: float, limits: Limits) -> Bools:
     """Whether validation stands clearly worse than training: without a gap, what is learnt carries over."""
     train, val = motions.get("train/loss"), motions.get("val/loss")
     train_acc, val_acc = motions.get("train/acc"), motions.get("val/acc")
     open_ = np.zeros(len(next(iter(motions.values())).value), bool)
     if train is not None and val is not None:
-        open_ |= _stands_out(val.value - train.value, criteria.gap * max(drop, 1e-12), criteria.noise, val, train)
+        open_ |= _stands_out(val.value - train.value, limits.visible_loss * max(drop, 1e-12), limits.likely, val, train)
     if train_acc is not None and val_acc is not None:
-        open_ |= _stands_out(train_acc.value - val_acc.value, criteria.gap, criteria.noise, val_acc, train_acc)
+        open_ |= _stands_out(train_acc.value - val_acc.value, limits.visible_loss, limits.likely, val_acc, train_acc)
     return open_
 
 
@@ -177,28 +178,28 @@ def _stands_out(gap: Values, least: float, noise: float, val: Motion, train: Mot
     return np.asarray((gap > least) & (gap > noise * np.hypot(val.spread, train.spread)))
 
 
-def _held_best(acc: Motion | None, criteria: Criteria) -> Bools | bool:
+def _held_best(acc: Motion | None, limits: Limits) -> Bools | bool:
     """Where accuracy holds its best, a rising loss is over-confidence and no forgetting."""
-    return False if acc is None else np.asarray(acc.value.max() - acc.value <= 2 * criteria.acc_moves)
+    return False if acc is None else np.asarray(acc.value.max() - acc.value <= limits.visible_accuracy)
 
 
-def _own_drop(loss: Motion) -> float:
+def _own_drop(loss: Motion, limits: Limits) -> float:
     """From where it starts, or from its highest later point, down to its lowest: the scale of its changes."""
     falls = np.maximum.accumulate(loss.value) - loss.value
-    return float(max(falls.max(), 0.05 * abs(loss.value[0])))
+    return float(max(falls.max(), limits.visible_loss * abs(loss.value[0])))
 
 
-def _falls(loss: Motion | None, drop: float, criteria: Criteria) -> Bools | bool:
+def _falls(loss: Motion | None, drop: float, limits: Limits) -> Bools | bool:
     if loss is None:
         return False
-    strength = -loss.change / max(drop, 1e-12) / criteria.loss_moves
-    return _held(strength, -loss.change > criteria.noise * loss.error, criteria.hold)
+    strength = -loss.change / max(drop, 1e-12) / limits.slight
+    return _held(strength, -loss.change > limits.likely * loss.error, limits.hold)
 
 
-def _rises(acc: Motion | None, criteria: Criteria) -> Bools | bool:
+def _rises(acc: Motion | None, limits: Limits) -> Bools | bool:
     if acc is None:
         return False
-    return _held(acc.change / criteria.acc_moves, acc.change > criteria.noise * acc.error, criteria.hold)
+    return _held(acc.change / (limits.visible_accuracy / 2), acc.change > limits.likely * acc.error, limits.hold)
 
 
 def _held(strength: Values, real: Bools, hold: float) -> Bools:
@@ -208,16 +209,16 @@ def _held(strength: Values, real: Bools, hold: float) -> Bools:
     return np.asarray(begins[said])
 
 
-def _pace(motions: Mapping[str, Motion], drop: float, criteria: Criteria) -> Bools:
+def _pace(motions: Mapping[str, Motion], drop: float, limits: Limits) -> Bools:
     """Whether validation follows: by its loss or by its accuracy, whichever does better."""
     follows = np.zeros(len(next(iter(motions.values())).value), bool)
     for train, val, sign in (("train/loss", "val/loss", -1.0), ("train/acc", "val/acc", 1.0)):
         if train in motions and val in motions:
             scale, own = max(np.ptp(motions[train].value), 1e-12), max(np.ptp(motions[val].value), 1e-12)
             if val == "val/loss":
-                scale, own = max(drop, 1e-12), _own_drop(motions[val])
+                scale, own = max(drop, 1e-12), _own_drop(motions[val], limits)
             made, trained = sign * motions[val].change / own, sign * motions[train].change / scale
-            follows |= (made >= criteria.pace * trained) & (made > 0)
+            follows |= (made >= limits.part * trained) & (made > 0)
     return follows
 
 

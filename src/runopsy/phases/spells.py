@@ -8,7 +8,6 @@ import numpy as np
 
 from runopsy.facts import Case
 from runopsy.model import Positions
-from runopsy.phases.criteria import Criteria
 
 Spell = tuple[int, int, str]  # grid points [a, b) of one label
 
@@ -24,8 +23,9 @@ def spells_of(labels: list[str]) -> list[Spell]:
     return spells
 
 
-def visible(case: Case, grid: Positions, criteria: Criteria) -> Callable[[Spell], float]:
+def visible(case: Case, grid: Positions) -> Callable[[Spell], float]:
     """How large a spell is against the smallest that can be seen: 1 and more can."""
+    limits = case.limits
     elapsed = grid - grid[0] + (max(grid[1] - grid[0], 1e-12) if len(grid) > 1 else 1.0)
     read = next((case.signals[n].step for n in ("val/loss", "val/acc") if n in case.segments), None)
 
@@ -34,13 +34,13 @@ def visible(case: Case, grid: Positions, criteria: Criteria) -> Callable[[Spell]
         if label == "diverged":
             return np.inf  # an event says so
         a, b = elapsed[start], elapsed[min(stop, len(elapsed) - 1)]
-        length = max(np.log(b / a) / criteria.shortest, (b - a) / elapsed[-1] / criteria.shortest_of_run)
+        length = max(np.log(b / a) / limits.shortest, (b - a) / elapsed[-1] / limits.improving)
         if start == 0 and label == "underfitting":
             return float(max(length, 1.0))  # every run begins there, however soon it leaves
         if read is None or label not in ("memorization", "converged"):
             return float(length)
         inside = np.searchsorted(read, grid[min(stop, len(grid) - 1)]) - np.searchsorted(read, grid[start])
-        return float(min(length, inside / criteria.fewest_readings))
+        return float(min(length, inside / limits.few_rows))
 
     return size
 

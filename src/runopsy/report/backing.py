@@ -8,6 +8,7 @@ from runopsy.model import Autopsy, Evidence, Outcome, Signal, Transition
 from runopsy.report.document import Block, Details, Heading, Prose, Table
 from runopsy.report.pictures import MOST_FURTHER, further, spark
 from runopsy.report.words import number, percent, place, plain, span
+from runopsy.thresholds import BY_NAME
 
 Numbers = Mapping[int, list[tuple[str, Evidence]]]  # event → its evidence with its numbers
 
@@ -98,14 +99,16 @@ def _course(s: Signal) -> tuple[str, ...]:
 
 
 def thresholds(autopsy: Autopsy) -> Iterator[Block]:
-    rows = tuple(
-        (code, ", ".join(f"{plain(name)} {value:g}" for name, value in values.items()))
-        for code, values in autopsy.thresholds.items()
-        if values
-    )
+    rows = tuple((name, f"{value:g}", _unit(name)) for name, value in autopsy.thresholds.items())
     if rows:
-        note = Prose("runopsy explain CODE says what each means, and why it is what it is.")
-        yield Details("Thresholds", (Table(("rule", "thresholds"), rows), note))
+        note = Prose("runopsy explain NAME says what each means, and why it is what it is.")
+        yield Details("Thresholds", (Table(("threshold", "value", "unit"), rows), note))
+
+
+def _unit(name: str) -> str:
+    """The unit of a threshold, also where it is of one signal."""
+    known = BY_NAME.get(name.partition(" ")[0])
+    return known.unit if known else ""
 
 
 def notes(autopsy: Autopsy) -> Iterator[Block]:

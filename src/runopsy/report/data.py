@@ -39,7 +39,7 @@ def facts(autopsy: Autopsy) -> dict[str, Any]:
         "stop": _stop(autopsy),
         "checks": [{"code": c.code, "title": c.title, "outcome": str(c.outcome), "why": c.why} for c in autopsy.checks],
         "roles": {role.role: role.track for role in autopsy.roles if role.role},
-        "thresholds": {code: dict(values) for code, values in autopsy.thresholds.items()},
+        "thresholds": dict(autopsy.thresholds),
         "notes": list(autopsy.notes),
     }
     return finite(found)

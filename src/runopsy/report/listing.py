@@ -5,15 +5,16 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Protocol
 
 import numpy as np
 
-from runopsy.model import Role, Run, Thresholds, Values
+from runopsy.kinds import KINDS
+from runopsy.model import Question, Role, Run, Values
 from runopsy.report import terminal
 from runopsy.report.document import Block, Document, Heading, Prose, Table
-from runopsy.report.words import number, place, plain
+from runopsy.report.words import number, place
+from runopsy.thresholds import THRESHOLDS, Threshold
 
 MOST = 200  # columns that are listed: those with a role come first, and nobody reads ten thousand
 
@@ -168,39 +169,56 @@ def _run_row(line: Line) -> tuple[str, ...]:
     return str(line.number), line.name, f"{line.rows:,}", last, value, best, ""
 
 
-def rules_table(rules: Sequence[Thresholds], *, width: int | None = None, color: bool = False) -> str:
-    rows = tuple((r.code, _title(r), ", ".join(r.needs), _thresholds(r)) for r in rules)
-    table = Table(("code", "question", "needs", "thresholds"), rows)
-    more = Prose("runopsy explain CODE tells what a threshold means and why it is what it is.")
-    return terminal.render(Document("Rules", (table, more)), width=width, color=color)
+def rules_table(
+    rules: Sequence[Question], values: Mapping[str, float], *, width: int | None = None, color: bool = False
+) -> str:
+    """Every rule, and every threshold with its value."""
+    rows = tuple((r.code, _title(r), ", ".join(r.needs), ", ".join(r.uses)) for r in rules)
+    known = tuple((t.name, f"{values[t.name]:g}", t.unit, t.reason) for t in THRESHOLDS)
+    blocks: tuple[Block, ...] = (
+        Table(("code", "question", "needs", "thresholds"), rows),
+        Heading("Thresholds"),
+        Table(("name", "value", "unit", "what it decides"), known),
+        Prose("runopsy explain NAME tells more of a rule (G01), a kind of event (grokking) or a threshold (gap)."),
+    )
+    return terminal.render(Document("Rules", blocks), width=width, color=color)
 
 
-def explanation(rule: Thresholds) -> str:
-    """One rule, its thresholds with the reasons that stand beside them in its source."""
+def explanation(name: str, rules: Sequence[Question], values: Mapping[str, float]) -> str | None:
+    """What a rule, a kind of event or a threshold is, in full sentences; None where nothing has that name."""
+    for rule in rules:
+        if rule.code == name.upper():
+            return _of_rule(rule, values)
+    if name in KINDS:
+        found = [rule for rule in rules if name in getattr(rule, "kinds", ())]
+        kind = KINDS[name]
+        said = [f"{kind.name}: {kind.sentence}.", *(_of_rule(rule, values) for rule in found)]
+        return "\n\n".join(line.rstrip() for line in said) + "\n"
+    known = {one.name: one for one in THRESHOLDS}
+    if name == "thresholds":
+        return "\n".join(_of_threshold(one, values) for one in THRESHOLDS) + "\n"
+    if name not in known:
+        return None
+    users = ", ".join(rule.code for rule in rules if name in rule.uses)
+    asked = f"Rules that rest on it: {users}." if users else "Facts, phases and verdict rest on it."
+    return f"{_of_threshold(known[name], values)}\n\n{asked}\nSet it under [thresholds] in the settings.\n"
+
+
+def _of_rule(rule: Question, values: Mapping[str, float]) -> str:
     lines = [f"{rule.code}  {_title(rule)}", "", inspect.cleandoc(type(rule).__doc__ or ""), ""]
     lines += [f"needs: {', '.join(rule.needs) or 'nothing'}", ""]
-    reasons = _reasons(rule)
-    values = {k: v for k, v in asdict(rule).items() if v != {}}  # type: ignore[call-overload]  # every rule is a dataclass
-    lines += [f"  {name} = {value}\n      {reasons.get(name, '')}" for name, value in values.items()]
+    lines += [_of_threshold(one, values) for one in THRESHOLDS if one.name in rule.uses]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _reasons(rule: Thresholds) -> dict[str, str]:
-    """Threshold → the comment beside or above it: the reason is written once, where the number is."""
-    reasons, above = {}, ""
-    for line in inspect.getsource(type(rule)).splitlines():
-        declared, _, comment = line.strip().partition("#")
-        name, colon, _ = declared.partition(":")
-        if colon and name.isidentifier():
-            reasons[name] = comment.strip() or above
-        above = f"{above} {comment.strip()}".strip() if not declared else ""
-    return reasons
+def _of_threshold(one: Threshold, values: Mapping[str, float]) -> str:
+    value = values[one.name]
+    default = "" if value == one.value else f"; the default is {one.value:g}"
+    source = f" Source: {one.source}." if one.source else ""
+    return (
+        f"  {one.name} = {value:g} {one.unit} (from {one.low:g} to {one.high:g}{default})\n      {one.reason}{source}"
+    )
 
 
-def _title(rule: Thresholds) -> str:
+def _title(rule: Question) -> str:
     return (type(rule).__doc__ or rule.code).splitlines()[0].rstrip(".")
-
-
-def _thresholds(rule: Thresholds) -> str:
-    values = asdict(rule)  # type: ignore[call-overload]  # every rule is a dataclass
-    return ", ".join(f"{plain(name)} {value:g}" for name, value in values.items() if isinstance(value, (int, float)))

@@ -11,7 +11,7 @@ from runopsy.facts import Case
 from runopsy.model import INSIDE, Event, Evidence, Severity, Signal
 from runopsy.rules.curves import NOT_SINGLE
 from runopsy.rules.places import spacing_at
-from runopsy.segments.common import CHANCE_FREE, FEWEST_SIGNALS, CommonChange, Move, common_changes, usable
+from runopsy.segments.common import FEWEST_SIGNALS, CommonChange, Move, common_changes, usable
 from runopsy.signals.names import better
 
 # What was set or counted, and not measured; players and rewards are judged by rules of their own.
@@ -33,15 +33,14 @@ class CommonChanges:
     code: ClassVar[str] = "C02"
     kinds: ClassVar[tuple[str, ...]] = ("common_change",)
     needs: ClassVar[tuple[str, ...]] = ()
-
-    sure: float = CHANCE_FREE  # standard deviations that all steps together must reach: 1 % of null runs do
+    uses: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, case: Case) -> Iterator[Event]:
         asked = usable(recorded(case.signals))
         if len(asked) < FEWEST_SIGNALS:
             raise NotChecked(f"fewer than {FEWEST_SIGNALS} signals beside losses and accuracies were recorded")
         gone = [e.step for e in case.events if e.kind == "divergence"]
-        for change in common_changes(asked, validation(case.signals), self.sure):
+        for change in common_changes(asked, validation(case.signals)):
             if not any(change.step >= step for step in gone):  # from there on, everything moves
                 yield self._event(case, asked, change)
 

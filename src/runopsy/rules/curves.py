@@ -11,7 +11,6 @@ from runopsy.facts import Case
 from runopsy.model import INSIDE, Position, Positions, Signal, Values
 
 NOT_SINGLE = ("grad/norm/", "features/cka/")  # one per module or pair of layers: a hundred of them say no more than one
-NOISE = 3.0  # standard errors a difference must exceed
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,12 +12,6 @@ from runopsy.errors import NotChecked
 from runopsy.facts import Case
 from runopsy.model import Event, Evidence, Severity
 
-PAUSE = 20.0  # x the usual time between two rows: evaluations and checkpoints take less
-LEAST_PAUSE = 600.0  # s: a shorter pause costs nobody anything
-SLOWER = 3.0  # x the usual time between rows, from which the rest of a run is slow
-REST = 0.2  # of the rows, at least, that are slow to the end
-FEWEST = 10  # rows with a time: fewer do not say what is usual
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ended:
@@ -26,6 +20,7 @@ class Ended:
     code: ClassVar[str] = "E01"
     kinds: ClassVar[tuple[str, ...]] = ("crashed", "interrupted")
     needs: ClassVar[tuple[str, ...]] = ()
+    uses: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, case: Case) -> Iterator[Event]:
         for mark in case.run.marks:
@@ -63,9 +58,11 @@ class Stalled:
     code: ClassVar[str] = "E02"
     kinds: ClassVar[tuple[str, ...]] = ("stalled",)
     needs: ClassVar[tuple[str, ...]] = ()
+    uses: ClassVar[tuple[str, ...]] = ("pause", "pause_seconds", "far_above", "last_part", "few_rows", "fewest_rows")
 
     def __call__(self, case: Case) -> Iterator[Event]:
-        timed = [s for s in case.signals.values() if s.time is not None and len(s) >= FEWEST]
+        limits = case.limits
+        timed = [s for s in case.signals.values() if s.time is not None and len(s) >= case.limits.fewest_rows]
         if not timed:
             raise NotChecked("the log does not say when its values were written")
         signal = max(timed, key=len)
@@ -74,7 +71,7 @@ class Stalled:
         pace = float(np.median(usual))
         if pace <= 0 or not np.isfinite(rows).all():
             return
-        gaps = np.flatnonzero((usual > PAUSE * pace) & (rows > LEAST_PAUSE))
+        gaps = np.flatnonzero((usual > limits.pause * pace) & (rows > limits.pause_seconds))
         resumed = [i for i in gaps if not any(signal.step[i] < at <= signal.step[i + 1] for at in case.resumes)]
         if resumed:
             longest = max(resumed, key=lambda i: rows[i])
@@ -82,10 +79,10 @@ class Stalled:
                 f", the longest of {len(resumed)} pauses" if len(resumed) > 1 else ""
             )
             yield self._event(float(signal.step[longest]), float(signal.step[longest + 1]), says)
-        slow = usual > SLOWER * pace
+        slow = usual > limits.far_above * pace
         fast = np.flatnonzero(~slow)
         begins = int(fast[-1]) + 1 if len(fast) else 0
-        if len(fast) and len(usual) - begins >= max(REST * len(usual), 3):
+        if len(fast) and len(usual) - begins >= max(limits.last_part * len(usual), limits.few_rows):
             ratio = float(np.median(usual[begins:])) / pace
             says = f"each step took {ratio:.2g} x as long from here to the end"
             yield self._event(float(signal.step[begins]), float(signal.step[-1]), says)

@@ -10,13 +10,9 @@ import numpy as np
 
 from runopsy.errors import NotChecked
 from runopsy.facts import Case, Curve, LateGain, Peak
+from runopsy.facts.late import COMPLETE, HALF, ONSET
 from runopsy.model import Event, Evidence, Position, Severity, Signal
 from runopsy.rules.places import Place, crossing, nearest, row, spacing_at, vertex
-
-NEAR = 0.12  # of the elapsed steps: a change by hand so near to an event is what made it
-BESIDE_TURN = 0.5  # of the elapsed steps, within which two fits may put the same turning point
-ONSET_SHARE = 0.3  # of the training loss's drop, where validation never follows: DEFINITIONS of the labelled runs
-ONSET_ABOUT = 0.1  # of the drop: they say "about", and the interval says how much that is in steps
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +22,10 @@ class Grokking:
     code: ClassVar[str] = "G01"
     kinds: ClassVar[tuple[str, ...]] = ("grokking",)
     needs: ClassVar[tuple[str, ...]] = ("train/acc", "val/acc")
+    uses: ClassVar[tuple[str, ...]] = (
+        "late_gain", "late_from", "late_delay", "fitted_accuracy", "fits_at_end", "half_way", "few_rows",
+        "window_rows",
+    )  # fmt: skip
 
     def __call__(self, case: Case) -> Iterator[Event]:
         late = case.facts.late_gain
@@ -56,9 +56,9 @@ class Grokking:
                        "training set fitted", "fitted")  # fmt: skip
         yield Evidence("val/acc", late.fitted, late.before, case.limits.late_from * late.best, "",
                        "validation accuracy there", "before")  # fmt: skip
-        yield gained(0.1, "a tenth of the late gain: its onset", "onset")
-        yield gained(0.5, "half of the late gain", "half")
-        yield gained(0.95, "95 % of the late gain", "complete")
+        yield gained(ONSET, "a tenth of the late gain: its onset", "onset")
+        yield gained(HALF, "half of the late gain", "half")
+        yield gained(COMPLETE, "95 % of the late gain", "complete")
         partial = late.best < case.limits.fits_at_end
         says = "partial: the best it reached" if partial else "the best it reached"
         yield Evidence("val/acc", val.best_at, late.best, case.limits.fits_at_end, "", says, "best")
@@ -99,6 +99,10 @@ class DoubleDescent:
     code: ClassVar[str] = "D01"
     kinds: ClassVar[tuple[str, ...]] = ("double_descent_peak",)
     needs: ClassVar[tuple[str, ...]] = ()
+    uses: ClassVar[tuple[str, ...]] = (
+        "peak", "slight", "abrupt", "few_rows", "sure_of_many", "visible_loss", "visible_accuracy", "real_change",
+        "left_chance", "beside", "half_way",
+    )  # fmt: skip
 
     def __call__(self, case: Case) -> Iterator[Event]:
         if "val/loss" not in case.signals and "val/acc" not in case.signals:
@@ -141,6 +145,11 @@ class MemorizationOnset:
     code: ClassVar[str] = "M01"
     kinds: ClassVar[tuple[str, ...]] = ("memorization_onset",)
     needs: ClassVar[tuple[str, ...]] = ()
+    uses: ClassVar[tuple[str, ...]] = (
+        "slight", "visible_loss", "visible_ratio", "visible_accuracy", "sure", "likely", "gap", "real_change",
+        "left_chance", "fitted_accuracy", "fits_at_end", "fell_far", "most", "part", "improving", "last_part",
+        "half_way",
+    )  # fmt: skip
 
     def __call__(self, case: Case) -> Iterator[Event]:
         facts = case.facts
@@ -161,12 +170,13 @@ class MemorizationOnset:
         """Training is fitted while validation is still where it began."""
         facts = case.facts
         train = facts.curves.get("train/loss") or facts.curves["train/acc"]
-        levels = [train.begins + share * (train.best - train.begins) for share in
-                  (ONSET_SHARE - ONSET_ABOUT, ONSET_SHARE, ONSET_SHARE + ONSET_ABOUT)]  # fmt: skip
+        share, about = case.limits.part, case.limits.real_change  # "about" a third of the way, say the definitions
+        levels = [train.begins + made * (train.best - train.begins) for made in
+                  (share - about, share, share + about)]  # fmt: skip
         low, at, high = (train.reaches(level, facts.first) for level in levels)
         before = train.step[train.step < low]
         low = float(before[-1]) if len(before) else facts.first  # it was passed after the point before
-        says = f"{ONSET_SHARE:.0%} of its way made"
+        says = f"{share:.0%} of its way made"
         name = facts.left_chance.curve or "val/loss"
         val = facts.curves[name]
         end = facts.fitted_at if facts.fitted_at is not None else facts.last
@@ -215,6 +225,7 @@ class ModeGap:
     code: ClassVar[str] = "M02"
     kinds: ClassVar[tuple[str, ...]] = ("mode_gap",)
     needs: ClassVar[tuple[str, ...]] = ()
+    uses: ClassVar[tuple[str, ...]] = ("gap", "half_way", "few_rows")
 
     def __call__(self, case: Case) -> Iterator[Event]:
         if not any(name.startswith("eval/") for name in case.facts.curves):
@@ -227,7 +238,7 @@ class ModeGap:
 
 def by_hand(case: Case, at: Position) -> bool:
     """Whether a jump of the learning rate stands beside a position: then that is what made the change there."""
-    near = NEAR * max(at - case.first, 1.0)
+    near = case.limits.beside * max(at - case.first, 1.0)
     return any(e.kind == "lr_change" and abs(e.step - at) <= near for e in case.events)
 
 
@@ -244,7 +255,7 @@ def extreme(case: Case, name: str, about: Position, reach: float, *, valley: boo
     segments = case.segments.get(name)
     if segments is None:
         return None
-    near = np.flatnonzero(np.abs(segments.step - about) <= BESIDE_TURN * max(about - case.first, 1.0))
+    near = np.flatnonzero(np.abs(segments.step - about) <= case.limits.half_way * max(about - case.first, 1.0))
     if not len(near):
         return None
     curve = segments.curve[near]

@@ -18,6 +18,9 @@ from runopsy.model import Event, Evidence, Severity
 from runopsy.rules.places import spacing_at
 from runopsy.stats import first_run
 
+BLOCKS = 10  # of readings, each left out once (jackknife): fewer say little of the error
+Z90 = 1.645  # standard errors on either side that hold 90 % of a Gaussian
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoiseScale:
@@ -30,28 +33,26 @@ class NoiseScale:
     code: ClassVar[str] = "B03"
     kinds: ClassVar[tuple[str, ...]] = ("noise_scale",)
     needs: ClassVar[tuple[str, ...]] = ("gns/g2", "gns/s")
-
-    share: float = 0.2  # of the readings, the last: the scale changes along a run
-    blocks: float = 10  # of them, each left out once (jackknife): fewer say little of the error
-    readings: float = 20  # at least: the ratio of the means of fewer is off by a third nine times in ten
-    z: float = 1.645  # standard errors on either side that hold 90 % of a Gaussian
+    uses: ClassVar[tuple[str, ...]] = ("last_part", "readings")
 
     def __call__(self, case: Case) -> Iterator[Event]:
         g2, s = case.signals["gns/g2"], case.signals["gns/s"]
         step, at, of = np.intersect1d(g2.step, s.step, return_indices=True)
-        last = max(int(self.share * len(step)), int(self.readings))
+        last = max(int(case.limits.last_part * len(step)), case.limits.readings)
         if len(step) < last or any(e.kind == "divergence" for e in case.events):
             return  # of a run that has left, the end says nothing
         square, trace = g2.value[at][-last:], s.value[of][-last:]
-        parts = [(np.delete(square, b).mean(), np.delete(trace, b).mean()) for b in self._blocks(last)]
+        parts = [
+            (np.delete(square, b).mean(), np.delete(trace, b).mean()) for b in np.array_split(np.arange(last), BLOCKS)
+        ]
         if min(mean for mean, _ in parts) <= 0:
             return  # |G|² is not told from 0: the scale has no upper end
         scale = float(trace.mean() / square.mean())
         left_out = np.array([t / q for q, t in parts])
         error = float(np.sqrt((len(parts) - 1) * left_out.var()))
-        if not 0 < self.z * error < scale:
+        if not 0 < Z90 * error < scale:
             return
-        low, high = scale - self.z * error, scale + self.z * error
+        low, high = scale - Z90 * error, scale + Z90 * error
         size = case.run.config.get("batch_size")
         batch = float(size) if isinstance(size, (int, float)) and not isinstance(size, bool) else None
         against = "" if batch is None else f", against batches of {batch:g}"
@@ -61,9 +62,6 @@ class NoiseScale:
         yield Event(
             "noise_scale", self.code, first, Severity.INFO, proof, until=float(step[-1]), interval=(first, first)
         )
-
-    def _blocks(self, count: int) -> list[np.ndarray]:
-        return np.array_split(np.arange(count), int(self.blocks))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,21 +77,18 @@ class EdgeOfStability:
     code: ClassVar[str] = "H01"
     kinds: ClassVar[tuple[str, ...]] = ("edge_of_stability",)
     needs: ClassVar[tuple[str, ...]] = ("hessian/top", "lr")
-
-    share: float = 0.95  # of the threshold: the eigenvalue hovers around it, and its estimate comes from below
-    readings: float = 3  # in a row: one may be chance
-    targets: float = 256  # of the recorder's sample: their λmax was up to 1.1 times that of 2048, of 128 1.4, of 32 4.6
+    uses: ClassVar[tuple[str, ...]] = ("sharpness", "few_rows", "sample")
 
     def __call__(self, case: Case) -> Iterator[Event]:
         how = case.run.taken.get("hessian/top")
         if how is not None:  # else it is somebody else's, who knows what it is of
-            self._check_sample(how)
+            self._check_sample(how, case.limits.sample)
         momentum = self._momentum(case)
         top, lr = case.signals["hessian/top"], case.signals["lr"]
         rate = np.interp(top.step, lr.step, lr.value)
         limit = (2 + 2 * momentum) / np.maximum(rate, 1e-300)
-        over = (top.value >= self.share * limit) & (rate > 0)
-        i = first_run(over, int(self.readings))
+        over = (top.value >= case.limits.sharpness * limit) & (rate > 0)
+        i = first_run(over, case.limits.few_rows)
         if i is None:
             return
         at = float(top.step[i])
@@ -104,13 +99,13 @@ class EdgeOfStability:
         resolution = spacing_at(top, at)
         yield Event("edge_of_stability", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
 
-    def _check_sample(self, how: Mapping[str, Any]) -> None:
+    def _check_sample(self, how: Mapping[str, Any], least: int) -> None:
         targets = how.get("targets")
         if not isinstance(targets, int):
             why = "the run was killed, or recorded before that was noted"
             raise NotChecked(f"run.json does not say of how many examples hessian/top is: {why}")
-        if targets < self.targets:
-            why = f"hessian/top is of {targets} examples, and λmax of fewer than {self.targets:.0f} may be far above"
+        if targets < least:
+            why = f"hessian/top is of {targets} examples, and λmax of fewer than {least} may be far above"
             raise NotChecked(f"{why} that of all; the sample grows with the training batch and the probe batch")
 
     def _momentum(self, case: Case) -> float:
@@ -132,17 +127,15 @@ class CanariesLearnt:
     code: ClassVar[str] = "C01"
     kinds: ClassVar[tuple[str, ...]] = ("canaries_learnt",)
     needs: ClassVar[tuple[str, ...]] = ("canary/acc",)
-
-    half: float = 0.5  # of the way from where it began to 1: random labels can be known by heart only
-    rows: float = 3  # in a row: one may be chance
+    uses: ClassVar[tuple[str, ...]] = ("half_way", "few_rows")
 
     def __call__(self, case: Case) -> Iterator[Event]:
         acc = case.signals["canary/acc"]
         if not len(acc):
             return
         began = float(acc.value[0])
-        limit = began + self.half * (1 - began)
-        i = first_run(acc.value >= limit, int(self.rows))
+        limit = began + case.limits.half_way * (1 - began)
+        i = first_run(acc.value >= limit, case.limits.few_rows)
         if i is None:
             return
         at = float(acc.step[i])

@@ -11,7 +11,7 @@ import numpy as np
 from runopsy.errors import NotChecked
 from runopsy.facts import Case, LateGain
 from runopsy.model import Event, Evidence, Position, Severity
-from runopsy.rules.curves import NOISE, Curve, curve, inside
+from runopsy.rules.curves import Curve, curve, inside
 from runopsy.rules.places import crossing, nearest, spacing_at
 
 # What the model has made of its data. Gradients, curvature and weights are left out: once training is fitted they
@@ -31,12 +31,7 @@ class FirstMovers:
     code: ClassVar[str] = "G02"
     kinds: ClassVar[tuple[str, ...]] = ("leading_signal",)
     needs: ClassVar[tuple[str, ...]] = ("val/acc",)
-
-    # of its change over the stretch, at which it has moved: the early part of a fall of prediction entropy is
-    # memorization, as a control without weight decay shows, where it falls too and nothing generalises
-    share: float = 0.5
-    monotone: float = 0.8  # of the ground it covers, that must be net change: a signal that goes to and fro has no date
-    ahead: float = 0.05  # of the elapsed steps, by which it must come before: nearer is the same time
+    uses: ClassVar[tuple[str, ...]] = ("half_way", "most", "beside", "few_rows", "sure")
 
     def __call__(self, case: Case) -> Iterator[Event]:
         recorded = [name for name in inside(case.signals) if name.startswith(WITNESSES)]
@@ -48,7 +43,9 @@ class FirstMovers:
         moved = self._moved(case, "val/acc", late)
         dated = sorted((at, name) for name in recorded if (at := self._moved(case, name, late)) is not None)
         first = [
-            (at, name) for at, name in dated if moved is not None and moved - at > self.ahead * (moved - case.first)
+            (at, name)
+            for at, name in dated
+            if moved is not None and moved - at > case.limits.beside * (moved - case.first)
         ]
         if not first or moved is None:
             return
@@ -66,19 +63,19 @@ class FirstMovers:
             return None
         here = (line.step >= late.fitted) & (line.step <= late.complete)
         value = line.value[here]
-        if len(value) < 3:
+        if len(value) < case.limits.few_rows:
             return None
         net, covered = float(value[-1] - value[0]), float(np.abs(np.diff(value)).sum())
-        noise = NOISE * float(line.spread[here].max())
-        if abs(net) <= max(noise, self.monotone * covered):
+        noise = case.limits.sure * float(line.spread[here].max())
+        if abs(net) <= max(noise, case.limits.most * covered):
             return None
         risen = Curve(line.step[here], (value - value[0]) / net, line.spread[here])
-        return risen.passes(self.share, late.fitted)
+        return risen.passes(case.limits.half_way, late.fitted)
 
     def _proof(self, case: Case, name: str, at: Position, moved: Position) -> Evidence:
         line = curve(case, name)
         assert line is not None  # as it has a date
-        says = f"made {self.share:.0%} of its change {moved - at:,.0f} {case.run.axis}s before it"
+        says = f"made {case.limits.half_way:.0%} of its change {moved - at:,.0f} {case.run.axis}s before it"
         return Evidence(name, nearest(case.signals[name], at), line.at(at), line.at(moved), "", says, "signal")
 
 
@@ -94,10 +91,7 @@ class Readout:
     code: ClassVar[str] = "G03"
     kinds: ClassVar[tuple[str, ...]] = ("genuine_grokking", "apparent_grokking")
     needs: ClassVar[tuple[str, ...]] = ("val/acc", "probe/acc_heldout")
-
-    follows: float = 0.5  # of validation's late gain, that the probe must gain with it: the representation learnt too
-    already: float = 0.8  # of its later value, that the probe had when training was fitted: it was there all along
-    lost: float = 0.1  # of accuracy, below its first value, to which the probe fell before: degraded, then restored
+    uses: ClassVar[tuple[str, ...]] = ("half_way", "most", "real_change", "sure")
 
     def __call__(self, case: Case) -> Iterator[Event]:
         late = case.facts.late_gain
@@ -107,11 +101,13 @@ class Readout:
         before, after = probe.at(late.fitted), probe.at(late.complete)
         began = float(probe.value[0])
         early = probe.value[probe.step <= late.half]
-        fell = len(early) > 0 and began - float(early.min()) > max(self.lost, NOISE * float(probe.spread.max()))
-        if before >= self.already * after or fell:
+        fell = len(early) > 0 and began - float(early.min()) > max(
+            case.limits.real_change, case.limits.sure * float(probe.spread.max())
+        )
+        if before >= case.limits.most * after or fell:
             says = "it fell below where it began" if fell else "it held the answer when training was fitted"
             yield self._event(case, "apparent_grokking", late, (before, after), says)
-        elif after - before >= self.follows * (late.best - late.before):
+        elif after - before >= case.limits.half_way * (late.best - late.before):
             yield self._event(case, "genuine_grokking", late, (before, after), "it was learnt with the late gain")
 
     def _event(self, case: Case, kind: str, late: LateGain, values: tuple[float, float], says: str) -> Event:

@@ -24,9 +24,10 @@ class LearningRateChange:
     code: ClassVar[str] = "L01"
     kinds: ClassVar[tuple[str, ...]] = ("lr_change",)
     needs: ClassVar[tuple[str, ...]] = ("lr",)
+    uses: ClassVar[tuple[str, ...]] = ("jump", "most")
 
     def __call__(self, case: Case) -> Iterator[Event]:
-        for at, before, after in jumps(case.signals["lr"]):
+        for at, before, after in jumps(case.signals["lr"], case.limits):
             yield _jumped(self.code, "lr_change", case.signals["lr"], at, before, after, "learning rate")
 
 
@@ -37,9 +38,10 @@ class BatchSizeChange:
     code: ClassVar[str] = "L02"
     kinds: ClassVar[tuple[str, ...]] = ("batch_size_change",)
     needs: ClassVar[tuple[str, ...]] = ("batch_size",)
+    uses: ClassVar[tuple[str, ...]] = ("jump", "most")
 
     def __call__(self, case: Case) -> Iterator[Event]:
-        for at, before, after in jumps(case.signals["batch_size"]):
+        for at, before, after in jumps(case.signals["batch_size"], case.limits):
             yield _jumped(self.code, "batch_size_change", case.signals["batch_size"], at, before, after, "batch size")
 
 
@@ -56,35 +58,30 @@ class EpochSteps:
     code: ClassVar[str] = "L03"
     kinds: ClassVar[tuple[str, ...]] = ("epoch_steps",)
     needs: ClassVar[tuple[str, ...]] = ("train/loss", "epoch")
-
-    epochs: float = 3  # boundaries at least: two steps may be anything
-    share: float = 0.25  # of an epoch's rows, on either side of a boundary: what lies nearer the next belongs to that
-    rows: float = 5  # on either side at least: the median of fewer is noise
-    fall: float = 0.02  # of the loss, the median step: smaller ones no curve shows
-    sure: float = 4.0  # standard errors of the same contrast taken in the middle of the epochs
+    uses: ClassVar[tuple[str, ...]] = ("few_rows", "last_part", "slight", "sure")
 
     def __call__(self, case: Case) -> Iterator[Event]:
-        loss, epoch = case.signals["train/loss"], case.signals["epoch"]
+        loss, epoch, limits = case.signals["train/loss"], case.signals["epoch"], case.limits
         if len(loss) < 2 or len(epoch) < 2 or loss.value.min() <= 0:
             return
         count = np.floor(np.interp(loss.step, epoch.step, epoch.value) + 1e-9)
         begins = np.flatnonzero(np.diff(count) > 0) + 1
-        if len(begins) < self.epochs:
+        if len(begins) < limits.few_rows:
             return
-        half = int(self.share * float(np.median(np.diff(begins))))
-        if half < self.rows:
+        half = int(limits.last_part * float(np.median(np.diff(begins))))
+        if half < limits.few_rows:
             return
         log = np.log(loss.value)
         middles = begins[:-1] + np.diff(begins) // 2
         falls, usual = _contrasts(log, begins, half), _contrasts(log, middles, half)
-        if len(falls) < self.epochs or len(usual) < 2:
+        if len(falls) < limits.few_rows or len(usual) < 2:
             return
         spread = MAD_TO_SD * float(np.median(np.abs(usual - np.median(usual))))
         step = float(np.median(falls) - np.median(usual))
-        if step > max(self.fall, self.sure * spread / np.sqrt(len(falls))):
+        if step > max(limits.slight, limits.sure * spread / np.sqrt(len(falls))):
             at, until = float(loss.step[begins[0]]), float(loss.step[begins[-1]])
             says = f"{len(begins)} epochs begin with a step down of {1 - np.exp(-step):.1%} of the loss"
-            proof = (Evidence("train/loss", at, step, self.fall, "log units", says, "step"),)
+            proof = (Evidence("train/loss", at, step, limits.slight, "log units", says, "step"),)
             yield Event("epoch_steps", self.code, at, Severity.INFO, proof, until=until, interval=(at, at))
 
 
@@ -102,6 +99,7 @@ class Resumed:
     code: ClassVar[str] = "R01"
     kinds: ClassVar[tuple[str, ...]] = ("resume",)
     needs: ClassVar[tuple[str, ...]] = ()
+    uses: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, case: Case) -> Iterator[Event]:
         for at in case.resumes:

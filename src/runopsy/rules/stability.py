@@ -13,8 +13,6 @@ from runopsy.model import Event, Evidence, Position, Severity, Signal
 from runopsy.rules.places import row, spacing_at
 from runopsy.stats import rolling_median
 
-SETTLED = 5  # rows whose median says what is usual before a divergence
-MANY = 8  # spikes: more are told as one event
 GRADIENT = "grad/norm"
 
 
@@ -25,6 +23,7 @@ class NotFinite:
     code: ClassVar[str] = "N01"
     kinds: ClassVar[tuple[str, ...]] = ("not_finite",)
     needs: ClassVar[tuple[str, ...]] = ()
+    uses: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, case: Case) -> Iterator[Event]:
         broken = [s for n, s in case.signals.items() if _judged(n) and _breaks(s)]
@@ -91,6 +90,9 @@ class Divergence:
     code: ClassVar[str] = "V01"
     kinds: ClassVar[tuple[str, ...]] = ("divergence",)
     needs: ClassVar[tuple[str, ...]] = ()
+    uses: ClassVar[tuple[str, ...]] = (
+        "lost", "part", "far_above", "sure", "sure_of_many", "gap", "level_rows", "window_rows", "last_part", "tail",
+    )  # fmt: skip
 
     def __call__(self, case: Case) -> Iterator[Event]:
         facts = case.facts
@@ -114,18 +116,18 @@ class Divergence:
     def _event(self, case: Case, name: str, at: Position, seen: float, limit: float | None, says: str) -> Event:
         signal = case.signals[name]
         proof = (Evidence(name, at, seen, limit, "", says, "left"),)
-        interval = row(signal, at, self._still_usual(signal, at)).interval
+        interval = row(signal, at, self._still_usual(case, signal, at)).interval
         resolution = spacing_at(signal, at)
         return Event("divergence", self.code, at, Severity.FATAL, proof, interval=interval, resolution=resolution)
 
-    def _still_usual(self, signal: Signal, at: Position) -> Position | None:
+    def _still_usual(self, case: Case, signal: Signal, at: Position) -> Position | None:
         """The last row where a loss was as usual: it began to leave after it."""
-        before = np.flatnonzero(signal.step < at)
-        if len(before) < SETTLED or not signal.name.endswith("loss"):
+        before, settled = np.flatnonzero(signal.step < at), case.limits.level_rows
+        if len(before) < settled or not signal.name.endswith("loss"):
             return None
-        calm = rolling_median(signal.value[before], SETTLED)
+        calm = rolling_median(signal.value[before], settled)
         # the lower end of the last fifth: its middle is still met by chance when the loss has begun to leave
-        usual = float(np.quantile(calm[-max(SETTLED, len(calm) // 5) :], 0.1))
+        usual = float(np.quantile(calm[-max(settled, int(case.limits.last_part * len(calm))) :], case.limits.tail))
         as_usual = np.flatnonzero(calm <= usual)
         return float(signal.step[as_usual[-1]]) if len(as_usual) else None
 
@@ -137,12 +139,16 @@ class LossSpike:
     code: ClassVar[str] = "S01"
     kinds: ClassVar[tuple[str, ...]] = ("loss_spike",)
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
+    uses: ClassVar[tuple[str, ...]] = (
+        "outlier", "spike_ratio", "far_above", "improving", "tail", "part", "likely", "sure_of_many", "window_rows",
+        "level_rows", "few_rows", "many_spikes",
+    )  # fmt: skip
 
     def __call__(self, case: Case) -> Iterator[Event]:
         gone = next((e.step for e in case.events if e.kind == "divergence"), np.inf)
         spikes = [s for s in case.facts.spikes if s.end < gone]
         loss = case.signals["train/loss"]
-        if len(spikes) > MANY:
+        if len(spikes) > case.limits.many_spikes:
             worst = max(spikes, key=lambda s: s.highest / s.usual)
             ratio = worst.highest / worst.usual
             says = f"{len(spikes)} leaps, the first here; the highest {ratio:.3g} x what was usual before"
@@ -170,6 +176,9 @@ class LossJump:
     code: ClassVar[str] = "J01"
     kinds: ClassVar[tuple[str, ...]] = ("loss_jump",)
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
+    uses: ClassVar[tuple[str, ...]] = (
+        "jump", "sure_of_many", "few_rows", "level_rows", "window_rows", "most", "tail",
+    )  # fmt: skip
 
     def __call__(self, case: Case) -> Iterator[Event]:
         jump = case.facts.jump
@@ -193,7 +202,8 @@ def _validation_rises_too(case: Case, at: Position) -> bool:
     val = case.signals.get("val/loss")
     if val is None:
         return True
-    before, after = val.value[val.step < at][-SETTLED:], val.value[val.step >= at][:SETTLED]
+    settled = case.limits.level_rows
+    before, after = val.value[val.step < at][-settled:], val.value[val.step >= at][:settled]
     if len(before) < 2 or len(after) < 2:
         return True
     return bool(np.median(after) > np.median(before) * (1 + (case.limits.jump - 1) / 2))
@@ -206,6 +216,7 @@ class Instability:
     code: ClassVar[str] = "I01"
     kinds: ClassVar[tuple[str, ...]] = ("instability",)
     needs: ClassVar[tuple[str, ...]] = ()
+    uses: ClassVar[tuple[str, ...]] = ("swing", "swings", "sure", "last_part")
 
     def __call__(self, case: Case) -> Iterator[Event]:
         swings = case.facts.swings

@@ -14,8 +14,8 @@ from runopsy.rules.curves import curve
 from runopsy.rules.places import crossing, spacing_at
 from runopsy.segments import pace
 from runopsy.stats import first_spacing
+from runopsy.thresholds import Limits
 
-ACC_FOLLOWS = 0.02  # of accuracy, that validation must gain with a fall where its loss was not logged
 EXPLAIN = ("divergence", "loss_spike", "lr_change", "resume")  # each by itself makes a loss that is no smooth decay
 
 
@@ -27,10 +27,10 @@ class Peak:
     top: int
     after: int
 
-    def feet(self, rate: Values) -> tuple[int, int]:
-        """Where the fall begins and ends: the rate is within a quarter of its height above the slower stretches."""
+    def feet(self, rate: Values, share: float) -> tuple[int, int]:
+        """Where the fall begins and ends: the rate is within a share of its height above the slower stretches."""
         low = max(rate[self.before], rate[self.after])
-        slow = rate <= low + 0.25 * (rate[self.top] - low)
+        slow = rate <= low + share * (rate[self.top] - low)
         left, right = np.flatnonzero(slow[: self.top]), np.flatnonzero(slow[self.top :])
         return (int(left[-1]) if len(left) else 0), self.top + (
             int(right[0]) if len(right) else len(slow) - 1 - self.top
@@ -44,26 +44,24 @@ class Stage:
     code: ClassVar[str] = "T01"
     kinds: ClassVar[tuple[str, ...]] = ("loss_drop",)
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
-
-    sure: float = 3.0  # standard errors by which its rate exceeds those on either side
-    surer: float = 7.0  # the same where something else found already explains that no smooth decay fits
-    slower: float = 0.85  # of its rate, at most, on either side: a ripple is no stage
-    fall: float = 0.2  # of the loss where it begins: smaller steps are seen by nobody
-    abrupt: float = 0.8  # in log elapsed steps, from foot to foot: broader is the tail of a fit
-    beside: float = 0.12  # of the elapsed steps: nearer to a change of learning rate, that is what it is
+    uses: ClassVar[tuple[str, ...]] = (
+        "sure", "outlier", "most", "jump", "abrupt", "beside", "few_rows", "fewest_rows", "visible_accuracy",
+    )  # fmt: skip
 
     def __call__(self, case: Case) -> Iterator[Event]:
-        loss = case.segments.get("train/loss")
-        if loss is None or loss.smooth or len(loss.step) < 10 or loss.curve.min() <= 0:
+        loss, limits = case.segments.get("train/loss"), case.limits
+        if loss is None or loss.smooth or len(loss.step) < limits.fewest_rows or loss.curve.min() <= 0:
             return
         rise, error = pace(loss)
         rate = -rise
         explained = any(e.kind in EXPLAIN for e in case.events)
-        sure = self.surer if explained else self.sure
-        falls = [peak.feet(rate) for peak in self._peaks(rate, error, sure)]
-        falls = [(a, b) for a, b in falls if self._visible(loss, a, b, case.first)]
-        if len(falls) < 3:  # then the first descent is ordinary learning; with three it is one stage of several
-            falls = [(a, b) for a, b in falls if self._learnt_before(loss, a)]
+        sure = limits.outlier if explained else limits.sure
+        falls = [peak.feet(rate, 1 - limits.most) for peak in self._peaks(rate, error, sure, limits.most)]
+        falls = [(a, b) for a, b in falls if self._visible(loss, a, b, case)]
+        if (
+            len(falls) < limits.few_rows
+        ):  # then the first descent is ordinary learning; with three it is one stage of several
+            falls = [(a, b) for a, b in falls if self._learnt_before(loss, a, _fall(limits))]
         for a, b in falls:
             begin, end = float(loss.level[a]), float(loss.level[b])
             at = _passes(loss, a, b, (begin + end) / 2)
@@ -74,7 +72,7 @@ class Stage:
                 at, interval = crossing(case, "train/loss", (begin + end) / 2, at)
                 yield Event("loss_drop", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)
 
-    def _peaks(self, rate: Values, error: Values, sure: float) -> Iterator[Peak]:
+    def _peaks(self, rate: Values, error: Values, sure: float, slower: float) -> Iterator[Peak]:
         """Peaks of the rate that stand out from the valleys on both sides, in order."""
         most, least = (
             rate + sure / 2 * error,
@@ -83,7 +81,7 @@ class Stage:
 
         def below(low: int, top: int) -> bool:
             apart = rate[top] - rate[low] >= sure * np.hypot(error[low], error[top])
-            return bool(apart and rate[low] <= self.slower * rate[top])
+            return bool(apart and rate[low] <= slower * rate[top])
 
         before = top = low = 0
         rising = True
@@ -103,35 +101,41 @@ class Stage:
         if not rising:
             yield Peak(before, top, low)
 
-    def _learnt_before(self, loss: Segments, begins: int) -> bool:
+    def _learnt_before(self, loss: Segments, begins: int, fall: float) -> bool:
         """Whether the loss had already come down when this fall began: the first descent of a run is no event."""
         start, lowest = float(np.median(loss.level[:3])), float(loss.level.min())
-        return bool(start - loss.level[begins] > self.fall * (start - lowest))
+        return bool(start - loss.level[begins] > fall * (start - lowest))
 
-    def _visible(self, loss: Segments, begins: int, ends: int, first: Position) -> bool:
+    def _visible(self, loss: Segments, begins: int, ends: int, case: Case) -> bool:
         """A fall that a reader sees, and sees as sudden."""
-        if loss.level[begins] - loss.level[ends] < self.fall * loss.level[begins]:
+        if loss.level[begins] - loss.level[ends] < _fall(case.limits) * loss.level[begins]:
             return False
-        log = np.log(loss.step[[begins, ends]] - first + first_spacing(loss.step))
-        return bool(log[1] - log[0] <= self.abrupt)
+        log = np.log(loss.step[[begins, ends]] - case.first + first_spacing(loss.step))
+        return bool(log[1] - log[0] <= case.limits.abrupt)
 
     def _followed(self, case: Case, begins: Position, ends: Position) -> bool:
         """Whether validation falls with it, where there is any: slow noise of the training loss falls alone."""
         val, acc = curve(case, "val/loss"), curve(case, "val/acc")
         if val is None and acc is not None:
-            return not case.segments["val/acc"].smooth and acc.at(ends) - acc.at(begins) >= ACC_FOLLOWS
+            return not case.segments["val/acc"].smooth and acc.at(ends) - acc.at(begins) >= case.limits.visible_accuracy
         if val is None:
             return True
-        return not case.segments["val/loss"].smooth and val.at(begins) - val.at(ends) >= self.fall / 2 * val.at(begins)
+        fell = val.at(begins) - val.at(ends)
+        return not case.segments["val/loss"].smooth and fell >= _fall(case.limits) / 2 * val.at(begins)
 
     def _told_already(self, case: Case, at: Position) -> bool:
         """Whether a change by hand explains it, the run has left, or the training set is fitted and nobody looks."""
-        near = self.beside * max(at - case.first, 1.0)
+        near = case.limits.beside * max(at - case.first, 1.0)
         if any(e.kind in ("lr_change", "resume", "loss_spike") and abs(e.step - at) <= near for e in case.events):
             return True
         fitted = case.facts.fitted_at if "train/acc" in case.facts.curves else None
         gone = [e.step for e in case.events if e.kind == "divergence"]
         return (fitted is not None and at >= fitted) or any(at >= step for step in gone)
+
+
+def _fall(limits: Limits) -> float:
+    """The share of a loss by which it must fall at once: a jump downwards."""
+    return 1 - 1 / limits.jump
 
 
 def _passes(loss: Segments, begins: int, ends: int, middle: float) -> Position:

@@ -13,7 +13,6 @@ from runopsy.model import Event, Evidence, Position, Severity
 from runopsy.stats import at_start
 
 KIND = "metric_anomaly"
-FEWEST = 3  # values in a row: two may be a coincidence
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,18 +22,19 @@ class PrintedZero:
     code: ClassVar[str] = "Q01"
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
     kinds: ClassVar[tuple[str, ...]] = ("metric_anomaly",)
-
-    # of its start, that it still had right before: a hinge loss comes to 0 too, but slowly
-    still: float = 0.1
+    uses: ClassVar[tuple[str, ...]] = ("few_rows", "level_rows", "real_change")
 
     def __call__(self, case: Case) -> Iterator[Event]:
         loss = case.signals["train/loss"]
         zero = loss.value == 0
         first = int(np.argmax(zero)) if zero.any() else 0
-        if first < FEWEST or len(loss) - first < FEWEST or not zero[first:].all():
+        if first < case.limits.few_rows or len(loss) - first < case.limits.few_rows or not zero[first:].all():
             return
-        start, before = at_start(loss.value), float(np.median(loss.value[max(0, first - 5) : first]))
-        if before < self.still * start:
+        start, before = (
+            at_start(loss.value),
+            float(np.median(loss.value[max(0, first - case.limits.level_rows) : first])),
+        )
+        if before < case.limits.real_change * start:
             return
         at = float(loss.step[first])
         proof = [
@@ -60,30 +60,32 @@ class OffScale:
     code: ClassVar[str] = "Q02"
     needs: ClassVar[tuple[str, ...]] = ("train/loss", "val/loss")
     kinds: ClassVar[tuple[str, ...]] = ("metric_anomaly",)
-
-    above: float = 2.0  # x the start of the training loss, that even the best validation stays above
-    fits: float = 0.5  # of its start, that training comes below
-    early: float = 0.1  # of the run, within which validation began: later, it may have been overfitted before
+    uses: ClassVar[tuple[str, ...]] = ("few_rows", "far_above", "fell_far", "tail")
 
     def __call__(self, case: Case) -> Iterator[Event]:
         train, val = case.signals["train/loss"], case.signals["val/loss"]
-        if len(val) < FEWEST or len(train) < FEWEST or val.broken is not None or case.facts.start.trained:
+        if (
+            len(val) < case.limits.few_rows
+            or len(train) < case.limits.few_rows
+            or val.broken is not None
+            or case.facts.start.trained
+        ):
             return
-        start, last = at_start(train.value), float(np.median(train.value[-FEWEST:]))
+        start, last = at_start(train.value), float(np.median(train.value[-case.limits.few_rows :]))
         began = (val.step[0] - case.first) / max(case.last - case.first, 1e-12)
         lowest = int(np.argmin(val.value))
-        limit = self.above * start
+        limit = case.limits.far_above * start
         if not (any(name.endswith("/acc") for name in case.signals) or _of_text(case)):
             return
-        if start <= 0 or last > self.fits * start or val.value[lowest] < limit or began > self.early:
+        if start <= 0 or last > case.limits.fell_far * start or val.value[lowest] < limit or began > case.limits.tail:
             return
         yield _suspect(
             self.code,
             float(val.step[0]),
             Evidence("val/loss", float(val.step[lowest]), float(val.value[lowest]), start, "",
                      "its best, against where training began: other units, mode or data?", "value"),
-            Evidence("train/loss", float(train.step[-1]), last, self.fits * start, "", "training fits meanwhile",
-                     "context"),
+            Evidence("train/loss", float(train.step[-1]), last, case.limits.fell_far * start, "",
+                     "training fits meanwhile", "context"),
         )  # fmt: skip
 
 
@@ -97,24 +99,25 @@ class TooGood:
     code: ClassVar[str] = "Q03"
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
     kinds: ClassVar[tuple[str, ...]] = ("metric_anomaly",)
-
-    classes: float = 8.0  # nats at the start: chance among 3000 classes, fewer than any vocabulary of words
-    low: float = 0.1  # nats: text itself has about 1 per token, whatever the model
+    uses: ClassVar[tuple[str, ...]] = ("text_start", "slight", "few_rows")
 
     def __call__(self, case: Case) -> Iterator[Event]:
         if not _of_text(case):
             return
         train = case.signals["train/loss"]
-        name = "val/loss" if "val/loss" in case.signals and len(case.signals["val/loss"]) >= FEWEST else "train/loss"
+        start = at_start(train.value) if len(train) else 0.0
+        low = case.limits.slight * start
+        val = case.signals.get("val/loss")
+        name = "train/loss" if val is None or len(val) < case.limits.few_rows else "val/loss"
         signal = case.signals[name]
-        if len(train) < FEWEST or not (self.classes < at_start(train.value) < 2 * self.classes):
+        if len(train) < case.limits.few_rows or not (case.limits.text_start < start < 2 * case.limits.text_start):
             return
-        low = signal.value < self.low
-        if int(low.sum()) < FEWEST or (signal.value[low] == 0).all():
+        below = signal.value < low
+        if int(below.sum()) < case.limits.few_rows or (signal.value[below] == 0).all():
             return
-        at = float(signal.step[int(np.argmax(low))])
+        at = float(signal.step[int(np.argmax(below))])
         says = "lower than text allows: does the model see its targets, or was a little text learnt by heart?"
-        yield _suspect(self.code, at, Evidence(name, at, float(signal.value[low][0]), self.low, "nats", says, "value"))
+        yield _suspect(self.code, at, Evidence(name, at, float(signal.value[below][0]), low, "nats", says, "value"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,8 +127,7 @@ class SameValues:
     code: ClassVar[str] = "Q04"
     needs: ClassVar[tuple[str, ...]] = ("train/loss", "val/loss")
     kinds: ClassVar[tuple[str, ...]] = ("metric_anomaly",)
-
-    shared: float = 5  # steps at which both were logged: fewer may be equal by rounding
+    uses: ClassVar[tuple[str, ...]] = ("level_rows",)
 
     def __call__(self, case: Case) -> Iterator[Event]:
         train, val = case.signals["train/loss"], case.signals["val/loss"]
@@ -134,7 +136,7 @@ class SameValues:
         beside = np.minimum(np.searchsorted(train.step, val.step), len(train) - 1)
         both = train.step[beside] == val.step  # both rise: no sorting, which for a long log holds it several times over
         steps, one, other = val.step[both], train.value[beside[both]], val.value[both]
-        if len(steps) < self.shared or (one != other).any() or np.ptp(one) == 0:
+        if len(steps) < case.limits.level_rows or (one != other).any() or np.ptp(one) == 0:
             return
         says = f"equal to train/loss at all {len(steps)} steps that both have: are they one data set?"
         yield _suspect(

@@ -9,9 +9,9 @@ that drifts it always fires. It is asked where it is asked for: ``--rules classi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from runopsy.model import Event, Evidence, Position, Severity, Signal
 from runopsy.rules.curves import inside
 from runopsy.rules.places import spacing_at
 from runopsy.stats import Floats, first_run, long_run_factor, white_noise
+from runopsy.thresholds import Limits
+
+BLOCKS = 300  # at most, on a long run: more cost time, and place a jump finer than anybody reads it
+RUN = 2  # blocks on either side of the jump that must lie beyond half of it: one wild block is no level
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,42 +38,30 @@ class Departure:
     code: ClassVar[str] = "B01"
     kinds: ClassVar[tuple[str, ...]] = ("baseline_departure",)
     needs: ClassVar[tuple[str, ...]] = ()
-
-    baseline: float = 0.1  # of the rows, from the beginning: what counts as usual, as the founding articles have it
-    sigmas: float = 3.0  # standard deviations of the moving average over the baseline: likewise
-    average: float = 50  # rows of the moving average: likewise
-    run: float = 10  # consecutive rows outside: likewise
-    fewest: float = 20  # values of the moving average in the baseline: of fewer, a standard deviation says nothing
-    # signal → its own thresholds: [rules.CODE."grad/norm"] of the settings
-    own: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    uses: ClassVar[tuple[str, ...]] = ("tail", "sure", "window_rows", "fewest_rows", "readings")
 
     def __call__(self, case: Case) -> Iterator[Event]:
         for name, signal in case.signals.items():
             if name not in ("lr", "epoch", "batch_size"):
-                yield from self.of(name).on(signal)
+                yield from self.on(signal, case.limits.of(name))
 
-    def of(self, name: str) -> Self:
-        """The rule as it is asked of one signal."""
-        own: dict[str, Any] = dict(self.own.get(name, {}))
-        return replace(self, **own)
-
-    def on(self, signal: Signal) -> Iterator[Event]:
+    def on(self, signal: Signal, limits: Limits) -> Iterator[Event]:
         """Where one signal leaves its band upwards, and where downwards."""
-        average, run = int(self.average), int(self.run)
-        start = int(self.baseline * len(signal))
-        if start < average + self.fewest or len(signal) < start + run:
+        average, run = limits.window_rows, limits.fewest_rows
+        start = int(limits.tail * len(signal))
+        if start < average + limits.readings or len(signal) < start + run:
             return
         moving = np.convolve(signal.value, np.full(average, 1 / average), mode="valid")  # i: rows i to i + average - 1
         usual, after = moving[: start - average + 1], moving[start - average + 1 :]
         mean, sd = float(usual.mean()), float(usual.std(ddof=1))
         for side in (1, -1):
-            at = first_run(side * (after - mean) > self.sigmas * sd, run)
+            at = first_run(side * (after - mean) > limits.sure * sd, run)
             if at is not None:
-                yield self._event(signal, start + at, float(after[at]), mean + side * self.sigmas * sd)
+                yield self._event(signal, start + at, float(after[at]), mean + side * limits.sure * sd, limits)
 
-    def _event(self, signal: Signal, row: int, seen: float, limit: float) -> Event:
+    def _event(self, signal: Signal, row: int, seen: float, limit: float, limits: Limits) -> Event:
         at = float(signal.step[row])
-        says = f"mean of {self.average:g} rows, against baseline mean and {self.sigmas:g} standard deviations"
+        says = f"mean of {limits.window_rows} rows, against baseline mean and {limits.sure:g} standard deviations"
         proof = (Evidence(signal.name, at, seen, limit, "", says, "level"),)
         return Event("baseline_departure", self.code, at, Severity.INFO, proof, resolution=spacing_at(signal, at))
 
@@ -86,17 +78,7 @@ class SuddenChange:
     code: ClassVar[str] = "B02"
     kinds: ClassVar[tuple[str, ...]] = ("level_shift", "data_change")
     needs: ClassVar[tuple[str, ...]] = ()
-
-    block: float = 50  # rows averaged: as many as the founding rule's moving average, without its overlap
-    blocks: float = 300  # at most, on a long run: more cost time, and place a jump finer than anybody reads it
-    side: float = 20  # blocks on either side: the standard error of 20 is known to a sixth
-    sigmas: float = 8.0  # standard errors: 5 would do for the largest of 300 Gaussian ones; gradients have fat tails
-    run: float = 2  # blocks on either side of the jump that must lie beyond half of it: one wild block is no level
-    share: float = 0.2  # of the signal's whole range: smaller jumps are seen by nobody
-    at_once: float = 0.7  # of the jump, made over two blocks: less is a bend
-    near: float = 0.12  # of the elapsed steps: as far away, a turn of validation is the same turn
-    # signal → its own thresholds: [rules.CODE."grad/norm"] of the settings
-    own: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    uses: ClassVar[tuple[str, ...]] = ("window_rows", "readings", "outlier", "gap", "most", "beside")
 
     def __call__(self, case: Case) -> Iterator[Event]:
         recorded = inside(case.signals)
@@ -105,16 +87,11 @@ class SuddenChange:
             raise NotChecked("it takes a validation curve, and a training loss or a signal of the model's inside")
         for name in ("train/loss", *recorded):
             if name in case.signals:
-                yield from self.of(name).on(case, case.signals[name])
+                yield from self.on(case, case.signals[name], case.limits.of(name))
 
-    def of(self, name: str) -> Self:
-        """The rule as it is asked of one signal."""
-        own: dict[str, Any] = dict(self.own.get(name, {}))
-        return replace(self, **own)
-
-    def on(self, case: Case, signal: Signal) -> Iterator[Event]:
+    def on(self, case: Case, signal: Signal, limits: Limits) -> Iterator[Event]:
         """The clearest jump of one signal that nothing explains."""
-        found = self.largest_jump(signal)
+        found = self.largest_jump(signal, limits)
         if found is None or self._explained(case, found.step):
             return
         says = f"jumps by {found.sigmas:.0f} standard errors, from {found.before:.4g} to {found.after:.4g}"
@@ -129,9 +106,9 @@ class SuddenChange:
             resolution=spacing_at(signal, found.step),
         )
 
-    def largest_jump(self, signal: Signal) -> Jump | None:
+    def largest_jump(self, signal: Signal, limits: Limits) -> Jump | None:
         """The clearest jump of a signal, if any is clear enough."""
-        rows, side = max(int(self.block), len(signal) // int(self.blocks)), int(self.side)
+        rows, side = max(limits.window_rows, len(signal) // BLOCKS), limits.readings
         m = len(signal) // rows
         if m < 2 * side:
             return None
@@ -140,8 +117,8 @@ class SuddenChange:
         before, after, misfit = _ends(level, side)
         jump = after - before
         error = np.maximum(scale, misfit) * _end_error(side) * np.sqrt(2)
-        beyond = np.array([self._holds(level, side + i, before[i], jump[i], int(self.run)) for i in range(len(jump))])
-        clear = (np.abs(jump) > self.sigmas * error) & (np.abs(jump) > self.share * np.ptp(level)) & beyond
+        beyond = np.array([self._holds(level, side + i, before[i], jump[i], limits.most) for i in range(len(jump))])
+        clear = (np.abs(jump) > limits.outlier * error) & (np.abs(jump) > limits.gap * np.ptp(level)) & beyond
         if not clear.any():
             return None
         i = int(np.argmax(np.where(clear, np.abs(jump), 0.0)))
@@ -149,15 +126,16 @@ class SuddenChange:
         step, since = float(signal.step[row]), float(signal.step[row - rows])
         return Jump(step, since, float(before[i]), float(after[i]), float(abs(jump[i]) / error[i]))
 
-    def _holds(self, level: Floats, at: int, before: float, jump: float, run: int) -> bool:
+    def _holds(self, level: Floats, at: int, before: float, jump: float, most: float) -> bool:
         """Whether the blocks beside the jump lie on their own sides of its middle, and most of it is made at once."""
+        run = RUN
         share = (level[at - run : at + run] - before) / jump if jump else np.zeros(2 * run)
         across = max(share[run] - share[run - 2], share[run + 1] - share[run - 1])  # the jump may lie within a block
-        return bool((share[:run] < 0.5).all() and (share[run:] > 0.5).all() and across > self.at_once)
+        return bool((share[:run] < 0.5).all() and (share[run:] > 0.5).all() and across > most)
 
     def _explained(self, case: Case, at: Position) -> bool:
         """Whether something was changed there by hand, the run left, or validation turns there too."""
-        near = self.near * max(at - case.first, 1.0)
+        near = case.limits.beside * max(at - case.first, 1.0)
         if any(abs(e.step - at) <= near or (e.kind == "divergence" and at >= e.step) for e in case.events):
             return True
         vals = [s for n, s in case.segments.items() if n.startswith("val/")]

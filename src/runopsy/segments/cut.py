@@ -13,12 +13,10 @@ from runopsy.segments.decay import smooth_decay
 from runopsy.segments.lines import fit_pieces
 from runopsy.segments.search import EXACT, Segmenter
 from runopsy.stats import Floats
+from runopsy.thresholds import DEFAULTS, Limits
 
-FEWEST = 4  # points: fewer have no shape
 FEWEST_FOR_DECAY = 8  # bins: a mixture of exponentials explains any fewer
-BEGUN = 0.05  # of the drop: before it nothing has been learnt
 GATE = 6.0  # x log m per change that pieces must gain on a smooth decay: measured, 0 of 36 decays were cut
-VISIBLE = 0.05  # in log units, or of accuracy: a smaller difference is beneath notice, however significant
 EFFECTIVE = 6.0  # parameters that a mixture of exponentials uses up, about: two or three rates, their weights, a floor
 
 
@@ -67,6 +65,7 @@ def segment(
     without: Sequence[tuple[Position, Position]] = (),
     rate: Signal | None = None,
     segmenter: Segmenter = EXACT,
+    limits: Limits = DEFAULTS,
 ) -> Segments | None:
     """Cut a signal into straight pieces on its own scale against log elapsed steps.
 
@@ -76,16 +75,17 @@ def segment(
         without: spans [from, to] whose values are not fitted: a spike that came back is no stretch.
         rate: the learning rate, if it was logged: what it explains is no change of the signal's own.
         segmenter: finds where pieces begin.
+        limits: the thresholds.
 
-    Returns None where there are fewer than ``FEWEST`` values.
+    Returns None where there are no more than ``few_rows`` values.
     """
     signal = _outside(signal, without)
-    if len(signal) < FEWEST:
+    if len(signal) <= limits.few_rows:
         return None
     scale = scale_of(signal)
     bins = bin_signal(signal, scale.to(signal.value), first, most=segmenter.most)
     pieces = _pieces(bins, segmenter)
-    decay = _decay(signal, scale, bins, pieces, rate)
+    decay = _decay(signal, scale, bins, pieces, rate, limits)
     fit = decay or pieces
     lowest = -np.inf if scale is LOG else signal.value.min()
     natural = np.clip(scale.back(fit.curve), lowest, signal.value.max())  # a line overshoots where a curve bends
@@ -120,7 +120,7 @@ def _pieces(bins: Bins, segmenter: Segmenter) -> Fit:
     return Fit(cuts, *fit_pieces(bins.log, bins.level, bins.error**-2, cuts))
 
 
-def _decay(signal: Signal, scale: Scale, bins: Bins, pieces: Fit, rate: Signal | None) -> Fit | None:
+def _decay(signal: Signal, scale: Scale, bins: Bins, pieces: Fit, rate: Signal | None, limits: Limits) -> Fit | None:
     """One smooth decay from where learning begins, if it explains the signal as well as the pieces do."""
     falling = signal.name.endswith("loss")
     if not falling and not signal.name.endswith("acc"):
@@ -128,30 +128,30 @@ def _decay(signal: Signal, scale: Scale, bins: Bins, pieces: Fit, rate: Signal |
     natural = scale.back(bins.level) if falling else 1 - bins.level
     if len(natural) < FEWEST_FOR_DECAY or natural.min() < 0:
         return None
-    begins = _learning_begins(natural)
+    begins = _learning_begins(natural, limits)
     error = bins.error * (natural if scale is LOG else 1.0)
     rates = None if rate is None or len(rate) < 2 else np.interp(bins.step, rate.step, rate.value)[begins:]
     fitted = smooth_decay(bins.elapsed[begins:], natural[begins:], error[begins:], rates)
     curve = pieces.curve.copy()
     curve[begins:] = scale.to(np.maximum(fitted, 1e-300)) if falling else 1 - fitted
-    if not _as_good(bins, curve, pieces, begins):
+    if not _as_good(bins, curve, pieces, begins, limits):
         return None
     error_of_fit = bins.error * np.sqrt(EFFECTIVE / len(natural))
     return Fit([], curve, error_of_fit, 2 * error_of_fit)
 
 
-def _learning_begins(falling: Floats) -> int:
+def _learning_begins(falling: Floats, limits: Limits) -> int:
     """The first bin of the descent: an initial plateau, before anything is learnt, is no part of a decay."""
     start = float(np.median(falling[:3]))
     drop = start - float(falling.min())
-    below = np.flatnonzero(falling < start - BEGUN * drop)
+    below = np.flatnonzero(falling < start - limits.visible_loss * drop)
     return int(below[0]) if len(below) and len(falling) - below[0] >= FEWEST_FOR_DECAY else 0
 
 
-def _as_good(bins: Bins, curve: Floats, pieces: Fit, begins: int) -> bool:
+def _as_good(bins: Bins, curve: Floats, pieces: Fit, begins: int, limits: Limits) -> bool:
     """Whether the decay loses too little against the pieces, or differs from them too little to be seen."""
     here = slice(begins, None)
     loses = (((bins.level - curve) ** 2 - (bins.level - pieces.curve) ** 2) / bins.error**2)[here].sum()
     changes = max(1, sum(cut > begins for cut in pieces.cuts))
-    unseen = np.abs(curve - pieces.curve)[here].max() < VISIBLE
+    unseen = np.abs(curve - pieces.curve)[here].max() < limits.visible_loss
     return bool(loses <= GATE * np.log(len(curve)) * changes or unseen)
