@@ -124,7 +124,7 @@ RENAMED: Mapping[str, Mapping[str, str]] = {
             "fewest_readings": "few_rows"},
     "G01": {"late_gain": "late_gain", "from_below": "late_from", "delay": "late_delay", "whole": "fits_at_end",
             "kept": "half_way"},
-    "D01": {"prominence": "peak", "of_accuracy": "visible_accuracy", "flank": "abrupt", "beside": "beside"},
+    "D01": {"prominence": "visible_ratio", "of_accuracy": "visible_accuracy", "flank": "abrupt", "beside": "beside"},
     "M01": {"rise": "visible_loss", "visible": "visible_loss", "follows": "real_change", "early": "gap", "gap": "gap",
             "share": "part", "about": "real_change"},
     "B03": {"share": "last_part", "blocks": "", "readings": "readings", "z": ""},

@@ -58,7 +58,8 @@ class Limits:
     )  # fmt: skip
     visible_ratio: float = threshold(
         0.1, "share of the loss's lowest level", 0.001, 10,
-        "A loss that ends less than this above its lowest level has not left it.", MEASURED,
+        "A loss that ends less than this above its lowest level has not left it, and a peak between two descents "
+        "stands out by this much.", DEFINITIONS,
     )  # fmt: skip
     slight: float = threshold(
         0.02, "share of a curve's first level or own way", 0.001, 0.5,
@@ -112,7 +113,8 @@ class Limits:
     )
     readings: int = threshold(
         20, "readings", 4, 1000,
-        "A mean, a ratio or a standard deviation of fewer readings of a noisy signal says too little.",
+        "A mean, a ratio or a standard deviation of fewer readings of a noisy signal says too little. It guards the "
+        "rules of recorded signals on short logs.",
         "the standard error of 20 is known to a sixth",
     )  # fmt: skip
     window_rows: int = threshold(
@@ -180,10 +182,6 @@ class Limits:
         1.5, "steps of the half-way point / steps of fitting", 1, 100,
         "Below it, fitting and generalising are one event.", DEFINITIONS,
     )  # fmt: skip
-    peak: float = threshold(
-        0.07, "share of the peak's height", 0.01, 0.9,
-        "A peak between two descents must stand out by this much on either side.", DEFINITIONS,
-    )  # fmt: skip
     # --- what breaks
     lost: float = threshold(
         0.5, "share of what was learnt", 0.05, 1,
@@ -199,12 +197,18 @@ class Limits:
         "Losses of batches have heavy tails, and many times their scatter may be usual: a spike is above them all.",
         DEFINITIONS,
     )  # fmt: skip
+    impossible: float = threshold(
+        100.0, "x what is usual", 3, 1000000,
+        "No batch is so hard: one row is a spike, also where others lie near.", "usual practice",
+    )  # fmt: skip
     many_spikes: int = threshold(
-        8, "spikes", 1, 10000, "More are told as one event, and a run that goes on so is unstable.", MEASURED
-    )
+        8, "spikes", 1, 10000,
+        "More are told as one event, and a run that goes on so is unstable. It guards runs with single spikes.",
+        MEASURED,
+    )  # fmt: skip
     pause: float = threshold(
         20.0, "x the usual time between two rows", 1.5, 10000,
-        "A longer pause is a stall: evaluations and checkpoints take less.", MEASURED,
+        "A longer pause is a stall. It guards evaluations and checkpoints, which take less.", MEASURED,
     )  # fmt: skip
     pause_seconds: float = threshold(
         600.0, "s", 0, 1000000, "A shorter pause costs nobody anything, however short the steps are.", "usual practice"
@@ -212,16 +216,19 @@ class Limits:
     # --- what one kind of signal asks
     sharpness: float = threshold(
         0.95, "share of the stability limit", 0.5, 2,
-        "The largest eigenvalue hovers around the limit, and its estimate comes from below.", "arXiv 2103.00065",
+        "The largest eigenvalue hovers around the limit, and its estimate comes from below. It is asked of recorded "
+        "curvature alone.", "arXiv 2103.00065",
     )  # fmt: skip
     sample: int = threshold(
         256, "examples", 1, 1000000,
-        "The largest eigenvalue of fewer examples may lie far above that of all: of 256 up to 1.1 times, of 32 4.6.",
+        "The largest eigenvalue of fewer examples may lie far above that of all: of 256 up to 1.1 times, of 32 4.6. "
+        "It guards against an edge that is the sample's.",
         "measured against 2048 examples",
     )  # fmt: skip
     text_start: float = threshold(
         8.0, "nats", 3, 20,
-        "A loss that counts tokens and starts above it is of a vocabulary of words: chance among 3000 classes.",
+        "A loss that counts tokens and starts above it is of a vocabulary of words: chance among 3000 classes. "
+        "It guards losses that may come to 0.",
         "ln 3000",
     )  # fmt: skip
     # of single signals: signal → threshold → value

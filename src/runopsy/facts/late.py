@@ -144,7 +144,7 @@ def _peak(
     for top in range(1, m - 1):
         before, after = int(np.argmin(falling[:top])), top + int(np.argmin(falling[top:]))
         height = falling[top] - max(falling[before], falling[after])
-        needed = max(limits.peak * falling[top], limits.slight * reach, least)
+        needed = max(limits.visible_ratio * falling[top], limits.slight * reach, least)
         fell = max(begins, float(falling[: before + 1].max())) - falling[before]
         late = before == 0 and begins <= falling[0]
         if min(top - before, after - top) < limits.few_rows:

@@ -11,7 +11,6 @@ from runopsy.model import Position, Signal, Values
 from runopsy.stats import MAD_TO_SD, OF_MEDIAN, at_start, rolling_median, trailing_max, trailing_median, white_noise
 from runopsy.thresholds import Limits
 
-IMPOSSIBLE = 100.0  # x what is usual, from which one row is enough: no batch is so hard
 LEAST_SCATTER = 1e-3  # in log units: rounding alone makes a printed loss scatter so much
 BLOCK = 1 << 20  # rows looked at together: more, and only memory grows
 
@@ -39,7 +38,7 @@ class High:
 
 def spikes_of(loss: Signal, limits: Limits) -> tuple[Spike, ...]:
     """The leaps of a loss that came back, in order."""
-    window = min(limits.window_rows | 1, max(limits.level_rows, int(limits.tail * len(loss)) | 1))
+    window = min(limits.window_rows | 1, max(limits.level_rows | 1, int(limits.tail * len(loss)) | 1))
     if len(loss) < window + 2 or not (loss.value > 0).any():
         return ()
     log = _logs(loss.value)
@@ -71,7 +70,7 @@ def _high(loss: Signal, log: Values, window: int, limits: Limits) -> Iterator[Hi
             high = (block - usual > limits.outlier * scatter) & (block - highest > np.log(ratio))
             seen = loss.value[start - before : start + BLOCK] - np.exp(usual) > reach
             high &= seen
-            high |= (block - usual > np.log(IMPOSSIBLE) + limits.outlier * scatter) & seen
+            high |= (block - usual > np.log(limits.impossible) + limits.outlier * scatter) & seen
         for i in np.flatnonzero(high[before:]) + before:
             yield High(int(start - before + i), float(usual[i]), float(scatter[i]), float(highest[i]))
 
@@ -85,7 +84,7 @@ def _from_the_start(block: Values, usual: Values, highest: Values, fewest: int) 
 
 def _leaps(loss: Signal, log: Values, high: Iterator[High], limits: Limits, window: int) -> Iterator[Spike]:
     """Each leap that lasts, leaves a trace or is beyond any batch, and comes back."""
-    after, settled = 0, limits.level_rows if len(loss) > 2 * limits.window_rows else 1
+    after, settled = 0, min(limits.level_rows, limits.window_rows) | 1 if len(loss) > 2 * limits.window_rows else 1
     calm = rolling_median(log, settled) if settled > 1 else log
     trace = limits.sure_of_many * OF_MEDIAN / limits.window_rows**0.5  # of the scatter, for a median of so many rows
     for leap in high:
@@ -98,7 +97,7 @@ def _leaps(loss: Signal, log: Values, high: Iterator[High], limits: Limits, wind
             continue
         over = float(log[at] - leap.highest)
         traced = over > np.log(limits.far_above) and _trace(log, at, limits) - leap.usual > trace * leap.scatter
-        alone = log[at] - leap.usual > np.log(IMPOSSIBLE) or (settled == 1 and over > np.log(limits.far_above))
+        alone = log[at] - leap.usual > np.log(limits.impossible) or (settled == 1 and over > np.log(limits.far_above))
         alone |= at < window and log[at] - log[:at].max() > np.log(limits.spike_ratio)
         if back > at + settled // 2 + (settled == 1) or traced or alone:
             after = back

@@ -100,7 +100,7 @@ class DoubleDescent:
     kinds: ClassVar[tuple[str, ...]] = ("double_descent_peak",)
     needs: ClassVar[tuple[str, ...]] = ()
     uses: ClassVar[tuple[str, ...]] = (
-        "peak", "slight", "abrupt", "few_rows", "sure_of_many", "visible_loss", "visible_accuracy", "real_change",
+        "visible_ratio", "slight", "abrupt", "few_rows", "sure_of_many", "visible_loss", "visible_accuracy", "real_change",
         "left_chance", "beside", "half_way",
     )  # fmt: skip
 
@@ -134,7 +134,7 @@ class DoubleDescent:
         points = ((peak.before, peak.low_before), (peak.at, peak.top), (peak.after, peak.low_after))
         return tuple(
             Evidence(peak.curve, step, value, None, "", says, name)
-            for (step, value), says, name in zip(points, words, ("before", "peak", "after"), strict=True)
+            for (step, value), says, name in zip(points, words, ("before", "visible_ratio", "after"), strict=True)
         )
 
 
