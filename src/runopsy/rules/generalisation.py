@@ -100,8 +100,8 @@ class DoubleDescent:
     kinds: ClassVar[tuple[str, ...]] = ("double_descent_peak",)
     needs: ClassVar[tuple[str, ...]] = ()
     uses: ClassVar[tuple[str, ...]] = (
-        "visible_ratio", "slight", "abrupt", "few_rows", "sure_of_many", "visible_loss", "visible_accuracy", "real_change",
-        "left_chance", "beside", "half_way",
+        "visible_ratio", "slight", "abrupt", "few_rows", "sure_of_many", "visible_loss", "visible_accuracy",
+        "real_change", "left_chance", "beside", "half_way",
     )  # fmt: skip
 
     def __call__(self, case: Case) -> Iterator[Event]:
