@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import planted
 import runopsy
 from runopsy.rules import PRESETS
 from runopsy.thresholds import DEFAULTS, THRESHOLDS
@@ -192,6 +193,14 @@ def test_every_exception_is_a_constant_that_exists():
 def test_a_number_in_a_comparison_is_counted_and_an_index_is_not():
     code = "if x[3] > 0.7 * y: pass\nz = max(a, 5)\nw = b ** 3 > c\nd = -1 < e"
     assert [value for _, value in deciding(ast.parse(code))] == [0.7, 5]
+
+
+@pytest.mark.parametrize("one", THRESHOLDS, ids=lambda one: one.name)
+def test_every_value_of_a_domain_can_be_asked(one):
+    values = [one.low, one.high, *([one.value + 1] if isinstance(one.value, int) else [])]
+    for value in values:
+        if value <= one.high:
+            runopsy.analyze(planted.grokking(1000, 500), thresholds={one.name: value})
 
 
 @pytest.mark.parametrize("one", THRESHOLDS, ids=lambda one: one.name)

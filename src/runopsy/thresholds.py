@@ -113,7 +113,8 @@ class Limits:
     )
     readings: int = threshold(
         20, "readings", 4, 1000,
-        "A mean, a ratio or a standard deviation of fewer readings of a noisy signal says too little.",
+        "A mean, a ratio or a standard deviation of fewer readings of a noisy signal says too little. It guards the "
+        "rules of recorded signals on short logs.",
         "the standard error of 20 is known to a sixth",
     )  # fmt: skip
     window_rows: int = threshold(
@@ -201,11 +202,13 @@ class Limits:
         DEFINITIONS,
     )  # fmt: skip
     many_spikes: int = threshold(
-        8, "spikes", 1, 10000, "More are told as one event, and a run that goes on so is unstable.", MEASURED
-    )
+        8, "spikes", 1, 10000,
+        "More are told as one event, and a run that goes on so is unstable. It guards runs with single spikes.",
+        MEASURED,
+    )  # fmt: skip
     pause: float = threshold(
         20.0, "x the usual time between two rows", 1.5, 10000,
-        "A longer pause is a stall: evaluations and checkpoints take less.", MEASURED,
+        "A longer pause is a stall. It guards evaluations and checkpoints, which take less.", MEASURED,
     )  # fmt: skip
     pause_seconds: float = threshold(
         600.0, "s", 0, 1000000, "A shorter pause costs nobody anything, however short the steps are.", "usual practice"
@@ -213,16 +216,19 @@ class Limits:
     # --- what one kind of signal asks
     sharpness: float = threshold(
         0.95, "share of the stability limit", 0.5, 2,
-        "The largest eigenvalue hovers around the limit, and its estimate comes from below.", "arXiv 2103.00065",
+        "The largest eigenvalue hovers around the limit, and its estimate comes from below. It is asked of recorded "
+        "curvature alone.", "arXiv 2103.00065",
     )  # fmt: skip
     sample: int = threshold(
         256, "examples", 1, 1000000,
-        "The largest eigenvalue of fewer examples may lie far above that of all: of 256 up to 1.1 times, of 32 4.6.",
+        "The largest eigenvalue of fewer examples may lie far above that of all: of 256 up to 1.1 times, of 32 4.6. "
+        "It guards against an edge that is the sample's.",
         "measured against 2048 examples",
     )  # fmt: skip
     text_start: float = threshold(
         8.0, "nats", 3, 20,
-        "A loss that counts tokens and starts above it is of a vocabulary of words: chance among 3000 classes.",
+        "A loss that counts tokens and starts above it is of a vocabulary of words: chance among 3000 classes. "
+        "It guards losses that may come to 0.",
         "ln 3000",
     )  # fmt: skip
     # of single signals: signal → threshold → value

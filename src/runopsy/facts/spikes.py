@@ -40,7 +40,7 @@ class High:
 
 def spikes_of(loss: Signal, limits: Limits) -> tuple[Spike, ...]:
     """The leaps of a loss that came back, in order."""
-    window = min(limits.window_rows | 1, max(limits.level_rows, int(limits.tail * len(loss)) | 1))
+    window = min(limits.window_rows | 1, max(limits.level_rows | 1, int(limits.tail * len(loss)) | 1))
     if len(loss) < window + 2 or not (loss.value > 0).any():
         return ()
     log = _logs(loss.value)
@@ -86,7 +86,7 @@ def _from_the_start(block: Values, usual: Values, highest: Values, fewest: int) 
 
 def _leaps(loss: Signal, log: Values, high: Iterator[High], limits: Limits, window: int) -> Iterator[Spike]:
     """Each leap that lasts, leaves a trace or is beyond any batch, and comes back."""
-    after, settled = 0, limits.level_rows if len(loss) > 2 * limits.window_rows else 1
+    after, settled = 0, min(limits.level_rows, limits.window_rows) | 1 if len(loss) > 2 * limits.window_rows else 1
     calm = rolling_median(log, settled) if settled > 1 else log
     trace = limits.sure_of_many * OF_MEDIAN / limits.window_rows**0.5  # of the scatter, for a median of so many rows
     for leap in high:

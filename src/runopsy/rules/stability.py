@@ -122,7 +122,7 @@ class Divergence:
 
     def _still_usual(self, case: Case, signal: Signal, at: Position) -> Position | None:
         """The last row where a loss was as usual: it began to leave after it."""
-        before, settled = np.flatnonzero(signal.step < at), case.limits.level_rows
+        before, settled = np.flatnonzero(signal.step < at), case.limits.level_rows | 1
         if len(before) < settled or not signal.name.endswith("loss"):
             return None
         calm = rolling_median(signal.value[before], settled)
@@ -140,8 +140,8 @@ class LossSpike:
     kinds: ClassVar[tuple[str, ...]] = ("loss_spike",)
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
     uses: ClassVar[tuple[str, ...]] = (
-        "outlier", "spike_ratio", "far_above", "improving", "tail", "part", "likely", "sure_of_many", "window_rows",
-        "level_rows", "few_rows", "many_spikes",
+        "outlier", "spike_ratio", "far_above", "improving", "tail", "part", "likely", "sure_of_many",
+        "window_rows", "level_rows", "few_rows", "many_spikes",
     )  # fmt: skip
 
     def __call__(self, case: Case) -> Iterator[Event]:
