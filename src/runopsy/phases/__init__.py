@@ -15,7 +15,7 @@ from runopsy.facts import Case
 from runopsy.kinds import INTERVENTIONS
 from runopsy.model import Event, Evidence, Phase, Position, Positions, Transition
 from runopsy.phases.criteria import Criteria
-from runopsy.phases.labels import label, one_passage, plateaus, plausible
+from runopsy.phases.labels import as_the_facts_say, label, one_passage, plateaus, plausible
 from runopsy.phases.readings import WATCHED, read
 from runopsy.phases.spells import Spell, join_short, spells_of, visible
 from runopsy.stats import first_spacing
@@ -55,7 +55,7 @@ def spells(case: Case, points: Positions, gone: Position | None, criteria: Crite
     labels = one_passage(
         plausible(label(readings, criteria), readings, criteria, memorizes=case.facts.memorizes), readings, case
     )
-    return plateaus(seen(case, points, labels, criteria))
+    return plateaus(seen(case, points, as_the_facts_say(labels, points, case), criteria))
 
 
 def seen(case: Case, points: Positions, labels: list[str], criteria: Criteria) -> list[Spell]:
