@@ -27,6 +27,7 @@ JUMP_LASTS = 0.1  # of the rows, that must follow it
 JUMP_STAYS = 0.9  # of them, that must stay above the middle
 CHOSEN = 2.0  # x ``sure``, where the lowest of many points is held against the last: it was chosen for being low
 EVALUATIONS = 150  # rows: in a log so short each is a mean over an epoch or a set
+LOST_SHARE = 0.1  # of the rows since the first swing, at least, on the bad side of the middle
 NOT_ENDED = 0.75  # of the run: swings that go on beyond it leave no end to tell
 
 
@@ -54,7 +55,9 @@ def lost(curves: Curves, start: Start, limits: Limits) -> Fact:
     asked = acc is not None and (start.trained or _learnt(acc, start, limits))
     fell = acc if asked and acc is not None and _fell(acc, start, limits) else None
     loss = curves.get("train/loss") or curves.get("val/loss")
-    if asked:
+    if asked and acc is not None:
+        if fell is None and _ran_away(loss, acc, limits) and loss is not None:
+            return _lost(loss, limits.far_above * loss.begins, loss.ends - loss.best)
         return UNASKED if fell is None else _where(fell, loss, start, limits)
     if loss is None or loss.flat or loss.fit[-1] <= loss.best or loss.begins <= 0:
         return UNASKED
@@ -68,6 +71,13 @@ def lost(curves: Curves, start: Start, limits: Limits) -> Fact:
     if loss.ends >= limit and sure >= limits.sure:
         return _lost(loss, limit, loss.ends - loss.best, sure)
     return UNASKED
+
+
+def _ran_away(loss: Curve | None, acc: Curve, limits: Limits) -> bool:
+    """Whether the training loss ends far above its start while accuracy fell too, though not by half of its way."""
+    if loss is None or loss.name != "train/loss" or loss.begins <= 0:
+        return False
+    return loss.ends >= limits.far_above * loss.begins and acc.best - acc.ends >= limits.gap
 
 
 def _where(acc: Curve, loss: Curve | None, start: Start, limits: Limits) -> Fact:
@@ -158,6 +168,8 @@ def _passages(value: Values, middle: float, reach: float, sign: float) -> list[i
     turned = clear[np.flatnonzero(np.diff(side[clear])) + 1]
     if len(turned) and side[turned[0]] > 0:
         turned = turned[1:]  # that was learning
+    if not len(turned) or np.mean(side[turned[0] :] < 0) < LOST_SHARE:
+        return []  # brief leaps that come back are spikes
     return [int(row) for row in turned]
 
 

@@ -25,6 +25,7 @@ NEAR_CHANCE = 0.015  # relative distance of a loss from ln K within which it is 
 WENT_ON = 0.02  # of its way, that training must still make after validation turned
 LIKELY = 2.0  # standard errors, where the other answer is a claim as well: "still improves" against "has stopped"
 TREND = 2.2  # standard errors of a rank trend: five rows in order, 1 in 120 by chance
+RANKED = 150  # rows: in a longer log the noise of the rows is known well enough, and ranks cost their square
 TREND_ROWS = (5, 12)  # rows from the best to the end, within which the rank test is asked
 LEVEL_ROWS = 5  # rows that show that a loss stands at a level
 CHANCE_ROWS = 3  # rows: fewer say nothing of a level
@@ -279,7 +280,7 @@ def trend(curve: Curve) -> float:
 def _ranks(value: Values) -> float:
     """How sure a series rises: Kendall's rank test, in standard errors. (Kendall 1938, Biometrika 30.)"""
     n = len(value)
-    rises = -int(sum(np.sign(value[i] - value[i + 1 :]).sum() for i in range(n - 1)))
+    rises = int(np.triu(np.sign(value[None, :] - value[:, None])).sum())
     return float((rises - 1) / (n * (n - 1) * (2 * n + 5) / 18) ** 0.5)
 
 
@@ -364,9 +365,10 @@ def follows(curves: Curves, limits: Limits) -> Fact:
 def _worsens(curve: Curve, limits: Limits) -> bool:
     """Whether a curve gets visibly worse over the last part, by its noise or by the ranks of its rows."""
     fact = _improving(curve, limits)
+    if fact.size > -fact.limit or fact.sure <= -LIKELY or not 2 * TREND_ROWS[0] <= curve.rows <= RANKED:
+        return fact.size <= -fact.limit and fact.sure <= -LIKELY
     rows = max(TREND_ROWS[0], 2 * int(limits.last_part * curve.rows))
-    ranks = _ranks(-curve.sign * curve.signal.value[-rows:]) if curve.rows >= 2 * TREND_ROWS[0] else 0.0
-    return fact.size <= -fact.limit and (fact.sure <= -LIKELY or ranks >= TREND)
+    return _ranks(-curve.sign * curve.signal.value[-rows:]) >= TREND
 
 
 def _may_improve(curve: Curve, limits: Limits) -> Fact:
