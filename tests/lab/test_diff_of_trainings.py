@@ -48,7 +48,7 @@ def test_three_seeds_of_each_say_that_generalisation_moved_and_memorization_did_
     text = " ".join(str(c).split())
     assert "DIFFERENT grokking comes" in text
     assert "steps earlier" in text
-    assert "Not moved beyond seed noise: the onset of memorization, the beginning of memorization" in text
+    assert "Not moved beyond seed noise: the memorization onset, the beginning of memorization" in text
 
 
 def test_two_seeds_of_one_training_are_within_seed_noise(runs: dict[float, list[Path]]) -> None:

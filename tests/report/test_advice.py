@@ -70,7 +70,14 @@ def test_a_batch_far_from_the_critical_one_is_pointed_out():
 
 
 def test_what_was_not_checked_is_to_be_logged_next_time():
-    said = advise(runopsy.analyze(planted.overfitting()))
-    assert said[-1].do == "Log train/acc and val/acc next time."
+    base = planted.overfitting()
+    accuracy = {"val/acc": planted.sigmoid(base.tracks["val/loss"].step, 200, 60, 0.1, 0.8)}
+    curves = {name: track.value for name, track in base.tracks.items()}
+    said = advise(runopsy.analyze(planted.run(base.tracks["val/loss"].step, {**curves, **accuracy})))
+    assert said[-1].do == "Log train/acc next time."
     assert "G01" in said[-1].because
     assert "L01" not in said[-1].because
+
+
+def test_accuracies_are_not_asked_of_a_log_that_has_none():
+    assert not any("acc" in step.do for step in advise(runopsy.analyze(planted.overfitting())))

@@ -27,7 +27,7 @@ def test_the_first_line_says_what_moved_which_way_and_by_how_much():
     text = flat(render(PAIR))
     assert text.startswith("A: one · B: two DIFFERENT grokking comes")
     assert "steps later (" in text
-    assert "Not moved beyond the intervals: the onset of memorization" in text
+    assert "Not moved beyond the intervals: the memorization onset" in text
     assert "One run each" in text
 
 
@@ -66,7 +66,7 @@ def test_sets_say_what_so_few_seeds_can_show():
     assert "3 runs (1200-0, 1200-1, 1200-2)" in text
     assert "DIFFERENT grokking comes 1,000 steps later" in text
     assert "Seeds alone tell two such sets as far apart in 1 of 10 cases. With 3 runs against 3 no test can" in text
-    assert "Not moved beyond seed noise: the onset of memorization" in text
+    assert "Not moved beyond seed noise: the memorization onset" in text
 
 
 def test_two_seeds_against_two_are_said_to_be_too_few():

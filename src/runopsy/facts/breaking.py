@@ -18,6 +18,8 @@ from runopsy.thresholds import Limits
 Curves = Mapping[str, Curve]
 
 EVALUATIONS = 150  # rows: in a log so short each is a mean over an epoch or a set
+JUMP_STAYS = 0.9  # of the rows after a jump, that must stay above the middle
+LOST_SHARE = 0.1  # of the rows since the first swing, at least, on the bad side of the middle
 
 
 def broken(signals: Mapping[str, Signal], marks: Sequence[Mark], last: Position, limits: Limits) -> Fact:
@@ -44,7 +46,9 @@ def lost(curves: Curves, start: Start, limits: Limits) -> Fact:
     asked = acc is not None and (start.trained or _learnt(acc, start, limits))
     fell = acc if asked and acc is not None and _fell(acc, start, limits) else None
     loss = curves.get("train/loss") or curves.get("val/loss")
-    if asked:
+    if asked and acc is not None:
+        if fell is None and _ran_away(loss, acc, limits) and loss is not None:
+            return _lost(loss, limits.far_above * loss.begins, loss.ends - loss.best, limits)
         return UNASKED if fell is None else _where(fell, loss, start, limits)
     if loss is None or loss.flat or loss.fit[-1] <= loss.best or loss.begins <= 0:
         return UNASKED
@@ -58,6 +62,13 @@ def lost(curves: Curves, start: Start, limits: Limits) -> Fact:
     if loss.ends >= limit and sure >= limits.sure:
         return _lost(loss, limit, loss.ends - loss.best, limits, sure)
     return UNASKED
+
+
+def _ran_away(loss: Curve | None, acc: Curve, limits: Limits) -> bool:
+    """Whether the training loss ends far above its start while accuracy fell too, though not by half of its way."""
+    if loss is None or loss.name != "train/loss" or loss.begins <= 0:
+        return False
+    return loss.ends >= limits.far_above * loss.begins and acc.best - acc.ends >= limits.gap
 
 
 def _where(acc: Curve, loss: Curve | None, start: Start, limits: Limits) -> Fact:
@@ -151,6 +162,8 @@ def _passages(value: Values, middle: float, reach: float, sign: float) -> list[i
     turned = clear[np.flatnonzero(np.diff(side[clear])) + 1]
     if len(turned) and side[turned[0]] > 0:
         turned = turned[1:]  # that was learning
+    if not len(turned) or np.mean(side[turned[0] :] < 0) < LOST_SHARE:
+        return []  # brief leaps that come back are spikes
     return [int(row) for row in turned]
 
 
@@ -189,7 +202,7 @@ def leap(loss: Signal | None, spikes: Sequence[Spike], limits: Limits) -> Fact:
     place = _edge(log, at + rows, rows, float(middle))
     after = log[place:]
     lasting = len(after) >= max(limits.few_rows, int(limits.tail * len(log)))
-    lasting = lasting and float(np.mean(after > middle)) >= limits.most
+    lasting = lasting and float(np.mean(after > middle)) >= JUMP_STAYS
     at_once = float(np.mean(log[max(place - limits.few_rows, 0) : place] < middle)) >= limits.most
     spiked = any(s.start <= loss.step[place] <= s.end for s in spikes)
     if not lasting or not at_once or spiked:

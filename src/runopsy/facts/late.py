@@ -68,7 +68,7 @@ def never_follows(curves: Curves, start: Start, fits: Fact, fitted: Position | N
     """When training came to be fitted, validation stood where it began; it may have gained later."""
     acc, loss, train = curves.get("val/acc"), curves.get("val/loss"), curves.get("train/loss")
     val = acc or loss
-    if fitted is None or val is None or not fits or start.trained or start.late or val.begins_at > fitted:
+    if fitted is None or val is None or not fits or start.trained or val.begins_at > fitted:
         return Fact()
     end = val.step[min(int(np.searchsorted(val.step, fitted)), len(val.step) - 1)]
     seen = val.fit[val.step <= end]
@@ -137,7 +137,7 @@ def _peak(
     limits: Limits,
 ) -> Peak | None:
     m = len(falling)
-    if m < limits.few_rows:
+    if m < limits.few_rows or len(curve.moves) < 2:  # one direction has no peak
         return None
     elapsed = curve.step - curve.step[0] + (curve.step[1] - curve.step[0])
     reach = max(begins, float(falling.max())) - float(falling.min())

@@ -23,7 +23,8 @@ TRAINED_ACC = 0.55  # of accuracy, that it must have had with it: more than one 
 TRAINED_ACC_ALONE = 0.8  # of accuracy: a first row so high is of a trained model, whatever the loss says
 FAIR = 0.8  # x ``half_way``: validation that makes so much of training's way makes a fair part of it
 TREND = 2.2  # standard errors of a rank trend: five rows in order, 1 in 120 by chance
-MOST_RANKED = 12  # rows from the best to the end, up to which the rank test is asked: of more, the noise is known
+RANKED = 150  # rows: in a longer log the noise of the rows is known well enough, and ranks cost their square
+MOST_RANKED = 12  # rows from the best to the end, up to which a turn is asked by ranks: of more, the noise is known
 SLOW = 0.25  # of the least visible way, from which one that goes on to the last row, far beyond noise, is one …
 STEADY = 5.0  # x the standard errors asked otherwise
 LASTS = 2  # rows after the lowest one, at least, that say a small rise lasts
@@ -276,7 +277,7 @@ def trend(curve: Curve, limits: Limits) -> float:
 def _ranks(value: Values) -> float:
     """How sure a series rises: Kendall's rank test, in standard errors. (Kendall 1938, Biometrika 30.)"""
     n = len(value)
-    rises = -int(sum(np.sign(value[i] - value[i + 1 :]).sum() for i in range(n - 1)))
+    rises = int(np.triu(np.sign(value[None, :] - value[:, None])).sum())
     return float((rises - 1) / (n * (n - 1) * (2 * n + 5) / 18) ** 0.5)
 
 
@@ -362,9 +363,10 @@ def follows(curves: Curves, limits: Limits) -> Fact:
 def _worsens(curve: Curve, limits: Limits) -> bool:
     """Whether a curve gets visibly worse over the last part, by its noise or by the ranks of its rows."""
     fact = _improving(curve, limits)
+    if fact.size > -fact.limit or fact.sure <= -limits.likely or not 2 * limits.level_rows <= curve.rows <= RANKED:
+        return fact.size <= -fact.limit and fact.sure <= -limits.likely
     rows = max(limits.level_rows, 2 * int(limits.last_part * curve.rows))
-    ranks = _ranks(-curve.sign * curve.signal.value[-rows:]) if curve.rows >= 2 * limits.level_rows else 0.0
-    return fact.size <= -fact.limit and (fact.sure <= -limits.likely or ranks >= TREND)
+    return _ranks(-curve.sign * curve.signal.value[-rows:]) >= TREND
 
 
 def _may_improve(curve: Curve, limits: Limits) -> Fact:

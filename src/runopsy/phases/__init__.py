@@ -14,7 +14,7 @@ import numpy as np
 from runopsy.facts import Case
 from runopsy.kinds import INTERVENTIONS
 from runopsy.model import Event, Evidence, Phase, Position, Positions, Transition
-from runopsy.phases.labels import label, one_passage, plateaus, plausible
+from runopsy.phases.labels import as_the_facts_say, label, one_passage, plateaus, plausible
 from runopsy.phases.readings import WATCHED, read
 from runopsy.phases.spells import Spell, join_short, spells_of, visible
 from runopsy.stats import first_spacing
@@ -52,7 +52,7 @@ def spells(case: Case, points: Positions, gone: Position | None) -> list[Spell]:
     labels = one_passage(
         plausible(label(readings, limits), readings, limits, memorizes=case.facts.memorizes), readings, case
     )
-    return plateaus(seen(case, points, labels))
+    return plateaus(seen(case, points, as_the_facts_say(labels, points, case)))
 
 
 def seen(case: Case, points: Positions, labels: list[str]) -> list[Spell]:

@@ -8,9 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from runopsy.facts import Case
+from runopsy.model import Position, Positions
 from runopsy.phases.readings import Bools, Readings
 from runopsy.phases.spells import Spell, spells_of
 from runopsy.thresholds import Limits
+
+SHORT = 150  # rows: in a longer log the windows of the readings hold rows enough
 
 Label = tuple[str, Callable[[Readings, Limits], Bools]]
 
@@ -84,3 +87,33 @@ def one_passage(labels: list[str], readings: Readings, case: Case) -> list[str]:
         word = "memorization" if behind and "memorization" in labels[tail:] else labels[-1]
         told[tail:] = [word] * (len(labels) - tail)
     return told
+
+
+def as_the_facts_say(labels: list[str], steps: Positions, case: Case) -> list[str]:
+    """Labels that a page can carry beside its events and its verdict.
+
+    Where validation turned for good, a plateau after it is memorization. In a short log, learning is over where the
+    validation curves have come as far as they ever come, unless they still improve at the end.
+    """
+    told, facts = list(labels), case.facts
+    if facts.turn and facts.turn.at is not None and not (facts.lost or facts.broken or facts.swings):
+        turned = facts.turn.at
+        told = ["memorization" if s >= turned and w == "converged" else w for s, w in zip(steps, told, strict=True)]
+    settled = _settled(case)
+    if settled is not None:
+        told = ["converged" if s > settled and w == "feature_learning" else w for s, w in zip(steps, told, strict=True)]
+    return told
+
+
+def _settled(case: Case) -> Position | None:
+    """Where the last validation curve of a short log came near its best; None where one still improves."""
+    facts = case.facts
+    vals = [c for n, c in facts.curves.items() if n.startswith("val/") and not c.flat]
+    if facts.improving or not vals or facts.rows > SHORT or facts.late_gain is not None or facts.peak is not None:
+        return None
+    reached = []
+    for curve in vals:
+        little = max(case.limits.improving * abs(curve.best - curve.begins), curve.noise)
+        near = np.flatnonzero(curve.sign * (curve.fit - curve.best) >= -little)
+        reached.append(float(curve.step[near[0]]))
+    return max(reached)

@@ -112,7 +112,7 @@ def _done(case: Case, train: Motion | None, acc: Motion | None, drop: float, n: 
 def _already_trained(case: Case) -> bool:
     """Whether nothing moves because it had moved before the log begins."""
     start = case.facts.start
-    return start.late or (start.trained and not case.facts.far)
+    return (start.late and not case.facts.moved) or (start.trained and not case.facts.far)
 
 
 def _fits(case: Case, acc: Motion | None, n: int) -> Bools:

@@ -176,12 +176,12 @@ class MemorizationOnset:
         low, at, high = (train.reaches(level, facts.first) for level in levels)
         before = train.step[train.step < low]
         low = float(before[-1]) if len(before) else facts.first  # it was passed after the point before
+        high = _row_from(case.signals[train.name], high)  # and it was seen at the row after
         says = f"{share:.0%} of its way made"
         name = facts.left_chance.curve or "val/loss"
         val = facts.curves[name]
         end = facts.fitted_at if facts.fitted_at is not None else facts.last
-        signal = case.signals[train.name]
-        at = min(max(_row_from(signal, at), low), max(high, low))
+        at = min(max(_row_from(case.signals[train.name], at), low), max(high, low))
         proof = (
             Evidence(train.name, at, train.at(at), train.begins, "", says, "training"),
             Evidence(name, end, val.at(end), val.begins, "",

@@ -56,7 +56,8 @@ class NoiseScale:
         size = case.run.config.get("batch_size")
         batch = float(size) if isinstance(size, (int, float)) and not isinstance(size, bool) else None
         against = "" if batch is None else f", against batches of {batch:g}"
-        says = f"about {scale:.2g} examples ({low:.3g} to {high:.3g} by its readings){against}"
+        about = f"{float(f'{scale:.2g}'):g}"  # two digits, and no exponent
+        says = f"about {about} examples ({low:.3g} to {high:.3g} by its readings){against}"
         proof = (Evidence("gns", float(step[-1]), scale, batch, "examples", says, "scale"),)
         first = float(step[-last])
         yield Event(

@@ -29,9 +29,8 @@ NEAR = 2  # bins on either side of a proposal in which the surest place is looke
 APART = 8  # bins between two changes: nearer ones share most of the bins that they are seen in
 TAKES_PART = 3.0  # standard errors of a signal's own step
 SHARE = 0.25  # of the signals that can be asked, that must take part; two at least
-CHANCE_FREE = (
-    5.2  # standard deviations of a Gaussian that all steps together reach in 1 % of null runs (make bench-common)
-)
+# Standard deviations of a Gaussian that all steps together reach in 3 of 600 null runs (make bench-common).
+CHANCE_FREE = 4.7
 STRADDLED = 4  # rows in a bin from which the bin of the change itself is left out
 
 

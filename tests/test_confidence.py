@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import planted
 import runopsy
+from runopsy.confidence import PHASE_RIGHT, VERDICT_RIGHT
 
 
 def test_a_plain_story_is_sure_and_the_same_each_time():
@@ -19,8 +20,8 @@ def test_a_plain_story_is_sure_and_the_same_each_time():
 @pytest.mark.parametrize("make", [planted.healthy, planted.overfitting, planted.grokking])
 def test_a_confidence_never_claims_more_than_was_measured(make):
     autopsy = runopsy.analyze(make())
-    assert all(0.8 <= p.confidence <= 0.95 for p in autopsy.phases)
-    assert 0.6 <= autopsy.verdict.confidence <= 0.96
+    assert all(PHASE_RIGHT[0] <= p.confidence <= PHASE_RIGHT[-1] for p in autopsy.phases)
+    assert VERDICT_RIGHT[0] <= autopsy.verdict.confidence <= VERDICT_RIGHT[-1]
 
 
 def overfitted_by(rise: float, noise: float) -> runopsy.Autopsy:

@@ -1,0 +1,135 @@
+"""Each fact against a log in which it is known to hold, and one in which it does not."""
+
+import numpy as np
+import pytest
+
+import planted
+from runopsy.facts import facts_of
+from runopsy.facts.counting import set_size
+from runopsy.facts.schedule import jumps
+from runopsy.facts.spikes import spikes_of
+from runopsy.model import Mark, Signal
+from runopsy.stats import at_start
+from runopsy.thresholds import DEFAULTS
+
+
+def signals(step, **curves):
+    names = {"loss": "train/loss", "acc": "train/acc", "val_loss": "val/loss", "val_acc": "val/acc"}
+    step = np.asarray(step, dtype=float)
+    return {names[n]: Signal(names[n], n, step, np.asarray(v, dtype=float)) for n, v in curves.items()}
+
+
+EPOCHS = np.arange(1, 31)
+
+
+def test_a_series_begins_at_its_first_row_where_learning_begins_between_rows():
+    fast = np.array([2.6, *np.full(400, 0.004)])
+    noisy = planted.noisy(np.full(1000, 2.3), 0.1)
+    assert at_start(fast) == 2.6
+    assert at_start(noisy) == pytest.approx(np.median(noisy[:5]))
+
+
+@pytest.mark.parametrize("size", [7, 60, 333])
+def test_the_size_of_an_evaluation_set_is_seen_in_its_accuracies(size):
+    counts = np.random.default_rng(size).integers(0, size + 1, 30)
+    assert set_size(np.round(counts / size, 4)) == size
+
+
+def test_means_over_batches_show_no_size():
+    assert set_size(np.random.default_rng(0).uniform(0, 1, 30)) is None
+    assert set_size(np.round(np.random.default_rng(0).uniform(0, 1, 30), 2)) is None  # the grid of its digits
+
+
+def test_validation_that_turned_was_better_before_and_one_that_did_not_was_not():
+    u = (EPOCHS - 1) / 29
+    train = planted.noisy(2 * np.exp(-u / 0.2) + 0.02, 0.02)
+    falls, turns = 0.6 + 1.4 * np.exp(-u / 0.1), 0.6 + 1.4 * np.exp(-u / 0.1) + 0.6 * np.maximum(u - 0.4, 0)
+    better = facts_of(signals(EPOCHS, loss=train, val_loss=planted.noisy(turns, 0.02, 1)))
+    not_better = facts_of(signals(EPOCHS, loss=train, val_loss=planted.noisy(falls, 0.02, 1)))
+    assert better.better_loss
+    assert 6 <= better.better_loss.at <= 20
+    assert better.turn
+    assert not not_better.better_loss
+    assert not not_better.turn
+
+
+def test_a_log_that_begins_with_a_trained_model_says_so():
+    flat = np.full(30, 0.02)
+    trained = facts_of(signals(EPOCHS, loss=flat, acc=np.full(30, 0.995), val_loss=flat, val_acc=np.full(30, 0.99)))
+    fresh = facts_of(signals(EPOCHS, loss=2.3 * np.exp(-EPOCHS / 8), acc=1 - 0.9 * np.exp(-EPOCHS / 8)))
+    assert trained.start.trained
+    assert not fresh.start.trained
+
+
+def test_a_window_of_a_longer_run_begins_late():
+    step = np.arange(5000, 5100)
+    assert facts_of(signals(step, loss=planted.noisy(np.full(100, 0.7), 0.05))).start.late
+    assert not facts_of(signals(step - 5000, loss=planted.noisy(np.full(100, 0.7), 0.05))).start.late
+
+
+def test_a_jump_that_lasts_is_told_with_both_levels():
+    loss = planted.noisy(np.where(np.arange(300) < 200, 0.92, 1.6), 0.03)
+    jump = facts_of(signals(np.arange(300), loss=loss)).jump
+    assert jump
+    assert jump.at == 200
+    assert jump.size == pytest.approx(1.6 / 0.92, rel=0.03)
+
+
+def test_a_leap_that_comes_back_is_a_spike_and_no_jump():
+    loss = np.where((np.arange(300) >= 200) & (np.arange(300) < 206), 9.0, 0.92)
+    made = signals(np.arange(300), loss=planted.noisy(loss, 0.03))
+    (spike,) = spikes_of(made["train/loss"], DEFAULTS)
+    assert (spike.start, spike.end) == (200, 206)
+    assert not facts_of(made, (spike,)).jump
+
+
+def test_one_row_of_a_thousandfold_loss_is_a_spike_also_in_a_short_log():
+    loss = np.array([0.9, 0.8, 0.75, 0.7, 0.68, 0.66, 0.65, 900.0, 0.64, 0.63, 0.62, 0.61])
+    (spike,) = spikes_of(signals(np.arange(12), loss=loss)["train/loss"], DEFAULTS)
+    assert spike.start == 7
+
+
+def test_swings_are_counted_from_the_first_loss_of_what_was_learnt():
+    acc = np.where(np.arange(60) % 10 < 5, 0.95, 0.1)
+    acc[:4] = 0.05
+    swings = facts_of(signals(np.arange(60), loss=np.linspace(2, 0.1, 60), acc=acc))
+    assert swings.swings
+    assert swings.swings.at == 5
+    assert swings.ends_swinging
+    once = np.where(np.arange(60) < 30, 0.1, 0.95)
+    assert not facts_of(signals(np.arange(60), loss=np.linspace(2, 0.1, 60), acc=once)).swings
+
+
+def test_a_late_gain_needs_rows_between_fitting_and_gaining():
+    acc, val = np.ones(20), np.zeros(20)
+    acc[0], val[12:] = 0.1, 1.0
+    assert facts_of(signals(np.arange(20) * 100, acc=acc, val_acc=val)).late_gain is not None
+    val[2:] = 1.0
+    assert facts_of(signals(np.arange(20) * 100, acc=acc, val_acc=val)).late_gain is None
+
+
+def test_the_last_line_of_a_log_may_say_that_it_broke():
+    made = signals(np.arange(10), loss=np.linspace(1.7, 1.6, 10))
+    assert facts_of(made, marks=[Mark(12, "not_finite", {"text": "loss became NaN"})]).broken
+    assert not facts_of(made).broken
+
+
+def test_training_data_read_in_evaluation_mode_tell_a_gap_of_modes():
+    made = signals(EPOCHS, loss=2 * np.exp(-EPOCHS / 5), acc=1 - 0.9 * np.exp(-EPOCHS / 5), val_acc=np.full(30, 0.4))
+    read = {"eval/acc_train": Signal("eval/acc_train", "e", EPOCHS.astype(float), np.full(30, 0.45))}
+    assert facts_of({**made, **read}).mode_gap
+    assert not facts_of({**made, **read}).gap  # the gap is judged in one mode
+    assert facts_of(made).gap
+
+
+def lr(*values):
+    return Signal("lr", "lr", np.arange(len(values), dtype=float), np.array(values, dtype=float))
+
+
+def test_steps_and_restarts_of_a_rate_are_jumps_and_smooth_schedules_are_none():
+    assert [at for at, _, _ in jumps(lr(*[0.1] * 10, *[0.01] * 10))] == [10]
+    cosine = 0.05 * (1 + np.cos(np.linspace(0, np.pi, 10))) + 1e-4
+    assert [at for at, _, _ in jumps(lr(*cosine, *cosine))] == [10]
+    assert not list(jumps(lr(*np.linspace(0.1, 0, 20))))
+    assert not list(jumps(lr(*cosine)))
+    assert not list(jumps(lr(*10.0 ** np.arange(-6, -2), *[0.01] * 5)))
