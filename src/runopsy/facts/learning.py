@@ -14,6 +14,7 @@ from runopsy.thresholds import Limits
 
 Curves = Mapping[str, Curve]
 
+CROSS_ENTROPIES = (0.5, 8.0)  # nats: a first loss between them may be that of guessing among 2 to 3000 classes
 LN2 = 0.693  # nats: the cross-entropy of guessing between two classes, the least that guessing costs
 # Numbers of classes that people have: among many, any loss is near that of guessing among some number of them.
 CLASSES = (*range(2, 21), 50, 100, 200, 1000)
@@ -219,8 +220,11 @@ def generalised(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fac
     """Validation made a fair part of the way that training made."""
     train, val = curves.get("train/acc"), curves.get("val/acc")
     if train is not None and val is not None and start.accuracy is not None:
-        way, least = train.ends - start.accuracy, FAIR * limits.half_way
-        share = 1.0 if way <= 0 else (val.ends - start.accuracy) / way
+        chance, least = start.accuracy, FAIR * limits.half_way
+        if start.loss is not None and CROSS_ENTROPIES[0] < start.loss < CROSS_ENTROPIES[1]:
+            chance = min(chance, float(np.exp(-start.loss)))  # a first epoch's accuracy is no longer that of chance
+        way = train.ends - chance
+        share = 1.0 if way <= 0 else (val.ends - chance) / way
         share = 1.0 if (start.trained or _begins_late(val, curves)) and val.ends >= least else share
         return Fact(share >= least, share, least, at=val.best_at, curve=val.name)
     return left

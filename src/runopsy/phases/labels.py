@@ -92,16 +92,18 @@ def one_passage(labels: list[str], readings: Readings, case: Case) -> list[str]:
 def as_the_facts_say(labels: list[str], steps: Positions, case: Case) -> list[str]:
     """Labels that a page can carry beside its events and its verdict.
 
-    Where validation turned for good, a plateau after it is memorization. In a short log, learning is over where the
-    validation curves have come as far as they ever come, unless they still improve at the end.
+    In a short log, learning is over where the validation curves have come as far as they ever come, unless they still
+    improve at the end. Where validation turned for good, or ends far behind fitted training, a plateau after that is
+    memorization.
     """
-    told, facts = list(labels), case.facts
-    if facts.turn and facts.turn.at is not None and not (facts.lost or facts.broken or facts.swings):
-        turned = facts.turn.at
-        told = ["memorization" if s >= turned and w == "converged" else w for s, w in zip(steps, told, strict=True)]
-    settled = _settled(case)
+    told, facts, settled = list(labels), case.facts, _settled(case)
     if settled is not None:
         told = ["converged" if s > settled and w == "feature_learning" else w for s, w in zip(steps, told, strict=True)]
+    turned = facts.turn.at if facts.turn and not (facts.lost or facts.broken or facts.swings) else None
+    if turned is None and facts.fits and facts.gap:
+        turned = settled
+    if turned is not None:
+        told = ["memorization" if s >= turned and w == "converged" else w for s, w in zip(steps, told, strict=True)]
     return told
 
 
