@@ -334,7 +334,7 @@ def gap(curves: Curves, start: Start, limits: Limits) -> Fact:
 
 
 def ahead(curves: Curves, limits: Limits) -> Fact:
-    """Validation stands better than training for several rows: how training figures are taken explains that."""
+    """Validation stands better than training for many rows: how training figures are taken explains that."""
     for quantity in ("acc", "loss"):
         train, val = curves.get(f"train/{quantity}"), curves.get(f"val/{quantity}")
         if train is None or val is None or train.rows < limits.few_rows or val.rows < limits.few_rows:
@@ -343,7 +343,7 @@ def ahead(curves: Curves, limits: Limits) -> Fact:
         noise = np.hypot(val.error, np.interp(val.step, train.step, train.error))
         least = limits.visible_accuracy if quantity == "acc" else limits.visible_loss * abs(train.begins)
         rows = np.flatnonzero((lead >= least) & (lead >= limits.sure * noise))
-        if len(rows) >= limits.few_rows:
+        if len(rows) >= limits.few_rows and float(np.mean(lead > 0)) >= limits.half_way:
             return Fact(True, float(np.median(lead[rows])), least, at=float(val.step[rows[-1]]), curve=val.name)
     return UNASKED
 
