@@ -127,9 +127,9 @@ def lr(*values):
 
 
 def test_steps_and_restarts_of_a_rate_are_jumps_and_smooth_schedules_are_none():
-    assert [at for at, _, _ in jumps(lr(*[0.1] * 10, *[0.01] * 10))] == [10]
+    assert [at for at, _, _ in jumps(lr(*[0.1] * 10, *[0.01] * 10), DEFAULTS)] == [10]
     cosine = 0.05 * (1 + np.cos(np.linspace(0, np.pi, 10))) + 1e-4
-    assert [at for at, _, _ in jumps(lr(*cosine, *cosine))] == [10]
-    assert not list(jumps(lr(*np.linspace(0.1, 0, 20))))
-    assert not list(jumps(lr(*cosine)))
-    assert not list(jumps(lr(*10.0 ** np.arange(-6, -2), *[0.01] * 5)))
+    assert [at for at, _, _ in jumps(lr(*cosine, *cosine), DEFAULTS)] == [10]
+    assert not list(jumps(lr(*np.linspace(0.1, 0, 20)), DEFAULTS))
+    assert not list(jumps(lr(*cosine), DEFAULTS))
+    assert not list(jumps(lr(*10.0 ** np.arange(-6, -2), *[0.01] * 5), DEFAULTS))

@@ -17,6 +17,7 @@ from runopsy.stats import first_spacing
 from runopsy.thresholds import Limits
 
 EXPLAIN = ("divergence", "loss_spike", "lr_change", "resume")  # each by itself makes a loss that is no smooth decay
+FOOT = 0.25  # of a peak of the rate, within which above the slower stretches a fall begins and ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,10 @@ class Peak:
     top: int
     after: int
 
-    def feet(self, rate: Values, share: float) -> tuple[int, int]:
-        """Where the fall begins and ends: the rate is within a share of its height above the slower stretches."""
+    def feet(self, rate: Values) -> tuple[int, int]:
+        """Where the fall begins and ends: the rate is within ``FOOT`` of its height above the slower stretches."""
         low = max(rate[self.before], rate[self.after])
-        slow = rate <= low + share * (rate[self.top] - low)
+        slow = rate <= low + FOOT * (rate[self.top] - low)
         left, right = np.flatnonzero(slow[: self.top]), np.flatnonzero(slow[self.top :])
         return (int(left[-1]) if len(left) else 0), self.top + (
             int(right[0]) if len(right) else len(slow) - 1 - self.top
@@ -56,7 +57,7 @@ class Stage:
         rate = -rise
         explained = any(e.kind in EXPLAIN for e in case.events)
         sure = limits.outlier if explained else limits.sure
-        falls = [peak.feet(rate, 1 - limits.most) for peak in self._peaks(rate, error, sure, limits.most)]
+        falls = [peak.feet(rate) for peak in self._peaks(rate, error, sure, limits.most)]
         falls = [(a, b) for a, b in falls if self._visible(loss, a, b, case)]
         if (
             len(falls) < limits.few_rows
