@@ -99,7 +99,7 @@ def _examined(
         phases=named,
         transitions=turns,
         verdict=verdict,
-        stop=verdicts.stop(case),
+        stop=None if case.facts.not_a_run else verdicts.stop(case),
         thresholds=values(standards.limits),
         notes=(*run.notes, *measured.notes, *_explained(case.facts)),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from runopsy.model import Autopsy, Evidence, Outcome, Signal, Transition
+from runopsy.model import JUDGED, Autopsy, Evidence, Outcome, Signal, Transition
 from runopsy.report.document import Block, Details, Heading, Prose, Table
 from runopsy.report.pictures import MOST_FURTHER, further, spark
 from runopsy.report.words import number, percent, place, plain, span
@@ -58,8 +58,12 @@ def not_checked(autopsy: Autopsy) -> Iterator[Block]:
     if left or not autopsy.segments:
         yield Heading("Not checked")
     if not autopsy.segments:
-        yield Prose("Phases: the log holds too few values of any loss or accuracy.")
-    if left:
+        judged = any(name in JUDGED and len(signal) for name, signal in autopsy.signals.items())
+        why = "too few values of any loss or accuracy" if judged else "no loss or accuracy that is one to fit"
+        yield Prose(f"Phases: the log holds {why}.")
+    if len(left) == len(autopsy.checks) and len({c.why for c in left}) == 1:
+        yield Prose(f"None of the {len(left)} questions: {left[0].why}.")
+    elif left:
         yield Prose(", ".join(f"{c.code} ({(c.why or '').removeprefix('the log has ')})" for c in left) + ".")
         table = Table(("rule", "question", "why not"), tuple((c.code, c.title, c.why or "") for c in left))
         yield Details("Questions that were not checked", (table,))

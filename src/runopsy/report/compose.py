@@ -97,15 +97,14 @@ def _pictured(autopsy: Autopsy) -> Iterator[Block]:
 
 def _happened(autopsy: Autopsy, numbers: backing.Numbers) -> Iterator[Block]:
     yield Heading("What happened")
-    if not autopsy.events and not autopsy.run.marks:
+    marks = [m for m in autopsy.run.marks if m.kind not in (*KINDS, "not_a_run")]  # the others are told elsewhere
+    if not autopsy.events and not marks:
         asked = sum(c.outcome is not Outcome.NOT_CHECKED for c in autopsy.checks)
         yield Prose(f"No event was found; {asked} of {len(autopsy.checks)} questions could be asked of this log.")
         return
     told = [(e.step, _finding(autopsy, e, numbers[i])) for i, e in enumerate(autopsy.events)]
     said = [
-        (m.step, Finding(plain(m.kind), "plain", f"{autopsy.axis} {place(m.step)}", _marked(m.detail)))
-        for m in autopsy.run.marks
-        if m.kind not in (*KINDS, "not_a_run")  # an event, or the verdict, says it
+        (m.step, Finding(plain(m.kind), "plain", f"{autopsy.axis} {place(m.step)}", _marked(m.detail))) for m in marks
     ]
     yield Findings(tuple(finding for _, finding in sorted([*told, *said], key=lambda pair: pair[0])))
 
