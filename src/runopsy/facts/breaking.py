@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from runopsy.facts.counting import set_size
-from runopsy.facts.curve import Curve
+from runopsy.facts.curve import EVALUATIONS, Curve
 from runopsy.facts.fact import UNASKED, Fact
 from runopsy.facts.learning import Start, noise_at
 from runopsy.facts.spikes import Spike
@@ -17,7 +17,6 @@ from runopsy.thresholds import Limits
 
 Curves = Mapping[str, Curve]
 
-EVALUATIONS = 150  # rows: in a log so short each is a mean over an epoch or a set
 JUMP_STAYS = 0.9  # of the rows after a jump, that must stay above the middle
 LOST_SHARE = 0.1  # of the rows since the first swing, at least, on the bad side of the middle
 
@@ -47,7 +46,7 @@ def lost(curves: Curves, start: Start, limits: Limits) -> Fact:
     fell = acc if asked and acc is not None and _fell(acc, start, limits) else None
     loss = curves.get("train/loss") or curves.get("val/loss")
     if asked and acc is not None:
-        if fell is None and _ran_away(loss, acc, limits) and loss is not None:
+        if fell is None and loss is not None and _ran_away(loss, acc, limits):
             return _lost(loss, limits.far_above * loss.begins, loss.ends - loss.best, limits)
         return UNASKED if fell is None else _where(fell, loss, start, limits)
     if loss is None or loss.flat or loss.fit[-1] <= loss.best or loss.begins <= 0:
@@ -64,9 +63,9 @@ def lost(curves: Curves, start: Start, limits: Limits) -> Fact:
     return UNASKED
 
 
-def _ran_away(loss: Curve | None, acc: Curve, limits: Limits) -> bool:
+def _ran_away(loss: Curve, acc: Curve, limits: Limits) -> bool:
     """Whether the training loss ends far above its start while accuracy fell too, though not by half of its way."""
-    if loss is None or loss.name != "train/loss" or loss.begins <= 0:
+    if loss.name != "train/loss" or loss.begins <= 0:
         return False
     return loss.ends >= limits.far_above * loss.begins and acc.best - acc.ends >= limits.gap
 
@@ -128,19 +127,26 @@ def swings(curves: Curves, limits: Limits) -> Fact:
         curve = curves.get(name)
         if curve is None or (curve.sign < 0 and any(n.endswith("acc") for n in curves)):
             continue
-        value, middle, reach = curve.signal.value, 0.5, limits.swing
-        if curve.sign < 0:
-            low, high = float(value.min()), curve.begins
-            if low <= 0 or high < np.e * low:  # a range of less than e is not a range over which one could swing
-                continue
-            value, reach = np.log(value), limits.swing * float(np.log(high / low))
-            middle = float(np.log(low * high)) / 2
-        reach = max(reach, limits.sure * _row_noise(curve, value))
+        value, middle, whole = _range_of(curve)
+        if whole < 1:  # a loss that changed by less than a factor of e has no range over which it could swing
+            continue
+        reach = max(limits.swing * whole, limits.sure * _row_noise(curve, value))
         passages = _passages(_calm(value), middle, reach, curve.sign)
         if len(passages) >= limits.swings:
             at = float(curve.signal.step[passages[0]])
             return Fact(True, float(len(passages)), limits.swings, np.inf, at, name)
     return UNASKED
+
+
+def _range_of(curve: Curve) -> tuple[Values, float, float]:
+    """(rows, the middle of what can be learnt, its whole range): of an accuracy 0 to 1, of a loss in log units."""
+    value = curve.signal.value
+    if curve.sign > 0:
+        return value, 0.5, 1.0
+    low, high = float(value.min()), curve.begins
+    if low <= 0 or high <= 0:
+        return value, 0.0, 0.0
+    return np.log(value), float(np.log(low * high)) / 2, float(np.log(high / low))
 
 
 def _row_noise(curve: Curve, value: Values) -> float:
@@ -173,10 +179,9 @@ def ends_swinging(curves: Curves, swings: Fact, last: Position, limits: Limits) 
         return False
     curve = curves[swings.curve]
     steps: Positions = curve.signal.step
-    value = _calm(curve.signal.value if curve.sign > 0 else np.log(curve.signal.value))
-    middle = 0.5 if curve.sign > 0 else float(np.log(curve.signal.value.min() * curve.begins)) / 2
+    value, middle, _ = _range_of(curve)
     late = steps >= last - limits.last_part * (last - steps[0])
-    above = value[late] > middle
+    above = _calm(value)[late] > middle
     return bool(above.any() and not above.all())
 
 

@@ -15,6 +15,7 @@ from runopsy.segments.bins import Bins, bin_signal
 from runopsy.stats import ROUGHEST, Floats, at_start, noise_of, white_noise
 from runopsy.thresholds import DEFAULTS, Limits
 
+EVALUATIONS = 150  # rows: in a log so short each is a mean over an epoch or a set; in a longer one it may be a batch
 POINTS = 96  # at most: quadratic work in the levels, and a turn is placed to a hundredth of the run
 VISIBLE = 0.003  # of a loss's range: smaller differences are seen by nobody, also where a log scale would show them
 BEYOND = 10.0  # x the way down from its start, or x that start: a loss that blows up sets no scale for what it learnt
@@ -113,10 +114,6 @@ class Curve:
         share = (level - self.fit[at - 1]) / (self.fit[at] - self.fit[at - 1])
         return float(max(since, self.step[at - 1] + share * (self.step[at] - self.step[at - 1])))
 
-    def error_at(self, step: Position) -> float:
-        """One standard error of the point at or next to a step."""
-        return float(self.error[min(int(np.searchsorted(self.step, step)), len(self.error) - 1)])
-
 
 def curve_of(signal: Signal, first: Position, spikes: Sequence[Spike] = (), limits: Limits = DEFAULTS) -> Curve | None:
     """A signal as a curve, without the rows of spikes; None where it has no finite value."""
@@ -155,7 +152,7 @@ def curve_of(signal: Signal, first: Position, spikes: Sequence[Spike] = (), limi
         fit=back(shape.fit if len(signal) >= FEWEST_FIT else bins.level),
         moves=_moves(shape, step, error, back),
         noise=noise,
-        begins=at_start(signal.value),
+        begins=began,
         ends=ends,
         ends_error=ends_error,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from runopsy.facts.curve import FEWEST_FIT, Curve
+from runopsy.facts.curve import EVALUATIONS, FEWEST_FIT, Curve
 from runopsy.facts.fact import UNASKED, Fact
 from runopsy.model import Position, Values
 from runopsy.thresholds import Limits
@@ -24,7 +24,6 @@ TRAINED_ACC = 0.55  # of accuracy, that it must have had with it: more than one 
 TRAINED_ACC_ALONE = 0.8  # of accuracy: a first row so high is of a trained model, whatever the loss says
 FAIR = 0.8  # x ``half_way``: validation that makes so much of training's way makes a fair part of it
 TREND = 2.2  # standard errors of a rank trend: five rows in order, 1 in 120 by chance
-RANKED = 150  # rows: in a longer log the noise of the rows is known well enough, and ranks cost their square
 MOST_RANKED = 12  # rows from the best to the end, up to which a turn is asked by ranks: of more, the noise is known
 SLOW = 0.25  # of the least visible way, from which one that goes on to the last row, far beyond noise, is one …
 STEADY = 5.0  # x the standard errors asked otherwise
@@ -61,11 +60,6 @@ def _untrained(curves: Curves, train: Curve | None) -> bool:
     if train is None or loss is None or acc is None or loss is train:
         return False
     return bool(loss.begins_at <= train.begins_at and loss.begins >= train.begins and acc.begins <= TRAINED_ACC)
-
-
-def gain_of(curve: Curve) -> float:
-    """How far a curve came from its first level, in its good direction."""
-    return curve.sign * (curve.best - curve.begins)
 
 
 def noise_at(curve: Curve, best: float) -> float:
@@ -367,7 +361,7 @@ def follows(curves: Curves, limits: Limits) -> Fact:
 def _worsens(curve: Curve, limits: Limits) -> bool:
     """Whether a curve gets visibly worse over the last part, by its noise or by the ranks of its rows."""
     fact = _improving(curve, limits)
-    if fact.size > -fact.limit or fact.sure <= -limits.likely or not 2 * limits.level_rows <= curve.rows <= RANKED:
+    if fact.size > -fact.limit or fact.sure <= -limits.likely or not 2 * limits.level_rows <= curve.rows <= EVALUATIONS:
         return fact.size <= -fact.limit and fact.sure <= -limits.likely
     rows = max(limits.level_rows, 2 * int(limits.last_part * curve.rows))
     return _ranks(-curve.sign * curve.signal.value[-rows:]) >= TREND

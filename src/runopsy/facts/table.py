@@ -43,10 +43,10 @@ class Facts:
     accuracy_rose_since: Fact  # validation accuracy still improved after validation loss had turned
     mode_gap: Fact  # training data in evaluation mode are as bad as validation
     gap: Fact  # validation ends far behind training
-    improving: Fact  # validation (without one: training) still improves at the end
-    follows: Fact  # validation ended better than it began, on the whole
+    improving: Fact  # validation still improves at the end
+    follows: Fact  # validation still improves at the end, or may for all its noise shows
     training_improves: Fact  # training loss or accuracy still improves at the end
-    ahead: Fact  # validation stands better than training for several rows
+    ahead: Fact  # validation stands better than training for many rows
     broken: Fact  # a loss is not finite to the end
     leap: Fact  # the largest lasting rise of the training loss, of whatever size
     jump: Fact  # the training loss rises at once to a level that lasts

@@ -8,12 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from runopsy.facts import Case
+from runopsy.facts.curve import EVALUATIONS
 from runopsy.model import Position, Positions
 from runopsy.phases.readings import Bools, Readings
 from runopsy.phases.spells import Spell, spells_of
 from runopsy.thresholds import Limits
-
-SHORT = 150  # rows: in a longer log the windows of the readings hold rows enough
 
 Label = tuple[str, Callable[[Readings, Limits], Bools]]
 
@@ -111,7 +110,7 @@ def _settled(case: Case) -> Position | None:
     """Where the last validation curve of a short log came near its best; None where one still improves."""
     facts = case.facts
     vals = [c for n, c in facts.curves.items() if n.startswith("val/") and not c.flat]
-    if facts.improving or not vals or facts.rows > SHORT or facts.late_gain is not None or facts.peak is not None:
+    if facts.improving or not vals or facts.rows > EVALUATIONS or facts.late_gain is not None or facts.peak is not None:
         return None
     reached = []
     for curve in vals:
