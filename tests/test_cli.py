@@ -123,7 +123,7 @@ def test_report_writes_figures_for_a_paper_and_nothing_else(call, log, tmp_path)
 def test_a_price_alone_is_that_of_one_gpu(call, tmp_path):
     log = tmp_path / "metrics.csv"
     log.write_text(csv(planted.overfitting()))
-    assert "What that cost cannot be said" in call("report", log, "--price", "2")[1]
+    assert "What that cost is not known" in call("report", log, "--price", "2")[1]
     assert "cost" not in call("report", log)[1].split("## What to try next")[0]
 
 
@@ -188,7 +188,7 @@ def test_a_fault_of_our_own_exits_with_3_and_says_so(call, log, monkeypatch):
 def test_signals_shows_every_column_with_its_role_and_why(call, log):
     code, out, _ = call("signals", log)
     assert code == 0
-    for word in ("train/loss", "val/acc", "says val and acc", "--map"):
+    for word in ("train/loss", "val/acc", "names val and acc", "--map"):
         assert word in out
 
 
@@ -290,7 +290,7 @@ def test_diff_lays_runs_on_the_axis_that_is_asked_for(call, log, later):
     assert json.loads(call("diff", log, later, "--align", "loss", "--format", "json")[1])["align"] == "loss"
     code, _, err = call("diff", log, later, "--align", "time")
     assert code == 2
-    assert "does not say when" in err
+    assert "the log has no times" in err
 
 
 def test_a_gate_of_diff_exits_with_one_and_says_which(call, log, later):

@@ -64,7 +64,7 @@ NUMERICS = {
     "facts.spikes.LEAST_SCATTER": "rounding of printed losses",
     "facts.spikes.BLOCK": "memory",
     "phases.GRID": "grid of the phases",
-    "rules.common.SAID": "presentation",
+    "rules.common.MOST_NAMED": "presentation",
     "rules.interior.BLOCKS": "blocks of a jackknife",
     "rules.interior.Z90": "quantile of a Gaussian",
     "rules.places.STEEP": "interval of a place, measured to hold nine in ten",

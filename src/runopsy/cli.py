@@ -96,7 +96,7 @@ def analyze(
     else:
         chosen, width, color = format or Format.text, _width(), _colour(no_color)
         texts = [render(one, chosen.value, width=width, color=color, verbose=verbose) for one in examined]
-        _say(_joined(texts, which, chosen))
+        _print(_joined(texts, which, chosen))
     hit = sorted(gates & {kind for one in examined for kind in (*(e.kind for e in one.events), one.verdict.name)})
     if hit:
         typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
@@ -145,7 +145,7 @@ def diff(
         _wrote(save(found, output, format), quiet)
     else:
         shown = (format or Format.text).value
-        _say(render(found, shown, width=_width(), color=_colour(no_color), verbose=verbose))
+        _print(render(found, shown, width=_width(), color=_colour(no_color), verbose=verbose))
     hit = hits(found, gated)
     if hit:
         typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
@@ -190,7 +190,7 @@ def report(
     if _is_file(output):
         _wrote(save(autopsy, output, format, embed=embed, gpus=gpus, price=price), quiet)
     elif figures is None or output is not None or format is not None:
-        _say(render(autopsy, (format or Format.markdown).value, verbose=True, gpus=gpus, price=price))
+        _print(render(autopsy, (format or Format.markdown).value, verbose=True, gpus=gpus, price=price))
 
 
 @app.command()
@@ -218,7 +218,7 @@ def signals(
                        color=_colour(no_color))  # fmt: skip
 
     texts = list(_each(run, which, listed))
-    _say(_joined(texts, which, Format.json if format is Listing.json else Format.text))
+    _print(_joined(texts, which, Format.json if format is Listing.json else Format.text))
 
 
 @app.command("import")
@@ -266,7 +266,7 @@ def rules(config: Config = None, rules: Rules = None) -> None:
     from runopsy.standards import values
 
     asked = _tuned(load(config), rules)
-    _say(rules_table(asked.rules, values(asked.limits), width=_width(), color=_colour(False)))
+    _print(rules_table(asked.rules, values(asked.limits), width=_width(), color=_colour(False)))
 
 
 @app.command()
@@ -283,10 +283,10 @@ def explain(
 
     known = {one.code: one for preset in Preset for one in _tuned(load(config), preset).rules}
     limits = _tuned(load(config), None).limits
-    said = explanation(name, tuple(known.values()), values(limits))
-    if said is None:
+    text = explanation(name, tuple(known.values()), values(limits))
+    if text is None:
         raise unknown(name, f"rules: {', '.join(known)}")
-    _say(said)
+    _print(text)
 
 
 @lab.command("list")
@@ -395,11 +395,11 @@ def _examined(
     return examine(run, roles=roles, x=axis, metric=score, standards=_tuned(chosen, rules), segmenter=cutter)
 
 
-def _segmenter(chosen: Settings, said: Cutter | None) -> Segmenter:
+def _segmenter(chosen: Settings, cutter: Cutter | None) -> Segmenter:
     """What --segmenter says; without it, ruptures where the settings describe it."""
     from runopsy.segments import EXACT
 
-    if said is Cutter.exact or (said is None and not chosen.segmenter):
+    if cutter is Cutter.exact or (cutter is None and not chosen.segmenter):
         return EXACT
     from runopsy.segments.by_ruptures import segmenter
 
@@ -438,17 +438,17 @@ def _two_sides(runs: list[str]) -> tuple[list[str], list[str]]:
 
 def _pairs(mapping: list[str] | None) -> dict[str, str]:
     pairs = {}
-    for said in mapping or []:
-        role, equals, column = said.partition("=")
+    for pair in mapping or []:
+        role, equals, column = pair.partition("=")
         if not (role and equals and column):
-            raise BadOption(f"--map {said!r} is no ROLE=COLUMN", hint="for example --map val/loss=eval_nll")
+            raise BadOption(f"--map {pair!r} is no ROLE=COLUMN", hint="for example --map val/loss=eval_nll")
         pairs[role] = column
     return pairs
 
 
-def _knobs(said: list[str] | None) -> dict[str, float]:
+def _knobs(pairs: list[str] | None) -> dict[str, float]:
     knobs = {}
-    for pair in said or []:
+    for pair in pairs or []:
         knob, _, number = pair.partition("=")
         try:
             knobs[knob] = float(number)
@@ -457,15 +457,15 @@ def _knobs(said: list[str] | None) -> dict[str, float]:
     return knobs
 
 
-def _gates(said: str | None) -> set[str]:
+def _gates(kinds: str | None) -> set[str]:
     """The kinds of --fail-on; a misspelt one would never fire, so it is refused."""
-    if said is None:
+    if kinds is None:
         return set()
     from runopsy.kinds import KINDS, RENAMED
     from runopsy.verdicts import VERDICTS
 
     known = {*KINDS, *(row.verdict for row in VERDICTS)}
-    gates = {kind.strip() for kind in said.split(",") if kind.strip()}
+    gates = {kind.strip() for kind in kinds.split(",") if kind.strip()}
     for old in sorted(gates & {*RENAMED}):
         raise BadOption(f"--fail-on: {old} is now called {RENAMED[old]}", hint=f"--fail-on {RENAMED[old]}")
     if gates - known:
@@ -493,7 +493,7 @@ def _wrote(paths: tuple[Path, ...], quiet: bool) -> None:
         typer.echo(f"wrote {path}", err=True)
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     """Results go to stdout; what the terminal cannot encode comes in ASCII."""
     encoding = sys.stdout.encoding or "ascii"
     try:

@@ -74,8 +74,8 @@ def ask(case: Case, events: Sequence[Event]) -> Committee:
         words.append(verdicts.word_of(facts)[0])
         if phased:
             own = replace(case, segments=_shaken(case.segments, draw), facts=facts, limits=limits)
-            told = phases.spells(own, grid, gone)
-            labels.append([said for a, b, said in told for _ in range(b - a)])
+            spells = phases.spells(own, grid, gone)
+            labels.append([label for a, b, label in spells for _ in range(b - a)])
     return Committee(grid, np.array(labels, dtype=np.str_), tuple(words))
 
 

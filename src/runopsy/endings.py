@@ -36,8 +36,8 @@ class Ending:
 
 def ending(left: Left, now: float) -> Ending:
     """The end state at ``now`` (unix s)."""
-    said = left.manifest.get("status")
-    status = str(said) if said else None
+    value = left.manifest.get("status")
+    status = str(value) if value else None
     found = Ending(status)
     if status == "unclosed":
         found.status = "finished"
@@ -72,11 +72,11 @@ def _still_open(left: Left, found: Ending, now: float) -> None:
     found.notes.append("the recorder was not closed: the process was killed (out of memory, a time limit, a signal)")
 
 
-def _add_exception(said: Mapping[str, Any], found: Ending, rank: Rank) -> None:
-    exception = said.get("exception")
+def _add_exception(entry: Mapping[str, Any], found: Ending, rank: Rank) -> None:
+    exception = entry.get("exception")
     if not isinstance(exception, Mapping):
         return
-    kind = "interrupted" if said.get("status") == "interrupted" else "crashed"
+    kind = "interrupted" if entry.get("status") == "interrupted" else "crashed"
     detail = {"type": str(exception.get("type", "")), "message": str(exception.get("message", ""))}
     found.marks.append((_number(exception.get("step")), kind, detail | ({"rank": rank} if rank else {})))
 
@@ -84,19 +84,19 @@ def _add_exception(said: Mapping[str, Any], found: Ending, rank: Rank) -> None:
 def _add_silent_ranks(left: Left, found: Ending) -> None:
     """Ranks that wrote values in a session that the first one has closed, and never said how they ended."""
     # recorders that said no last step did not write how their other ranks ended
-    closed = {said.get("session"): said for said in _sessions(left.manifest) if said.get("last_step") is not None}
+    closed = {entry.get("session"): entry for entry in _sessions(left.manifest) if entry.get("last_step") is not None}
     for session, rank in sorted(left.wrote):
         if not rank or session not in closed or (session, rank) in left.ends or is_alive(left.locks.get(rank, {})):
             continue
-        says = f"rank {rank} ended without closing the run: it was killed"
-        found.notes.append(says)
+        text = f"rank {rank} ended without closing the run: it was killed"
+        found.notes.append(text)
         step = _number(closed[session].get("last_step"))
-        found.marks.append((step, "crashed", {"type": "killed", "message": says, "rank": rank}))
+        found.marks.append((step, "crashed", {"type": "killed", "message": text, "rank": rank}))
 
 
 def _sessions(manifest: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    said = manifest.get("sessions")
-    return [one for one in said if isinstance(one, Mapping)] if isinstance(said, list) else []
+    listed = manifest.get("sessions")
+    return [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
 
 
 def _number(value: object) -> float:

@@ -14,10 +14,10 @@ def this_process() -> dict[str, Any]:
     return {"pid": os.getpid(), "host": _host(), "begun": _begun(os.getpid())}
 
 
-def is_alive(said: Mapping[str, Any]) -> bool | None:
+def is_alive(process: Mapping[str, Any]) -> bool | None:
     """Whether the process that ``this_process`` described still runs; None where it ran on another machine."""
-    pid = said.get("pid")
-    if said.get("host") != _host() or not isinstance(pid, int) or pid <= 0:
+    pid = process.get("pid")
+    if process.get("host") != _host() or not isinstance(pid, int) or pid <= 0:
         return None
     try:
         os.kill(pid, 0)
@@ -25,7 +25,7 @@ def is_alive(said: Mapping[str, Any]) -> bool | None:
         return False
     except OSError:  # somebody else's process, which is alive
         pass
-    return said.get("begun") == _begun(pid)
+    return process.get("begun") == _begun(pid)
 
 
 def _host() -> str:

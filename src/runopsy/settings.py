@@ -67,15 +67,15 @@ def _parse(path: Path) -> dict[str, Any]:
         raise BadOption(f"{path} is no TOML: {cause}", hint="see https://toml.io for its grammar") from cause
 
 
-def _settings(said: Mapping[str, Any], path: Path) -> Settings:
-    unknown = sorted(set(said) - {*KEYS, *OLD_KEYS})
+def _settings(content: Mapping[str, Any], path: Path) -> Settings:
+    unknown = sorted(set(content) - {*KEYS, *OLD_KEYS})
     if unknown:
         raise BadOption(f"{path}: no setting is called {', '.join(unknown)}", hint=f"settings: {', '.join(KEYS)}")
-    roles, thresholds, rules, segmenter = (said.get(key, {}) for key in ("map", "thresholds", "rules", "segmenter"))
+    roles, thresholds, rules, segmenter = (content.get(key, {}) for key in ("map", "thresholds", "rules", "segmenter"))
     if not all(isinstance(table, dict) for table in (roles, thresholds, rules, segmenter)):
         raise BadOption(
             f"{path}: map, thresholds and segmenter are tables",
             hint='write [map], [thresholds] and [segmenter] with "key = value" below',
         )
     named = {str(k): str(v) for k, v in roles.items()}
-    return Settings(named, said.get("x"), said.get("preset"), thresholds, said.get("metric"), rules, segmenter)
+    return Settings(named, content.get("x"), content.get("preset"), thresholds, content.get("metric"), rules, segmenter)

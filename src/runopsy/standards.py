@@ -26,23 +26,23 @@ class Standards:
 def values(limits: Limits) -> dict[str, float]:
     """Name → value of every threshold; those of a single signal as ``name [signal]``."""
     named = {one.name: getattr(limits, one.name) for one in THRESHOLDS}
-    own = {f"{name} [{signal}]": value for signal, said in limits.own.items() for name, value in said.items()}
+    own = {f"{name} [{signal}]": value for signal, special in limits.own.items() for name, value in special.items()}
     return named | own
 
 
-def tuned(standards: Standards, said: Mapping[str, Any]) -> Standards:
+def tuned(standards: Standards, given: Mapping[str, Any]) -> Standards:
     """The standards with some thresholds replaced.
 
     Args:
         standards: to start from.
-        said: threshold → value, or signal → threshold → value.
+        given: threshold → value, or signal → threshold → value.
 
     Raises:
         BadOption: there is no such threshold, or the value is no number or outside the domain.
     """
     own: dict[str, Mapping[str, float]] = dict(standards.limits.own)
     plain: dict[str, Any] = {}
-    for name, value in said.items():
+    for name, value in given.items():
         if isinstance(value, Mapping):
             own[name] = {**own.get(name, {}), **dict(_of_signal(name, value, standards))}
         else:
@@ -50,11 +50,11 @@ def tuned(standards: Standards, said: Mapping[str, Any]) -> Standards:
     return replace(standards, limits=replace(standards.limits, own=own, **plain))
 
 
-def _of_signal(signal: str, said: Mapping[str, Any], standards: Standards) -> Iterator[tuple[str, float]]:
+def _of_signal(signal: str, given: Mapping[str, Any], standards: Standards) -> Iterator[tuple[str, float]]:
     if signal in BY_NAME:
         raise BadOption(f"threshold {signal} is one number", hint=f"write {signal} = {BY_NAME[signal].value:g}")
     read = sorted({name for rule in standards.rules if rule.code in OF_ONE_SIGNAL for name in rule.uses})
-    for name, value in said.items():
+    for name, value in given.items():
         checked = _checked(name, value)
         if name not in read:
             raise BadOption(f"threshold {name} is not asked of single signals", hint=f"those are: {', '.join(read)}")
@@ -101,16 +101,16 @@ def refuse_old(rules: Mapping[str, Any]) -> None:
     Raises:
         BadOption: one is, and what it is called now.
     """
-    for code, said in rules.items():
+    for code, table in rules.items():
         names = RENAMED.get(code)
         if names is None:
             raise BadOption(
                 f"[rules.{code}] means nothing: there is no rule {code!r}", hint="write thresholds under [thresholds]"
             )
-        for name in said if isinstance(said, Mapping) else ():
+        for name in table if isinstance(table, Mapping) else ():
             new = names.get(name)
-            told = f"it is now [thresholds] {new}" if new else "that is no threshold any more"
-            raise BadOption(f"[rules.{code}] {name} is of an older version: {told}",
+            change = f"it is now [thresholds] {new}" if new else "that is no threshold any more"
+            raise BadOption(f"[rules.{code}] {name} is of an older version: {change}",
                             hint="write it there, or take it out")  # fmt: skip
         raise BadOption(f"[rules.{code}] is of an older version", hint="write thresholds under [thresholds]")
 

@@ -120,10 +120,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def _object(path: Path) -> dict[str, Any]:
     """The JSON object in a small file; empty where there is none."""
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 # --- the journal ---------------------------------------------------------------------------------
@@ -154,10 +154,10 @@ def read_names(path: Path) -> Callable[[int], str]:
 
     def name(number: int) -> str:
         try:
-            said = json.loads(lines[number - 1])
+            content = json.loads(lines[number - 1])
         except (IndexError, ValueError, RecursionError):
-            said = None
-        return said if isinstance(said, str) else f"unnamed/{number}"
+            content = None
+        return content if isinstance(content, str) else f"unnamed/{number}"
 
     return name
 
@@ -209,8 +209,8 @@ def read_run(folder: Path) -> Run:
     )
 
 
-def _mapping(said: object) -> dict[str, Any]:
-    return said if isinstance(said, dict) else {}
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _left(folder: Path, manifest: Mapping[str, Any], pieces: Iterable[Piece]) -> Left:
@@ -364,8 +364,8 @@ def read_marks(path: Path, notes: list[str]) -> tuple[Mark, ...]:
     marks = []
     for line in filter(None, lines):
         try:
-            said = json.loads(line)
-            marks.append(Mark(float(said.pop("step")), str(said.pop("kind")), said))
+            event = json.loads(line)
+            marks.append(Mark(float(event.pop("step")), str(event.pop("kind")), event))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             notes.append(f"{EVENTS}: one line that is not an event was left out")
     return tuple(marks)

@@ -28,7 +28,7 @@ class Limits:
     # --- how sure
     sure: float = threshold(
         3.0, "standard errors", 1, 20,
-        "A difference is told from noise from here on. Slow noise is part of the standard error.", "usual practice",
+        "A difference is more than noise from here on. Slow noise is part of the standard error.", "usual practice",
     )  # fmt: skip
     likely: float = threshold(
         2.0, "standard errors", 0.5, 20,
@@ -37,7 +37,7 @@ class Limits:
     )  # fmt: skip
     sure_of_many: float = threshold(
         6.0, "standard errors", 2, 40,
-        "Where the largest of many differences is asked, chance alone makes it large: this much tells it from noise.",
+        "Where the largest of many differences is asked, chance alone makes it large: this much is more than noise.",
         "the largest of a thousand changes of Gaussian noise stays below 4; real noise has heavier tails",
     )  # fmt: skip
     outlier: float = threshold(
@@ -67,7 +67,7 @@ class Limits:
     )  # fmt: skip
     improving: float = threshold(
         0.03, "share of a curve's own way, or of the run", 0.001, 0.5,
-        "A curve that gained less over the last part has stopped improving; a leap or a spell that small is not told.",
+        "A curve that gained less over the last part has stopped improving; a leap or a spell that small is no event.",
         DEFINITIONS,
     )  # fmt: skip
     real_change: float = threshold(
@@ -109,17 +109,22 @@ class Limits:
         5, "rows", 2, 1000, "So many rows show that a curve stands at a level: one row is a hard batch.", MEASURED
     )
     fewest_rows: int = threshold(
-        10, "rows", 2, 1000, "With fewer, that a curve stands still cannot be told from too little to see.", MEASURED
+        10,
+        "rows",
+        2,
+        1000,
+        "With fewer, that a curve stands still cannot be distinguished from too little to see.",
+        MEASURED,
     )
     readings: int = threshold(
         20, "readings", 4, 1000,
-        "A mean, a ratio or a standard deviation of fewer readings of a noisy signal says too little. It guards the "
+        "A mean, a ratio or a standard deviation of fewer readings of a noisy signal is too uncertain. It guards the "
         "rules of recorded signals on short logs.",
         "the standard error of 20 is known to a sixth",
     )  # fmt: skip
     window_rows: int = threshold(
         50, "rows", 5, 10000,
-        "So many rows say what is usual beside a row: the moving average, the rows before a spike and after it.",
+        "So many rows show what is usual beside a row: the moving average, the rows before a spike and after it.",
         "founding articles of the threshold rule",
     )  # fmt: skip
     # --- places
@@ -134,7 +139,7 @@ class Limits:
     )  # fmt: skip
     last_part: float = threshold(
         0.2, "share of the run", 0.02, 0.5,
-        "The last part is held against the part before it to tell how a run ends.", DEFINITIONS,
+        "The last part is held against the part before it to judge how a run ends.", DEFINITIONS,
     )  # fmt: skip
     shortest: float = threshold(
         0.15, "log elapsed steps", 0.01, 1,
@@ -203,7 +208,7 @@ class Limits:
     )  # fmt: skip
     many_spikes: int = threshold(
         8, "spikes", 1, 10000,
-        "More are told as one event, and a run that goes on so is unstable. It guards runs with single spikes.",
+        "More are reported as one event, and a run that goes on so is unstable. It guards runs with single spikes.",
         MEASURED,
     )  # fmt: skip
     pause: float = threshold(
@@ -236,8 +241,8 @@ class Limits:
 
     def of(self, signal: str) -> Limits:
         """The thresholds as they are asked of one signal."""
-        said: dict[str, Any] = dict(self.own.get(signal, {}))
-        return replace(self, **said)
+        special: dict[str, Any] = dict(self.own.get(signal, {}))
+        return replace(self, **special)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,14 +28,14 @@ class Row:
 
 
 def _better(f: Facts) -> str:
-    said = []
+    parts = []
     if f.better_loss:
         loss = f.curves["val/loss"]
-        said.append(f"validation loss was {loss.ends - f.better_loss.size:.4g} and ends at {loss.ends:.4g}")
+        parts.append(f"validation loss was {loss.ends - f.better_loss.size:.4g} and ends at {loss.ends:.4g}")
     if f.better_accuracy:
         acc = f.curves["val/acc"]
-        said.append(f"validation accuracy was {acc.best:.3g} and ends at {acc.ends:.3g}")
-    return "validation was better before, and training went on: " + ", ".join(said)
+        parts.append(f"validation accuracy was {acc.best:.3g} and ends at {acc.ends:.3g}")
+    return "validation was better before, and training went on: " + ", ".join(parts)
 
 
 def _never_moved(f: Facts) -> str:
@@ -60,12 +60,12 @@ def _reward(f: Facts) -> str:
     reward = f.curves["reward"]
     name = reward.signal.source
     went = f"{name} went from {reward.begins:.4g} to {reward.ends:.4g} (best {reward.best:.4g})"
-    said = "is flat"
+    ending = "is flat"
     if f.reward_collapsed:
-        said = "has collapsed"
+        ending = "has collapsed"
     elif reward.moves:
-        said = "rises" if reward.moves[-1].change > 0 else "falls"
-    return f"reinforcement learning: the reward {went} and {said} at the end; no loss here is one to fit"
+        ending = "rises" if reward.moves[-1].change > 0 else "falls"
+    return f"reinforcement learning: the reward {went} and {ending} at the end; no loss here is one to fit"
 
 
 def _underfit(f: Facts) -> str:
@@ -84,7 +84,7 @@ def _undertrained(f: Facts) -> str:
     return "validation was still improving at the end"
 
 
-NO_VALIDATION = "no validation was logged: whether it generalises cannot be said"
+NO_VALIDATION = "no validation was logged: whether it generalises cannot be judged"
 
 VERDICTS: tuple[Row, ...] = (
     Row("inconclusive", lambda f: f"these rows are no training run: {f.not_a_run}", lambda f: bool(f.not_a_run)),
@@ -96,10 +96,10 @@ VERDICTS: tuple[Row, ...] = (
         lambda f: f.players,
     ),
     Row("inconclusive", "scores alone: without a loss or an accuracy no fit can be judged", lambda f: not f.judged),
-    Row("inconclusive", "too few rows to tell a shape", lambda f: f.rows < f.limits.few_rows),
+    Row("inconclusive", "too few rows to judge the shape of a curve", lambda f: f.rows < f.limits.few_rows),
     Row(
         "unstable",
-        lambda f: f"{f.swings.curve} swings again and again, to the end: no ending can be told",
+        lambda f: f"{f.swings.curve} swings again and again, to the end: how it ended cannot be judged",
         lambda f: f.ends_swinging,
     ),
     Row(
@@ -113,7 +113,7 @@ VERDICTS: tuple[Row, ...] = (
     Row("diverged", lambda f: f"most of what {f.lost.curve} had reached is lost at the end", lambda f: bool(f.lost)),
     Row(
         "inconclusive",
-        "nothing moved, and the log is too short to say that nothing would",
+        "nothing moved, and the log is too short to conclude that nothing would",
         lambda f: not f.moved and not f.at_chance and f.rows < f.limits.fewest_rows and not f.start.trained,
     ),
     Row("inconclusive", "the training loss only rose", lambda f: not f.moved and bool(f.rose)),
@@ -153,7 +153,7 @@ VERDICTS: tuple[Row, ...] = (
     ),
     Row(
         "inconclusive",
-        "no training curve was logged: whether training fits cannot be said",
+        "no training curve was logged: whether training fits cannot be judged",
         lambda f: not f.has_training,
     ),
     Row(
@@ -170,12 +170,12 @@ VERDICTS: tuple[Row, ...] = (
     Row("undertrained", _undertrained, lambda f: bool(f.improving) and not (f.fits and f.has_accuracy)),
     Row(
         "undertrained",
-        "training still improves, and nothing says that validation does not",
+        "training still improves, and nothing shows that validation does not",
         lambda f: bool(f.training_improves and f.follows) and not f.fits,
     ),
     Row(
         "inconclusive",
-        "too few rows to tell whether it had stopped improving",
+        "too few rows to judge whether it had stopped improving",
         lambda f: not f.fits and f.rows < f.limits.fewest_rows,
     ),
     Row(
@@ -191,7 +191,7 @@ VERDICTS: tuple[Row, ...] = (
     Row("underfit", _underfit, lambda f: f.far and not f.fits),
     Row(
         "inconclusive",
-        "without an accuracy, how far this loss is from fitting cannot be said",
+        "without an accuracy, how far this loss is from fitting cannot be judged",
         lambda f: not f.known or (not f.fits and bool(f.gap or not f.left_chance)),
     ),
     Row("healthy", _healthy, lambda f: True),
@@ -203,7 +203,9 @@ def judge(case: Case) -> Verdict:
     word, why = word_of(case.facts)
     score = case.signals.get("val/metric")
     if why == NO_VALIDATION and score is not None and len(score):
-        why = f"of validation only {score.source} was logged, no loss and no accuracy: no gap to training can be told"
+        why = (
+            f"of validation only {score.source} was logged, no loss and no accuracy: no gap to training can be measured"
+        )
     return Verdict(word, why, _evidence(case))
 
 

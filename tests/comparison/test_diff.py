@@ -169,7 +169,7 @@ def test_logs_that_count_by_different_things_need_an_axis_that_both_know():
 
 
 def test_an_axis_that_a_log_does_not_know_is_refused_with_the_log_named():
-    with pytest.raises(BadOption, match="planted: the log counts steps and does not say its epoch"):
+    with pytest.raises(BadOption, match="planted: the log counts steps and does not give its epoch"):
         diff(planted.healthy(), planted.healthy(), align="epoch")
     with pytest.raises(BadOption) as refused:
         diff(planted.healthy(), planted.healthy(), align="moon")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runopsy.readers.numeric_text import is_number, listed, numbers_in, said, seconds_in, unread
+from runopsy.readers.numeric_text import is_number, listed, numbers_in, present, seconds_in, unread
 
 FLOATS = st.floats(width=64)
 
@@ -147,7 +147,7 @@ def test_words_for_nothing_are_nothing_and_counted_by_nobody():
     column = pl.Series(["1", " N/A ", "", "oops", None, "NULL"])
     read = numbers_in({"x": column}, [])["x"]
     assert unread(column, read) == 1
-    assert said(column).to_list() == ["1", None, None, "oops", None, None]
+    assert present(column).to_list() == ["1", None, None, "oops", None, None]
 
 
 @pytest.mark.parametrize(

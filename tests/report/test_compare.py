@@ -65,18 +65,18 @@ def test_sets_say_what_so_few_seeds_can_show():
     text = flat(render(diff(seeds(1200, 0), seeds(2200, 100))))
     assert "3 runs (1200-0, 1200-1, 1200-2)" in text
     assert "DIFFERENT grokking comes 1,000 steps later" in text
-    assert "Seeds alone tell two such sets as far apart in 1 of 10 cases. With 3 runs against 3 no test can" in text
+    assert "Seeds alone separate two such sets this far in 1 of 10 cases. With 3 runs against 3 no test can" in text
     assert "Not moved beyond seed noise: the memorization onset" in text
 
 
 def test_two_seeds_against_two_are_said_to_be_too_few():
     text = flat(render(diff(seeds(1200, 0)[:2], seeds(2200, 100)[:2])))
-    assert "CANNOT SAY 2 against 2 runs are too few: seeds alone separate them completely in 33 % of cases" in text
+    assert "UNDECIDED 2 against 2 runs are too few: seeds alone separate them completely in 33 % of cases" in text
 
 
 def test_seed_noise_is_said_with_how_often_seeds_do_as_much():
     text = flat(render(diff(seeds(1200, 0), seeds(1230, 100))))
-    assert "WITHIN SEED NOISE seeds alone tell two such sets as far apart in" in text
+    assert "WITHIN SEED NOISE seeds alone separate two such sets this far in" in text
 
 
 def test_a_pair_that_differs_in_its_seed_alone_is_seed_noise_with_what_the_seed_did():

@@ -59,7 +59,7 @@ def test_sharpness_at_the_threshold_of_its_optimizer_is_the_edge_of_stability():
 
 @pytest.mark.parametrize(
     ("how", "says"),
-    [({"targets": 256}, None), ({"targets": 255}, "is of 255 examples"), ({"unit": ""}, "does not say of how many")],
+    [({"targets": 256}, None), ({"targets": 255}, "is of 255 examples"), ({"unit": ""}, "does not show of how many")],
 )
 def test_of_a_small_sample_no_edge_is_claimed(how, says):
     inside = {"hessian/top": lambda step: np.minimum(5 + step / 50, 40), "lr": lambda step: np.full(len(step), 0.05)}

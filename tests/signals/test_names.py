@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runopsy.signals.names import guess, is_learning_rate, says_percent, words
+from runopsy.signals.names import guess, is_learning_rate, is_percent, words
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_name_falls_into_its_words(name, expected):
 def test_any_name_can_be_looked_at(name):
     guess(name)
     is_learning_rate(name)
-    says_percent(name)
+    is_percent(name)
 
 
 @pytest.mark.parametrize(

@@ -113,8 +113,8 @@ def _odds(
     if splits.b.shape[1] == 2:
         return None
     rows = [splits.sums(row.score) for part in parts for row in part]
-    told = [{x.verdict.name, *(e.kind for e in x.events), *(p.label for p in x.phases)} for x in both]
-    has = [np.array([float(word in words) for words in told]) for word in sorted(set().union(*told))]
+    words_of_runs = [{x.verdict.name, *(e.kind for e in x.events), *(p.label for p in x.phases)} for x in both]
+    has = [np.array([float(word in words) for words in words_of_runs]) for word in sorted(set().union(*words_of_runs))]
     kinds = [splits.sums(one - one.mean()) for one in has if np.ptp(one)]
     return chance([*rows, *kinds, *(p.statistic for p in parted if p.statistic is not None)])
 
@@ -139,18 +139,18 @@ def _phase_rows(
     for slot in story:
         if not _shared(slot.phases, split):
             continue
-        told = list(zip(both, slot.phases, strict=True))
+        pairs = list(zip(both, slot.phases, strict=True))
         found = []
         if axis.name != "phase" and any(slot.phases):  # with all at the start of the run there is no question
-            begins = [_begins(x, k, axis, i) for i, (x, k) in enumerate(told)]
-            scale = _elapsed(axis, [None if k is None else x.phases[k].start for x, k in told[:split]], both)
+            begins = [_begins(x, k, axis, i) for i, (x, k) in enumerate(pairs)]
+            scale = _elapsed(axis, [None if k is None else x.phases[k].start for x, k in pairs[:split]], both)
             named = {"kind": "begins", "what": slot.label, "unit": axis.name}
             found.append(_row(splits, split, begins, scale=scale, least=_least(both, axis), **named))
-        lasts = [_lasts(x, k) for x, k in told]
+        lasts = [_lasts(x, k) for x, k in pairs]
         if len({x.axis for x in both}) == 1 and _shared([s.at for s in lasts], split):
             least = NOTICE * min(x.last - x.first for x in both)
             found.append(_row(splits, split, lasts, least=least, kind="lasts", what=slot.label, unit=both[0].axis))
-        pair_is_sure = len(both) > 2 or all(sure(x.phases[k]) for x, k in told if k is not None)
+        pair_is_sure = len(both) > 2 or all(sure(x.phases[k]) for x, k in pairs if k is not None)
         rows += found if pair_is_sure else [judging.doubted(row) for row in found]
     return rows
 

@@ -81,8 +81,8 @@ def clock(x: Autopsy) -> tuple[Positions, Values] | None:
 
 
 def seconds_at(x: Autopsy, position: Position) -> float | None:
-    told = clock(x)
-    return None if told is None else float(np.interp(position, *told))
+    known = clock(x)
+    return None if known is None else float(np.interp(position, *known))
 
 
 def _by_loss(x: Autopsy) -> Map:

@@ -26,7 +26,7 @@ def compare_configs(a: Sequence[Autopsy], b: Sequence[Autopsy]) -> ConfigDiff:
     before, after = ([_flat(x.run.config) for x in side] for side in (a, b))
     keys = sorted({key for one in (*before, *after) for key in one})
     values = {key: tuple(tuple(one.get(key, MISSING) for one in side) for side in (before, after)) for key in keys}
-    differing = {key: (pair[0], pair[1]) for key, pair in values.items() if _said(pair[0]) != _said(pair[1])}
+    differing = {key: (pair[0], pair[1]) for key, pair in values.items() if _distinct(pair[0]) != _distinct(pair[1])}
     kept = {key: pair for key, pair in differing.items() if not NOISE.search(key)}
     return ConfigDiff(
         differing=kept,
@@ -46,7 +46,7 @@ def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _said(values: Sequence[Any]) -> set[str]:
+def _distinct(values: Sequence[Any]) -> set[str]:
     """Values as text, so that 1 and 1.0 are one and lists can be held against each other."""
     return {json.dumps(_even(v), sort_keys=True, default=str) for v in values}
 

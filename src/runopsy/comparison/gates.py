@@ -24,24 +24,24 @@ class Gate(NamedTuple):
         return f"{self.word}:{self.kind}" if self.kind else self.word
 
 
-def gates(said: str) -> list[Gate]:
+def gates(text: str) -> list[Gate]:
     """The words of ``--fail-on``; a misspelt one would never fire, so it is refused.
 
     Raises:
         BadOption: a word that means nothing, with the list of those that do.
     """
-    return [_gate(word.strip()) for word in said.split(",") if word.strip()]
+    return [_gate(word.strip()) for word in text.split(",") if word.strip()]
 
 
-def _gate(said: str) -> Gate:
-    word, _, kind = said.partition(":")
+def _gate(text: str) -> Gate:
+    word, _, kind = text.partition(":")
     known = {VERDICT: ("",), **dict.fromkeys(PRESENCE, (*KINDS, *PHASES)), **dict.fromkeys(MOVES, _placed())}
     if word not in known:
         words = ", ".join([VERDICT, *(f"{w}:KIND" for w in (*PRESENCE, *MOVES))])
-        raise BadOption(f"--fail-on: {said!r} means nothing", hint=f"words: {words}")
-    if kind not in known[word] or (said != str(Gate(word, kind))):
+        raise BadOption(f"--fail-on: {text!r} means nothing", hint=f"words: {words}")
+    if kind not in known[word] or (text != str(Gate(word, kind))):
         hint = f"{word}: " + ", ".join(known[word]) if known[word] != ("",) else f"{word} stands alone"
-        raise BadOption(f"--fail-on: {said!r} means nothing", hint=hint)
+        raise BadOption(f"--fail-on: {text!r} means nothing", hint=hint)
     return Gate(word, kind)
 
 

@@ -72,8 +72,10 @@ def extra_events(a: Sequence[Autopsy], b: Sequence[Autopsy]) -> list[Extra]:
     """Events of one side to which none of the other side answers."""
     found = []
     for side, mine, others in (("a", a, b), ("b", b, a)):
-        told = [(o, e) for o in others for e in o.events]
-        lone = [(i, e) for i, x in enumerate(mine) for e in x.events if not any(_answers(x, e, o, f) for o, f in told)]
+        theirs = [(o, e) for o in others for e in o.events]
+        lone = [
+            (i, e) for i, x in enumerate(mine) for e in x.events if not any(_answers(x, e, o, f) for o, f in theirs)
+        ]
         for kind in dict.fromkeys(e.kind for _, e in lone):
             at = sorted(e.step for _, e in lone if e.kind == kind)
             found.append(Extra("event", kind, side, tuple(at), len({i for i, e in lone if e.kind == kind})))

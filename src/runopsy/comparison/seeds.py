@@ -72,15 +72,15 @@ def p_value(splits: Splits, score: Values) -> float:
     return float(np.mean(sums >= sums[0] - 1e-9))
 
 
-def chance(told: Sequence[Values]) -> float:
+def chance(statistics: Sequence[Values]) -> float:
     """The share of splits that separate the sides as far as they are, over everything that was measured at once.
 
     One row in ten reaches p = 0.1 by chance; asked together, only one comparison in ten does.
 
     Args:
-        told: per thing measured a statistic of every split, (splits,), the first as it is.
+        statistics: per thing measured a statistic of every split, (splits,), the first as it is.
     """
-    moving = [sums / sums.max() for sums in told if sums.max() > 0]
+    moving = [sums / sums.max() for sums in statistics if sums.max() > 0]
     if not moving:
         return 1.0
     total = np.sum(moving, axis=0)

@@ -85,12 +85,14 @@ def _parting(name: str, autopsies: Sequence[Autopsy], splits: Splits, axis: Alig
         return Parting(Separation(name, Outcome.NOT_CHECKED, why="too few runs to tell it from what seeds do"))
     starts, ends = _stretches(curves.place)
     if alone:
-        return Parting(_told(name, curves, starts, ends, *_noise_test(curves, starts, ends)))
+        return Parting(_separation(name, curves, starts, ends, *_noise_test(curves, starts, ends)))
     gap, far, statistic = _seed_test(curves, starts, ends, splits)
-    return Parting(_told(name, curves, starts, ends, gap, far), statistic)
+    return Parting(_separation(name, curves, starts, ends, gap, far), statistic)
 
 
-def _told(name: str, curves: _Curves, starts: Counts, ends: Counts, gap: Values, far: NDArray[np.bool_]) -> Separation:
+def _separation(
+    name: str, curves: _Curves, starts: Counts, ends: Counts, gap: Values, far: NDArray[np.bool_]
+) -> Separation:
     """The stretch that ends first, and among those the shortest."""
     apart = far & (np.abs(gap) > curves.least)
     if not apart.any():
@@ -110,16 +112,16 @@ def _curves(name: str, autopsies: Sequence[Autopsy], axis: Alignment) -> _Curves
     The others are interpolated between their rows, which holds for values at a step; where one log
     averages over the steps between its rows and another does not, a steep curve shows as a difference.
     """
-    told = [_on(axis, i, x.signals[name].step, x.signals[name].value) for i, x in enumerate(autopsies)]
-    if any(not len(place) for place, _ in told):
+    placed = [_on(axis, i, x.signals[name].step, x.signals[name].value) for i, x in enumerate(autopsies)]
+    if any(not len(place) for place, _ in placed):
         return None
-    low, high = max(p[0] for p, _ in told), min(p[-1] for p, _ in told)
-    shared = [place[(place >= low) & (place <= high)] for place, _ in told]
+    low, high = max(p[0] for p, _ in placed), min(p[-1] for p, _ in placed)
+    shared = [place[(place >= low) & (place <= high)] for place, _ in placed]
     rows = min(shared, key=len)
     if len(rows) < FEWEST:
         return None
-    values = np.array([_at(rows, place, value) for place, value in told])
-    everything = np.concatenate([value for _, value in told])
+    values = np.array([_at(rows, place, value) for place, value in placed])
+    everything = np.concatenate([value for _, value in placed])
     if name.endswith(("loss", "norm")) and float(everything.min()) > 0:
         return _Curves(rows, np.log(values), BY_FACTORS)
     if name.endswith("acc"):

@@ -14,7 +14,7 @@ import numpy as np
 from runopsy.facts import Case
 from runopsy.kinds import INTERVENTIONS
 from runopsy.model import Event, Evidence, Phase, Position, Positions, Transition
-from runopsy.phases.labels import as_the_facts_say, label, one_passage, plateaus, plausible
+from runopsy.phases.labels import corrected_by_facts, label, one_passage, plateaus, plausible
 from runopsy.phases.readings import WATCHED, read
 from runopsy.phases.spells import Spell, join_short, spells_of, visible
 from runopsy.stats import first_spacing
@@ -36,13 +36,13 @@ def phases_of(case: Case, events: Iterable[Event]) -> tuple[tuple[Phase, ...], t
     return named, transitions(case, named, events)
 
 
-def name(case: Case, points: Positions, told: list[Spell]) -> tuple[Phase, ...]:
+def name(case: Case, points: Positions, spells_found: list[Spell]) -> tuple[Phase, ...]:
     """The spells of a run as phases, half-open and without gaps, each with what the watched curves did over it."""
-    starts = [case.first, *(float(points[a]) for a, _, _ in told[1:])]
+    starts = [case.first, *(float(points[a]) for a, _, _ in spells_found[1:])]
     ends = [*starts[1:], case.last]
     return tuple(
-        Phase(said, start, end, _why(case, start, end))
-        for (_, _, said), start, end in zip(told, starts, ends, strict=True)
+        Phase(word, start, end, _why(case, start, end))
+        for (_, _, word), start, end in zip(spells_found, starts, ends, strict=True)
     )
 
 
@@ -52,7 +52,7 @@ def spells(case: Case, points: Positions, gone: Position | None) -> list[Spell]:
     labels = one_passage(
         plausible(label(readings, limits), readings, limits, memorizes=case.facts.memorizes), readings, case
     )
-    return plateaus(seen(case, points, as_the_facts_say(labels, points, case)))
+    return plateaus(seen(case, points, corrected_by_facts(labels, points, case)))
 
 
 def seen(case: Case, points: Positions, labels: list[str]) -> list[Spell]:

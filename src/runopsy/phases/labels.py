@@ -43,30 +43,30 @@ def plausible(labels: list[str], readings: Readings, limits: Limits, *, memorize
     a visible part of its own way is still learning, however slowly. Where no fact says that training ever ran
     ahead of validation, nothing was memorized.
     """
-    told = list(labels)
+    result = list(labels)
     closed = np.zeros_like(readings.gap_open)
     otherwise = label(replace(readings, val_keeps_pace=~closed, gap_open=closed), limits)
-    for start, stop, said in spells_of(labels):
+    for start, stop, word in spells_of(labels):
         gained = readings.val_done[stop - 1] - readings.val_done[start]
-        if said in ("memorization", "converged") and gained > limits.real_change:
-            told[start:stop] = ["feature_learning"] * (stop - start)
-        elif said == "memorization" and not (memorizes and readings.gap_open[start:stop].any()):
+        if word in ("memorization", "converged") and gained > limits.real_change:
+            result[start:stop] = ["feature_learning"] * (stop - start)
+        elif word == "memorization" and not (memorizes and readings.gap_open[start:stop].any()):
             ends_worse = stop == len(labels) and gained < 0  # nothing carries over while validation gets worse
-            told[start:stop] = ["converged"] * (stop - start) if ends_worse else otherwise[start:stop]
-    return told
+            result[start:stop] = ["converged"] * (stop - start) if ends_worse else otherwise[start:stop]
+    return result
 
 
 def plateaus(spells: list[Spell]) -> list[Spell]:
     """Spells without those plateaus that lie between two stretches of learning: each is a pause of one slow decay."""
-    told = list(spells)
+    result = list(spells)
     at = 1
-    while at < len(told) - 1:
-        (start, _, before), (_, _, said), (_, stop, after) = told[at - 1 : at + 2]
-        if said == "converged" and before == after == "feature_learning":
-            told[at - 1 : at + 2] = [(start, stop, before)]
+    while at < len(result) - 1:
+        (start, _, before), (_, _, word), (_, stop, after) = result[at - 1 : at + 2]
+        if word == "converged" and before == after == "feature_learning":
+            result[at - 1 : at + 2] = [(start, stop, before)]
         else:
             at += 1
-    return told
+    return result
 
 
 def one_passage(labels: list[str], readings: Readings, case: Case) -> list[str]:
@@ -75,35 +75,37 @@ def one_passage(labels: list[str], readings: Readings, case: Case) -> list[str]:
     train = [case.segments[n] for n in ("train/loss", "train/acc") if n in case.segments]
     if not all(s.smooth for s in (val or train)):
         return labels
-    told = list(labels)
-    learning = [i for i, said in enumerate(labels) if said in ("feature_learning", "fitting")]
+    result = list(labels)
+    learning = [i for i, word in enumerate(labels) if word in ("feature_learning", "fitting")]
     if learning:
-        told[learning[0] : learning[-1]] = [labels[learning[0]]] * (learning[-1] - learning[0])
+        result[learning[0] : learning[-1]] = [labels[learning[0]]] * (learning[-1] - learning[0])
     tail = learning[-1] + 1 if learning else len(labels)
     if tail < len(labels) and "diverged" not in labels[tail:]:
         # it ends in one way: in between, training only wandered
         behind = float(readings.gap_open[tail:].mean()) > case.limits.half_way
         word = "memorization" if behind and "memorization" in labels[tail:] else labels[-1]
-        told[tail:] = [word] * (len(labels) - tail)
-    return told
+        result[tail:] = [word] * (len(labels) - tail)
+    return result
 
 
-def as_the_facts_say(labels: list[str], steps: Positions, case: Case) -> list[str]:
+def corrected_by_facts(labels: list[str], steps: Positions, case: Case) -> list[str]:
     """Labels that a page can carry beside its events and its verdict.
 
     In a short log, learning is over where the validation curves have come as far as they ever come, unless they still
     improve at the end. Where validation turned for good, or ends far behind fitted training, a plateau after that is
     memorization.
     """
-    told, facts, settled = list(labels), case.facts, _settled(case)
+    result, facts, settled = list(labels), case.facts, _settled(case)
     if settled is not None:
-        told = ["converged" if s > settled and w == "feature_learning" else w for s, w in zip(steps, told, strict=True)]
+        result = [
+            "converged" if s > settled and w == "feature_learning" else w for s, w in zip(steps, result, strict=True)
+        ]
     turned = facts.turn.at if facts.turn and not (facts.lost or facts.broken or facts.swings) else None
     if turned is None and facts.fits and facts.gap:
         turned = settled
     if turned is not None:
-        told = ["memorization" if s >= turned and w == "converged" else w for s, w in zip(steps, told, strict=True)]
-    return told
+        result = ["memorization" if s >= turned and w == "converged" else w for s, w in zip(steps, result, strict=True)]
+    return result
 
 
 def _settled(case: Case) -> Position | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from runopsy.readers.consecutive_runs import parts
-from runopsy.readers.multi_run_tables import are_amounts, is_counter, told_apart_by
+from runopsy.readers.multi_run_tables import are_amounts, column_of_runs, is_counter
 from runopsy.readers.numeric_text import MOSTLY, seconds_in
 from runopsy.readers.resume_detection import DISORDER
 from runopsy.signals.scores import is_metric
@@ -98,7 +98,7 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
             trouble = _trouble(really, at) or _gaps(at[series])
             if not trouble:
                 at = since_start(at) if really == "time" else _end_to_end(at, series, numbers, plain_names, name, notes)
-                runs = told_apart_by(table, numbers, plain_names, name, at, series)
+                runs = column_of_runs(table, numbers, plain_names, name, at, series)
                 if runs is not None:
                     return Apart(runs)
                 trouble = _not_as_fine_as_the_rows(really, at[series], curve[series])
@@ -121,9 +121,9 @@ def _in_turn(names: list[str], numbers: Numbers, notes: list[str]) -> Values | N
     if (first.is_not_null() & second.is_not_null()).any():
         return None
     both = pl.select(pl.coalesce(first, second)).to_series().to_numpy().astype(np.float64)
-    said = both[~np.isnan(both)]
+    known = both[~np.isnan(both)]
     ends = [float(column.max() or 0.0) for column in (first, second)]  # type: ignore[arg-type]  # of numbers
-    if not rises(said) or max(ends) > ALIKE * max(min(ends), 1.0):
+    if not rises(known) or max(ends) > ALIKE * max(min(ends), 1.0):
         return None
     notes.append(f"columns {one!r} and {other!r} never stand in one row and count alike: they are one axis")
     return both
@@ -160,8 +160,8 @@ def clock(table: Table, numbers: Numbers, at: Values) -> Values | None:
         if seconds is None or np.isnan(seconds).mean() > 1 - MOSTLY:
             continue
         for order in (np.arange(len(at)), np.argsort(at, kind="stable")):
-            said = seconds[order][~np.isnan(seconds[order])]
-            if rises(said):
+            known = seconds[order][~np.isnan(seconds[order])]
+            if rises(known):
                 filled = np.empty(len(at))
                 filled[order] = pl.Series(seconds[order]).fill_nan(None).forward_fill().backward_fill().to_numpy()
                 return in_seconds(filled)
@@ -262,8 +262,8 @@ def _restarts_with(at: Values, epoch: Values) -> bool:
     """Whether the steps fall, at least half of the way back, wherever the whole-numbered epoch rises."""
     if not np.isfinite(epoch).all() or (epoch != np.round(epoch)).any():
         return False
-    said = ~np.isnan(at)
-    at, epoch = at[said], epoch[said]
+    known = ~np.isnan(at)
+    at, epoch = at[known], epoch[known]
     rises = np.flatnonzero(epoch[1:] > epoch[:-1])
     if not len(rises):
         return False

@@ -29,21 +29,21 @@ def parts(
     epoch_names: Collection[str],
 ) -> tuple[tuple[int, int], ...]:
     """The rows of each run, where one training follows another; none where there is but one."""
-    said = series[~np.isnan(at[series])]
-    if counts == "time" or set(plain_names.values()) & ATTEMPT_NAMES or not (at[said][1:] < at[said][:-1]).any():
+    known = series[~np.isnan(at[series])]
+    if counts == "time" or set(plain_names.values()) & ATTEMPT_NAMES or not (at[known][1:] < at[known][:-1]).any():
         return ()
-    bounds = runs_in(at[said], curve[said])
-    bounds = _not_within_epochs(bounds, said, column, plain_names, numbers, epoch_names)
-    if bounds == [(0, len(said))]:
+    bounds = runs_in(at[known], curve[known])
+    bounds = _not_within_epochs(bounds, known, column, plain_names, numbers, epoch_names)
+    if bounds == [(0, len(known))]:
         return ()
-    begins = [_begin(at, said, a) for a, _ in bounds]
-    ends = [_begin(at, said, b) if b < len(said) else len(at) for _, b in bounds]
+    begins = [_begin(at, known, a) for a, _ in bounds]
+    ends = [_begin(at, known, b) if b < len(known) else len(at) for _, b in bounds]
     return tuple(zip(begins, ends, strict=True))
 
 
 def _not_within_epochs(
     bounds: list[tuple[int, int]],
-    said: Counts,
+    known: Counts,
     column: str,
     plain_names: dict[str, str],
     numbers: Numbers,
@@ -54,7 +54,7 @@ def _not_within_epochs(
         epochs = numbers[name]
         if word not in epoch_names or name == column or epochs is None or not epochs.count():
             continue
-        epoch = epochs.forward_fill().backward_fill().to_numpy()[said]
+        epoch = epochs.forward_fill().backward_fill().to_numpy()[known]
         kept: list[tuple[int, int]] = []
         for a, b in bounds:
             if kept and epoch[a] > epoch[a - 1]:
@@ -65,13 +65,13 @@ def _not_within_epochs(
     return bounds
 
 
-def _begin(at: Values, said: Counts, i: int) -> int:
+def _begin(at: Values, known: Counts, i: int) -> int:
     """The first row of a run whose curve begins at ``said[i]``: other curves may begin before it."""
     if i == 0:
         return 0
-    between = np.arange(int(said[i - 1]) + 1, int(said[i]) + 1)
-    back = between[at[between] < at[said[i - 1]]]
-    return int(back[0]) if len(back) else int(said[i])
+    between = np.arange(int(known[i - 1]) + 1, int(known[i]) + 1)
+    back = between[at[between] < at[known[i - 1]]]
+    return int(back[0]) if len(back) else int(known[i])
 
 
 def runs_in(at: Values, value: Values) -> list[tuple[int, int]]:

@@ -124,8 +124,8 @@ def _try(separator: str, lines: Sequence[str], at: Sequence[int], remark: str, *
         names, body, above = above_names, [first, *rest], at[0]
     else:
         return None
-    said = [cell for cells in body for cell in cells if not is_missing(cell)]
-    score = sum(map(is_number, said)) / max(1, len(said))
+    filled = [cell for cells in body for cell in cells if not is_missing(cell)]
+    score = sum(map(is_number, filled)) / max(1, len(filled))
     if separator == " " and (score < FITS or not all(map(NAME.fullmatch, names))):  # prose with a number in it
         return None
     return Layout(separator, names, width, above, 0, score)
@@ -141,8 +141,8 @@ def _fits(width: int, rest: Sequence[Cells], separator: str) -> bool:
 
 def _is_column(rows: Sequence[Cells], j: int) -> bool:
     """Whether most of what the rows say there are numbers."""
-    said = [cells[j] for cells in rows if len(cells) > j and not is_missing(cells[j])]
-    return bool(said) and sum(map(is_number, said)) >= MOSTLY * len(said)
+    filled = [cells[j] for cells in rows if len(cells) > j and not is_missing(cells[j])]
+    return bool(filled) and sum(map(is_number, filled)) >= MOSTLY * len(filled)
 
 
 def _is_known(names: Sequence[str]) -> bool:

@@ -41,8 +41,8 @@ def keep(run: Run, folder: Path) -> None:
         (draft / JOURNAL).mkdir()
         _write_part(run, draft / SIGNALS / f"{part_name(0, 0, 0)}.parquet")
         if run.marks:
-            said = ({"step": mark.step, "kind": mark.kind, **mark.detail} for mark in run.marks)
-            (draft / EVENTS).write_text("".join(json.dumps(mark, default=str) + "\n" for mark in said), "utf-8")
+            events = ({"step": mark.step, "kind": mark.kind, **mark.detail} for mark in run.marks)
+            (draft / EVENTS).write_text("".join(json.dumps(mark, default=str) + "\n" for mark in events), "utf-8")
         write_manifest(draft, _manifest(run))
         if folder.exists():
             folder.rmdir()  # empty, as we have seen

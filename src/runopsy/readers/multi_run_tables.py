@@ -37,7 +37,7 @@ ANEW = 0.5  # share of the stretches that begin at the first level of the one be
 SHARED = 0.5  # share of the steps of the shorter of two runs that the other has too; less is a resumed run
 
 
-def told_apart_by(
+def column_of_runs(
     table: Table, numbers: Numbers, plain_names: dict[str, str], column: str, at: Values, series: Counts
 ) -> str | None:
     """The column whose values are several runs, which cannot be judged as one; None where there is but one run.
@@ -54,9 +54,9 @@ def told_apart_by(
     for other, cells in table.items():
         if other == column or plain_names[other] in ATTEMPTS:
             continue
-        says = numbers[other] is None or plain_names[other] in RUN_NAMES
-        if (says and _share_steps(cells.gather(series), at[series])) or (
-            len(bounds) > MANY and _tells_apart(cells, series, bounds)
+        names_runs = numbers[other] is None or plain_names[other] in RUN_NAMES
+        if (names_runs and _share_steps(cells.gather(series), at[series])) or (
+            len(bounds) > MANY and _separates(cells, series, bounds)
         ):
             return other
     return None
@@ -101,24 +101,24 @@ def is_disordered(at: Values) -> bool:
 
 def _is_amount(name: str) -> bool:
     """Whether a column counts data: tokens seen, and no rate such as tokens per second."""
-    said = set(words(name))
-    return bool(said & AMOUNTS) and said <= AMOUNTS | {"num", "n", "total", "seen", "train", "count"}
+    parts = set(words(name))
+    return bool(parts & AMOUNTS) and parts <= AMOUNTS | {"num", "n", "total", "seen", "train", "count"}
 
 
 def _is_size(name: str) -> bool:
     """Whether a column says how large the model or its data set is, which no training changes."""
-    said = set(words(name))
-    return bool(said & SIZES) or ("size" in said and bool(said & SIZED))
+    parts = set(words(name))
+    return bool(parts & SIZES) or ("size" in parts and bool(parts & SIZED))
 
 
 def laps(at: Values) -> Counts:
     """Row bounds of the stretches between returns to where the axis began; one stretch has two bounds."""
-    said = np.flatnonzero(~np.isnan(at)) if (at[1:] < at[:-1]).any() or np.isnan(at).any() else at[:0]
-    if not len(said):
+    known = np.flatnonzero(~np.isnan(at)) if (at[1:] < at[:-1]).any() or np.isnan(at).any() else at[:0]
+    if not len(known):
         return np.array([0, len(at)])
-    steps = at[said]
+    steps = at[known]
     back = np.flatnonzero((steps[1:] < steps[:-1]) & (steps[1:] <= steps[0])) + 1
-    return np.concatenate([[0], said[back], [len(at)]])
+    return np.concatenate([[0], known[back], [len(at)]])
 
 
 def is_counter(at: Values, value: Values | None = None) -> bool:
@@ -151,7 +151,7 @@ def _level(value: Values) -> float:
     return float(there[0]) if len(there) else float("nan")
 
 
-def _tells_apart(column: pl.Series, series: Counts, bounds: Counts) -> bool:
+def _separates(column: pl.Series, series: Counts, bounds: Counts) -> bool:
     """Whether every stretch has one value of the column, and each another."""
     if np.diff(bounds)[:-1].min() < STAYS:
         return False

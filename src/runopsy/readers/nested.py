@@ -35,5 +35,5 @@ def numbers(name: str, value: Any, depth: int = 0) -> Iterator[tuple[str, float]
         if "_type" not in value and depth < DEEPEST:
             for inner, further in value.items():
                 yield from numbers(f"{name}/{inner}" if name else inner, further, depth + 1)
-    elif (said := number(value)) is not None:
-        yield name, said
+    elif (scalar := number(value)) is not None:
+        yield name, scalar

@@ -54,7 +54,7 @@ def numbers_in(table: Table, notes: list[str]) -> Numbers:
     text = pl.DataFrame([column.alias(name) for name, column in table.items() if column.dtype == pl.String])
     if not text.width:
         return found
-    text = text.select(_said(pl.all()))  # all columns in one go: there may be 10 000
+    text = text.select(_present(pl.all()))  # all columns in one go: there may be 10 000
     plain = text.select(pl.all().cast(pl.Float64, strict=False))
     texts = dict(zip(text.columns, text.get_columns(), strict=True))
     commas = any(text.select(pl.all().str.contains(r"\d,\d").any()).row(0))
@@ -62,8 +62,8 @@ def numbers_in(table: Table, notes: list[str]) -> Numbers:
     doubtful = [name for name, sign in signs.items() if not sign]
     if doubtful:
         notes.append(f"numbers such as 1,234 or 1.234 may mean two things and were left out of {listed(doubtful)}")
-    said_in, read_in = text.count().row(0), plain.count().row(0)
-    for name, numbers, there, read in zip(texts, plain.get_columns(), said_in, read_in, strict=True):
+    present_in, read_in = text.count().row(0), plain.count().row(0)
+    for name, numbers, there, read in zip(texts, plain.get_columns(), present_in, read_in, strict=True):
         whole = there == read and name not in signs
         found[name] = numbers if whole else _read(texts[name], numbers, signs.get(name))
         if not there:
@@ -71,14 +71,14 @@ def numbers_in(table: Table, notes: list[str]) -> Numbers:
     return found
 
 
-def said(column: pl.Series) -> pl.Series:
+def present(column: pl.Series) -> pl.Series:
     """Text without blanks around it; null where it says that there is no value."""
     import polars as pl
 
-    return column.to_frame("said").select(_said(pl.all()))["said"]
+    return column.to_frame("text").select(_present(pl.all()))["text"]
 
 
-def _said(text: pl.Expr) -> pl.Expr:
+def _present(text: pl.Expr) -> pl.Expr:
     import polars as pl
 
     stripped = text.str.strip_chars()
@@ -91,7 +91,7 @@ def unread(column: pl.Series, numbers: pl.Series) -> int:
 
     if column.dtype != pl.String or numbers.null_count() == column.null_count():
         return 0
-    return int((said(column).is_not_null() & numbers.is_null()).sum())
+    return int((present(column).is_not_null() & numbers.is_null()).sum())
 
 
 def listed(names: Iterable[str]) -> str:
@@ -177,7 +177,7 @@ def seconds_in(column: pl.Series) -> pl.Series | None:
     import polars as pl
 
     if column.dtype == pl.String:
-        text = said(column)
+        text = present(column)
         dated = text.str.contains(f"^{DATE.pattern}$")
         if not dated.any():
             return None

@@ -131,10 +131,10 @@ def to_run(
     if not len(found.value):
         why = "; ".join(notes) or "the training has logged none yet, or elsewhere"
         raise UnreadableLog(f"{path} holds no scalars", hint=why)
-    said = list(notes)
+    all_notes = list(notes)
     rows = [mine for mine in _rows_of_each(found) if len(mine)]
-    names = tidy_names([found.names[found.which[mine[0]]] for mine in rows], said)
-    axis = _axis(found, dict(zip(names, rows, strict=True)), counts, said)
+    names = tidy_names([found.names[found.which[mine[0]]] for mine in rows], all_notes)
+    axis = _axis(found, dict(zip(names, rows, strict=True)), counts, all_notes)
     session = _sessions(axis.at, rows, found.starts)
     tracks = {
         metric: Track(
@@ -146,7 +146,7 @@ def to_run(
         )
         for metric, mine in zip(names, rows, strict=True)
     }
-    return Run(path=path, id=name, axis=axis.counts, tracks=tracks, config=config or {}, notes=tuple(said))
+    return Run(path=path, id=name, axis=axis.counts, tracks=tracks, config=config or {}, notes=tuple(all_notes))
 
 
 def _rows_of_each(found: Scalars) -> list[Counts]:

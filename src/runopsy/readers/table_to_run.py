@@ -13,7 +13,7 @@ from runopsy.errors import UnreadableLog
 from runopsy.model import Mark, Run, Track
 from runopsy.readers.axes import COUNTING, Apart, Axis, choose, clock, plain, rises
 from runopsy.readers.multi_run_tables import no_training
-from runopsy.readers.numeric_text import is_missing, listed, numbers_in, said, seconds_in, unread
+from runopsy.readers.numeric_text import is_missing, listed, numbers_in, present, seconds_in, unread
 from runopsy.readers.resume_detection import common_sessions, sessions
 from runopsy.readers.run_selection import Candidate, Found, given, named
 from runopsy.readers.source import Source
@@ -51,7 +51,7 @@ class Column(NamedTuple):
 
 
 def to_run(
-    frame: pl.DataFrame, names: Sequence[str], source: Source, notes: list[str], said: Sequence[Remarked] = ()
+    frame: pl.DataFrame, names: Sequence[str], source: Source, notes: list[str], remarks: Sequence[Remarked] = ()
 ) -> Found:
     """The run a table describes, or the runs, where a column tells several apart.
 
@@ -60,7 +60,7 @@ def to_run(
         names: what the columns are called in the log.
         source: where it comes from.
         notes: what was noticed so far; what is noticed here is added.
-        said: errors that stand between the rows.
+        remarks: errors that stand between the rows.
 
     Raises:
         UnreadableLog: there are no rows, or not one column of numbers beside the axis.
@@ -78,10 +78,10 @@ def to_run(
     other = no_training(table, numbers, counted=axis.column is not None) if long is None else ""
     if other:
         axis = Axis("row", None, np.arange(frame.height, dtype=np.float64))
-        said = [*said, Remarked(0, "not_a_run", {"text": other})]
+        remarks = [*remarks, Remarked(0, "not_a_run", {"text": other})]
         notes.append(other)
     if axis.runs and long is None and not _is_backwards(axis.at):
-        return _one_by_one(frame, names, source, notes, said, axis)
+        return _one_by_one(frame, names, source, notes, remarks, axis)
     if _is_backwards(axis.at):  # newest first: what counts as later, and as the row before, is read from the end
         table = {name: column.reverse() for name, column in table.items()}
         numbers = {name: None if column is None else column.reverse() for name, column in numbers.items()}
@@ -100,19 +100,19 @@ def to_run(
     used = (side, axis.column, *(long or ()))
     text = [c for c in table if numbers[c] is None and c not in used and _is_text(table[c])]
     _remark(axis, text, notes)
-    marks = _marks(said, axis.at)
+    marks = _marks(remarks, axis.at)
     return Run(
         path=source.name, id=source.id, axis=axis.counts, tracks=tracks, marks=marks, notes=tuple(dict.fromkeys(notes))
     )
 
 
-def _marks(said: Sequence[Remarked], at: Values) -> tuple[Mark, ...]:
+def _marks(remarks: Sequence[Remarked], at: Values) -> tuple[Mark, ...]:
     """The errors, each at the position of the last row above it."""
-    if not said or np.isnan(at).all():
+    if not remarks or np.isnan(at).all():
         return ()
     first = float(at[~np.isnan(at)][0])
     reached = np.append(first, _carried(at, first))
-    return tuple(Mark(float(reached[min(error.rows, len(at))]), error.kind, error.detail) for error in said)
+    return tuple(Mark(float(reached[min(error.rows, len(at))]), error.kind, error.detail) for error in remarks)
 
 
 def _carried(at: Values, first: float) -> Values:
@@ -130,18 +130,18 @@ def _each(frame: pl.DataFrame, names: Sequence[str], source: Source, notes: list
     runs: list[Candidate] = []
     for value in frame[key].drop_nulls().unique(maintain_order=True).to_list():
         part = frame.filter(pl.col(key) == value).select(frame.columns[i] for i in rest)
-        said = f"{value:.15g}" if isinstance(value, float) else value  # a seed of 7 is no 7.0
-        runs += _one_of_several(f"{names[at].strip()}={said}", part, [names[i] for i in rest], source, notes)
+        value_text = f"{value:.15g}" if isinstance(value, float) else value  # a seed of 7 is no 7.0
+        runs += _one_of_several(f"{names[at].strip()}={value_text}", part, [names[i] for i in rest], source, notes)
     return tuple(runs)
 
 
 def _one_by_one(
-    frame: pl.DataFrame, names: Sequence[str], source: Source, notes: list[str], said: Sequence[Remarked], axis: Axis
+    frame: pl.DataFrame, names: Sequence[str], source: Source, notes: list[str], remarks: Sequence[Remarked], axis: Axis
 ) -> Found:
     """The runs that follow one another in a table; the run, where the others broke off at once."""
     parts = []
     for begin, end in axis.runs:
-        mine = [error._replace(rows=error.rows - begin) for error in said if begin < error.rows <= end]
+        mine = [error._replace(rows=error.rows - begin) for error in remarks if begin < error.rows <= end]
         parts.append((frame[begin:end], mine))
     left = frame.height - sum(end - begin for begin, end in axis.runs)
     if left:
@@ -153,10 +153,10 @@ def _one_by_one(
             f"{source.name}: its {axis.counts} is back at the start {len(parts) - 1} times", hint="give one run"
         )
     often = "once" if len(parts) == 2 else f"{len(parts) - 1} times"
-    told = f"{axis.counts} is back at its start {often}: {len(parts)} runs, one after the other"
+    restarts = f"{axis.counts} is back at its start {often}: {len(parts)} runs, one after the other"
     runs: list[Candidate] = []
     for number, (part, mine) in enumerate(parts, 1):
-        runs += _one_of_several(f"run-{number}", part, names, source, [*notes, told], mine)
+        runs += _one_of_several(f"run-{number}", part, names, source, [*notes, restarts], mine)
     return tuple(runs)
 
 
@@ -166,9 +166,9 @@ def _one_of_several(
     names: Sequence[str],
     source: Source,
     notes: list[str],
-    said: Sequence[Remarked] = (),
+    remarks: Sequence[Remarked] = (),
 ) -> list[Candidate]:
-    found = to_run(part, names, source, list(notes), said)
+    found = to_run(part, names, source, list(notes), remarks)
     if isinstance(found, Run):
         return [given(named(found, name, source.name))]
     return [given(named(inner.read(), f"{name} {inner.name}", source.name)) for inner in found]
@@ -203,7 +203,7 @@ def _is_text(column: pl.Series) -> bool:
     """Whether a column that holds no numbers says something, other than dates."""
     import polars as pl
 
-    return column.dtype == pl.String and said(column).count() > 0 and seconds_in(column) is None
+    return column.dtype == pl.String and present(column).count() > 0 and seconds_in(column) is None
 
 
 def _remark(axis: Axis, text: list[str], notes: list[str]) -> None:
@@ -229,7 +229,7 @@ def _carried_on(table: Table, numbers: Numbers, axis: Axis, notes: list[str]) ->
     if axis.column is None or not np.isnan(axis.at).any() or not rises(axis.at[~np.isnan(axis.at)]):
         return axis
     column = table[axis.column]
-    silent = (said(column) if column.dtype == pl.String else column).is_null().to_numpy()
+    silent = (present(column) if column.dtype == pl.String else column).is_null().to_numpy()
     series = np.zeros(len(axis.at), dtype=bool)
     for other in numbers.values():
         if other is not None and other.count() > 1:
@@ -357,12 +357,12 @@ def _long_tracks(
     assert column is not None  # as _long_columns saw
     if names.null_count():
         notes.append(f"{names.null_count()} rows name no metric and were left out")
-    said_rows = column.is_not_null().to_numpy() & ~np.isnan(axis.at)
+    logged = column.is_not_null().to_numpy() & ~np.isnan(axis.at)
     everything = _rows_by(names)
     session = _long_sessions(axis.at, everything.values())
     tracks = {}
     for name, rows in zip(tidy_names(list(everything), notes), everything.values(), strict=True):
-        mine = rows[said_rows[rows]]
+        mine = rows[logged[rows]]
         if len(mine):
             metric = Column(column, unread(table[values][rows], column[rows]))
             tracks[name] = _track(name, metric, mine, axis, seconds, session)

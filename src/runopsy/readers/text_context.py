@@ -47,7 +47,7 @@ def of_the_log(pairs: pl.DataFrame, lines: pl.DataFrame) -> tuple[pl.DataFrame, 
     metrics = reading.filter("metric")
     if not metrics.height:  # names that say nothing to us, beside an axis: --map may say what they are
         metrics = reading.filter(pl.col("placed") & (pl.col("times") >= MANY))
-    enough = FEWEST if bool((metrics["placed"] | metrics["told"]).any()) else OFTEN
+    enough = FEWEST if bool((metrics["placed"] | metrics["positioned"]).any()) else OFTEN
     if metrics.height < enough:
         return pairs.clear(), reading.clear()
     kept = pairs.join(reading.select("row"), on="row", how="semi", maintain_order="left")
@@ -115,8 +115,8 @@ def _spoken_in(words: pl.Expr) -> pl.Expr:
     import polars as pl
 
     plain = words.filter(words != EVALUATION).unique(maintain_order=True)
-    told = pl.when(plain.len() == 1).then(plain.first())
-    return pl.when(plain.len() == 0).then(words.first().replace(EVALUATION, "val")).otherwise(told)
+    only_one = pl.when(plain.len() == 1).then(plain.first())
+    return pl.when(plain.len() == 0).then(words.first().replace(EVALUATION, "val")).otherwise(only_one)
 
 
 def _read(rows: pl.DataFrame) -> pl.DataFrame:
@@ -140,11 +140,11 @@ def _read(rows: pl.DataFrame) -> pl.DataFrame:
     repeated = (pl.col("times") >= OFTEN) & (pl.col("metric") | pl.col("axis") | (pl.col("known") & headed))
     reading = pl.col("valued") & ~pl.col("news") & ~pl.col("closing")
     reading &= repeated | own | (pl.col("metric") & before)
-    rows = rows.with_columns(reading.alias("reading"), before.alias("told"))
-    return _told(rows.filter(pl.col("reading") | pl.col("heading")))
+    rows = rows.with_columns(reading.alias("reading"), before.alias("positioned"))
+    return _with_sides(rows.filter(pl.col("reading") | pl.col("heading")))
 
 
-def _told(rows: pl.DataFrame) -> pl.DataFrame:
+def _with_sides(rows: pl.DataFrame) -> pl.DataFrame:
     """Headings and readings only: what is not said is taken from above."""
     import polars as pl
 
@@ -174,18 +174,18 @@ def _told(rows: pl.DataFrame) -> pl.DataFrame:
     )
     meter = pl.col("metric") & pl.col("count").is_not_null() & pl.col("spoken").is_not_null()
     carrier = (pl.col("heading") & pl.col("spoken").is_not_null()) | meter
-    said = (
+    announced = (
         pl.when(carrier).then("spoken")
         .when(pl.col("placed") | pl.col("spoken").is_not_null() | pl.col("named").is_not_null()).then(pl.lit(""))
     )  # fmt: skip
-    rows = rows.with_columns(said.forward_fill().alias("carried"))
+    rows = rows.with_columns(announced.forward_fill().alias("carried"))
     last = (
         pl.when(pl.col("placed") | pl.col("spoken").is_not_null()).then(pl.col("spoken").fill_null("")).forward_fill()
     )
     quiet = ~pl.col("placed") & pl.col("spoken").is_null() & pl.col("named").is_null()
-    told = pl.when(pl.col("starred")).then(last).otherwise("carried")
+    inherited = pl.when(pl.col("starred")).then(last).otherwise("carried")
     return rows.with_columns(
-        pl.when(quiet).then(told).otherwise("spoken").fill_null("").alias("side"),
+        pl.when(quiet).then(inherited).otherwise("spoken").fill_null("").alias("side"),
     )
 
 
@@ -202,11 +202,11 @@ def sided(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     if not (pairs["side"] != "").any() and not (rows["side"] != "").any():
         return pairs
     pairs = pairs.with_columns(pl.col("side").replace(EVALUATION, "val"))
-    said = pl.when(pl.col("side") != "").then("side")
-    pairs = pairs.with_columns(said.forward_fill().over("row").alias("before"))
-    pairs = pairs.join(rows.select("row", pl.col("side").replace("", None).alias("told")), on="row", how="left",
+    announced = pl.when(pl.col("side") != "").then("side")
+    pairs = pairs.with_columns(announced.forward_fill().over("row").alias("before"))
+    pairs = pairs.join(rows.select("row", pl.col("side").replace("", None).alias("headed")), on="row", how="left",
                        maintain_order="left")  # fmt: skip
-    heard = pl.coalesce("before", "told").fill_null("")
+    heard = pl.coalesce("before", "headed").fill_null("")
     pairs = pairs.with_columns(pl.when(bare).then(heard).otherwise(pl.lit("")).alias("heard")).filter(
         pl.col("kind") != "side"
     )
@@ -214,7 +214,7 @@ def sided(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     sides = set(found["heard"].unique().to_list()) | set(found["side"].unique().to_list())
     unheard = bool(pairs.filter(bare & (pl.col("heard") == "")).height)
     if len(sides - {""}) < 2 and not ({"val", "test"} & sides and unheard):
-        return pairs.drop("before", "told", "heard")
+        return pairs.drop("before", "headed", "heard")
     both = pl.col("kind").is_in(["other", "known"]) & (pl.col("side") == "")
     pairs = pairs.with_columns(pl.when(both).then(heard).otherwise("heard").alias("heard")).with_columns(
         pl.when(both & (pl.col("heard").n_unique().over("column") < 2))
@@ -223,4 +223,4 @@ def sided(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
         .alias("heard")
     )
     name = pl.when(pl.col("heard") != "").then(pl.concat_str("heard", pl.lit("/"), "column")).otherwise("column")
-    return pairs.with_columns(name.alias("column")).drop("before", "told", "heard")
+    return pairs.with_columns(name.alias("column")).drop("before", "headed", "heard")

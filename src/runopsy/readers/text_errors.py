@@ -58,7 +58,7 @@ def remarks(lines: pl.DataFrame) -> list[Remark]:
         return []
     text = lines["line"].to_list()
     numbers = dict(zip(lines["row"].to_list(), range(len(text)), strict=True))
-    told: list[Remark] = []
+    errors: list[Remark] = []
     scale, until = float("inf"), -1
     for row, line in found.select("row", "line").rows():
         at = numbers[row]
@@ -66,7 +66,7 @@ def remarks(lines: pl.DataFrame) -> list[Remark]:
             continue
         if TRACE.lower() in line.lower():
             until, remark = _raised(text, at, row)
-            told += remark
+            errors += remark
             continue
         kind = next((kind for kind, pattern in SIGNS if re.search(f"(?i){pattern}", line)), "")
         detail: dict[str, object] = {"text": line.strip()[:LONGEST]}
@@ -81,8 +81,8 @@ def remarks(lines: pl.DataFrame) -> list[Remark]:
         if kind == "crashed":
             detail |= {"type": line.strip().split("(")[0].strip()[:LONGEST], "message": ""}
         if kind:
-            told.append(Remark(row, kind, detail))
-    return _few(told)
+            errors.append(Remark(row, kind, detail))
+    return _few(errors)
 
 
 def _raised(text: Sequence[str], at: int, row: int) -> tuple[int, list[Remark]]:
@@ -104,10 +104,10 @@ def _raised(text: Sequence[str], at: int, row: int) -> tuple[int, list[Remark]]:
     return len(text), [Remark(row, "crashed", {"type": "", "message": "", "text": TRACE})]
 
 
-def _few(told: Sequence[Remark]) -> list[Remark]:
+def _few(errors: Sequence[Remark]) -> list[Remark]:
     counts: dict[str, int] = {}
     kept = []
-    for remark in told:
+    for remark in errors:
         counts[remark.kind] = counts.get(remark.kind, 0) + 1
         if counts[remark.kind] <= MOST:
             kept.append(remark)

@@ -223,11 +223,11 @@ def _kind(called: str, name: str) -> tuple[str, bool, str]:
 
 def _scored(called: str) -> bool:
     """Whether a name is that of a score or an error by which people judge, other than a loss or an accuracy."""
-    said = words(called)
-    if len(said) > LONGEST and guess(called) is None:  # prose with such a word in it
+    terms = words(called)
+    if len(terms) > LONGEST and guess(called) is None:  # prose with such a word in it
         return False
-    named = bool(better(called)) or any(word.endswith("loss") for word in said)  # logloss, mlogloss
-    return named and MEASURED.isdisjoint(said) and not any(word in NEVER for word in said)
+    named = bool(better(called)) or any(word.endswith("loss") for word in terms)  # logloss, mlogloss
+    return named and MEASURED.isdisjoint(terms) and not any(word in NEVER for word in terms)
 
 
 def _word_side(parts: list[str]) -> str:

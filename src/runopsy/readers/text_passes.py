@@ -80,11 +80,11 @@ def drawn_again(pairs: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, 
     twice = where.filter((pl.col("in_epoch") == pl.col("next_in_epoch")) & (pl.col("total") == pl.col("next_total")))
     if not twice.height:
         return pairs, rows
-    said = pairs.filter(pl.col("kind") == "metric").select("row", "column").unique()
+    metrics = pairs.filter(pl.col("kind") == "metric").select("row", "column").unique()
     lost = (
         twice.select("row", "next_row")
-        .join(said, on="row")
-        .join(said, left_on=["next_row", "column"], right_on=["row", "column"], how="anti")["row"]
+        .join(metrics, on="row")
+        .join(metrics, left_on=["next_row", "column"], right_on=["row", "column"], how="anti")["row"]
     )
     gone = twice.filter(~pl.col("row").is_in(lost.implode()))["row"].implode()
     return pairs.filter(~pl.col("row").is_in(gone)), rows.filter(~pl.col("row").is_in(gone))
@@ -151,10 +151,10 @@ def spread(epoch: Values, main: NDArray[np.bool_]) -> Values | None:
         epoch: of each reading.
         main: which readings are of the curve with the most values.
     """
-    said = np.flatnonzero(main & ~np.isnan(epoch))
-    if len(said) < 2 or np.mean(epoch[said][1:] == epoch[said][:-1]) <= CROWDED:
+    placed = np.flatnonzero(main & ~np.isnan(epoch))
+    if len(placed) < 2 or np.mean(epoch[placed][1:] == epoch[placed][:-1]) <= CROWDED:
         return None
-    here = epoch[said]
+    here = epoch[placed]
     if (here != np.round(here)).any():
         return None
     base = 1.0 if here.min() >= 1 else 0.0
@@ -162,5 +162,5 @@ def spread(epoch: Values, main: NDArray[np.bool_]) -> Values | None:
     size = np.diff(np.append(begin, len(here)))
     number = np.arange(len(here)) - np.repeat(begin, size)
     at = epoch.copy()
-    at[said] = here - base + (number + base) / np.repeat(size, size)
+    at[placed] = here - base + (number + base) / np.repeat(size, size)
     return at

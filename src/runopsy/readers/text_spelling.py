@@ -71,11 +71,11 @@ def spelled_lines(lines: pl.DataFrame) -> pl.DataFrame:
 
 def _sentence(match: re.Match[str]) -> str:
     """``Accuracy of the network on the 10000 test images: 55`` as ``test Accuracy: 55``."""
-    said = re.findall(r"[A-Za-z_]+", f"{match['what']} {match['whom']}")
-    sides = [SIDE[word.lower()] for word in said if word.lower() in SIDE]
-    rest = [word for word in said if word.lower() not in (*SIDE, *FILLERS)]
+    parts = re.findall(r"[A-Za-z_]+", f"{match['what']} {match['whom']}")
+    sides = [SIDE[word.lower()] for word in parts if word.lower() in SIDE]
+    rest = [word for word in parts if word.lower() not in (*SIDE, *FILLERS)]
     if not sides or not rest:
-        return match[0] if not rest else f"{' '.join(said)}: "
+        return match[0] if not rest else f"{' '.join(parts)}: "
     return f"{sides[-1]} {' '.join(rest)}: "
 
 

@@ -126,8 +126,8 @@ def _lengths(data: Bytes, start: Counts) -> Counts:
 
 def _lengths_hold(data: Bytes, start: Counts) -> NDArray[np.bool_]:
     """Whether each length matches its checksum."""
-    said = columns(data, start - 4, 4).T.copy().view("<u4")[:, 0]
-    return np.asarray(_masked(_crc(columns(data, start - HEADER.size, 8))) == said)
+    stored = columns(data, start - 4, 4).T.copy().view("<u4")[:, 0]
+    return np.asarray(_masked(_crc(columns(data, start - HEADER.size, 8))) == stored)
 
 
 def _contents_hold(data: Bytes, start: Counts, length: Counts) -> NDArray[np.bool_]:
@@ -135,12 +135,12 @@ def _contents_hold(data: Bytes, start: Counts, length: Counts) -> NDArray[np.boo
     found = np.ones(len(start), dtype=bool)
     for size in np.unique(length[length <= CHECKED]).tolist():
         rows = np.flatnonzero(length == size)
-        said = columns(data, start[rows] + size, 4).T.copy().view("<u4")[:, 0]
+        stored = columns(data, start[rows] + size, 4).T.copy().view("<u4")[:, 0]
         if len(rows) < size:  # few and long: one after the other, all bytes at once
             crc = np.array([_crc_of_one(data[at : at + size]) for at in start[rows].tolist()], np.uint32)
         else:
             crc = _crc(columns(data, start[rows], size))
-        found[rows] = _masked(crc) == said
+        found[rows] = _masked(crc) == stored
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from accelerate.tracking import GeneralTracker
 
 from runopsy.recorder.attached import Attached, numbers_in, our_name
-from runopsy.recorder.complaints import say
+from runopsy.recorder.complaints import to_stderr
 from runopsy.recorder.folders import check_free
 from runopsy.recorder.session import Recording
 
@@ -81,7 +81,7 @@ class RunopsyTracker(GeneralTracker):  # type: ignore[misc]  # accelerate ships 
         try:
             self.begin()
         except Exception as cause:  # we are in the loop
-            say(f"runopsy: nothing is recorded: {cause}")
+            to_stderr(f"runopsy: nothing is recorded: {cause}")
 
     def finish(self) -> None:
         self._attached.finish()

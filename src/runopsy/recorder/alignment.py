@@ -74,8 +74,8 @@ def by_gradient(
     strength, wanted = pull.abs().amax(dim=-1), pull.argmin(dim=-1)
 
     def explained(labels: Tensor) -> float:
-        told = (labels >= 0) & (strength > 0)
-        return float((wanted == labels)[told].float().mean()) if bool(told.any()) else 0.0
+        clear = (labels >= 0) & (strength > 0)
+        return float((wanted == labels)[clear].float().mean()) if bool(clear.any()) else 0.0
 
     here, following = explained(y), explained(next_labels(y))
     if max(here, following) < AGREES:
@@ -101,7 +101,7 @@ def by_value(loss: float, here: float, following: float) -> bool:
     off_here, off_following = abs(here - loss), abs(following - loss)
     if not min(off_here, off_following) <= SAME_LOSS * abs(loss):
         raise Unavailable(
-            "it cannot be told from loss_fn= which label belongs to which position of the sequence: give labels of"
+            "loss_fn= does not show which label belongs to which position of the sequence: give labels of"
             " the same positions, and a loss_fn that is their cross-entropy"
         )
     nearer, further = sorted((off_here, off_following))

@@ -6,7 +6,7 @@ import numbers
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runopsy.recorder.complaints import say
+from runopsy.recorder.complaints import to_stderr
 from runopsy.recorder.opening import record
 from runopsy.recorder.session import Recording
 
@@ -62,7 +62,7 @@ class Attached:
         try:
             action(self.run)
         except Exception as cause:  # a framework of another version may hand us anything
-            say(f"runopsy: a callback failed: {type(cause).__name__}: {cause}")
+            to_stderr(f"runopsy: a callback failed: {type(cause).__name__}: {cause}")
 
     def finish(self, cause: BaseException | None = None) -> None:
         """Close the recording, with the exception that ended the training; the next training begins another."""

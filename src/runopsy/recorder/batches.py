@@ -232,9 +232,9 @@ def _order(output: Any, y: Tensor, loss_fn: LossFunction | None) -> Callable[[Te
     if len(orders) == 1 or loss_fn is own_loss:
         return orders[0]
     for order in orders if loss_fn is not None and logits.dim() == 3 else []:  # as many classes as positions
-        if _told(logits, y, output, loss_fn, order) is not None:
+        if _by_gradient(logits, y, output, loss_fn, order) is not None:
             return order
-    raise Unavailable("as many classes as positions, and loss_fn= does not tell which is which: give other lengths")
+    raise Unavailable("as many classes as positions, and loss_fn= does not show which is which: give other lengths")
 
 
 def _as_it_is(logits: Tensor) -> Tensor:
@@ -245,7 +245,7 @@ def _second_last(logits: Tensor) -> Tensor:
     return logits.movedim(1, -1)
 
 
-def _told(given: Tensor, y: Tensor, output: Any, loss_fn: Any, order: Callable[[Tensor], Tensor]) -> bool | None:
+def _by_gradient(given: Tensor, y: Tensor, output: Any, loss_fn: Any, order: Callable[[Tensor], Tensor]) -> bool | None:
     """What the gradient of the loss says of the labels, see ``by_gradient``."""
     return by_gradient(given, y, lambda free: loss_fn(with_logits(output, free), y), order)
 
@@ -271,9 +271,9 @@ def _shifted(logits: Tensor, y: Tensor, output: Any, loss_fn: LossFunction, orde
         Undecided, Unavailable: see ``by_value``.
     """
     if loss_fn is not own_loss:
-        told = _told(main_tensor(output), y, output, loss_fn, order)
-        if told is not None:
-            return told
+        answer = _by_gradient(main_tensor(output), y, output, loss_fn, order)
+        if answer is not None:
+            return answer
     here, following = (_cross_entropy(logits, labels) for labels in (y, next_labels(y)))
     return by_value(float(loss_fn(output, y)), here, following)
 

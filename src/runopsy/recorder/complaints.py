@@ -13,20 +13,20 @@ class Complaints:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._said = False
+        self._warned = False
 
     def __call__(self, what: str) -> None:
-        if self._said:
+        if self._warned:
             return
-        self._said = True
+        self._warned = True
         text = f"runopsy: recording to {self._folder} has trouble: {what}"
         try:
             warnings.warn(text, RuntimeWarning, stacklevel=_depth_of_caller())
         except Exception:  # the warning itself, or a hook of the user's that shows it
-            say(text)
+            to_stderr(text)
 
 
-def say(text: str) -> None:
+def to_stderr(text: str) -> None:
     """A line on stderr, if there is one."""
     try:
         print(text, file=sys.stderr)

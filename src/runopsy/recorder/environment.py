@@ -17,11 +17,11 @@ def environment() -> dict[str, str | None]:
     """
     return {
         "python": platform.python_version(),
-        "torch": _said(lambda: version("torch")),
-        "runopsy": _said(lambda: version("runopsy")),
-        "platform": _said(platform.platform),
-        "command": _said(_command),
-        "git": _said(lambda: _revision(Path.cwd())),
+        "torch": _or_none(lambda: version("torch")),
+        "runopsy": _or_none(lambda: version("runopsy")),
+        "platform": _or_none(platform.platform),
+        "command": _or_none(_command),
+        "git": _or_none(lambda: _revision(Path.cwd())),
     }
 
 
@@ -30,7 +30,7 @@ def _command() -> str:
     return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
-def _said(fact: Callable[[], str | None]) -> str | None:
+def _or_none(fact: Callable[[], str | None]) -> str | None:
     """A fact that is nice to have: none of them is worth a training that does not start."""
     try:
         return fact()

@@ -131,22 +131,22 @@ class Instruments:
         return about | rates
 
     def _cadence(self, running: Running) -> str:
-        said = running.account.cadence.describe()
+        cadence = running.account.cadence.describe()
         over = running.account.cadence.asked and self._budget.share is not None
-        return f"{said}, as every= asks: it goes before budget=" if over else said
+        return f"{cadence}, as every= asks: it goes before budget=" if over else cadence
 
     def _price(self, running: Running, name: str) -> dict[str, Any]:
         """Values so far, the mean seconds of a reading, and what a larger budget would have given."""
         if not running.looks:
             return {}
-        several = "<" in name and running.told[name] > 0  # one value for each part of the model
-        readings = running.looks if several else running.told[name]
-        said: dict[str, Any] = {"readings": readings, "seconds": round(running.spent / running.looks, 9)}
-        said |= {"looks": running.looks} if running.looks != readings else {}
+        several = "<" in name and running.counted[name] > 0  # one value for each part of the model
+        readings = running.looks if several else running.counted[name]
+        entry: dict[str, Any] = {"readings": readings, "seconds": round(running.spent / running.looks, 9)}
+        entry |= {"looks": running.looks} if running.looks != readings else {}
         more = self._budget.outlook(running.account, readings, LARGER)
         if more is not None and more > readings:
-            said["more"] = f"budget={LARGER:g}, or a run as much longer, would give about {more} readings"
-        return said
+            entry["more"] = f"budget={LARGER:g}, or a run as much longer, would give about {more} readings"
+        return entry
 
     def not_recorded(self) -> dict[str, str]:
         """Signal → why this run does not have it, as far as is known by now."""
@@ -157,11 +157,11 @@ class Instruments:
             for name in running.probe.units
         }
         silent = {
-            name: f"looked at {running.looks} times, and not to be told yet: train longer, or give a larger budget="
+            name: f"looked at {running.looks} times, without a value yet: train longer, or give a larger budget="
             for running in self._running
             if running.looks
             for name in running.probe.units
-            if not running.told[name] and not name.endswith("/se")
+            if not running.counted[name] and not name.endswith("/se")
         }
         return {name: why for name, why in (silent | self.refused | dear).items() if self._wanted(name)}
 

@@ -49,7 +49,7 @@ class Journal:
         self._names: list[str] = []
         self._names_handle: int | None = None
         self._named, self._names_size = 0, 0  # how many names are on disk, and in how many bytes
-        self._claimed = self._can_tell = False  # can_tell: the file system knows one file from another
+        self._claimed = self._knows_files = False  # knows_files: the file system knows one file from another
         self._links = 1
         self._held = bytearray()
         self._next_try = 0.0
@@ -163,8 +163,8 @@ class Journal:
                 continue
             self._drop_names_file()
             self._names_handle, self._named, self._names_size = handle, 0, 0
-            self._claimed, self._can_tell = True, True
-            self._can_tell = self._owns_session()
+            self._claimed, self._knows_files = True, True
+            self._knows_files = self._owns_session()
             return
 
     def _owns_session(self) -> bool:
@@ -175,7 +175,7 @@ class Journal:
             there = os.stat(names_path(self._folder, self._number, self._rank))
         except FileNotFoundError:
             return False
-        return not self._can_tell or os.path.samestat(there, os.fstat(self._names_handle))
+        return not self._knows_files or os.path.samestat(there, os.fstat(self._names_handle))
 
     def _write_names(self) -> None:
         """Names first, records after: a record never has a number without a name."""

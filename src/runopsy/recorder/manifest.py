@@ -56,7 +56,7 @@ def end(folder: Path, manifest: dict[str, Any], about: dict[str, Any], lost: dic
     own = {name: about[name] for name in ("status", "last_step", "exception") if about[name] is not None}
     mine = manifest["sessions"][-1] | lost | {"ended": now} | own
     there = read_manifest(folder)
-    known = {said["session"]: said for said in [*_sessions(manifest), *_sessions(there), mine]}
+    known = {session["session"]: session for session in [*_sessions(manifest), *_sessions(there), mine]}
     if max(known) == mine["session"]:
         there = manifest | about | {"ended": now, "trouble": about["trouble"] or manifest["trouble"]}
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,17 +74,17 @@ def end_of_rank(folder: Path, session: int, rank: int, about: Mapping[str, Any])
 
 def _together(sessions: list[dict[str, Any]]) -> dict[str, Any]:
     """The sessions, and what all of them lost."""
-    lost = {name: sum(_count(said, name) for said in sessions) for name in LOST}
+    lost = {name: sum(_count(session, name) for session in sessions) for name in LOST}
     return lost | {"sessions": sessions}
 
 
-def append_event(folder: Path, said: Mapping[str, Any]) -> None:
+def append_event(folder: Path, event: Mapping[str, Any]) -> None:
     """Add one line to events.jsonl; half a line, of a kill or of a full disk, spoils no other.
 
     Raises:
         OSError: as the file system says.
     """
-    line = (json.dumps(plain(said)) + "\n").encode()
+    line = (json.dumps(plain(event)) + "\n").encode()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / EVENTS).open("a+b", buffering=0) as file:
         end = file.seek(0, os.SEEK_END)
@@ -98,7 +98,7 @@ def append_event(folder: Path, said: Mapping[str, Any]) -> None:
 
 def next_session(folder: Path, manifest: Mapping[str, Any]) -> int:
     """One more than any session that left a trace, in the manifest or in a file name."""
-    return max([-1, *(int(said["session"]) for said in _sessions(manifest)), *_sessions_on_disk(folder)]) + 1
+    return max([-1, *(int(session["session"]) for session in _sessions(manifest)), *_sessions_on_disk(folder)]) + 1
 
 
 def plain(value: object, depth: int = DEPTH) -> Any:
@@ -120,13 +120,13 @@ def plain(value: object, depth: int = DEPTH) -> Any:
 
 
 def _count(manifest: Mapping[str, Any], name: str) -> int:
-    said = manifest.get(name)
-    return said if isinstance(said, int) else 0
+    value = manifest.get(name)
+    return value if isinstance(value, int) else 0
 
 
 def _sessions(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
-    said = manifest.get("sessions")
-    entries = said if isinstance(said, list) else []
+    listed = manifest.get("sessions")
+    entries = listed if isinstance(listed, list) else []
     return [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("session"), int)]
 
 

@@ -15,7 +15,7 @@ def status_of(cause: BaseException | None) -> str:
     return "interrupted" if isinstance(cause, KeyboardInterrupt) else "failed"
 
 
-def exception_said(cause: BaseException, step: int | None) -> dict[str, Any]:
+def exception_detail(cause: BaseException, step: int | None) -> dict[str, Any]:
     """Type and message of an exception, and the last step before it."""
     return {"type": type(cause).__name__, "message": str(cause)[:LONGEST], "step": step}
 

@@ -25,7 +25,7 @@ class Running:
     spent: float = 0.0  # s of them
     open: bool = False  # whether the last reading still owes something: values, or its price
     bill: float = 0.0  # s, of the last reading so far
-    told: Counter[str] = field(default_factory=Counter)  # values by signal, as the probe names it
+    counted: Counter[str] = field(default_factory=Counter)  # values by signal, as the probe names it
     _shifted: Gauge | None = None  # the same probe with labels one position on, until it is known which is right
     _held: Held = field(default_factory=dict)
     _tables: dict[bool, dict[str, object]] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Running:
             if own is None:
                 own = next((unit for unit in self.probe.units if pattern(unit).fullmatch(name)), name)
                 self._own_names[name] = own
-            self.told[own] += 1
+            self.counted[own] += 1
 
     def _begin_both(self, loop: Loop) -> None:
         """The probe has read nothing so far: a second gauge begins where the first does."""

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakValueDictionary
 
 from runopsy.recorder.compaction import compact, journals
-from runopsy.recorder.complaints import Complaints, say
+from runopsy.recorder.complaints import Complaints, to_stderr
 from runopsy.recorder.journal import ROWS_PER_PART, Journal
 from runopsy.recorder.lock import Lock
 from runopsy.recorder.manifest import append_event, begin, end, end_of_rank, next_session
-from runopsy.recorder.outcome import exception_said, how_the_script_ended, status_of
+from runopsy.recorder.outcome import exception_detail, how_the_script_ended, status_of
 from runopsy.recorder.place import ALONE, Agreement, Place
 from runopsy.recorder.reserve import Reserve
 from runopsy.recorder.scalars import Packer
@@ -135,7 +135,7 @@ class Recording:
                 if self._taken is not None:
                     self._guarded(self._taken.release)
         atexit.unregister(self._leave)
-        self._say_what_was_lost()
+        self._warn_of_losses()
 
     def _leave(self) -> None:
         """The interpreter ends and nobody has closed the run: perhaps an exception has ended the script."""
@@ -144,7 +144,7 @@ class Recording:
             self._keep(cause)
             self.finish("unclosed" if cause is None else status_of(cause))
 
-    def _say_what_was_lost(self) -> None:
+    def _warn_of_losses(self) -> None:
         if self._journal.trouble:
             self._complain(self._journal.trouble)
         lost = self._counts()
@@ -153,7 +153,7 @@ class Recording:
             refused = f", {lost['refused']} values were no numbers" if lost["refused"] else ""
             fractional = f", {lost['fractional']} values were at steps that are no whole numbers"
             refused += fractional if lost["fractional"] else ""
-            say(f"runopsy: {lost['dropped']} values were lost{trouble}{refused}; see {self.path}")
+            to_stderr(f"runopsy: {lost['dropped']} values were lost{trouble}{refused}; see {self.path}")
 
     def __enter__(self) -> Self:
         return self
@@ -167,11 +167,11 @@ class Recording:
         """Remember the exception that ends the run; what it says of itself is somebody else's code."""
         if cause is not None and status_of(cause) != "finished" and self._open:
             self._exception = {"type": type(cause).__name__, "message": "", "step": self._last_step}
-            self._guarded(lambda: self._exception_said(cause))
+            self._guarded(lambda: self._keep_exception(cause))
         return cause
 
-    def _exception_said(self, cause: BaseException) -> None:
-        self._exception = exception_said(cause, self._last_step)
+    def _keep_exception(self, cause: BaseException) -> None:
+        self._exception = exception_detail(cause, self._last_step)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _elsewhere, (self.path,)
@@ -204,7 +204,7 @@ class Recording:
                 ended = time.perf_counter()
                 self._spent += ended - started
                 if ended >= self._next_own:
-                    self._say_cost(ended)
+                    self._report_cost(ended)
         except NoStep as why:
             self._fractional += len(values) if isinstance(values, Mapping) else 1
             self._complain(str(why))
@@ -229,9 +229,9 @@ class Recording:
         if self._journal.trouble:
             self._complain(f"{self._journal.trouble}; values are held back, and counted if lost")
             if self._journal.disk_full and "disk_full" not in self._manifest and self._where.rank == 0:
-                self._say_disk_full()
+                self._warn_disk_full()
 
-    def _say_disk_full(self) -> None:
+    def _warn_disk_full(self) -> None:
         """In run.json at once, in the room kept for it: the process may be killed before there is more."""
         self._manifest["disk_full"] = {"step": self._last_step, "time": time.time()}
         self._guarded(self._reserve.give_up)
@@ -264,7 +264,7 @@ class Recording:
 
     # --- keeping out of the loop's way -----------------------------------------------------------
 
-    def _say_cost(self, now: float) -> None:
+    def _report_cost(self, now: float) -> None:
         """Now and then: what recording has cost so far."""
         self._next_own = now + OVERHEAD_EVERY
         self._offset = time.time() - now  # a stopwatch may stand still while the machine sleeps

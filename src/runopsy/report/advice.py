@@ -130,7 +130,7 @@ ADVICE: tuple[Advice, ...] = (
         "memorized",
         "Train longer before calling it memorized: where grokking happens, it may take many times the "
         "{axis}s that fitting took.",
-        "memorized by {axis} {last} says nothing of later",
+        "memorized by {axis} {last} shows nothing about later",
     ),
     Advice(
         "memorized", "Regularise differently (weight decay first, lightly) or add examples.", "the verdict is memorized"
@@ -159,7 +159,7 @@ ADVICE: tuple[Advice, ...] = (
         "underfit",
         "See whether the model can fit ten examples; if not, look for a fault: labels, inputs, frozen or unconnected "
         "weights.",
-        "nothing was learnt, which says nothing of the model's size",
+        "nothing was learnt, which shows nothing about the model's size",
         _learnt_nothing,
     ),
     Advice(
@@ -206,13 +206,13 @@ ADVICE: tuple[Advice, ...] = (
     Advice(
         "inconclusive",
         "Log a validation loss.",
-        "without one, whether it generalises cannot be said",
+        "without one, whether it generalises cannot be judged",
         lambda a: _lacks_validation(a) and not _classifies(a),
     ),
     Advice(
         "inconclusive",
         "Log the loss and the accuracy of a validation set.",
-        "without them, whether it generalises cannot be said",
+        "without them, whether it generalises cannot be judged",
         lambda a: _lacks_validation(a) and _classifies(a),
     ),
     Advice(
@@ -227,11 +227,11 @@ ADVICE: tuple[Advice, ...] = (
 def advise(autopsy: Autopsy) -> tuple[Step, ...]:
     """At most ``MOST`` suggestions, the gravest first; none is a finding."""
     found = {autopsy.verdict.name, *(e.kind for e in autopsy.events)}
-    steps = [_said(advice, autopsy) for advice in ADVICE if advice.on in found and advice.fits(autopsy)]
+    steps = [_step(advice, autopsy) for advice in ADVICE if advice.on in found and advice.fits(autopsy)]
     return (*steps, *_batch(autopsy), *_logging(autopsy))[:MOST]
 
 
-def _said(advice: Advice, autopsy: Autopsy) -> Step:
+def _step(advice: Advice, autopsy: Autopsy) -> Step:
     facts = _facts(autopsy, advice.on)
     return Step(advice.do.format(**facts), advice.because.format(**facts))
 

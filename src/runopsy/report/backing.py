@@ -38,7 +38,7 @@ def transitions(autopsy: Autopsy) -> Iterator[Block]:
     if autopsy.transitions:
         columns = ("at", "90 % interval", "from", "to", "curves that turn there", "beside")
         table = Table(columns, tuple(_turn(t) for t in autopsy.transitions))
-        yield Details("Transitions between phases", (table, Prose(_turns_said(autopsy.transitions))), open=True)
+        yield Details("Transitions between phases", (table, Prose(_transitions_text(autopsy.transitions))), open=True)
 
 
 def _turn(t: Transition) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ def _turn(t: Transition) -> tuple[str, ...]:
     return place(t.step), interval, plain(t.before), plain(t.after), turning, plain(t.explained_by or "")
 
 
-def _turns_said(found: tuple[Transition, ...]) -> str:
+def _transitions_text(found: tuple[Transition, ...]) -> str:
     alone = [place(t.step) for t in found if not t.confirmed]
     first = "Each curve is cut on its own; where two or more turn at the same place, they confirm each other."
     return f"{first} Not confirmed in this way: {', '.join(alone)}." if alone else first
@@ -70,21 +70,21 @@ def not_checked(autopsy: Autopsy) -> Iterator[Block]:
 
 
 def meaning() -> Iterator[Block]:
-    said = (
-        "A confidence says how often such phases and verdicts were right on runs whose truth is known. The intervals "
+    explanation = (
+        "A confidence is how often such phases and verdicts were right on runs whose truth is known. The intervals "
         "of events count the noise of the log alone, not what a reader may mean by the event. What was not logged, no "
         "report can show."
     )
-    yield Details("How to read confidences and intervals", (Prose(said),))
+    yield Details("How to read confidences and intervals", (Prose(explanation),))
 
 
 def quiet(autopsy: Autopsy) -> Iterator[Block]:
     """What was asked and not found: the other half of honesty."""
     rows = tuple((c.code, c.title) for c in autopsy.checks if c.outcome is Outcome.NOT_FOUND)
     everything = all(c.outcome is not Outcome.NOT_CHECKED for c in autopsy.checks)
-    said = (Prose("Every rule could be asked."),) if everything else ()
+    intro = (Prose("Every rule could be asked."),) if everything else ()
     if rows:
-        yield Details("Rules that were asked and found nothing", (*said, Table(("rule", "question"), rows)))
+        yield Details("Rules that were asked and found nothing", (*intro, Table(("rule", "question"), rows)))
 
 
 def other_signals(autopsy: Autopsy) -> Iterator[Block]:
@@ -105,7 +105,7 @@ def _course(s: Signal) -> tuple[str, ...]:
 def thresholds(autopsy: Autopsy) -> Iterator[Block]:
     rows = tuple((name, f"{value:g}", _unit(name)) for name, value in autopsy.thresholds.items())
     if rows:
-        note = Prose("runopsy explain NAME says what each means, and why it is what it is.")
+        note = Prose("runopsy explain NAME shows what each means, and why it has this value.")
         yield Details("Thresholds", (Table(("threshold", "value", "unit"), rows), note))
 
 

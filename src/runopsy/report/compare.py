@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 from runopsy.model import Autopsy, Change, Comparison, Difference, Outcome
 from runopsy.report.compare_tables import costs, lengths, levels, moved, parted, settings
-from runopsy.report.delta_words import lone, noise, reached, shifted, subject, told_of
+from runopsy.report.delta_words import differences_shown, lone, noise, reached, shifted, subject
 from runopsy.report.document import Block, Document, Heading, Headline, Prose
 from runopsy.report.overlay import overlay, unit
 from runopsy.report.words import number, percent, plain
@@ -20,7 +20,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "same": ("no difference", "good"),
     "seed_noise": ("within seed noise", "plain"),
     "different": ("different", "warn"),
-    "undecided": ("cannot say", "plain"),
+    "undecided": ("undecided", "plain"),
 }
 MOST = 3  # differences in the headline: the tables hold the rest
 
@@ -80,7 +80,7 @@ def _headline(c: Comparison) -> Iterator[Block]:
             )
             yield Prose(f"{lack}: {'; '.join(shifted(d) for d in open_)}.")
     if c.outcome == "seed_noise" and c.config.only_seeds:
-        apart = [d for d in told_of(c) if d.by]
+        apart = [d for d in differences_shown(c) if d.by]
         yield Prose(f"Between the two: {'; '.join(shifted(d) for d in apart)}." if apart else "No phase moves.")
     yield from (Prose(text) for text in _caveats(c))
 
@@ -93,13 +93,13 @@ def _gist(c: Comparison) -> str:
     if c.outcome == "seed_noise":
         if c.config.only_seeds or c.chance is None:
             return "the runs are set alike but for the seed: what differs between them is what a seed does"
-        return f"seeds alone tell two such sets as far apart in {_odds(c.chance)}"
+        return f"seeds alone separate two such sets this far in {_odds(c.chance)}"
     if c.outcome == "undecided" and c.least_p is not None:
         n = f"{len(c.a)} against {len(c.b)} runs"
         return f"{n} are too few: seeds alone separate them completely in {_odds(c.least_p)}"
-    told = [*_verdicts(c), *_what_differs(c)]
-    if told:
-        return "; ".join([*told[:MOST], *(["and more"] if len(told) > MOST else [])])
+    differences = [*_verdicts(c), *_what_differs(c)]
+    if differences:
+        return "; ".join([*differences[:MOST], *(["and more"] if len(differences) > MOST else [])])
     if c.outcome == "undecided":
         return "the phases lie at different places, of which the logs are not sure"
     return _beyond_phases(c)
@@ -128,13 +128,15 @@ def _tally(verdicts: Counter[str]) -> str:
 
 def _beyond_phases(c: Comparison) -> str:
     """Neither a verdict, nor a phase, nor an event: what is left."""
-    told = [_ended(d) for d in c.values if d.kind == "end" and d.change is Change.REAL]
-    told.sort(key=lambda said: not said.startswith("val/"))
+    differences = [_ended(d) for d in c.values if d.kind == "end" and d.change is Change.REAL]
+    differences.sort(key=lambda text: not text.startswith("val/"))
     parted = [s for s in c.separations if s.outcome is Outcome.FOUND and s.step is not None]
     if parted:
         first = min(parted, key=lambda s: s.step or 0.0)
-        told.append(f"the curves part from {reached(c, first.step or 0.0)} on ({first.signal})")
-    return "phases and events agree; " + "; ".join(told[:MOST] or ["no single number differs, taken together they do"])
+        differences.append(f"the curves part from {reached(c, first.step or 0.0)} on ({first.signal})")
+    return "phases and events agree; " + "; ".join(
+        differences[:MOST] or ["no single number differs, taken together they do"]
+    )
 
 
 def _ended(d: Difference) -> str:
@@ -143,7 +145,7 @@ def _ended(d: Difference) -> str:
 
 
 def _with(c: Comparison, change: Change) -> list[Difference]:
-    return [d for d in told_of(c) if d.change is change]
+    return [d for d in differences_shown(c) if d.change is change]
 
 
 def _odds(p: float) -> str:
@@ -160,13 +162,13 @@ def _caveats(c: Comparison) -> Iterator[str]:
         if c.outcome != "seed_noise":
             yield (
                 "One run each: the intervals hold the noise of the logs, not what another seed would do. "
-                "Several seeds tell: runopsy diff A1 A2 A3 vs B1 B2 B3."
+                "Several seeds can decide: runopsy diff A1 A2 A3 vs B1 B2 B3."
             )
         return
     if c.outcome == "different":
         runs = f"{len(c.a)} run{'s' if len(c.a) > 1 else ''} against {len(c.b)}"
         most = f" With {runs} no test can show more." if c.chance == c.least_p else ""
-        yield f"Seeds alone tell two such sets as far apart in {_odds(c.chance)}.{most}"
+        yield f"Seeds alone separate two such sets this far in {_odds(c.chance)}.{most}"
 
 
 def _pictured(c: Comparison) -> Iterator[Block]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from runopsy.model import Comparison, Difference, Outcome, Separation
-from runopsy.report.delta_words import between, by_clock, cell, judged, lone, ratio, signed, title, told_of
+from runopsy.report.delta_words import between, by_clock, cell, differences_shown, judged, lone, ratio, signed, title
 from runopsy.report.document import Block, Details, Heading, Prose, Table
 from runopsy.report.words import number, plain
 
@@ -17,7 +17,7 @@ SHOWN = 60  # characters of a setting: longer ones are cut
 def moved(c: Comparison) -> Iterator[Block]:
     if c.outcome == "identical":
         return
-    ordered = sorted(told_of(c), key=lambda d: (d.kind == "lasts", d.middle_a is None, d.middle_a or 0.0))
+    ordered = sorted(differences_shown(c), key=lambda d: (d.kind == "lasts", d.middle_a is None, d.middle_a or 0.0))
     rows = [_row(c, d, title(d)) for d in ordered]
     if rows or c.extras:
         yield Heading("What lies where")
@@ -116,8 +116,8 @@ def costs(c: Comparison) -> Iterator[Block]:
     rows = []
     for d in c.cost:
         name = names[d.kind].format(what=d.what, at=number(d.at or 0.0))
-        what, a, b, by, share, _, said = _row(c, _thousand(d) if d.kind == "pace" else d, name)
-        rows.append((what, a, b, by, share, said))
+        what, a, b, by, share, _, judgement = _row(c, _thousand(d) if d.kind == "pace" else d, name)
+        rows.append((what, a, b, by, share, judgement))
     yield _table(("", *_sides(c), "B − A", "of A", "judged"), rows)
 
 
@@ -135,7 +135,7 @@ def settings(c: Comparison) -> Iterator[Block]:
     yield Heading("What was set differently")
     if not c.config.known:
         silent = [name for name, side in (("A", c.a), ("B", c.b)) if not any(x.run.config for x in side)]
-        yield Prose(f"Not known: the log of {' and of '.join(silent)} says nothing of how it was set.")
+        yield Prose(f"Not known: the log of {' and of '.join(silent)} does not show how it was set.")
         return
     rows = tuple((key, _setting(a), _setting(b)) for key, (a, b) in c.config.differing.items())
     if rows:
@@ -147,6 +147,6 @@ def settings(c: Comparison) -> Iterator[Block]:
 
 
 def _setting(values: Sequence[object]) -> str:
-    told = dict.fromkeys(str(v) for v in values)
-    text = ", ".join(told)
+    distinct = dict.fromkeys(str(v) for v in values)
+    text = ", ".join(distinct)
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

@@ -102,11 +102,11 @@ def _happened(autopsy: Autopsy, numbers: backing.Numbers) -> Iterator[Block]:
         asked = sum(c.outcome is not Outcome.NOT_CHECKED for c in autopsy.checks)
         yield Prose(f"No event was found; {asked} of {len(autopsy.checks)} questions could be asked of this log.")
         return
-    told = [(e.step, _finding(autopsy, e, numbers[i])) for i, e in enumerate(autopsy.events)]
-    said = [
+    found = [(e.step, _finding(autopsy, e, numbers[i])) for i, e in enumerate(autopsy.events)]
+    noted = [
         (m.step, Finding(plain(m.kind), "plain", f"{autopsy.axis} {place(m.step)}", _marked(m.detail))) for m in marks
     ]
-    yield Findings(tuple(finding for _, finding in sorted([*told, *said], key=lambda pair: pair[0])))
+    yield Findings(tuple(finding for _, finding in sorted([*found, *noted], key=lambda pair: pair[0])))
 
 
 def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) -> Finding:
@@ -129,9 +129,9 @@ def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) 
 def _detail(event: Event) -> str:
     """What the evidence says, with the name of the signal where the words do not hold it."""
     shown = event.evidence[:1] if event.kind == "common_change" else event.evidence  # the matrix has the rest
-    said = [e.says if e.signal in e.says or e.signal in OWN_WORDS else f"{e.signal} {e.says}" for e in shown]
-    left = len(said) - FEW
-    return "; ".join(said[:FEW]) + (f"; and {left} more" if left > 0 else "")
+    texts = [e.says if e.signal in e.says or e.signal in OWN_WORDS else f"{e.signal} {e.says}" for e in shown]
+    left = len(texts) - FEW
+    return "; ".join(texts[:FEW]) + (f"; and {left} more" if left > 0 else "")
 
 
 def _grokking(event: Event, first: Position) -> str:
@@ -180,10 +180,10 @@ def _stopping(autopsy: Autopsy, bill: Bill) -> Iterator[Block]:
 def _cost(autopsy: Autopsy, stop: Stop, bill: Bill) -> str:
     """What came after the best step, in GPU-hours and in money."""
     if stop.wasted_seconds is None or bill.gpus is None:
-        return "What that cost cannot be said: the log holds no times."
+        return "What that cost is not known: the log holds no times."
     hours = stop.wasted_seconds / 3600 * bill.gpus
-    said = number(float(f"{hours:.2g}")) if hours < 10 else f"{hours:,.0f}"
-    text = f"On {number(bill.gpus)} GPU{'' if bill.gpus == 1 else 's'} that is {said} GPU-hours"
+    hours_text = number(float(f"{hours:.2g}")) if hours < 10 else f"{hours:,.0f}"
+    text = f"On {number(bill.gpus)} GPU{'' if bill.gpus == 1 else 's'} that is {hours_text} GPU-hours"
     if bill.price is not None:
         money = hours * bill.price
         text += f", or {f'{money:,.2f}' if money >= 0.01 else 'less than 0.01'} at {bill.price:,.2f} an hour"

@@ -49,8 +49,8 @@ def lone(e: Extra) -> str:
         return f"only {side} has a {plain(e.what)} phase, from {first} on{runs}{perhaps}"
     kind = KINDS.get(e.what)
     if kind is not None and kind.plural:
-        told = f"{_one(kind.title)} at {first}" if n == 1 else f"{n} {kind.plural}, the first at {first}"
-        return f"{side} has {told}{runs}, where {other} has none"
+        text = f"{_one(kind.title)} at {first}" if n == 1 else f"{n} {kind.plural}, the first at {first}"
+        return f"{side} has {text}{runs}, where {other} has none"
     return f"only {side} has {_one(plain(e.what))}, at {first}{runs}"
 
 
@@ -72,9 +72,9 @@ def _by(d: Difference) -> str:
     if d.seconds is not None and abs(d.seconds) >= UNSEEN:
         against = d.seconds * d.by < 0
         extra.append(f"but {duration(abs(d.seconds))} {_when(d.seconds)}" if against else duration(abs(d.seconds)))
-    said = f" ({', '.join(extra)})" if extra else ""
+    details = f" ({', '.join(extra)})" if extra else ""
     way = ("longer" if d.by > 0 else "shorter") if d.kind == "lasts" else _when(d.by)
-    return f"{_length(abs(d.by), d.unit)} {way}{said}"
+    return f"{_length(abs(d.by), d.unit)} {way}{details}"
 
 
 def _when(by: float) -> str:
@@ -103,7 +103,7 @@ def judged(c: Comparison, d: Difference) -> str:
         return "within the intervals"
     if d.p is not None:
         return "within seed noise" if c.least_p is None or d.p > c.least_p or c.outcome == "seed_noise" else "too close"
-    return "as a seed does" if c.outcome == "seed_noise" else "too close to tell"
+    return "as a seed does" if c.outcome == "seed_noise" else "too close to decide"
 
 
 def _meet(a: tuple[float, float], b: tuple[float, float]) -> bool:
@@ -128,8 +128,8 @@ def cell(
         ends = interval if interval is not None and d.unit and d.kind != "lasts" else None
     else:
         ends = (min(seen), max(seen))
-    told = [] if ends is None or ends[0] == ends[1] else [_place(c, d, end) for end in ends]
-    spread = f" ({'–'.join(dict.fromkeys(told))})" if told else ""
+    places = [] if ends is None or ends[0] == ends[1] else [_place(c, d, end) for end in ends]
+    spread = f" ({'–'.join(dict.fromkeys(places))})" if places else ""
     return f"{_place(c, d, middle)}{spread}{missing}"
 
 
@@ -211,6 +211,6 @@ def reached(c: Comparison, at: float) -> str:
     return _duration(at) if c.align == "time" else f"{c.align} {place(at)}"
 
 
-def told_of(c: Comparison) -> list[Difference]:
+def differences_shown(c: Comparison) -> list[Difference]:
     """What is told of events and phases: where they begin, and laid phase on phase how long they last."""
     return [*c.events, *(d for d in c.phases if (d.kind == "lasts") == (c.align == "phase"))]

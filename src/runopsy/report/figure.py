@@ -52,8 +52,8 @@ _TOOLS = (
 )
 
 
-def text(said: str, most: int = 1000) -> str:
-    return escape(visible(said, most))
+def text(content: str, most: int = 1000) -> str:
+    return escape(visible(content, most))
 
 
 def _percent(scale: Scale, at: Position) -> float:
@@ -70,9 +70,9 @@ def _timeline(timeline: Timeline) -> Iterator[str]:
         yield f'<p class="name">{text(timeline.name, 120)}</p>'
     yield '<div class="axis strip">'
     for band in timeline.bands:
-        says = f"{band.label}: {timeline.scale.unit} {place(band.start)} to {place(band.end)}"
+        hover = f"{band.label}: {timeline.scale.unit} {place(band.start)} to {place(band.end)}"
         lies = _spanned(timeline.scale, band.start, band.end)
-        yield f'<b class="p-{looks.phase(band.kind)}" title="{text(says)}" {lies}>{text(band.label, 60)}</b>'
+        yield f'<b class="p-{looks.phase(band.kind)}" title="{text(hover)}" {lies}>{text(band.label, 60)}</b>'
     yield "</div>"
 
 
@@ -92,10 +92,10 @@ def _badges(marks: list[Mark], scale: Scale) -> Iterator[str]:
 
 def _legend(marks: list[Mark], scale: Scale) -> Iterator[str]:
     if marks:
-        yield f'<ol class="marks">{"".join(f"<li>{text(_said(mark, scale))}</li>" for mark in marks)}</ol>'
+        yield f'<ol class="marks">{"".join(f"<li>{text(_mark_text(mark, scale))}</li>" for mark in marks)}</ol>'
 
 
-def _said(mark: Mark, scale: Scale) -> str:
+def _mark_text(mark: Mark, scale: Scale) -> str:
     until = f" – {place(mark.until)}" if mark.until is not None and mark.until > mark.at else ""
     between = f", between {place(mark.interval[0])} and {place(mark.interval[1])}" if mark.interval else ""
     return f"{mark.label}: {scale.unit} {place(mark.at)}{until}{between}"
@@ -168,8 +168,8 @@ def _further(picture: Picture, marks: list[Mark]) -> Iterator[str]:
 def _data(chart: Chart, buckets: int) -> str:
     low, high = extent(chart, rows=True)
     lines = [_course(chart.scale, line, buckets) for line in chart.lines]
-    said = json.dumps({"log": chart.log, "low": low, "high": high, "lines": lines}, separators=(",", ":"))
-    return said.replace("<", "\\u003c")  # nothing in a name can close the script
+    payload = json.dumps({"log": chart.log, "low": low, "high": high, "lines": lines}, separators=(",", ":"))
+    return payload.replace("<", "\\u003c")  # nothing in a name can close the script
 
 
 def _course(scale: Scale, line: Line, buckets: int) -> dict[str, Any]:

@@ -83,10 +83,10 @@ def _body(document: Document, draw: Draw) -> str:
 
 def _block(block: Block, draw: Draw) -> Iterator[str]:
     match block:
-        case Heading(said):
-            yield f"<h2>{text(said)}</h2>"
-        case Prose(said):
-            yield f"<p>{text(said)}</p>"
+        case Heading(content):
+            yield f"<h2>{text(content)}</h2>"
+        case Prose(content):
+            yield f"<p>{text(content)}</p>"
         case Headline():
             sure = f" ({text(block.sure)})" if block.sure else ""
             word = f'<span class="tone-{block.tone}">{text(block.word.capitalize())}</span>'
@@ -120,9 +120,9 @@ def _spoken(timeline: Timeline) -> str:
 
 def _finding(item: Finding) -> str:
     refs = " ".join(f'<a href="#{ref}">{ref}</a>' for ref in item.refs if REFERENCE.fullmatch(ref))
-    said = f": {text(item.text)}" if item.text else ""
+    detail = f": {text(item.text)}" if item.text else ""
     refs = f' <span class="refs">[{refs}]</span>' if refs else ""
-    return f'<li><strong class="tone-{item.tone}">{text(item.what)}</strong>, {text(item.where)}{said}{refs}</li>'
+    return f'<li><strong class="tone-{item.tone}">{text(item.what)}</strong>, {text(item.where)}{detail}{refs}</li>'
 
 
 def _step(step: Step) -> str:
@@ -141,8 +141,8 @@ def _row(cells: tuple[str, ...]) -> str:
     return f"<tr{ident}>{''.join(map(_cell, cells))}</tr>"
 
 
-def _cell(said: str) -> str:
+def _cell(content: str) -> str:
     """A short cell stays on one line; a long word in a long one may break."""
-    longest = max(map(len, said.split()), default=0)
-    kind = ' class="short"' if len(said) <= SHORT else ' class="long"' if longest > LONG else ""
-    return f"<td{kind}>{text(said, CELL)}</td>"
+    longest = max(map(len, content.split()), default=0)
+    kind = ' class="short"' if len(content) <= SHORT else ' class="long"' if longest > LONG else ""
+    return f"<td{kind}>{text(content, CELL)}</td>"

@@ -70,7 +70,7 @@ def listing(
         *([Heading("Notes on the log")] if run.notes else []),
         *(Prose(note) for note in run.notes),
         Heading("Wrong?"),
-        Prose("Say it with --map ROLE=COLUMN, for example: runopsy analyze RUN --map val/loss=NAME"),
+        Prose("Set it with --map ROLE=COLUMN, for example: runopsy analyze RUN --map val/loss=NAME"),
     ]
     return terminal.render(Document(run.path, tuple(blocks)), width=width, color=color)
 
@@ -104,14 +104,14 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _as_json(run: Run, rows: Sequence[Mapping[str, Any]], lacks: Sequence[Lack]) -> str:
-    said = {
+    content = {
         "run": {"path": run.path, "id": run.id},
         "axis": run.axis,
         "columns": rows,
         "missing": [{"role": lack.role, "why": lack.why, "do": lack.do} for lack in lacks],
         "notes": list(run.notes),
     }
-    return json.dumps(said, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _finite(value: float) -> float | None:
@@ -179,7 +179,7 @@ def rules_table(
         Table(("code", "question", "needs", "thresholds"), rows),
         Heading("Thresholds"),
         Table(("name", "value", "unit", "what it decides"), known),
-        Prose("runopsy explain NAME tells more of a rule (G01), a kind of event (grokking) or a threshold (gap)."),
+        Prose("runopsy explain NAME explains a rule (G01), a kind of event (grokking) or a threshold (gap)."),
     )
     return terminal.render(Document("Rules", blocks), width=width, color=color)
 
@@ -192,8 +192,8 @@ def explanation(name: str, rules: Sequence[Question], values: Mapping[str, float
     if name in KINDS:
         found = [rule for rule in rules if name in getattr(rule, "kinds", ())]
         kind = KINDS[name]
-        said = [f"{kind.name}: {kind.sentence}.", *(_of_rule(rule, values) for rule in found)]
-        return "\n\n".join(line.rstrip() for line in said) + "\n"
+        parts = [f"{kind.name}: {kind.sentence}.", *(_of_rule(rule, values) for rule in found)]
+        return "\n\n".join(line.rstrip() for line in parts) + "\n"
     known = {one.name: one for one in THRESHOLDS}
     if name == "thresholds":
         return "\n".join(_of_threshold(one, values) for one in THRESHOLDS) + "\n"

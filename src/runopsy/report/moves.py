@@ -22,7 +22,7 @@ def moves(autopsy: Autopsy) -> Iterator[Block]:
         return
     names = dict.fromkeys(e.signal for change in changes for e in change.evidence if e.name in SLOTS)
     rows = tuple((name, tuple(_direction(change, name) for change in changes)) for name in names)
-    note = Prose("Signals that move at one place; which of them moves the others, a log cannot say.")
+    note = Prose("Signals that move at one place; which of them moves the others, a log cannot show.")
     block = Moves(scale(autopsy), tuple(change.step for change in changes), rows)
     yield Details("Signals that change together", (block, note), open=True)
 

@@ -43,8 +43,8 @@ def _scale(c: Comparison) -> Scale:
 
 
 def _bands(laid: Laid) -> tuple[Band, ...]:
-    told = zip(laid.phases, laid.intervals, strict=True)
-    return tuple(Band(plain(p.label), p.label, p.start, p.end, interval) for p, interval in told)
+    pairs = zip(laid.phases, laid.intervals, strict=True)
+    return tuple(Band(plain(p.label), p.label, p.start, p.end, interval) for p, interval in pairs)
 
 
 def _charts(c: Comparison, axis: Scale) -> Iterator[Chart]:
@@ -63,11 +63,11 @@ def _range(lines: tuple[Line, ...]) -> tuple[float, float]:
 
 def _alt(c: Comparison, axis: Scale) -> str:
     """What the picture shows, in sentences."""
-    told = []
+    sentences = []
     for name, laid in (("A", c.laid_a), ("B", c.laid_b)):
         phases = "; ".join(f"{plain(p.label)} {place(p.start)} to {place(p.end)}" for p in laid.phases)
         curves = "; ".join(
             f"{n} from {number(float(value[0]))} to {number(float(value[-1]))}" for n, (_, value) in laid.curves.items()
         )
-        told.append(f"{name}, by {axis.unit}: {phases or 'no phases'}. Curves: {curves or 'none'}.")
-    return " ".join(told)
+        sentences.append(f"{name}, by {axis.unit}: {phases or 'no phases'}. Curves: {curves or 'none'}.")
+    return " ".join(sentences)

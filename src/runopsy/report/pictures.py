@@ -55,8 +55,10 @@ def _charts(autopsy: Autopsy, axis: Scale) -> Iterator[Chart]:
         if lines:
             ceiling = _ceiling(lines, autopsy) if kind == "loss" else None
             log = kind == "loss" and _spans_decades(lines)
-            said = f"{title}{', log scale' if log else ''}{'' if ceiling is None else f', cut at {number(ceiling)}'}"
-            yield Chart(said, axis, lines, log, cuts, rows, ceiling)
+            title_text = (
+                f"{title}{', log scale' if log else ''}{'' if ceiling is None else f', cut at {number(ceiling)}'}"
+            )
+            yield Chart(title_text, axis, lines, log, cuts, rows, ceiling)
 
 
 def _ceiling(lines: tuple[Line, ...], autopsy: Autopsy) -> float | None:
@@ -115,8 +117,10 @@ def _numbers(autopsy: Autopsy) -> Table:
     rows = []
     for p in autopsy.phases:
         moved = {e.signal: f"{number(_round(e.limit))}→{number(_round(e.observed))}" for e in p.why}
-        said = ("" if p.confidence is None else "{} in {}".format(*odds(p.confidence)),) if sure else ()
-        rows.append((plain(p.label), f"{place(p.start)} – {place(p.end)}", *said, *(moved.get(c, "") for c in curves)))
+        odds_cell = ("" if p.confidence is None else "{} in {}".format(*odds(p.confidence)),) if sure else ()
+        rows.append(
+            (plain(p.label), f"{place(p.start)} – {place(p.end)}", *odds_cell, *(moved.get(c, "") for c in curves))
+        )
     return Table(("phase", f"{autopsy.axis}s", *(("right",) if sure else ()), *curves), tuple(rows))
 
 

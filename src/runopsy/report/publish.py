@@ -75,7 +75,7 @@ def write(document: Document, path: Path, format: str, *, embed: bool = False) -
     return (put(path, page), *(put(beside, drawn) for beside, drawn in pictures.items()))
 
 
-def put(path: Path, said: str) -> Path:
+def put(path: Path, content: str) -> Path:
     """Write a text file; a picture's folder is made beside its page, a page's own must be there.
 
     Raises:
@@ -84,7 +84,7 @@ def put(path: Path, said: str) -> Path:
     try:
         if path.parent.name.endswith(BESIDE):
             path.parent.mkdir(exist_ok=True)
-        path.write_text(said, encoding="utf-8", newline="\n")
+        path.write_text(content, encoding="utf-8", newline="\n")
     except OSError as cause:
         raise BadOption(f"{path} cannot be written: {cause.strerror}", hint="give another path to -o") from cause
     return path

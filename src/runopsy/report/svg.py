@@ -55,8 +55,8 @@ def render(picture: Picture) -> str:
     )
 
 
-def text(said: str) -> str:
-    return escape(visible(said))
+def text(content: str) -> str:
+    return escape(visible(content))
 
 
 def path(
@@ -98,10 +98,10 @@ def _timeline(timeline: Timeline, y: float) -> Iterator[str]:
         yield f'<text class="end" x="{LEFT - 8}" y="{y + 17:.0f}">{text(_cut(timeline.name, LEFT - 8))}</text>'
     for band in timeline.bands:
         a, b = _x(timeline.scale, band.start), _x(timeline.scale, band.end)
-        says = f"{band.label}: {timeline.scale.unit} {place(band.start)} to {place(band.end)}"
+        hover = f"{band.label}: {timeline.scale.unit} {place(band.start)} to {place(band.end)}"
         name = _cut(band.label, b - a - 6)
         yield (
-            f'<g><title>{text(says)}</title><rect class="p-{looks.phase(band.kind)}" x="{a:.1f}" y="{y:.0f}" '
+            f'<g><title>{text(hover)}</title><rect class="p-{looks.phase(band.kind)}" x="{a:.1f}" y="{y:.0f}" '
             f'width="{max(b - a, 0.5):.1f}" height="{STRIP}" stroke="var(--paper)"/>'
             f'<text class="mid" x="{(a + b) / 2:.1f}" y="{y + 17:.0f}">{text(name)}</text></g>'
         )

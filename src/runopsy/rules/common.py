@@ -18,7 +18,7 @@ from runopsy.signals.names import better
 SET = ("lr", "epoch", "batch_size", "step", "tokens", "samples", "time", "reward")
 SET_FAMILIES = ("lr/", "recorder/", "reward/", "player/", "train/", "val/", "val.", "eval/", "examples/")
 ERROR_OF = "/se"  # a reading's standard error, beside it
-SAID = 6  # signals that are named; the matrix has them all
+MOST_NAMED = 6  # signals that are named; the matrix has them all
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,8 +73,8 @@ def _is_recorded(name: str) -> bool:
 
 def _summary(change: CommonChange) -> Evidence:
     count = len(change.moves)
-    named = [f"{move.signal} {'up' if move.up else 'down'}" for move in change.moves[:SAID]]
-    more = f" and {count - SAID} more" if count > SAID else ""
+    named = [f"{move.signal} {'up' if move.up else 'down'}" for move in change.moves[:MOST_NAMED]]
+    more = f" and {count - MOST_NAMED} more" if count > MOST_NAMED else ""
     val = ", ".join(move.signal for move in change.validation)
     says = f"{count} of {change.asked} signals, {', '.join(named)}{more}; "
     says += f"{val} with them" if val else "no validation curve with them"

@@ -27,8 +27,8 @@ class Ended:
             if mark.kind in ("crashed", "interrupted", "out_of_memory", "communication_error"):
                 kind = "interrupted" if mark.kind == "interrupted" else "crashed"
                 yield self._event(kind, mark.step, _exception(mark.detail))
-        told = any(mark.kind in ("crashed", "interrupted") for mark in case.run.marks)
-        if not told and case.run.status in STATUS:
+        known = any(mark.kind in ("crashed", "interrupted") for mark in case.run.marks)
+        if not known and case.run.status in STATUS:
             kind, says = STATUS[case.run.status]
             yield self._event(kind, case.last, says)
 
@@ -46,9 +46,9 @@ STATUS = {
 
 
 def _exception(detail: object) -> str:
-    said = dict(detail) if isinstance(detail, dict) else {}
-    named = ": ".join(str(said[key]) for key in ("type", "message") if said.get(key))
-    return (named or str(said.get("text", "the log says so")))[:200]
+    fields = dict(detail) if isinstance(detail, dict) else {}
+    named = ": ".join(str(fields[key]) for key in ("type", "message") if fields.get(key))
+    return (named or str(fields.get("text", "reported by the log")))[:200]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +64,7 @@ class Stalled:
         limits = case.limits
         timed = [s for s in case.signals.values() if s.time is not None and len(s) >= case.limits.fewest_rows]
         if not timed:
-            raise NotChecked("the log does not say when its values were written")
+            raise NotChecked("the log has no times of its values")
         signal = max(timed, key=len)
         assert signal.time is not None  # as chosen
         usual, rows = np.diff(signal.time) / np.maximum(np.diff(signal.step), 1e-300), np.diff(signal.time)

@@ -104,7 +104,7 @@ class EdgeOfStability:
         targets = how.get("targets")
         if not isinstance(targets, int):
             why = "the run was killed, or recorded before that was noted"
-            raise NotChecked(f"run.json does not say of how many examples hessian/top is: {why}")
+            raise NotChecked(f"run.json does not show of how many examples hessian/top is: {why}")
         if targets < least:
             why = f"hessian/top is of {targets} examples, and λmax of fewer than {least} may be far above"
             raise NotChecked(f"{why} that of all; the sample grows with the training batch and the probe batch")
@@ -113,9 +113,9 @@ class EdgeOfStability:
         name = str(case.run.config.get("optimizer", "")).lower()
         if name not in ("sgd", "gd", "momentum"):
             raise NotChecked(
-                f"its threshold is known for SGD, and the configuration says {name!r}"
+                f"its threshold is known for SGD, and the configuration names {name!r}"
                 if name
-                else "its threshold depends on the optimizer: config={'optimizer': 'SGD', 'momentum': 0.9} says which"
+                else "its threshold depends on the optimizer: config={'optimizer': 'SGD', 'momentum': 0.9} shows which"
             )
         momentum = case.run.config.get("momentum", 0.0)
         return float(momentum) if isinstance(momentum, (int, float)) else 0.0

@@ -33,7 +33,7 @@ class NotFinite:
             return
         for mark in case.run.marks:
             if mark.kind == "not_finite":
-                says = str(mark.detail.get("text", "the log says so"))
+                says = str(mark.detail.get("text", "reported by the log"))
                 proof = (Evidence("train/loss", mark.step, float("nan"), None, "", says, "values"),)
                 yield Event("not_finite", self.code, mark.step, Severity.FATAL, proof, interval=(mark.step, mark.step))
                 return
@@ -44,7 +44,7 @@ class NotFinite:
         assert first.broken is not None  # as asked
         recovered = not any(_to_the_end(s) for s in curves)
         proof = tuple(
-            Evidence(s.name, _broke_at(s), float("nan"), None, "", _broken_says(s), "values")
+            Evidence(s.name, _broke_at(s), float("nan"), None, "", _broken_text(s), "values")
             for s in sorted(broken, key=_broke_at)
         )
         severity = Severity.WARNING if recovered or first.name == GRADIENT else Severity.FATAL
@@ -72,7 +72,7 @@ def _broke_at(signal: Signal) -> Position:
     return float(signal.broken[0])
 
 
-def _broken_says(signal: Signal) -> str:
+def _broken_text(signal: Signal) -> str:
     assert signal.broken is not None  # as asked
     count = len(signal.broken)
     says = f"{count} {'value' if count == 1 else 'values'} of {signal.name} not finite"

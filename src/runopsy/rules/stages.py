@@ -66,7 +66,7 @@ class Stage:
         for a, b in falls:
             begin, end = float(loss.level[a]), float(loss.level[b])
             at = _passes(loss, a, b, (begin + end) / 2)
-            if not self._told_already(case, at) and self._followed(case, float(loss.step[a]), float(loss.step[b])):
+            if not self._reported_already(case, at) and self._followed(case, float(loss.step[a]), float(loss.step[b])):
                 says = f"falls from {begin:.3g} to {end:.3g} between two slower stretches"
                 proof = (Evidence("train/loss", at, (begin + end) / 2, None, "", says, "fall"),)
                 resolution = spacing_at(case.signals["train/loss"], at)
@@ -124,7 +124,7 @@ class Stage:
         fell = val.at(begins) - val.at(ends)
         return not case.segments["val/loss"].smooth and fell >= _fall(case.limits) / 2 * val.at(begins)
 
-    def _told_already(self, case: Case, at: Position) -> bool:
+    def _reported_already(self, case: Case, at: Position) -> bool:
         """Whether a change by hand explains it, the run has left, or the training set is fitted and nobody looks."""
         near = case.limits.beside * max(at - case.first, 1.0)
         if any(e.kind in ("lr_change", "resume", "loss_spike") and abs(e.step - at) <= near for e in case.events):

@@ -96,19 +96,19 @@ class Ruptures:
         return min(tried, key=lambda cut: search.cost.sum_of_costs(cut) + penalty * len(cut))[:-1]
 
 
-def segmenter(said: Mapping[str, Any]) -> Ruptures:
+def segmenter(keys: Mapping[str, Any]) -> Ruptures:
     """The segmenter that a table of settings describes.
 
     Raises:
         BadOption: a key or a value that means nothing.
     """
-    unknown = sorted(set(said) - set(KEYS))
+    unknown = sorted(set(keys) - set(KEYS))
     if unknown:
         raise BadOption(f"[segmenter] has no {', '.join(unknown)}", hint=f"it has: {', '.join(KEYS)}")
-    penalty = said.get("penalty")
+    penalty = keys.get("penalty")
     if penalty is not None and (isinstance(penalty, bool) or not isinstance(penalty, (int, float))):
         raise BadOption(f"[segmenter] penalty = {penalty!r} is no number", hint="leave it out for the calibrated one")
-    return Ruptures(str(said.get("search", "Pelt")), str(said.get("cost", OURS)), penalty)
+    return Ruptures(str(keys.get("search", "Pelt")), str(keys.get("cost", OURS)), penalty)
 
 
 def cost_of(name: str, bins: Bins) -> BaseCost:

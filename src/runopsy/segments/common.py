@@ -82,7 +82,9 @@ def common_changes(
         if all(abs(candidate[1] - other[1]) >= APART for other in changes):
             changes.append(candidate)
     confirm = grid({**asked, **usable(also)}) if also else table
-    return tuple(_told(asked, table, alike, confirm, change) for change in sorted(changes, key=lambda one: one[1]))
+    return tuple(
+        _common_change(asked, table, alike, confirm, change) for change in sorted(changes, key=lambda one: one[1])
+    )
 
 
 def usable(signals: Mapping[str, Signal]) -> dict[str, Signal]:
@@ -194,7 +196,7 @@ def _steps(table: Grid, at: int) -> list[tuple[int, Step]]:
     return steps
 
 
-def _told(
+def _common_change(
     signals: Mapping[str, Signal],
     table: Grid,
     alike: Floats,

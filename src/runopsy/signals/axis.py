@@ -53,7 +53,7 @@ def _counter(signals: Mapping[str, Signal], axis: str, wanted: str) -> tuple[Pos
     counter = signals.get(wanted)
     if counter is None or len(counter) < 2:
         raise BadOption(
-            f"the log counts {axis}s and does not say its {wanted}",
+            f"the log counts {axis}s and does not give its {wanted}",
             hint=f"--map {wanted}=COLUMN, or keep the log's own axis",
         )
     rising = np.append(True, counter.value[1:] > np.maximum.accumulate(counter.value)[:-1])
@@ -65,7 +65,7 @@ def _counter(signals: Mapping[str, Signal], axis: str, wanted: str) -> tuple[Pos
 def _clock(signals: Mapping[str, Signal]) -> tuple[Positions, Values]:
     timed = [(s.step, s.time) for s in signals.values() if s.time is not None and len(s) > 1]
     if not timed:
-        raise BadOption("the log does not say when its values were written", hint="keep the log's own axis")
+        raise BadOption("the log has no times of its values", hint="keep the log's own axis")
     step, time = max(timed, key=lambda pair: len(pair[0]))
     seconds = np.maximum.accumulate(time - time[0])
     rising = np.append(True, seconds[1:] > seconds[:-1])

@@ -37,10 +37,12 @@ def measure(run: Run, roles: Sequence[Role]) -> Measured:
         track = run.tracks[role.track]
         name = role.role or _own_name(role.track, played, signals)
         unread += track.unread
-        said = ~placeholders(track.value) if role.role.endswith(("/loss", "/acc")) else np.ones(len(track), dtype=bool)
-        empty += int((~said).sum())
-        kept = said & _not_superseded(track, starts)
-        superseded += int(said.sum() - kept.sum())
+        usable = (
+            ~placeholders(track.value) if role.role.endswith(("/loss", "/acc")) else np.ones(len(track), dtype=bool)
+        )
+        empty += int((~usable).sum())
+        kept = usable & _not_superseded(track, starts)
+        superseded += int(usable.sum() - kept.sum())
         rows = slice(None) if kept.all() else np.flatnonzero(kept)
         step, order = _last_of_each(track.step[rows])
         if role.role and len(step) < int(kept.sum()):
@@ -122,9 +124,9 @@ def _last_of_each(step: Positions) -> tuple[Positions, Counts | slice]:
 def _changed(step: Positions, value: Values) -> int:
     """How many values give way to a later and different one at their step; the same one again is no loss."""
     order = np.argsort(step, kind="stable")
-    ordered, said = step[order], value[order]
+    ordered, ordered_values = step[order], value[order]
     again = ordered[1:] == ordered[:-1]
-    same = (said[1:] == said[:-1]) | (np.isnan(said[1:]) & np.isnan(said[:-1]))
+    same = (ordered_values[1:] == ordered_values[:-1]) | (np.isnan(ordered_values[1:]) & np.isnan(ordered_values[:-1]))
     return int((again & ~same).sum())
 
 

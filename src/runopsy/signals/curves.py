@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from runopsy.model import Role, Track
-from runopsy.signals.names import Guess, guess, says_percent, words
+from runopsy.signals.names import Guess, guess, is_percent, words
 from runopsy.signals.numbered import as_training, of_training
 from runopsy.signals.units import A_CURVE, PERCENT_FROM, value_range
 
@@ -150,14 +150,14 @@ def _rank(g: Guess, tracks: Mapping[str, Track], longest: int) -> tuple[bool, in
 
 
 def _role(role: str, g: Guess, tracks: Mapping[str, Track], equals: int) -> Role:
-    why = f"says {g.side or 'no side, so train'} and {g.quantity}"
+    why = f"names {g.side or 'no side, so train'} and {g.quantity}"
     if g.side == "test" and role.startswith("val/"):
         why += "; no other evaluation set"
     if equals > 1:
         others = "1 other fits" if equals == 2 else f"{equals - 1} others fit"
         why += f"; {others} as well, chosen for its length and place: --map {role}=NAME to change"
     if g.quantity == "error":
-        percent = value_range(tracks[g.track])[1] > PERCENT_FROM or says_percent(g.track)
+        percent = value_range(tracks[g.track])[1] > PERCENT_FROM or is_percent(g.track)
         return Role(role, g.track, why + "; 1 - error rate", 0.01 if percent else 1.0, complement=True)
     if g.quantity == "ppl":
         return Role(role, g.track, why.replace("ppl", "perplexity; its logarithm"), logarithm=True)

@@ -43,7 +43,7 @@ def selected(
             roles = [replace(r, role=which, why=f"is called {which!r}") if r.track == which else r for r in roles]
         elif which not in filled and (candidates := _of(side, roles, tracks)):
             best = min(candidates, key=lambda r: (preference(r.track), -len(tracks[r.track])))
-            why = f"says {score_in(best.track)}, a score to choose by: --metric NAME for another"
+            why = f"names {score_in(best.track)}, a score to choose by: --metric NAME for another"
             roles = [replace(r, role=which, why=why) if r is best else r for r in roles]
     return tuple(roles)
 
@@ -87,7 +87,7 @@ def _asked(roles: Sequence[Role], tracks: Mapping[str, Track], metric: str) -> t
     better = way or role.better
     if not better:
         raise BadOption(
-            f"--metric {column}: its name does not say whether higher values are better",
+            f"--metric {column}: its name does not show whether higher values are better",
             hint=f"--metric {column}:higher or --metric {column}:lower",
         )
     return tuple(_chosen([replace(r, better=better) if r is role else r for r in roles], column, "--metric"))
@@ -132,8 +132,8 @@ def _chosen(roles: Sequence[Role], column: str, why: str) -> list[Role]:
 
 def _by_the_settings(tracks: Mapping[str, Track], config: Mapping[str, Any]) -> str | None:
     """The column that the settings of the run choose the best checkpoint by."""
-    said = config.get(SETTING)
-    names = (said, f"eval_{said}") if isinstance(said, str) else ()
+    setting = config.get(SETTING)
+    names = (setting, f"eval_{setting}") if isinstance(setting, str) else ()
     return next((name for name in names if name in tracks), None)
 
 

@@ -42,19 +42,19 @@ def refusal(roles: Sequence[Role]) -> tuple[str, str]:
         some = _some([role.track for role in roles])
         return (
             f"no column is called a loss, an accuracy, a score or a reward (columns: {some})",
-            "say which is which: --map train/loss=NAME --map val/loss=NAME",
+            "set which is which: --map train/loss=NAME --map val/loss=NAME",
         )
     doubted = next((role for role in named if role.why != "no role"), None)
-    why = f"{_short(doubted.track)} {doubted.why}" if doubted else "none of them says that it is the main curve"
+    why = f"{_short(doubted.track)} {doubted.why}" if doubted else "none of them is named as the main curve"
     lack = _lack("train/loss", "", named)
-    return f"found {_some(names)}, but nothing to judge: {why}", f"say it: {lack.do or '--map train/loss=NAME'}"
+    return f"found {_some(names)}, but nothing to judge: {why}", f"set it: {lack.do or '--map train/loss=NAME'}"
 
 
 def _lack(role: str, why: str, roles: Sequence[Role]) -> Missing:
     """With the column that is likeliest to be meant, of those that play no role."""
     side, _, _ = role.partition("/")
     free = [r for r in roles if not r.role and (guess(r.track) is not None)]
-    sided = [r for r in free if _says(r.track, side)]
+    sided = [r for r in free if _names_side(r.track, side)]
     meant = min(sided or (free if side == "train" else []), key=lambda r: len(words(r.track)), default=None)
     if meant is None:
         return Missing(role, why, "")
@@ -64,7 +64,7 @@ def _lack(role: str, why: str, roles: Sequence[Role]) -> Missing:
     return Missing(f"{side}/{kind}", reason, f"--map {side}/{kind}={_quoted(meant.track)}")
 
 
-def _says(name: str, side: str) -> bool:
+def _names_side(name: str, side: str) -> bool:
     found = guess(name)
     return found is not None and (found.side == side or (side == "val" and found.side == "test"))
 

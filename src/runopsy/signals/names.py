@@ -177,11 +177,11 @@ def score_in(name: str) -> str:
 def is_learning_rate(name: str) -> bool:
     """Whether a name that is not exactly ``lr`` is that of a learning rate: lr-AdamW, optim/learning_rate_group0."""
     parts = words(name)
-    says = any(map(GROUP.fullmatch, parts)) or ("learning", "rate") in pairwise(parts)
-    return says and not any(w in LR_NEVER for w in parts)
+    is_rate = any(map(GROUP.fullmatch, parts)) or ("learning", "rate") in pairwise(parts)
+    return is_rate and not any(w in LR_NEVER for w in parts)
 
 
-def says_percent(name: str) -> bool:
+def is_percent(name: str) -> bool:
     return "%" in name or any(w in ("percent", "pct", "percentage") for w in words(name))
 
 
@@ -196,17 +196,17 @@ def _quantity(parts: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     top = parts[parts.index("top") + 1 :][:1] if "top" in parts else []
     if "top" in parts and top != ["1"]:
         return "", ()  # the top-5 accuracy is another quantity
-    said = ("top", "1") if top else ()
-    if any(w in ERRORS for w in parts) and ("rate" in parts or "top1" in parts or said):
-        return "error", (*ERRORS, "rate", "top1", *said)
+    top1 = ("top", "1") if top else ()
+    if any(w in ERRORS for w in parts) and ("rate" in parts or "top1" in parts or top1):
+        return "error", (*ERRORS, "rate", "top1", *top1)
     cross = ("cross", "entropy") if "cross" in parts and "entropy" in parts else ()
     for quantity, names in QUANTITIES.items():
         if found := tuple(w for w in parts if w in names):
-            return quantity, (*found, *cross, *said)
+            return quantity, (*found, *cross, *top1)
     if cross:
         return "loss", cross
-    if said:
-        return "acc", said
+    if top1:
+        return "acc", top1
     if perplexity := tuple(w for w in parts if w in PERPLEXITIES):
         return "ppl", perplexity
     lesser = tuple(w for w in parts if w in LESSER and (w not in SIDED or _side(parts)))

@@ -15,7 +15,7 @@ from runopsy.errors import BadOption
 from runopsy.model import Role, Track
 from runopsy.signals.curves import curves
 from runopsy.signals.metric import selected
-from runopsy.signals.names import SINGLES, better, guess, is_learning_rate, says_percent, words
+from runopsy.signals.names import SINGLES, better, guess, is_learning_rate, is_percent, words
 from runopsy.signals.scores import MONITOR, is_length, is_reward, players, reward_doubt
 from runopsy.signals.units import ERRORS, PERCENT_FROM, doubted, scaled, value_range
 
@@ -73,7 +73,7 @@ def _better(role: Role) -> str:
 def _mapped(role: str, column: str, tracks: Mapping[str, Track]) -> Role:
     """What --map says of a column."""
     if role in ERRORS:
-        percent = value_range(tracks[column])[1] > PERCENT_FROM or says_percent(column)
+        percent = value_range(tracks[column])[1] > PERCENT_FROM or is_percent(column)
         return Role(ERRORS[role], column, "--map; 1 - error rate", 0.01 if percent else 1.0, complement=True)
     found = guess(column)
     if role.endswith("/loss") and found is not None and found.quantity == "ppl":
@@ -126,7 +126,7 @@ def _rewards(names: list[str], tracks: Mapping[str, Track], filled: set[str]) ->
         return
     if "reward" not in filled:
         best = min(found, key=lambda name: (reward_doubt(name), -len(tracks[name])))
-        yield Role("reward", best, "says reward or return: what an agent earns")
+        yield Role("reward", best, "names a reward or return: what an agent earns")
     if lengths and "reward/length" not in filled:
         yield Role("reward/length", max(lengths, key=lambda name: len(tracks[name])), "the length of an episode")
     yield from (Role("", name, OF_AN_AGENT) for name in names if _is_loss(name))

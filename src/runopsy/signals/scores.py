@@ -58,8 +58,8 @@ def is_length(name: str) -> bool:
     """Whether a name is of the length of an episode."""
     parts = words(name)
     fused = any(w in ("eplenmean", "eplen") for w in parts)
-    says = any(w in LENGTHS for w in parts) and any(w in (*EPISODES, *REWARDS) for w in parts)
-    return (fused or says) and not any(w in NEVER for w in parts)
+    in_words = any(w in LENGTHS for w in parts) and any(w in (*EPISODES, *REWARDS) for w in parts)
+    return (fused or in_words) and not any(w in NEVER for w in parts)
 
 
 def players(names: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from runopsy.errors import BadOption
 from runopsy.model import Role, Track
-from runopsy.signals.names import says_percent
+from runopsy.signals.names import is_percent
 from runopsy.signals.placeholders import placeholders
 
 ERRORS = {"train/error": "train/acc", "val/error": "val/acc"}  # of --map alone: a column that is 1 - the role
@@ -34,7 +34,7 @@ def scaled(roles: Sequence[Role], tracks: Mapping[str, Track]) -> tuple[Role, ..
         for r in roles
         if r.role.endswith("/acc")
         and not r.complement
-        and (says_percent(r.track) or PERCENT_FROM < value_range(tracks[r.track])[1] <= PERCENT_TO)
+        and (is_percent(r.track) or PERCENT_FROM < value_range(tracks[r.track])[1] <= PERCENT_TO)
     ]
     return tuple(_in_unit(r, tracks, in_percent) if r.role.endswith("/acc") and not r.complement else r for r in roles)
 

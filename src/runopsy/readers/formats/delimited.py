@@ -55,7 +55,7 @@ def read(source: Source) -> Found:
         notes.append(f"{found.preface} lines of text above the header were left out")
     if not names:
         names = tuple(f"column_{i + 1}" for i in range(found.width))
-        notes.append("the file has no header: columns are named column_1, column_2, …; say what they are with --map")
+        notes.append("the file has no header: columns are named column_1, column_2, …; name them with --map")
     blocks = [block for block in _blocks(names, lines, separator, notes) if block.lines]
     if not blocks:
         raise UnreadableLog(f"{source.name} has headers and no rows", hint="the training has logged nothing yet")

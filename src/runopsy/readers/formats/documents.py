@@ -160,8 +160,8 @@ def _name(item: Mapping[str, Any], number: int) -> str:
     for key in ("name", "run", "run_name", "id", "run_id"):
         if isinstance(item.get(key), (str, int)):
             return str(item[key])[:60]
-    said = [f"{k}={v}" for k, v in item.items() if isinstance(v, (str, int, float)) and len(str(v)) < 20][:3]
-    return f"{number} {' '.join(said)}".strip()
+    pairs = [f"{k}={v}" for k, v in item.items() if isinstance(v, (str, int, float)) and len(str(v)) < 20][:3]
+    return f"{number} {' '.join(pairs)}".strip()
 
 
 def _from_columns(columns: Mapping[str, list[Any]], where: tuple[str, ...]) -> Table:

@@ -68,14 +68,14 @@ def _best(curve: list[dict[str, Any]], value: Any) -> str | None:
     """The evaluation that reached the best value which the state names; None where none or several did."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
-    names = dict.fromkeys(name for row in curve for name, said in row.items() if said == value and "eval" in name)
+    names = dict.fromkeys(name for row in curve for name, seen in row.items() if seen == value and "eval" in name)
     extreme = [name for name in names if value in _ends([row[name] for row in curve if name in row])]
     return extreme[0] if len(extreme) == 1 else None
 
 
 def _ends(values: list[Any]) -> tuple[float, ...]:
-    said = [value for value in values if isinstance(value, (int, float))]
-    return (min(said), max(said)) if said else ()
+    seen = [value for value in values if isinstance(value, (int, float))]
+    return (min(seen), max(seen)) if seen else ()
 
 
 def _states(source: Source) -> list[Path]:

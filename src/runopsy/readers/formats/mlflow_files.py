@@ -77,11 +77,11 @@ def _places(root: Path) -> Iterator[Place]:
     """The runs in a run's, an experiment's or a store's folder, in the order in which they were started."""
     found = []
     for experiment, run in _run_folders(root):
-        said = settings(run / META)
-        if said.get("lifecycle_stage") != "deleted" and any(_metric_files(run)):
-            name = said.get("run_name") or text_of(run / "tags" / "mlflow.runName") or run.name
+        about = settings(run / META)
+        if about.get("lifecycle_stage") != "deleted" and any(_metric_files(run)):
+            name = about.get("run_name") or text_of(run / "tags" / "mlflow.runName") or run.name
             called = settings(experiment / META).get("name") or experiment.name
-            found.append((said.get("start_time", ""), Place(run, name, called)))
+            found.append((about.get("start_time", ""), Place(run, name, called)))
     yield from (place for _, place in sorted(found, key=lambda pair: (pair[0], pair[1].folder)))
 
 

@@ -36,8 +36,8 @@ def read(source: Source) -> Found:
     Raises:
         UnreadableLog: nothing was.
     """
-    said = list(_said(source.text()))
-    rows = [row for line in said if line.get("key") in CURVES for row in (_row(line),) if len(row) > 2]
+    entries = list(_entries(source.text()))
+    rows = [row for line in entries if line.get("key") in CURVES for row in (_row(line),) if len(row) > 2]
     if not rows:
         raise UnreadableLog(
             f"{source.name} has MLPerf lines without a curve", hint=f"runopsy reads {', '.join(CURVES)}"
@@ -46,15 +46,15 @@ def read(source: Source) -> Found:
     if max((row["epoch"] for row in rows if _is_number(row.get("epoch"))), default=0) > MANY:
         notes.append("epoch_num goes beyond any number of epochs: it counts samples")
         rows = [{("samples" if name == "epoch" else name): value for name, value in row.items()} for row in rows]
-    stop = next((line for line in said if line.get("key") == "run_stop"), None)
+    stop = next((line for line in entries if line.get("key") == "run_stop"), None)
     if stop is None:
         notes.append("the log has no run_stop: the run was killed, or is still going on")
     found = rows_to_run(rows, source, notes)
-    config = {str(line["key"]): line.get("value") for line in said if line.get("key") in SETTINGS}
+    config = {str(line["key"]): line.get("value") for line in entries if line.get("key") in SETTINGS}
     return replace(found, config=config) if isinstance(found, Run) else found
 
 
-def _said(text: str) -> Iterator[dict[str, Any]]:
+def _entries(text: str) -> Iterator[dict[str, Any]]:
     for match in LINE.finditer(text):
         try:
             line = json.loads(match[1])

@@ -54,7 +54,7 @@ def _config(source: Source) -> dict[str, Any]:
     """What the line above the header says."""
     first = source.first_lines()[0].lstrip("# ")
     try:
-        said = json.loads(first) if first.startswith("{") else {}
+        content = json.loads(first) if first.startswith("{") else {}
     except (ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -98,10 +98,10 @@ def _pieces(number: int, cell: Mapping[str, Any], source: Source) -> list[Piece]
     outputs = [output for output in _listed(cell.get("outputs")) if isinstance(output, dict)]
     drawn = _last_of_each([rows for output in outputs for rows in _tables(output)])
     tables = [run for rows in drawn if (run := _from_table(rows, source)) is not None]
-    said = _from_text("\n".join(filter(None, map(_text, outputs))), source)
-    if tables and (not said or _curves(tables) >= _curves(said)):
+    from_text = _from_text("\n".join(filter(None, map(_text, outputs))), source)
+    if tables and (not from_text or _curves(tables) >= _curves(from_text)):
         return [Piece(number, tuple(tables), is_table=True)]
-    return [Piece(number, said, is_table=False)] if said else []
+    return [Piece(number, from_text, is_table=False)] if from_text else []
 
 
 def _last_of_each(tables: list[list[list[str]]]) -> list[list[list[str]]]:

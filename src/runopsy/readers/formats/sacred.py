@@ -40,8 +40,8 @@ def read(source: Source) -> Found:
     name, place = source.id, source
     if source.is_folder:
         assert source.path is not None  # a folder has one
-        said = parsed(text_of(source.path / CONFIG))
-        config = said if isinstance(said, dict) else {}
+        content = parsed(text_of(source.path / CONFIG))
+        config = content if isinstance(content, dict) else {}
         place = Source.from_file(source.path / METRICS)
     parts = []
     for metric, series in _metrics(place, notes).items():
@@ -80,10 +80,10 @@ def _scalars(name: str, series: Any) -> Scalars | None:
     steps, values = series.get("steps"), series.get("values")
     if not isinstance(steps, list) or not isinstance(values, list):
         return None
-    said = [(_plain(step), _plain(value)) for step, value in zip(steps, values, strict=False)]
-    kept = [i for i, (step, value) in enumerate(said) if step is not None and value is not None]
-    step = np.array([said[i][0] for i in kept], np.float64)
-    value = np.array([said[i][1] for i in kept], np.float64)
+    pairs = [(_plain(step), _plain(value)) for step, value in zip(steps, values, strict=False)]
+    kept = [i for i, (step, value) in enumerate(pairs) if step is not None and value is not None]
+    step = np.array([pairs[i][0] for i in kept], np.float64)
+    value = np.array([pairs[i][1] for i in kept], np.float64)
     return Scalars([name], np.zeros(len(kept), np.int64), step, _times(series.get("timestamps"), kept), value)
 
 

@@ -174,11 +174,11 @@ def _of_bars(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     metrics = pairs.filter(pl.col("kind") == "metric").with_columns(pl.col("row").is_in(barred.implode()).alias("bar"))
     where = metrics.group_by("column", maintain_order=True).agg(pl.col("bar").all(), pl.col("bar").any().alias("some"))
     summed = [found for name in where.filter(~pl.col("some"))["column"] if (found := guess(name)) is not None]
-    told = {found.quantity for found in summed if found.side == "train" and not found.extra}
+    quantities = {found.quantity for found in summed if found.side == "train" and not found.extra}
     names = {
         name: f"{name} (bar)"
         for name in where.filter("bar")["column"].to_list()
-        if (found := guess(name)) is not None and found.side == "" and found.quantity in told
+        if (found := guess(name)) is not None and found.side == "" and found.quantity in quantities
     }
     return pairs.with_columns(pl.col("column").replace(names)) if names else pairs
 
@@ -194,8 +194,8 @@ def _wide(pairs: pl.DataFrame, rows: pl.DataFrame, notes: list[str]) -> pl.DataF
     drop = pl.col("kind") == "epoch"
     if at is not None or steps is not None:
         drop |= counted
-    told = _told_steps(pairs, rows)
-    values = pl.concat([pairs.filter(~drop).select("row", "column", "value"), told])
+    headed = _logged_steps(pairs, rows)
+    values = pl.concat([pairs.filter(~drop).select("row", "column", "value"), headed])
     values = _fewer(values, notes)
     wide = values.pivot(on="column", index="row", values="value", aggregate_function="last").sort("row")
     where = rows.select("row", pl.col("in_epoch").alias(called)) if len(epochs) else rows.select("row")
@@ -228,7 +228,7 @@ def _main(pairs: pl.DataFrame) -> pl.Series:
     return metrics.filter(pl.col("column") == (most[0] if len(most) else ""))["row"]
 
 
-def _told_steps(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+def _logged_steps(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """The step that a heading says, for readings that say none."""
     import polars as pl
 
@@ -260,7 +260,7 @@ def _dated(wide: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     return wide
 
 
-def _placed(told: list[Remark], frame: pl.DataFrame) -> list[Remarked]:
+def _placed(errors: list[Remark], frame: pl.DataFrame) -> list[Remarked]:
     """The errors, each with the number of readings above it."""
-    above = np.searchsorted(frame["row"].to_numpy(), [remark.row for remark in told])
-    return [Remarked(int(n), remark.kind, remark.detail) for n, remark in zip(above, told, strict=True)]
+    above = np.searchsorted(frame["row"].to_numpy(), [remark.row for remark in errors])
+    return [Remarked(int(n), remark.kind, remark.detail) for n, remark in zip(above, errors, strict=True)]

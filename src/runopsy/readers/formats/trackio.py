@@ -78,5 +78,5 @@ def _config(database: Database, key: str, run: Any) -> dict[str, Any]:
     if not {key, "config"} <= database.tables().get("configs", set()):
         return {}
     query = f"SELECT config FROM configs WHERE {key} = ?"  # noqa: S608  # as above
-    said = next((parsed(text) for (text,) in database.rows(query, run) if isinstance(text, (str, bytes))), None)
-    return {name: value for name, value in said.items() if name[:1] != "_"} if isinstance(said, dict) else {}
+    content = next((parsed(text) for (text,) in database.rows(query, run) if isinstance(text, (str, bytes))), None)
+    return {name: value for name, value in content.items() if name[:1] != "_"} if isinstance(content, dict) else {}

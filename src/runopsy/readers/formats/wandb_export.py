@@ -80,8 +80,8 @@ def _run(table: pl.DataFrame, axis: str, columns: list[Column], source: Source, 
     import polars as pl
 
     part = table.select(pl.nth(0, *(column.place for column in columns)))
-    said = part.filter(pl.any_horizontal(pl.exclude(part.columns[0]).is_not_null()))
-    return to_run(said, [axis, *(column.metric for column in columns)], source, notes)
+    filled = part.filter(pl.any_horizontal(pl.exclude(part.columns[0]).is_not_null()))
+    return to_run(filled, [axis, *(column.metric for column in columns)], source, notes)
 
 
 def _header(lines: list[str]) -> list[str]:

@@ -143,9 +143,9 @@ def _history(record: bytes, history: Field) -> dict[str, Any]:
                 row[name] = value
         elif part[:2] == (2, BYTES):  # the step, where no item says it
             row["_step"] = next((varint(record, f.start, f.end)[0] for f in fields(record, part.start, part.end)), 0)
-    said = _parsed(values)
+    items = _parsed(values)
     return row | {
-        name: number for name, value in zip(names, said, strict=True) for name, number in numbers(name, value)
+        name: number for name, value in zip(names, items, strict=True) for name, number in numbers(name, value)
     }
 
 

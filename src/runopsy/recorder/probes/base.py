@@ -66,15 +66,15 @@ class Loop:
             return 1.0
         states = getattr(self.scaler, "_per_optimizer_states", None)  # torch has no public name for it
         if states is None:
-            raise Unavailable("it cannot be told whether the GradScaler has unscaled the gradients")
+            raise Unavailable("it is not known whether the GradScaler has unscaled the gradients")
         stages = {key: state["stage"].name for key, state in dict(states).items()}  # never add to its defaultdict
         ours = [id(optimizer) for optimizer in named_optimizers(self.optimizer).values()]
         known = [stages.get(key) for key in ours] if ours else list(stages.values())
         return 1.0 if "UNSCALED" in known else float(self.scaler.get_scale())
 
-    def note(self, signal: str, **said: str | int) -> None:
+    def note(self, signal: str, **facts: str | int) -> None:
         """Say in run.json how a signal is taken."""
-        self.notes.setdefault(signal, {}).update(said)
+        self.notes.setdefault(signal, {}).update(facts)
 
 
 class Gauge(Protocol):
