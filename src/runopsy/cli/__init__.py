@@ -1,0 +1,94 @@
+"""The command line: words in, words out. One module per command; ``COMMANDS`` names them all.
+
+Only the command that was asked for is built, and everything heavy is imported inside it: ``--help`` answers before
+NumPy would have loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Annotated, NamedTuple, NoReturn
+
+import typer
+
+from runopsy.errors import RunopsyError
+from runopsy.version import VERSION
+
+
+class Command(NamedTuple):
+    """A row of the table of commands: its name, its module here, and the function or group of commands in it."""
+
+    name: str
+    module: str
+    function: str
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("analyze", "analyze", "analyze"),
+    Command("diff", "diff", "diff"),
+    Command("report", "report", "report"),
+    Command("signals", "signals", "signals"),
+    Command("import", "import_run", "import_"),
+    Command("rules", "rules", "rules"),
+    Command("explain", "rules", "explain"),
+    Command("lab", "lab", "lab"),
+)
+
+
+def application(commands: Iterable[Command] = COMMANDS) -> typer.Typer:
+    """The program with these commands."""
+    app = typer.Typer(
+        name="runopsy",
+        help="Offline autopsies of training runs: phases, events, evidence, and what could not be checked.",
+        no_args_is_help=True,
+        rich_markup_mode=None,  # plain help: a third of the start-up time, and it reads the same in a pipe
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for command in commands:
+        verb = getattr(import_module(f"{__name__}.{command.module}"), command.function)
+        if isinstance(verb, typer.Typer):
+            app.add_typer(verb, name=command.name)
+        else:
+            app.command(command.name)(verb)
+    return app
+
+
+def main() -> NoReturn:
+    """Exit codes: 0 done · 1 --fail-on matched · 2 could not judge · 3 our own fault."""
+    asked = [command for command in COMMANDS if command.name == next(iter(sys.argv[1:]), "")]
+    try:
+        application(asked or COMMANDS)()
+    except RunopsyError as error:
+        typer.echo(f"runopsy: {' '.join(error.message.split())}", err=True)  # one line, whatever a path contains
+        if error.hint:
+            typer.echo(f"  {' '.join(error.hint.split())}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does: that is no error
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if os.environ.get("RUNOPSY_TRACEBACK"):
+            raise
+        typer.echo(f"runopsy: a fault of its own: {type(error).__name__}: {error}", err=True)
+        typer.echo("  please report it; RUNOPSY_TRACEBACK=1 shows where", err=True)
+        sys.exit(3)
+    sys.exit(0)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"runopsy {VERSION}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,80 @@
+"""runopsy diff: two runs, or two sets of seeds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from runopsy.cli.options import VERSUS, Alignment, Config, Format, Formats, Map, NoColor, Output, Quiet, Rules, Verbose
+from runopsy.cli.shared import in_color, is_file, report_written, role_pairs, show, terminal_width, tuned_standards
+from runopsy.errors import BadOption
+
+
+def diff(
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="A B | A… vs B…", help="Two runs, or the runs of A, the word vs, and those of B."),
+    ],
+    align: Annotated[
+        Alignment | None,
+        typer.Option("--align", help="Lay the runs on one axis by this. Default: what the logs count by."),
+    ] = None,
+    format: Formats = None,
+    output: Output = None,
+    map_: Map = None,
+    config: Config = None,
+    rules: Rules = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-on",
+            metavar="WORD[,WORD]",
+            help="Exit with 1 if B differs so: new:KIND, lost:KIND, later:KIND|PHASE, earlier:KIND|PHASE, verdict.",
+        ),
+    ] = None,
+    verbose: Verbose = False,
+    no_color: NoColor = False,
+    quiet: Quiet = False,
+) -> None:
+    """Hold one run, or several seeds of it, against another: what moved, by how much, and whether beyond noise."""
+    from runopsy.comparison import diff as compare
+    from runopsy.comparison import gates, hits
+    from runopsy.report import render, save
+    from runopsy.settings import load
+
+    gated = gates(fail_on or "")
+    chosen = load(config)
+    a, b = _two_sides(runs)
+    roles = {**chosen.roles, **role_pairs(map_)}
+    found = compare(
+        a, b, align=align.value if align else chosen.x, roles=roles, standards=tuned_standards(chosen, rules)
+    )
+    if is_file(output):
+        report_written(save(found, output, format), quiet)
+    else:
+        shown = (format or Format.text).value
+        show(render(found, shown, width=terminal_width(), color=in_color(no_color), verbose=verbose))
+    hit = hits(found, gated)
+    if hit:
+        typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
+        raise typer.Exit(1)
+
+
+def _two_sides(runs: list[str]) -> tuple[list[str], list[str]]:
+    """Two runs, or those before and those after the word vs."""
+    if runs.count(VERSUS) == 1:
+        at = runs.index(VERSUS)
+        a, b = runs[:at], runs[at + 1 :]
+    elif VERSUS not in runs and len(runs) == 2:
+        a, b = runs[:1], runs[1:]
+    else:
+        a, b = [], []
+    if not a or not b:
+        raise BadOption(
+            f"diff takes two runs, or two sets of runs with the word vs between them; it was given {len(runs)}",
+            hint="runopsy diff A B, or for several seeds: runopsy diff A1 A2 A3 vs B1 B2 B3",
+        )
+    if [*a, *b].count("-") > 1:
+        raise BadOption("standard input can be read once", hint="give - for one of the runs only")
+    return a, b
