@@ -32,7 +32,7 @@ from runopsy.model import (
 )
 from runopsy.rules.curves import inside
 from runopsy.segments import EXACT, Segmenter, segment
-from runopsy.signals import assign, derived, measure, mover, rebase, refusal, with_sums
+from runopsy.signals import assign, derived, measure, mover, rebase, refusal, with_powers, with_sums
 from runopsy.standards import Standards, tuned, values
 from runopsy.thresholds import Limits
 
@@ -78,7 +78,7 @@ def _examined(
 ) -> Autopsy:
     """The examination of a run whose columns have their roles."""
     measured = measure(run, assigned)
-    signals, resumes = derived(measured.signals, standards.limits), measured.resumes
+    signals, resumes = with_powers(derived(measured.signals, standards.limits)), measured.resumes
     if x:
         move = mover(signals, run.axis, x)
         signals = rebase(signals, run.axis, x)

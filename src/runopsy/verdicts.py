@@ -69,6 +69,10 @@ def _reward(f: Facts) -> str:
 
 
 def _underfit(f: Facts) -> str:
+    if f.stays_at_chance:
+        return "validation never left chance, and training is far from fitting"
+    if not f.has_accuracy:
+        return f"training stopped improving when its error was still {f.fits.size:.0%} of the first"
     if f.training_improves:
         return "validation stopped improving, and training is still far from fitting"
     return "training stopped improving far from fitting"
@@ -171,7 +175,7 @@ VERDICTS: tuple[Row, ...] = (
     Row(
         "undertrained",
         "training still improves, and nothing shows that validation does not",
-        lambda f: bool(f.training_improves and f.follows) and not f.fits,
+        lambda f: bool(f.training_improves and f.follows) and not f.fits and not f.stays_at_chance,
     ),
     Row(
         "inconclusive",
@@ -181,12 +185,12 @@ VERDICTS: tuple[Row, ...] = (
     Row(
         "memorized",
         "training went far ahead, and validation never left chance by the last step",
-        lambda f: bool(f.gap and not f.left_chance) and f.has_accuracy and not f.fits,
+        lambda f: bool(f.gap and not f.left_chance) and f.has_accuracy and not f.fits and not f.never_learns,
     ),
     Row(
         "overfit",
         "training went far ahead of validation, which no longer improves",
-        lambda f: bool(f.gap) and f.has_accuracy and not f.fits,
+        lambda f: bool(f.gap) and f.has_accuracy and not f.fits and not f.never_learns,
     ),
     Row("underfit", _underfit, lambda f: f.far and not f.fits),
     Row(

@@ -49,11 +49,25 @@ def lost(curves: Curves, start: Start, limits: Limits) -> Fact:
         if fell is None and loss is not None and _ran_away(loss, acc, limits):
             return _lost(loss, limits.far_above * loss.begins, loss.ends - loss.best, limits)
         return UNASKED if fell is None else _where(fell, loss, start, limits)
-    if loss is None or loss.flat or loss.fit[-1] <= loss.best or loss.begins <= 0:
+    facts = [_loss_lost(one, acc is None, limits) for one in _losses(curves)]
+    return next((fact for fact in facts if fact), UNASKED)
+
+
+def _losses(curves: Curves) -> list[Curve]:
+    """The losses that may show it: training's; where that ends no better than it began, validation's as well."""
+    train, val = curves.get("train/loss"), curves.get("val/loss")
+    if train is None or (val is not None and train.ends >= train.begins):
+        return [loss for loss in (train, val) if loss is not None]
+    return [train]
+
+
+def _loss_lost(loss: Curve, alone: bool, limits: Limits) -> Fact:
+    """Whether a loss lost what it had learnt, where no accuracy was logged, or ends far above where it stood."""
+    if loss.flat or loss.fit[-1] <= loss.best or loss.begins <= 0:
         return UNASKED
     sure = (loss.ends - loss.best) / noise_at(loss, loss.best)
     drop = loss.begins - loss.best
-    if drop >= limits.part * loss.begins and acc is None:
+    if drop >= limits.part * loss.begins and alone:
         limit = loss.best + limits.lost * drop
         lost = loss.ends >= limit and sure >= limits.sure_of_many
         return _lost(loss, limit, loss.ends - loss.best, limits, sure) if lost else UNASKED
@@ -64,10 +78,11 @@ def lost(curves: Curves, start: Start, limits: Limits) -> Fact:
 
 
 def _ran_away(loss: Curve, acc: Curve, limits: Limits) -> bool:
-    """Whether the training loss ends far above its start while accuracy fell too, though not by half of its way."""
+    """Whether the training loss ends far above its start, and accuracy fell too, if less, or never came half-way."""
     if loss.name != "train/loss" or loss.begins <= 0:
         return False
-    return loss.ends >= limits.far_above * loss.begins and acc.best - acc.ends >= limits.gap
+    poor = acc.best - acc.ends >= limits.gap or acc.ends < limits.half_way
+    return loss.ends >= limits.far_above * loss.begins and poor
 
 
 def _where(acc: Curve, loss: Curve | None, start: Start, limits: Limits) -> Fact:
@@ -98,18 +113,9 @@ def _fell(acc: Curve, start: Start, limits: Limits) -> bool:
 def _lost(curve: Curve, limit: float, size: float, limits: Limits, sure: float = np.inf) -> Fact:
     """From the first row after the last one that was still within the limit, a median of rows taken in long logs."""
     value = curve.signal.value
-    calm = _calm(value)
-    within = np.flatnonzero(curve.sign * calm >= curve.sign * limit)
+    within = np.flatnonzero(curve.sign * curve.calm >= curve.sign * limit)
     row = min(int(within[-1]) + 1 if len(within) else 0, len(value) - 1)
     return Fact(True, size, limit, sure, float(curve.signal.step[row]), curve.name)
-
-
-def _calm(value: Values) -> Values:
-    """Medians of five rows where there are rows enough: one lucky batch is no recovery."""
-    if len(value) <= EVALUATIONS:
-        return value
-    padded = np.pad(value, 2, mode="edge")
-    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1))
 
 
 def many_spikes(spikes: Sequence[Spike], first: Position, last: Position, limits: Limits) -> Fact:
@@ -127,11 +133,13 @@ def swings(curves: Curves, limits: Limits) -> Fact:
         curve = curves.get(name)
         if curve is None or (curve.sign < 0 and any(n.endswith("acc") for n in curves)):
             continue
-        value, middle, whole = _range_of(curve)
+        calm, middle, whole = _range_of(curve)
         if whole < 1:  # a loss that changed by less than a factor of e has no range over which it could swing
             continue
-        reach = max(limits.swing * whole, limits.sure * _row_noise(curve, value))
-        passages = _passages(_calm(value), middle, reach, curve.sign)
+        passages = _passages(calm, middle, limits.swing * whole, curve.sign)
+        if len(passages) >= limits.swings:  # few curves do, and only of them the noise is asked
+            reach = max(limits.swing * whole, limits.sure * _row_noise(curve))
+            passages = _passages(calm, middle, reach, curve.sign)
         if len(passages) >= limits.swings:
             at = float(curve.signal.step[passages[0]])
             return Fact(True, float(len(passages)), limits.swings, np.inf, at, name)
@@ -139,26 +147,26 @@ def swings(curves: Curves, limits: Limits) -> Fact:
 
 
 def _range_of(curve: Curve) -> tuple[Values, float, float]:
-    """(rows, the middle of what can be learnt, its whole range): of an accuracy 0 to 1, of a loss in log units."""
-    value = curve.signal.value
+    """(calm rows, the middle of what can be learnt, its whole range): of an accuracy 0 to 1, of a loss in log units."""
     if curve.sign > 0:
-        return value, 0.5, 1.0
-    low, high = float(value.min()), curve.begins
+        return curve.calm, 0.5, 1.0
+    low, high = float(curve.signal.value.min()), curve.begins
     if low <= 0 or high <= 0:
-        return value, 0.0, 0.0
-    return np.log(value), float(np.log(low * high)) / 2, float(np.log(high / low))
+        return curve.calm, 0.0, 0.0
+    return np.log(curve.calm), float(np.log(low * high)) / 2, float(np.log(high / low))
 
 
-def _row_noise(curve: Curve, value: Values) -> float:
-    """Standard deviation of one row.
+def _row_noise(curve: Curve) -> float:
+    """Standard deviation of one row, of a loss in log units.
 
     In a short log each row is an evaluation, and whatever an accuracy swings beyond the counting of its examples is no
     noise. In a long one a row may be a batch, whose noise neighbouring rows show.
     """
+    value = curve.signal.value
     if curve.sign > 0 and curve.rows <= EVALUATIONS:
-        size = set_size(curve.signal.value)
+        size = set_size(value)
         return 0.5 / size**0.5 if size else 0.0
-    return white_noise(value)
+    return white_noise(value if curve.sign > 0 else np.log(value))
 
 
 def _passages(value: Values, middle: float, reach: float, sign: float) -> list[int]:
@@ -179,9 +187,9 @@ def ends_swinging(curves: Curves, swings: Fact, last: Position, limits: Limits) 
         return False
     curve = curves[swings.curve]
     steps: Positions = curve.signal.step
-    value, middle, _ = _range_of(curve)
+    calm, middle, _ = _range_of(curve)
     late = steps >= last - limits.last_part * (last - steps[0])
-    above = _calm(value)[late] > middle
+    above = calm[late] > middle
     return bool(above.any() and not above.all())
 
 

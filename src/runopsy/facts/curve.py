@@ -53,6 +53,7 @@ class Curve:
     name: str
     sign: float
     signal: Signal
+    calm: Values  # (n,) of the signal's rows, or the medians of five where there are rows enough
     step: Positions  # (m,) of the points
     value: Values  # (m,) mean of the rows of each
     error: Values  # (m,) one standard error of each, slow noise included
@@ -146,6 +147,7 @@ def curve_of(signal: Signal, first: Position, spikes: Sequence[Spike] = (), limi
         name=signal.name,
         sign=sign,
         signal=signal,
+        calm=_calm(signal.value),
         step=step,
         value=back(bins.level),
         error=error * unit,
@@ -169,6 +171,14 @@ def _without(signal: Signal, spikes: Sequence[Spike], limits: Limits) -> Signal:
     if kept.all() or kept.sum() <= limits.few_rows:
         return signal
     return replace(signal, step=signal.step[kept], value=signal.value[kept], time=None)
+
+
+def _calm(value: Values) -> Values:
+    """Medians of five rows where there are rows enough: one lucky batch is no recovery."""
+    if len(value) <= EVALUATIONS:
+        return value
+    padded = np.pad(value, 2, mode="edge")
+    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1))
 
 
 def _of_counting(signal: Signal, bins: Bins) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 from runopsy.facts.curve import Curve
 from runopsy.facts.fact import Fact
 from runopsy.facts.learning import Start
-from runopsy.model import Position, Values
+from runopsy.model import Counts, Position, Values
 from runopsy.thresholds import Limits
 
 Curves = Mapping[str, Curve]
@@ -139,28 +139,35 @@ def _peak(
     m = len(falling)
     if m < limits.few_rows or len(curve.moves) < 2:  # one direction has no peak
         return None
-    elapsed = curve.step - curve.step[0] + (curve.step[1] - curve.step[0])
     reach = max(begins, float(falling.max())) - float(falling.min())
-    best: tuple[float, Peak] | None = None
     least_worse = 0.0 if train is None else limits.visible_loss * abs(train.begins - train.best)
-    for top in range(1, m - 1):
-        before, after = int(np.argmin(falling[:top])), top + int(np.argmin(falling[top:]))
-        height = falling[top] - max(falling[before], falling[after])
-        needed = max(limits.peak * falling[top], limits.slight * reach, least)
-        fell = max(begins, float(falling[: before + 1].max())) - falling[before]
-        late = before == 0 and begins <= falling[0]
-        if min(top - before, after - top) < limits.few_rows:
+    tops = np.arange(1, m - 1)
+    before = _lowest_so_far(falling, first=True)[tops - 1]
+    after = m - 1 - _lowest_so_far(falling[::-1], first=False)[::-1][tops]
+    height = falling[tops] - np.maximum(falling[before], falling[after])
+    fell = np.maximum(begins, np.maximum.accumulate(falling)[before]) - falling[before]
+    needed = np.maximum(limits.peak * falling[tops], max(limits.slight * reach, least))
+    elapsed = np.log(curve.step - curve.step[0] + (curve.step[1] - curve.step[0]))
+    flanks = np.minimum(elapsed[tops] - elapsed[before], elapsed[after] - elapsed[tops])
+    stands_out = (height >= needed) & (fell >= needed) & (flanks >= limits.abrupt / 2)
+    stands_out &= np.minimum(tops - before, after - tops) >= limits.few_rows
+    stands_out &= (before > 0) | (begins > falling[0])
+    for i in sorted(np.flatnonzero(stands_out).tolist(), key=lambda i: (-height[i], i)):
+        feet = [int(before[i]), int(tops[i]), int(after[i])]
+        first, at, last = (float(curve.step[k]) for k in feet)
+        if any(first <= change <= last for change in changes):
             continue
-        if any(curve.step[before] <= at <= curve.step[after] for at in changes):
+        if height[i] < limits.sure_of_many * float(curve.error[feet].max()):
             continue
-        flanks = np.log(elapsed[top] / elapsed[before]), np.log(elapsed[after] / elapsed[top])
-        if height < needed or fell < needed or late or min(flanks) < limits.abrupt / 2 or (best and height <= best[0]):
-            continue
-        low, high, lower = (float(curve.fit[i]) for i in (before, top, after))
-        first, at, last = (float(curve.step[i]) for i in (before, top, after))
-        if height < limits.sure_of_many * float(curve.error[[before, top, after]].max()):
-            continue
-        if train is not None and train.at(curve.step[top]) - train.at(curve.step[before]) > least_worse:
+        if train is not None and train.at(at) - train.at(first) > least_worse:
             continue  # training broke down there too: that is no second descent
-        best = (float(height), Peak(curve.name, first, at, last, low, high, lower))
-    return best[1] if best else None
+        low, high, lower = (float(curve.fit[k]) for k in feet)
+        return Peak(curve.name, first, at, last, low, high, lower)
+    return None
+
+
+def _lowest_so_far(values: Values, *, first: bool) -> Counts:
+    """(m,) the place of the lowest value up to each place; the first of equals, or the last."""
+    lowest = np.minimum.accumulate(values)
+    new = np.concatenate([[True], values[1:] < lowest[:-1] if first else values[1:] <= lowest[:-1]])
+    return np.maximum.accumulate(np.where(new, np.arange(len(values)), 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,13 +18,15 @@ CROSS_ENTROPIES = (0.5, 8.0)  # nats: a first loss between them may be that of g
 LN2 = 0.693  # nats: the cross-entropy of guessing between two classes, the least that guessing costs
 # Numbers of classes that people have: among many, any loss is near that of guessing among some number of them.
 CLASSES = (*range(2, 21), 50, 100, 200, 1000)
+NEAR_CHANCE = 0.02  # of ln K: a loss so near to it is that of guessing among K classes
+CHANCE_REACH = 0.5  # of 1 / K: accuracies so near to it are
 LATE = 0.25  # of the last position, or of training: what begins beyond it shows a part only
 TRAINED_LOSS = 0.9  # of LN2: a classifier whose first loss is lower had learnt before its first row
 TRAINED_ACC = 0.55  # of accuracy, that it must have had with it: more than one class in two by chance
 TRAINED_ACC_ALONE = 0.8  # of accuracy: a first row so high is of a trained model, whatever the loss says
 FAIR = 0.8  # x ``half_way``: validation that makes so much of training's way makes a fair part of it
 TREND = 2.2  # standard errors of a rank trend: five rows in order, 1 in 120 by chance
-MOST_RANKED = 12  # rows from the best to the end, up to which a turn is asked by ranks: of more, the noise is known
+MOST_RANKED = 12  # rows from the best to the end, up to which ranks alone decide: more may wander from row to row
 SLOW = 0.25  # of the least visible way, from which one that goes on to the last row, far beyond noise, is one …
 STEADY = 5.0  # x the standard errors asked otherwise
 LASTS = 2  # rows after the lowest one, at least, that say a small rise lasts
@@ -51,6 +53,9 @@ def start_of(curves: Curves, first: Position, last: Position) -> Start:
     accuracy = min(firsts, default=None)
     if accuracy is not None and _untrained(curves, loss):
         accuracy = curves["val/acc"].begins
+    classes = None if loss is None else guessed_among(loss.begins, firsts)
+    if accuracy is not None and classes is not None:
+        accuracy = max(accuracy, 1 / classes)  # a first row may lie below chance, by few examples or by bad luck
     return Start(first > LATE * last > 0, None if loss is None else loss.begins, accuracy, trained)
 
 
@@ -60,6 +65,13 @@ def _untrained(curves: Curves, train: Curve | None) -> bool:
     if train is None or loss is None or acc is None or loss is train:
         return False
     return bool(loss.begins_at <= train.begins_at and loss.begins >= train.begins and acc.begins <= TRAINED_ACC)
+
+
+def guessed_among(loss: float, accuracies: Sequence[float]) -> int | None:
+    """The number of classes among which a model guesses whose loss and accuracies stand so; None where it does not."""
+    classes = min(CLASSES, key=lambda k: abs(np.log(k) - loss))
+    near = abs(loss - np.log(classes)) <= NEAR_CHANCE * np.log(classes)
+    return classes if near and all(abs(a - 1 / classes) <= CHANCE_REACH / classes for a in accuracies) else None
 
 
 def noise_at(curve: Curve, best: float) -> float:
@@ -126,15 +138,23 @@ def fits(curves: Curves, limits: Limits) -> tuple[Fact, bool]:
         return Fact(holds, acc.ends, limits.fits_at_end, at=acc.best_at, curve=acc.name), True
     if loss is None or loss.begins <= 0:
         return UNASKED, val is not None
-    share = loss.ends / loss.begins
+    share = left_of(loss)
     fell = share <= limits.fell_far
-    known = val is not None or share <= 1 - limits.part
+    known = val is not None or share <= 1 - limits.part or loss.signal.power > 0
     return Fact(fell, share, limits.fell_far, at=loss.best_at, curve=loss.name), known
 
 
+def left_of(loss: Curve) -> float:
+    """The share of a loss's first level at which it ends; of a regression, in the target's unit."""
+    return float((max(loss.ends, 0.0) / loss.begins) ** (1 / max(loss.signal.power, 1)))
+
+
 def far(curves: Curves, limits: Limits) -> bool:
-    """Every accuracy ends far from fitting: validation's too, which dropout and augmentation leave alone."""
+    """Every accuracy ends far from fitting, validation's too, which dropout leaves alone; or a regression's error."""
     ends = [curves[n].ends for n in ("train/acc", "val/acc") if n in curves]
+    loss = curves.get("train/loss")
+    if not ends and loss is not None and loss.signal.power and loss.begins > 0:
+        return left_of(loss) > limits.fell_far
     return bool(ends) and max(ends) < limits.most
 
 
@@ -153,9 +173,8 @@ def at_chance(curves: Curves, moved: Fact, limits: Limits) -> Fact:
         loss = curves.get(name)
         if loss is None or loss.rows < limits.level_rows:
             continue
-        classes = min(CLASSES, key=lambda k: abs(np.log(k) - loss.ends))
-        near = abs(loss.ends - np.log(classes)) <= limits.slight * np.log(classes)
-        if near and all(abs(a.ends - 1 / classes) <= limits.half_way / classes for a in accuracies):
+        classes = guessed_among(loss.ends, [a.ends for a in accuracies])
+        if classes is not None:
             says = f"the loss stands at {loss.ends:.3g}, the value of guessing among {classes} classes (ln {classes})"
             return Fact(True, loss.ends, float(np.log(classes)), at=float(loss.step[0]), curve=name, says=says)
     for acc in accuracies:
@@ -232,10 +251,11 @@ def better_loss(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fac
     noisy = loss.flat
     if noisy:  # too few rows for a shape may still be enough for the ranks of those after the lowest one
         loss = replace(loss, fit=loss.value)
-    fell, way = _descent({**curves, "val/loss": loss}, start)
+    fell, made = _descent({**curves, "val/loss": loss}, start)
     rise = loss.ends - loss.best
-    real = start.trained or (fell >= limits.real_change * way and fell > 0 and bool(left))
-    least = max(limits.visible_loss * fell, limits.visible_ratio * abs(loss.best))
+    real = start.trained or (fell >= limits.real_change * made and fell > 0 and bool(left))
+    way = max(fell, LN2 - loss.best if start.trained else 0.0)  # of a trained classifier: from guessing, at least
+    least = max(limits.visible_loss * way, limits.visible_ratio * abs(loss.best))
     against = _against(curves.get("train/loss"), loss, rise)
     sure = rise / noise_at(loss, loss.best)
     ranked = trend(loss, limits) >= TREND
@@ -266,10 +286,12 @@ def _only_rises(loss: Curve, limits: Limits) -> bool:
 def trend(curve: Curve, limits: Limits) -> float:
     """How sure a curve got worse after its best row, in a short log, in standard errors.
 
-    It needs no estimate of the noise, which few rows do not allow.
+    It needs no estimate of the noise, which few rows do not allow. Many rows may wander: of them more is asked.
     """
     after = curve.sign * curve.signal.value[curve.signal.step >= curve.best_at]
-    return _ranks(-after) if limits.level_rows <= len(after) <= MOST_RANKED else 0.0
+    if not limits.level_rows <= len(after) <= EVALUATIONS:
+        return 0.0
+    return _ranks(-after) * (1.0 if len(after) <= MOST_RANKED else TREND / limits.sure)
 
 
 def _ranks(value: Values) -> float:
@@ -300,7 +322,9 @@ def turn(curves: Curves, loss: Fact, accuracy: Fact, fits: Fact, gap: Fact, impr
     train = curves.get("train/loss") or curves.get("train/acc")
     if not better or train is None or better.at is None:
         return UNASKED
-    went_on = train.sign * (train.ends - train.at(better.at)) >= limits.slight * abs(train.best - train.begins)
+    way = abs(train.best - train.begins)
+    seen = way >= (limits.visible_accuracy if train.sign > 0 else limits.slight * abs(train.begins))
+    went_on = seen and train.sign * (train.ends - train.at(better.at)) >= limits.slight * way
     if _wanders(train):
         return UNASKED  # up and down alike: a validation that does so too has not turned
     return better if fits or gap or improves or went_on else UNASKED
@@ -326,6 +350,8 @@ def gap(curves: Curves, start: Start, limits: Limits) -> Fact:
     for quantity, scale in (("acc", 1.0), ("loss", abs(start.loss or 0.0))):
         train, val = curves.get(f"train/{quantity}"), curves.get(f"val/{quantity}")
         if train is not None and val is not None and scale > 0:
+            if quantity == "loss" and "val/acc" in curves and 1 - curves["val/acc"].ends <= limits.gap:
+                continue  # an accuracy so high leaves no room for a gap, however the losses differ
             size = val.sign * (train.ends - val.ends) / scale
             return Fact(size > limits.gap, size, limits.gap, curve=val.name, at=float(val.step[-1]))
     return UNASKED

@@ -71,6 +71,16 @@ class Facts:
         return bool(ran_ahead) or self.late_gain is not None or self.peak is not None
 
     @property
+    def stays_at_chance(self) -> bool:
+        """Whether a validation accuracy was logged and never came above chance; unlike one too noisy to show it."""
+        return "val/acc" in self.curves and not self.left_chance and self.left_chance.size < self.left_chance.limit
+
+    @property
+    def never_learns(self) -> bool:
+        """Whether validation stays at chance and training ends far from fitting: there is nothing memorized either."""
+        return self.stays_at_chance and self.far
+
+    @property
     def late_gain_kept(self) -> bool:
         return self.late_gain is not None and self.late_gain.kept
 

@@ -80,7 +80,7 @@ def read(case: Case, grid: Positions, diverged_from: Position | None) -> Reading
         val_improves=improves & ~guessing,
         val_keeps_pace=_pace(motions, drop, limits) & ~guessing,
         val_near_best=near & ~guessing,
-        gap_open=_gap(raw, drop, limits),
+        gap_open=_gap(raw, drop, limits) & (not case.facts.never_learns),
         guessing=guessing,
         fits=_fits(case, train_acc, len(grid)),
         fresh=np.full(len(grid), _never_repeats(case)),
