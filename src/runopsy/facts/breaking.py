@@ -17,9 +17,6 @@ from runopsy.thresholds import Limits
 
 Curves = Mapping[str, Curve]
 
-JUMP_STAYS = 0.9  # of the rows after a jump, that must stay above the middle
-LOST_SHARE = 0.1  # of the rows since the first swing, at least, on the bad side of the middle
-
 
 def broken(signals: Mapping[str, Signal], marks: Sequence[Mark], last: Position, limits: Limits) -> Fact:
     """A loss is not finite from some step on to the end; or the log says so in its last line."""
@@ -136,10 +133,10 @@ def swings(curves: Curves, limits: Limits) -> Fact:
         calm, middle, whole = _range_of(curve)
         if whole < 1:  # a loss that changed by less than a factor of e has no range over which it could swing
             continue
-        passages = _passages(calm, middle, limits.swing * whole, curve.sign)
+        passages = _passages(calm, middle, limits.swing * whole, curve.sign, limits)
         if len(passages) >= limits.swings:  # few curves do, and only of them the noise is asked
             reach = max(limits.swing * whole, limits.sure * _row_noise(curve))
-            passages = _passages(calm, middle, reach, curve.sign)
+            passages = _passages(calm, middle, reach, curve.sign, limits)
         if len(passages) >= limits.swings:
             at = float(curve.signal.step[passages[0]])
             return Fact(True, float(len(passages)), limits.swings, np.inf, at, name)
@@ -169,14 +166,14 @@ def _row_noise(curve: Curve) -> float:
     return white_noise(value if curve.sign > 0 else np.log(value))
 
 
-def _passages(value: Values, middle: float, reach: float, sign: float) -> list[int]:
+def _passages(value: Values, middle: float, reach: float, sign: float, limits: Limits) -> list[int]:
     """Rows at which a series has passed from far on one side of its middle to the other, since its first fall back."""
     side = sign * np.where(value > middle + reach, 1, np.where(value < middle - reach, -1, 0))
     clear = np.flatnonzero(side)
     turned = clear[np.flatnonzero(np.diff(side[clear])) + 1]
     if len(turned) and side[turned[0]] > 0:
         turned = turned[1:]  # that was learning
-    if not len(turned) or np.mean(side[turned[0] :] < 0) < LOST_SHARE:
+    if not len(turned) or np.mean(side[turned[0] :] < 0) < limits.tail:
         return []  # brief leaps that come back are spikes
     return [int(row) for row in turned]
 
@@ -215,7 +212,7 @@ def leap(loss: Signal | None, spikes: Sequence[Spike], limits: Limits) -> Fact:
     place = _edge(log, at + rows, rows, float(middle))
     after = log[place:]
     lasting = len(after) >= max(limits.few_rows, int(limits.tail * len(log)))
-    lasting = lasting and float(np.mean(after > middle)) >= JUMP_STAYS
+    lasting = lasting and float(np.mean(after > middle)) >= limits.most
     at_once = float(np.mean(log[max(place - limits.few_rows, 0) : place] < middle)) >= limits.most
     spiked = any(s.start <= loss.step[place] <= s.end for s in spikes)
     if not lasting or not at_once or spiked:

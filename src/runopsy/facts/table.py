@@ -160,7 +160,7 @@ def concluded(
     first, last = extent
     modes = learning.mode_gap(curves, limits)
     shown, curves = curves, learning.in_evaluation_mode(curves, modes)
-    start = learning.start_of(curves, first, last)
+    start = learning.start_of(curves, first, last, limits)
     moved = learning.moved(curves, limits)
     fits, known = learning.fits(curves, limits)
     left_chance = learning.left_chance(curves, start, limits)

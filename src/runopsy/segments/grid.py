@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from runopsy.model import Positions, Signal
+from runopsy.segments.bins import FLOOR
 from runopsy.stats import Floats, long_run_factor, white_noise, white_noises
 
 MOST = 240  # bins: a change is placed among the rows themselves afterwards
 AROUND = 4  # bins on either side whose rows say how noisy a bin's rows are
 ENOUGH = 31  # second differences of them: their median says the noise to a fifth, and bins are many
 FACTORS = 2.0  # largest / least of a positive signal from which it is taken to change by factors, as norms do
-FLOOR = 0.004  # of a signal's range: differences below it are beneath notice, and some signals have no noise
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,7 +18,6 @@ from runopsy.signals.names import words
 # Words of a column's name, and the power of the target's unit that it is in.
 ERRORS = {"mse": 2, "rmse": 1, "mae": 1}
 SPELLED = {("mean", "squared", "error"): 2, ("mean", "absolute", "error"): 1}
-SQUARED = 2  # the loss of a regression, where neither its name nor its values say otherwise
 SAME = 0.01  # of its values: a loss so near to a column of absolute errors is these errors
 
 
@@ -35,7 +34,7 @@ def with_powers(signals: Mapping[str, Signal]) -> dict[str, Signal]:
 
 def _of_loss(loss: Signal, signals: Mapping[str, Signal]) -> int:
     named = _power(loss.source)
-    return named or next((1 for other in _absolute(signals) if _are_same(loss, other)), SQUARED)
+    return named or next((1 for other in _absolute(signals) if _are_same(loss, other)), ERRORS["mse"])
 
 
 def _absolute(signals: Mapping[str, Signal]) -> Iterator[Signal]:
