@@ -112,14 +112,14 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
 
 def _in_turn(names: list[str], numbers: Numbers, notes: list[str]) -> Values | None:
     """Two columns that count alike in different rows, as one: ``iter`` beside losses, ``step`` beside evaluations."""
-    import polars as pl
-
     columns = [(name, column) for name in names if (column := numbers[name]) is not None and column.count()]
     if len(columns) != 2:
         return None
     (one, first), (other, second) = columns
     if (first.is_not_null() & second.is_not_null()).any():
         return None
+    import polars as pl
+
     both = pl.select(pl.coalesce(first, second)).to_series().to_numpy().astype(np.float64)
     known = both[~np.isnan(both)]
     ends = [float(column.max() or 0.0) for column in (first, second)]  # type: ignore[arg-type]  # of numbers
@@ -152,8 +152,6 @@ def clock(table: Table, numbers: Numbers, at: Values) -> Values | None:
 
     A row that does not say it is given the time of the one before.
     """
-    import polars as pl
-
     by_plain = {plain(name): name for name in reversed(list(table))}
     for name in (by_plain[word] for word in CLOCKS if word in by_plain):
         seconds, _ = _positions(table[name], numbers[name])
@@ -162,6 +160,10 @@ def clock(table: Table, numbers: Numbers, at: Values) -> Values | None:
         for order in (np.arange(len(at)), np.argsort(at, kind="stable")):
             known = seconds[order][~np.isnan(seconds[order])]
             if rises(known):
+                if not np.isnan(seconds).any():
+                    return in_seconds(seconds)
+                import polars as pl
+
                 filled = np.empty(len(at))
                 filled[order] = pl.Series(seconds[order]).fill_nan(None).forward_fill().backward_fill().to_numpy()
                 return in_seconds(filled)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from runopsy.readers.number_columns import is_numbers
 from runopsy.readers.resume_detection import DISORDER, STAYS
 from runopsy.signals.names import words
 
@@ -70,11 +71,11 @@ def no_training(table: Table, numbers: Numbers, *, counted: bool) -> str:
         numbers: what of them are numbers.
         counted: whether a column says steps, epochs or the like.
     """
-    import polars as pl
-
     for name, column in table.items():
         values = numbers[name]
         if values is None:
+            import polars as pl
+
             apart = column.dtype == pl.String and column.null_count() == 0 and column.n_unique() == len(column)
             if apart and len(column) >= MANY and set(words(name)) & SUBJECTS:
                 return f"each row is another {name!r}: rows of a comparison, and no steps of one training"
@@ -168,6 +169,8 @@ def _share_steps(column: pl.Series, at: Values) -> bool:
     """Whether two of the column's values have most of their steps in common."""
     import polars as pl
 
+    if is_numbers(column):
+        column = pl.Series(column.values)
     pairs = pl.DataFrame({"run": column.cast(pl.String, strict=False), "at": at}).drop_nulls().drop_nans("at").unique()
     counts = pairs["run"].value_counts()["count"].sort(descending=True)
     if len(counts) < 2 or pairs.height < STAYS * len(counts):  # text of its own in nearly every row names no run

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from runopsy.readers.number_columns import is_numbers
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -45,6 +47,8 @@ def is_missing(cell: str) -> bool:
 
 def numbers_in(table: Table, notes: list[str]) -> Numbers:
     """Every column as float64, null where nothing was logged or nothing can be read; None where it holds no numbers."""
+    if all(is_numbers(column) for column in table.values()):
+        return dict(table)
     import polars as pl
 
     found: Numbers = {
@@ -87,6 +91,8 @@ def _present(text: pl.Expr) -> pl.Expr:
 
 def unread(column: pl.Series, numbers: pl.Series) -> int:
     """How many cells hold text that is no number and no word for nothing."""
+    if is_numbers(column):
+        return 0
     import polars as pl
 
     if column.dtype != pl.String or numbers.null_count() == column.null_count():

@@ -13,6 +13,7 @@ from runopsy.errors import UnreadableLog
 from runopsy.model import Mark, Run, Track
 from runopsy.readers.axes import COUNTING, Apart, Axis, choose, clock, plain, rises
 from runopsy.readers.multi_run_tables import no_training
+from runopsy.readers.number_columns import NumberTable, is_numbers
 from runopsy.readers.numeric_text import is_missing, listed, numbers_in, present, seconds_in, unread
 from runopsy.readers.resume_detection import common_sessions, sessions
 from runopsy.readers.run_selection import Candidate, Found, given, named
@@ -51,7 +52,11 @@ class Column(NamedTuple):
 
 
 def to_run(
-    frame: pl.DataFrame, names: Sequence[str], source: Source, notes: list[str], remarks: Sequence[Remarked] = ()
+    frame: pl.DataFrame | NumberTable,
+    names: Sequence[str],
+    source: Source,
+    notes: list[str],
+    remarks: Sequence[Remarked] = (),
 ) -> Found:
     """The run a table describes, or the runs, where a column tells several apart.
 
@@ -74,14 +79,14 @@ def to_run(
     kinds = _kinds(table, side, long)
     axis = choose(table, numbers, kinds, notes)
     if isinstance(axis, Apart):
-        return _each(frame, names, source, notes, list(table).index(axis.column))
+        return _each(_by_polars(frame), names, source, notes, list(table).index(axis.column))
     other = no_training(table, numbers, counted=axis.column is not None) if long is None else ""
     if other:
         axis = Axis("row", None, np.arange(frame.height, dtype=np.float64))
         remarks = [*remarks, Remarked(0, "not_a_run", {"text": other})]
         notes.append(other)
     if axis.runs and long is None and not _is_backwards(axis.at):
-        return _one_by_one(frame, names, source, notes, remarks, axis)
+        return _one_by_one(_by_polars(frame), names, source, notes, remarks, axis)
     if _is_backwards(axis.at):  # newest first: what counts as later, and as the row before, is read from the end
         table = {name: column.reverse() for name, column in table.items()}
         numbers = {name: None if column is None else column.reverse() for name, column in numbers.items()}
@@ -104,6 +109,10 @@ def to_run(
     return Run(
         path=source.name, id=source.id, axis=axis.counts, tracks=tracks, marks=marks, notes=tuple(dict.fromkeys(notes))
     )
+
+
+def _by_polars(frame: pl.DataFrame | NumberTable) -> pl.DataFrame:
+    return frame.to_polars() if isinstance(frame, NumberTable) else frame
 
 
 def _marks(remarks: Sequence[Remarked], at: Values) -> tuple[Mark, ...]:
@@ -201,6 +210,8 @@ def _is_backwards(at: Values) -> bool:
 
 def _is_text(column: pl.Series) -> bool:
     """Whether a column that holds no numbers says something, other than dates."""
+    if is_numbers(column):
+        return False
     import polars as pl
 
     return column.dtype == pl.String and present(column).count() > 0 and seconds_in(column) is None
@@ -224,10 +235,10 @@ def _carried_on(table: Table, numbers: Numbers, axis: Axis, notes: list[str]) ->
     That holds for rows of a series, in a log that is in order. One with columns of its own, once in the
     log, is a heading or a summary, and belongs to no step.
     """
-    import polars as pl
-
     if axis.column is None or not np.isnan(axis.at).any() or not rises(axis.at[~np.isnan(axis.at)]):
         return axis
+    import polars as pl
+
     column = table[axis.column]
     silent = (present(column) if column.dtype == pl.String else column).is_null().to_numpy()
     series = np.zeros(len(axis.at), dtype=bool)
@@ -341,11 +352,11 @@ def _long_columns(table: Table, numbers: Numbers) -> tuple[str, str] | None:
 
 def _kinds(table: Table, side: str | None, long: tuple[str, str] | None) -> pl.Series | None:
     """What each row is of: the metric of a long table, with its side in front; the side alone of a wide one."""
-    import polars as pl
-
     if long is None or side is None:
         name = side if long is None else long[0]
         return None if name is None else table[name]
+    import polars as pl
+
     both = pl.DataFrame([table[side].cast(pl.String).alias("side"), table[long[0]].cast(pl.String).alias("metric")])
     return both.select(pl.concat_str("side", "metric", separator="/"))["side"]
 

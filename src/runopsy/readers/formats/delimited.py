@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runopsy.errors import UnreadableLog
 from runopsy.readers.dialect import UNIT, Layout, is_remark, layout, split
+from runopsy.readers.number_columns import NumberTable, parse
 from runopsy.readers.numeric_text import is_number
 from runopsy.readers.run_selection import Found
 from runopsy.readers.source import Source
@@ -36,8 +37,6 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> Found:
-    import polars as pl  # half a second: only who reads a table pays
-
     found = _layout(tuple(source.first_lines()))
     assert found is not None  # as it was recognised
     separator, names, notes = found.separator, found.names, list[str]()
@@ -59,23 +58,28 @@ def read(source: Source) -> Found:
     blocks = [block for block in _blocks(names, lines, separator, notes) if block.lines]
     if not blocks:
         raise UnreadableLog(f"{source.name} has headers and no rows", hint="the training has logged nothing yet")
+    import polars as pl  # a tenth of a second: only who reads text in cells pays
+
     even = [_even(block, separator, source.name, notes) for block in blocks]
     frame = pl.concat([_parsed(block) for block in even], how="diagonal")
     return to_run(frame, [key.partition(UNIT)[0] for key in frame.columns], source, notes)
 
 
-def _plain(source: Source, found: Layout) -> pl.DataFrame | None:
-    """The table, by polars alone, where it is nothing but numbers in even rows under one header; None otherwise.
+def _plain(source: Source, found: Layout) -> pl.DataFrame | NumberTable | None:
+    """The table, by NumPy or polars alone, where it is nothing but numbers in even rows under one header; else None.
 
     Most logs are that, and large ones read many times as fast so. What is odd in any way is looked at line
     by line instead: quotes, remarks, words for nothing, repeated headers, rows that are too short or too long.
     """
-    import polars as pl
-
     data = source.data()
     is_simple = found.names and not found.preface and found.above == 1 and found.separator not in (" ", UNIT)
     if not is_simple or source.encoding != "utf-8-sig" or not data.endswith(b"\n"):
         return None
+    numbers = parse(data, found.separator, found.width)
+    if numbers is not None:
+        return numbers
+    import polars as pl
+
     try:
         frame = pl.read_csv(
             data,
