@@ -146,6 +146,8 @@ def weigh(
     committee, window = ask(case, events), case.limits.beside
     few = case.facts.rows < FEW_ROWS
     phase_right, verdict_right = (PHASE_RIGHT_FEW, VERDICT_RIGHT_FEW) if few else (PHASE_RIGHT, VERDICT_RIGHT)
+    if not len(committee.grid):  # no curve had a value to be read again
+        return tuple(named), tuple(transitions), verdict
     sure = tuple(replace(p, confidence=_worth(agreement(committee, p), PHASE_AGREED, phase_right)) for p in named)
     spans = list(zip(transitions, pairwise(named), strict=True))
     placed = tuple(replace(t, interval=_interval(committee, t, before, after, window)) for t, (before, after) in spans)

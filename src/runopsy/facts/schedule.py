@@ -14,13 +14,14 @@ def jumps(signal: Signal, limits: Limits) -> Iterator[tuple[Position, float, flo
     """(step, value before, value after) of each jump of a positive quantity between steadier stretches.
 
     Beside a jump the quantity itself changes far less: a linear or cosine decay to 0 multiplies its ratios at the end,
-    and its steps stay alike. An exponential warm-up repeats its ratio, in the same direction.
+    and its steps stay alike. An exponential warm-up repeats its ratio from row to row, in the same direction; a jump
+    that comes again after rows at rest is another jump.
     """
     usable = signal.value > 0
     step, value = signal.step[usable], signal.value[usable]
     change, factor = np.diff(value), np.diff(np.log(value))
     for i in np.flatnonzero(np.abs(factor) >= np.log(limits.jump)):
-        near = np.array([j for j in (i - 2, i - 1, i + 1, i + 2) if 0 <= j < len(change)], dtype=int)
+        near = np.array([j for j in (i - 1, i + 1) if 0 <= j < len(change)], dtype=int)
         if i == 0 or not len(near) or np.abs(change[near]).max() > (1 - limits.most) * abs(change[i]):
             continue
         onward = factor[near] * np.sign(factor[i])

@@ -28,9 +28,10 @@ GRID = 400  # points at which the run is read, half even in steps and half in lo
 def phases_of(case: Case, events: Iterable[Event]) -> tuple[tuple[Phase, ...], tuple[Transition, ...]]:
     """The phases of a run and where each gives way to the next; none where no judged curve has values enough."""
     events = tuple(events)
-    if not any(name in WATCHED for name in case.segments):
-        return (), ()
     gone = divergence(events)
+    if not any(name in WATCHED for name in case.segments):
+        lost = gone is not None and gone <= case.first  # no value was ever finite
+        return ((Phase("diverged", case.first, case.last, ()),) if lost else ()), ()
     points = grid(case, gone)
     named = name(case, points, spells(case, points, gone))
     return named, transitions(case, named, events)

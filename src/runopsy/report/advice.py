@@ -43,6 +43,15 @@ def _rate_changed_before_divergence(autopsy: Autopsy) -> bool:
     )
 
 
+def _broke_at_once(autopsy: Autopsy) -> bool:
+    gone = _first(autopsy, "divergence")
+    return gone is not None and gone.step <= autopsy.first
+
+
+def _broke_later(autopsy: Autopsy) -> bool:
+    return not _broke_at_once(autopsy)
+
+
 def _never_learnt_features(autopsy: Autopsy) -> bool:
     return all(p.label != "feature_learning" for p in autopsy.phases)
 
@@ -105,6 +114,14 @@ ADVICE: tuple[Advice, ...] = (
         "Start again from a checkpoint before {axis} {at}, with a lower learning rate, a longer "
         "warm-up or clipped gradients.",
         "divergence at {at}",
+        _broke_later,
+    ),
+    Advice(
+        "divergence",
+        "Start again with a lower learning rate, a longer warm-up or clipped gradients, and look for values that are "
+        "not finite in the data.",
+        "divergence at {at}, in the first row",
+        _broke_at_once,
     ),
     Advice(
         "not_finite",

@@ -55,9 +55,10 @@ def _transitions_text(found: tuple[Transition, ...]) -> str:
 
 def not_checked(autopsy: Autopsy) -> Iterator[Block]:
     left = [c for c in autopsy.checks if c.outcome is Outcome.NOT_CHECKED]
-    if left or not autopsy.segments:
+    unread = not autopsy.segments and not autopsy.phases
+    if left or unread:
         yield Heading("Not checked")
-    if not autopsy.segments:
+    if unread:
         judged = any(name in JUDGED and len(signal) for name, signal in autopsy.signals.items())
         why = "too few values of any loss or accuracy" if judged else "no loss or accuracy that is one to fit"
         yield Prose(f"Phases: the log holds {why}.")

@@ -22,7 +22,7 @@ MOST_FURTHER = 40  # signals on a page: a log of a thousand layers would make it
 
 def picture(autopsy: Autopsy) -> Picture | None:
     """The run in one picture; None where the log is too short for a curve."""
-    if not autopsy.segments:
+    if not autopsy.segments and not autopsy.phases:
         return None
     axis = scale(autopsy)
     bands = tuple(_bands(autopsy))
