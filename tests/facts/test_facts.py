@@ -133,3 +133,67 @@ def test_steps_and_restarts_of_a_rate_are_jumps_and_smooth_schedules_are_none():
     assert not list(jumps(lr(*np.linspace(0.1, 0, 20)), DEFAULTS))
     assert not list(jumps(lr(*cosine), DEFAULTS))
     assert not list(jumps(lr(*10.0 ** np.arange(-6, -2), *[0.01] * 5), DEFAULTS))
+
+
+def test_an_accuracy_below_that_of_guessing_has_not_left_chance_when_it_comes_up_to_it():
+    """Two classes, a first loss of ln 2: an accuracy that rises from .35 to .48 has learnt nothing."""
+    loss, val = np.linspace(0.695, 0.64, 30), planted.noisy(np.full(30, 0.715), 0.004)
+    up, beyond = np.linspace(0.35, 0.48, 30), np.linspace(0.35, 0.7, 30)
+    train = np.linspace(0.5, 0.66, 30)
+    stays = facts_of(signals(EPOCHS, loss=loss, acc=train, val_loss=val, val_acc=up))
+    leaves = facts_of(signals(EPOCHS, loss=loss, acc=train, val_loss=val, val_acc=beyond))
+    assert stays.start.accuracy == 0.5
+    assert stays.stays_at_chance
+    assert leaves.left_chance
+    assert not leaves.stays_at_chance
+
+
+def test_losses_cannot_open_a_gap_where_the_accuracy_leaves_no_room_for_one():
+    train, val = np.linspace(0.013, 0.008, 15), np.linspace(0.025, 0.0206, 15)
+    right = facts_of(signals(np.arange(15), loss=train, val_loss=val, val_acc=np.full(15, 0.993)))
+    wrong = facts_of(signals(np.arange(15), loss=train, val_loss=val + 0.5, val_acc=np.full(15, 0.7)))
+    assert not right.gap
+    assert wrong.gap
+
+
+def test_how_far_a_cross_entropy_came_down_says_whether_training_fits_where_only_validation_has_an_accuracy():
+    """Half of 2.3 nats is far from fitting ten classes; a quarter of a nat is not."""
+    falls = np.exp(-EPOCHS / 6)
+    acc = 0.6 - 0.5 * falls
+    far = facts_of(signals(EPOCHS, loss=1.1 + 1.2 * falls, val_loss=1.15 + 1.15 * falls, val_acc=acc))
+    near = facts_of(signals(EPOCHS, loss=0.25 + 2.0 * falls, val_loss=1.15 + 1.15 * falls, val_acc=acc))
+    assert not far.fits
+    assert near.fits
+
+
+@pytest.mark.parametrize(
+    ("power", "left", "fits"), [(1, 0.4, True), (1, 0.6, False), (2, 0.2, True), (2, 0.4, False), (0, 0.4, True)]
+)
+def test_a_squared_error_is_judged_in_the_unit_of_its_targets(power, left, fits):
+    level = np.maximum(np.exp(-(EPOCHS - 1) / 3), left)
+    found = facts_of({"train/loss": Signal("train/loss", "loss", EPOCHS.astype(float), level, power=power)})
+    assert bool(found.fits) is fits
+    assert found.far is (power > 0 and not fits)
+
+
+def test_a_loss_far_above_its_start_has_run_away_whatever_a_poor_accuracy_does():
+    loss = np.concatenate([[4.0, 90, 3e3], np.full(27, 1e9)]) * np.exp(0.02 * np.sin(EPOCHS))
+    poor, good = np.linspace(0.25, 0.42, 30), np.linspace(0.25, 0.95, 30)
+    assert facts_of(signals(EPOCHS, loss=loss, acc=poor)).lost
+    assert not facts_of(signals(EPOCHS, loss=loss, acc=good)).lost
+
+
+def test_a_regression_whose_validation_loses_what_it_had_while_training_ends_no_better_has_diverged():
+    val = np.array([334, 248, 211, 343, 413, *([411] * 10)], dtype=float)
+    train = np.array([334, 335, 286, 381, 391, *([402] * 10)], dtype=float)
+    better = np.linspace(334, 100, 15)
+    assert facts_of(signals(np.arange(15), loss=train, val_loss=val)).lost
+    assert not facts_of(signals(np.arange(15), loss=better, val_loss=val)).lost
+
+
+def test_two_drops_of_a_rate_by_the_same_factor_are_two_jumps_and_an_exponential_decay_is_none():
+    stairs = np.array([5e-4] * 5 + [5e-5] * 2 + [5e-6] * 3)
+    smooth = 5e-4 * 0.5 ** np.arange(10)
+    at = lambda rate: [j[0] for j in jumps(Signal("lr", "lr", np.arange(10.0), rate), DEFAULTS)]  # noqa: E731
+    assert at(stairs) == [5, 7]
+    assert at(smooth) == []
