@@ -44,7 +44,9 @@ def axes_of(words: Sequence[str]) -> dict[str, tuple[float, ...]]:
         try:
             values = tuple(dict.fromkeys(float(number) for number in numbers.split(",")))
         except ValueError:
-            raise BadOption(f"--grid {word!r} is no KNOB=NUMBER,NUMBER", hint="for example --grid lr=.001,.01") from None
+            raise BadOption(
+                f"--grid {word!r} is no KNOB=NUMBER,NUMBER", hint="for example --grid lr=.001,.01"
+            ) from None
         if knob in axes:
             raise BadOption(f"--grid names {knob} twice", hint=f"write all values at once: --grid {knob}=1,2,3")
         axes[knob] = values
@@ -52,7 +54,11 @@ def axes_of(words: Sequence[str]) -> dict[str, tuple[float, ...]]:
 
 
 def points(
-    task: str, folder: Path, axes: Mapping[str, Sequence[float]], seeds: Sequence[int], knobs: Mapping[str, float],
+    task: str,
+    folder: Path,
+    axes: Mapping[str, Sequence[float]],
+    seeds: Sequence[int],
+    knobs: Mapping[str, float],
     signals: str = "scalars",
 ) -> tuple[Point, ...]:
     """Every training of a grid, each with a folder that is named after what is set.

@@ -100,6 +100,8 @@ def _beyond_noise(samples: Sequence[np.ndarray[Any, Any]], *, higher: bool) -> t
     if noise == 0:
         return Answered.NOT_CHECKED, None, "seeds changed nothing: their noise is not known"
     first = ordered[0]
+    if len(first) < 2:
+        return Answered.NOT_CHECKED, None, "the best configuration was run with one seed"
     worst = 0.0
     for other in ordered[1:]:
         apart = abs(float(first.mean() - other.mean())) / (noise * (1 / len(first) + 1 / len(other)) ** 0.5)

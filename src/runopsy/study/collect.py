@@ -58,7 +58,9 @@ def collect(sources: Iterable[str], before: Mapping[str, Before] | None = None) 
     if all(log.trouble for log in found.values()):
         first = next(iter(found.values()))
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise UnreadableLog(f"{first.trouble}{more}", hint="give folders that hold runs, log files, or patterns of them")
+        raise UnreadableLog(
+            f"{first.trouble}{more}", hint="give folders that hold runs, log files, or patterns of them"
+        )
     return tuple(found.values())
 
 

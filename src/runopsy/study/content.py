@@ -14,7 +14,9 @@ from runopsy.model import Run
 from runopsy.version import VERSION
 
 SIZE = 16  # bytes of a digest: two of 1e9 logs alike by chance in 1 of 1e20 studies
-SETTLED = 2.0  # s after its last change from which a file's times tell a later change: clocks of file systems are coarse
+SETTLED = (
+    2.0  # s after its last change from which a file's times tell a later change: clocks of file systems are coarse
+)
 PIECE = 1 << 20  # bytes that are read at once
 
 

@@ -126,9 +126,9 @@ def diagram(rows: Sequence[Row], by: tuple[str, str], outcome: Outcome | None) -
         groups.setdefault((a, b), []).append(i)
     cells = {place: _cell(rows, outcome, place, runs) for place, runs in sorted(groups.items())}
     notes = [
-        f"{name} has {len({spelled(s.values[i]) for i in there})} values, and is cut into {len(steps)} parts of its range"
-        for name, s, steps in ((by[0], one, x), (by[1], other, y))
-        if len({spelled(s.values[i]) for i in there}) > MOST
+        f"{name} has more than {MOST} values, and is cut into {len(steps)} parts of its range"
+        for name, setting, steps in ((by[0], one, x), (by[1], other, y))
+        if len({spelled(setting.values[i]) for i in there}) > MOST
     ]
     boundary = tuple(_edges(cells, x, y))
     name = None if outcome is None else outcome.name

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from runopsy import readers
 from runopsy.autopsy import STANDARDS, analyze
@@ -157,11 +157,12 @@ def _runs(candidates: tuple[Candidate, ...]) -> Iterator[_Named]:
         yield _Named(candidate.name, candidate)
 
 
-def _named(path: str, run: str | None) -> dict[str, object]:
+def _named(path: str, run: str | None) -> dict[str, Any]:
     """Settings that names of folders, files and runs spell out: ``lr=0.1,seed=2``."""
     stems = [SUFFIX.sub("", word) for word in path.split("/")]
-    found: dict[str, object] = {"seed": int(seed) for word in stems for seed in SEEDED.findall(word)}
-    found |= {key: plain(value) for word in stems for key, value in SETTING.findall(word)}
+    seeds = [("seed", seed) for word in stems for seed in SEEDED.findall(word)]
+    pairs = [*seeds, *(pair for word in stems for pair in SETTING.findall(word))]
+    found = {key: plain(value) for key, value in pairs}
     column, equals, value = (run or "").partition("=")  # as a table of several runs names them
     return found | {column: plain(value)} if column and equals else found
 

@@ -43,9 +43,10 @@ def outcome_of(rows: Sequence[Row], wanted: str | None = None) -> Outcome | None
         return _step_of(rows, word)
     signal, _, part = word.partition(":")
     if word in ("best", "last"):
-        signal, part = _usual(rows), word
-    if signal is None:
-        return None
+        usual = _usual(rows)
+        if usual is None:
+            return None
+        signal, part = usual, word
     if part not in ("", "best", "last") or not any(signal in row.readings for row in rows):
         known = sorted({name for row in rows for name in row.readings})
         raise BadOption(
@@ -79,6 +80,7 @@ def _step_of(rows: Sequence[Row], kind: str) -> Outcome:
     steps = [next((float(e["step"]) for e in row.events if e["kind"] == kind), None) for row in rows]
     longest = max((row.last or 0.0 for row in rows), default=0.0)
     values = [
-        None if row.verdict is None else longest if step is None else step for row, step in zip(rows, steps, strict=True)
+        None if row.verdict is None else longest if step is None else step
+        for row, step in zip(rows, steps, strict=True)
     ]
     return Outcome(f"step of {kind}", tuple(values), "lower")

@@ -116,7 +116,12 @@ def row_of(autopsy: Autopsy, path: str, run: str | None) -> Row:
 
 
 def _held(autopsy: Autopsy) -> dict[str, Any]:
-    """Columns that hold one value all along, and no reading of the training: what was set, as tables write it."""
+    """Of a log without a configuration: columns of one value all along that are no reading of the training.
+
+    So a table writes what was set: a column ``lr`` that holds 0.1 in all rows of one run.
+    """
+    if autopsy.run.config:
+        return {}
     played = {role.track for role in autopsy.roles if role.role and role.role not in SET}
     return {
         name: plain(position(float(track.value[0])))

@@ -116,9 +116,7 @@ class Study:
         return str(load("runopsy.report:render")(self, "notebook"))
 
 
-def study_of(
-    rows: Sequence[Row], asked: Asked, *, folder: str = "", examined: int = 0, kept: int = 0
-) -> Study:
+def study_of(rows: Sequence[Row], asked: Asked, *, folder: str = "", examined: int = 0, kept: int = 0) -> Study:
     """What can be said of runs together.
 
     Raises:

@@ -125,8 +125,8 @@ def _work(
     held: dict[str, set[str | None]] = {}
     for path, run in folder.rows:
         held.setdefault(path, set()).add(run)
-    total, ready, count = len(tasks), 0, 0
-    for task, answer in each(engine, examine, tasks):
+    total, count = len(tasks), 0
+    for ready, (task, answer) in enumerate(each(engine, examine, tasks), 1):
         if isinstance(answer, Lost):
             part = None if task.part is None else f"runs {task.part[0] + 1} to {task.part[1]}"
             folder.keep(replace(unexamined(task.path, part, answer.why), how=task.how.digest()), None)
@@ -140,7 +140,6 @@ def _work(
             if task.part is None and not answer.unchanged:
                 there = {one.row.run for one in answer.examined} | set(answer.same)
                 folder.drop((task.path, run) for run in held.get(task.path, set()) - there)
-        ready += 1
         progress(ready / total)
     return count
 

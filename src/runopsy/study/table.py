@@ -21,13 +21,11 @@ def frame(rows: Sequence[Row]) -> pl.DataFrame:
     import polars as pl
 
     text, number = pl.String, pl.Float64
-    kinds = {name: text for name in FOUND} | dict.fromkeys(
+    kinds = dict.fromkeys(FOUND, text) | dict.fromkeys(
         ("confidence", "first", "last", "best_step", "best", "at_end", "seconds"), number
     )
     found = [_found(row) for row in rows]
-    columns = [
-        pl.Series(name, [line[name] for line in found], dtype=kinds[name], strict=False) for name in FOUND
-    ]
+    columns = [pl.Series(name, [line[name] for line in found], dtype=kinds[name], strict=False) for name in FOUND]
     readings = dict.fromkeys((signal, part) for row in rows for signal, about in row.readings.items() for part in about)
     columns += [
         pl.Series(f"{signal} {part}", [row.readings.get(signal, {}).get(part) for row in rows], dtype=number)

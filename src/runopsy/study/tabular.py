@@ -72,7 +72,10 @@ def _harmless(table: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     return table.with_columns(
-        pl.when(pl.col(pl.String).str.contains(r"^[=+@\t\r]|^-[^0-9.]")).then("'" + pl.col(pl.String)).otherwise(pl.col(pl.String)).name.keep()
+        pl.when(pl.col(pl.String).str.contains(r"^[=+@\t\r]|^-[^0-9.]"))
+        .then("'" + pl.col(pl.String))
+        .otherwise(pl.col(pl.String))
+        .name.keep()
     )
 
 

@@ -239,7 +239,7 @@ def _statistics(response: Response, code: Code, deals: NDArray[np.int64]) -> Mat
     found = -stats.chi2.logsf(between / variance, (len(counts) - 1) * response.degrees)
     if code.rank is None or len(counts) == 2:
         return np.asarray(found)
-    return np.maximum(found, -stats.chi2.logsf(trend / variance, response.degrees))
+    return np.asarray(np.maximum(found, -stats.chi2.logsf(trend / variance, response.degrees)))
 
 
 def _encoded(setting: Setting, firsts: Sequence[int]) -> Code:
@@ -255,7 +255,9 @@ def _level_of(setting: Setting, values: Sequence[Any]) -> list[int]:
     """The level of each value, from 0: itself, or the part of the range where there are too many values."""
     edges = _edges(setting, values)
     if edges is not None:
-        _, level = np.unique(np.searchsorted(edges, np.array(values, dtype=np.float64), side="right"), return_inverse=True)
+        _, level = np.unique(
+            np.searchsorted(edges, np.array(values, dtype=np.float64), side="right"), return_inverse=True
+        )
         return [int(k) for k in level]
     known: dict[str, int] = {}
     return [known.setdefault(spelled(value), len(known)) for value in values]
