@@ -42,6 +42,7 @@ def render(document: Document) -> str:
     """The whole page."""
     many = any(isinstance(block, (Runs, Map)) for block in document.blocks)
     script = _resource("page.js") + (_resource("study.js") if many else "")
+    style = _style() + (_resource("study.css") if many else "")
     known = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{known}'; img-src data:"
     return (
@@ -49,7 +50,7 @@ def render(document: Document) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
         f'<title>{text(_name(document), 200)}</title>\n<link rel="icon" href="data:,">\n'
-        f"<style>\n{_style()}{_resource('study.css') if many else ''}</style>\n</head>\n<body>\n<main>\n{_body(document, figure.render)}\n</main>\n"
+        f"<style>\n{style}</style>\n</head>\n<body>\n<main>\n{_body(document, figure.render)}\n</main>\n"
         f"<footer>{text(document.foot)}</footer>\n<script>{script}</script>\n</body>\n</html>\n"
     )
 

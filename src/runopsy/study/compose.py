@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from runopsy.comparison.configs import MISSING
 from runopsy.model import Outcome as Answered
 from runopsy.report.document import (
     Band,
@@ -292,10 +293,10 @@ def _listed(study: Study) -> Iterator[Block]:
 
 
 def _columns(study: Study) -> list[str]:
-    """The settings that are listed: those that went with the outcome first, then the others as they come."""
+    """The settings that are listed: those that went with the outcome first, then those that most runs have."""
     found = [one.setting for one in study.what_mattered if one.answer is Answered.FOUND]
-    every = [setting.name for setting in study.differences.settings]
-    return list(dict.fromkeys([*found, *every]))[:SETTINGS]
+    every = sorted(study.differences.settings, key=lambda setting: setting.values.count(MISSING))
+    return list(dict.fromkeys([*found, *(setting.name for setting in every)]))[:SETTINGS]
 
 
 def _ids(rows: Sequence[Row]) -> list[str]:

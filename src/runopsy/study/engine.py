@@ -25,6 +25,7 @@ R = TypeVar("R")
 AHEAD = 2  # tasks a worker that are handed out: the next one waits while one is worked on
 SHARE = 0.8  # of the machine's memory, that all workers together may take
 LEAST = 1 << 30  # bytes a worker: the libraries alone take a quarter of it
+PATIENCE = 10.0  # s until a scheduler has answered
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 DIED = "the process that examined it died (killed, or out of memory), also when it was asked alone"
 
@@ -41,6 +42,10 @@ class Engine(Protocol):
 
     def start(self, workers: int | None = None) -> Executor:
         """An executor, of so many workers where the engine can choose."""
+        ...
+
+    def stop(self, executor: Executor) -> None:
+        """Leave nothing of it running, whatever is still to be done."""
         ...
 
     def width(self, executor: Executor) -> int:
@@ -64,6 +69,9 @@ class Processes:
             many, mp_context=get_context("spawn"), initializer=_settle, initargs=(self.memory or _even_part(many),)
         )
 
+    def stop(self, executor: Executor) -> None:
+        executor.shutdown(wait=True, cancel_futures=True)
+
     def width(self, executor: Executor) -> int:
         return self._many()
 
@@ -76,6 +84,9 @@ class Here(Executor):
 
     def start(self, workers: int | None = None) -> Executor:
         return self
+
+    def stop(self, executor: Executor) -> None:
+        pass
 
     def width(self, executor: Executor) -> int:
         return 1
@@ -101,14 +112,19 @@ class Dask:
         except ModuleNotFoundError as cause:
             raise BadOption("Dask is not installed", hint="pip install 'runopsy[dask]'") from cause
         try:
-            client = Client(self.scheduler, set_as_default=False)
+            connect: Any = Client  # typed where it is installed, and not where it is not
+            client = connect(self.scheduler, set_as_default=False, timeout=PATIENCE)
         except (OSError, ValueError) as cause:
             raise BadOption(
                 f"no Dask scheduler answers at {self.scheduler}: {cause}",
                 hint="start one with: dask scheduler, and on each machine: dask worker ADDRESS",
             ) from cause
         _require_same_version(client)
-        return client.get_executor(pure=False)  # type: ignore[no-any-return]
+        executor: Executor = client.get_executor(pure=False)
+        return executor
+
+    def stop(self, executor: Executor) -> None:
+        executor._client.close()  # type: ignore[attr-defined]  # noqa: SLF001  # which ends what it has asked for
 
     def width(self, executor: Executor) -> int:
         threads: dict[str, int] = executor._client.nthreads()  # type: ignore[attr-defined]  # noqa: SLF001
@@ -203,10 +219,7 @@ def _started(engine: Engine, workers: int | None = None) -> Iterator[Executor]:
     try:
         yield executor
     finally:
-        executor.shutdown(wait=True, cancel_futures=True)
-        client = getattr(executor, "_client", None)  # Dask's own, which its executor leaves open
-        if client is not None:
-            client.close()
+        engine.stop(executor)
 
 
 @contextmanager

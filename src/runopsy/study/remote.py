@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runopsy.errors import UnreadableLog
+from runopsy.readers.folders import natural
 from runopsy.study import content
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -31,10 +32,11 @@ def listing(address: str) -> dict[str, str]:
         UnreadableLog: nothing there, or no way to it.
     """
     store, root = _store(address)
-    protocol = address.split("://", 1)[0]
+    protocol, _, rest = address.partition("://")
     try:
         places = store.glob(root) if GLOB.search(root) else _children(store, root)
-        found = {f"{protocol}://{place}": _state(store, place) for place in sorted(places)}
+        named = {place: place if rest.startswith("/") else place.lstrip("/") for place in places}
+        found = {f"{protocol}://{named[place]}": _state(store, place) for place in sorted(places, key=natural)}
     except Exception as cause:  # every store has errors of its own
         raise UnreadableLog(f"{address} cannot be read: {cause}", hint=DOUBT) from cause
     if not found:

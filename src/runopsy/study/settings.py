@@ -10,6 +10,8 @@ from typing import Any
 from runopsy.comparison.configs import MISSING, NOISE, SEED
 from runopsy.study.row import Row
 
+FEW = 4  # values of a setting up to which they are told apart by their names alone
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -82,12 +84,22 @@ def _only_names(values: Sequence[Any]) -> bool:
 
 def _merged(settings: Sequence[Setting]) -> tuple[Setting, ...]:
     """Settings that divide the runs in the same way as one."""
-    by_division: dict[tuple[int, ...], list[Setting]] = {}
+    alike: dict[tuple[int, ...], list[Setting]] = {}
     for setting in settings:
-        numbered: dict[str, int] = {}
-        division = tuple(numbered.setdefault(spelled(value), len(numbered)) for value in setting.values)
-        by_division.setdefault(division, []).append(setting)
+        alike.setdefault(_division(setting), []).append(setting)
     return tuple(
-        Setting(group[0].name, group[0].values, tuple(other.name for other in group[1:]))
-        for group in by_division.values()
+        Setting(group[0].name, group[0].values, tuple(other.name for other in group[1:])) for group in alike.values()
     )
+
+
+def _division(setting: Setting) -> tuple[int, ...]:
+    """How a setting divides the runs: a number for each value, as they come; of many numbers their order counts too.
+
+    In a random search every run has numbers of its own in all settings, and only their orders differ.
+    """
+    levels = {spelled(value): k for k, value in enumerate(setting.levels)}
+    if setting.numbers and len(levels) > FEW:
+        rank = tuple(levels[spelled(value)] for value in setting.values)
+        return min(rank, tuple(len(levels) - 1 - k for k in rank))  # up or down is one order
+    numbered: dict[str, int] = {}
+    return tuple(numbered.setdefault(spelled(value), len(numbered)) for value in setting.values)

@@ -1,18 +1,19 @@
-"""Which settings go with the outcome: permutation tests over configurations, corrected for their number.
+"""Which settings go with the outcome: permutation tests, corrected for the number of settings and outcomes.
 
-Runs that differ by their seed alone are averaged first: they are one configuration, and its seeds do not make it
-several. Under the null hypothesis the outcomes of the configurations could be dealt out in any order; the largest
-statistic over all settings is held against its own distribution over such deals (Westfall and Young, Resampling-based
-multiple testing, 1993). What is found is taken out of the outcome, and the rest is asked again, so that a second
-setting is not hidden by the first.
+Where a sweep is a grid, a setting is asked among runs that agree in all others, whatever their seeds: if it did
+nothing, their outcomes could be dealt out among its values in any order, whatever the other settings do. Where it is
+no grid (a random search hardly has two such runs), the outcomes are dealt out among configurations, the mean over
+seeds of each being one, so that seeds do not make one configuration many. The least p is multiplied by the number of
+settings left (Holm, Scandinavian Journal of Statistics 6, 1979); what is found is taken out of the outcome of the
+configurations, and the rest is asked again, so that a second setting is not hidden by the first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +26,13 @@ from runopsy.study.settings import Differences, Setting, configurations, spelled
 
 ALPHA = 0.05  # the share of studies in which nothing matters and something is found all the same
 DEALS = 9_999  # that are drawn: p to .002 at .05
-ALL = 7  # configurations up to which every deal is made: 5 040
-ROOM = 5_000_000  # numbers that the deals of one outcome may hold at once
+ALL = 7  # outcomes up to which every deal is made: 5 040
+ROOM = 5_000_000  # numbers that the deals of one setting may hold at once
 FEWEST_DEALS = 999
+GRID = 0.5  # share of the runs that have another to be held against, all other settings alike, for a grid
 BINS = 4  # parts of a numeric setting that has too many values to ask each
 PER_LEVEL = 3  # configurations that a level should have; a numeric setting with fewer is put into parts
-FEWEST = 3  # configurations
+FEWEST = 3  # runs
 EPS = 1e-9
 
 Matrix = NDArray[np.float64]
@@ -73,11 +75,7 @@ def what_mattered(rows: Sequence[Row], found: Differences, outcome: Outcome | No
         outcome: one number a run; None where they have none.
     """
     asked = [one for one in (_scores(rows, outcome), _verdicts(rows)) if one is not None]
-    answers: list[Mattered] = []
-    for name, values in asked:
-        groups = [tuple(i for i in group if not np.isnan(values[i]).any()) for group in configurations(rows, found)]
-        kept = [group for group in groups if group]
-        answers += _asked(rows, found, outcome, name, values, kept, len(asked))
+    answers = [answer for name, values in asked for answer in _asked(found, outcome, name, values, len(asked), rows)]
     order = {Answered.FOUND: 0, Answered.NOT_FOUND: 1, Answered.NOT_CHECKED: 2}
     return tuple(sorted(answers, key=lambda one: (order[one.answer], 1.0 if one.p is None else one.p)))
 
@@ -100,41 +98,34 @@ def _verdicts(rows: Sequence[Row]) -> tuple[str, Matrix] | None:
 
 
 def _asked(
-    rows: Sequence[Row],
-    found: Differences,
-    outcome: Outcome | None,
-    name: str,
-    values: Matrix,
-    groups: Sequence[tuple[int, ...]],
-    families: int,
+    found: Differences, outcome: Outcome | None, name: str, values: Matrix, families: int, rows: Sequence[Row]
 ) -> list[Mattered]:
     """The answers for one outcome."""
-    firsts = [group[0] for group in groups]
-    settings = [s for s in found.settings if len({spelled(s.values[i]) for i in firsts}) > 1]
-    means = np.array([values[list(group)].mean(axis=0) for group in groups])
-    described = {s.name: _levels(s, rows, groups, outcome) for s in settings}
-    if len(groups) < FEWEST:
-        why = f"{len(groups)} configurations are too few for any test"
-        return [_unasked(s, name, described[s.name], why) for s in settings]
-    response = Response.of(means, categories=name == "verdict")
-    encoded = [_encoded(s, firsts) for s in settings]
-    tested = step_down(response, encoded, families)
+    known = [tuple(i for i in group if not np.isnan(values[i]).any()) for group in configurations(rows, found)]
+    groups = [group for group in known if group]
+    settings = [s for s in found.settings if len({spelled(s.values[group[0]]) for group in groups}) > 1]
+    described = [_levels(s, groups, outcome) for s in settings]
+    if sum(map(len, groups)) < FEWEST:
+        why = f"{sum(map(len, groups))} runs are too few for any test"
+        return [_unasked(s, name, levels, why) for s, levels in zip(settings, described, strict=True)]
+    trials = [_trial(s, settings, groups, values, categories=name == "verdict") for s in settings]
     answers = []
-    for setting, code, (p, least) in zip(settings, encoded, tested, strict=True):
-        if p > ALPHA and least * len(settings) * families > ALPHA:
-            why = f"{len(groups)} configurations cannot show it: the least p that they can give is {least:.2g}"
-            answers.append(_unasked(setting, name, described[setting.name], why))
+    for setting, trial, levels, tried in zip(settings, trials, described, step_down(trials, families), strict=True):
+        if tried.p > ALPHA and tried.least * len(settings) * families > ALPHA:
+            why = f"so few runs cannot show it: the least p that they can give is {tried.least:.2g}"
+            why += f", and {len(settings) * families} are asked at once" if len(settings) * families > 1 else ""
+            answers.append(_unasked(setting, name, levels, why))
             continue
         answers.append(
             Mattered(
                 setting.name,
                 setting.also,
                 name,
-                Answered.FOUND if p <= ALPHA else Answered.NOT_FOUND,
-                p,
-                response.share(code),
-                _direction(setting, code, means) if name != "verdict" else "",
-                described[setting.name],
+                Answered.FOUND if tried.p <= ALPHA else Answered.NOT_FOUND,
+                tried.p,
+                _share(trial.means, trial.level),
+                "" if name == "verdict" else _direction(setting, levels),
+                levels,
             )
         )
     return answers
@@ -149,97 +140,154 @@ def _unasked(setting: Setting, name: str, levels: tuple[Level, ...], why: str) -
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Code:
-    """A setting as numbers: which level each configuration has, and for numbers its rank."""
+    """A setting as numbers, for each outcome that is dealt out."""
 
-    level: NDArray[np.int64]  # (configurations,) from 0
-    rank: Matrix | None  # (configurations,) normal scores of its numbers; None where they have no order
+    level: NDArray[np.int64]  # (n,) from 0
+    rank: Matrix | None  # (n,) normal scores of its numbers; None where they have no order
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Response:
-    """Outcomes of configurations, each column of mean 0 and weighted so that the statistics are near chi square."""
+class Trial:
+    """One setting, and the outcomes that are dealt out among its values."""
 
-    y: Matrix  # (configurations, columns)
+    y: Matrix  # (n, columns) of mean 0 in each block; weighted so that statistics are near chi square
     degrees: int  # of freedom of one contrast
+    code: Code
+    block: NDArray[np.int64]  # (n,) outcomes are dealt out within blocks
+    means: Matrix  # (configurations, columns) scores of the configurations
+    level: NDArray[np.int64]  # (configurations,) of the setting
+    taken: tuple[NDArray[np.int64], ...] = ()  # levels of the settings whose effects were taken out of ``y``
 
-    @classmethod
-    def of(cls, means: Matrix, *, categories: bool) -> Response:
-        if not categories:  # ranks as a normal distribution has them: one outlier moves nothing
-            ranked = stats.rankdata(means[:, 0])
-            y = stats.norm.ppf((ranked - 0.5) / len(ranked))[:, None]
-            return cls(_centred(y), 1)
-        shares = means.mean(axis=0)
-        return cls((means - shares) / np.sqrt(np.maximum(shares, EPS)), means.shape[1] - 1)
+    @property
+    def is_grid(self) -> bool:
+        return int(self.block.max()) > 0 or len(self.y) != len(self.means)
 
-    def without(self, code: Code) -> Response:
-        """What is left when the mean of each level is taken out."""
-        sums = _sums(self.y, code.level)
-        counts = np.bincount(code.level)[:, None]
-        return Response(self.y - (sums / counts)[code.level], self.degrees)
-
-    def share(self, code: Code) -> float:
-        """Of the variance, what the levels explain beyond what as many levels would by chance (omega squared)."""
-        total = float((self.y**2).sum())
-        n, levels = len(self.y), int(code.level.max()) + 1
-        if total <= EPS or n <= levels:
-            return 0.0
-        between = float((_sums(self.y, code.level) ** 2 / np.bincount(code.level)[:, None]).sum())
-        within = (total - between) / (n - levels) / self.degrees
-        return max(0.0, (between - (levels - 1) * self.degrees * within) / (total + within))
+    def without(self, other: Trial) -> Trial:
+        """The same with the effect of another setting taken out, where it was not held equal anyway."""
+        if self.is_grid:
+            return self
+        return replace(self, y=_without_levels(self.y.T, other.level).T, taken=(*self.taken, other.level))
 
 
-def step_down(response: Response, codes: Sequence[Code], families: int = 1) -> list[tuple[float, float]]:
-    """For each setting p, corrected for their number and that of outcomes, and the least p its levels can give."""
-    deals = _deals(len(response.y))
-    left = list(range(len(codes)))
-    answers: dict[int, tuple[float, float]] = {}
+class Tried(NamedTuple):
+    """What became of a trial."""
+
+    p: float  # corrected
+    least: float  # that its deals can give, not corrected
+
+
+def step_down(trials: Sequence[Trial], families: int = 1) -> list[Tried]:
+    """For each setting p, corrected for the number of settings and of outcomes."""
+    left = dict(enumerate(trials))
+    answers: dict[int, Tried] = {}
+    deals: dict[bytes, NDArray[np.int64]] = {}
     reached = 0.0
     while left:
-        statistics = np.array([_statistics(response, codes[i], deals) for i in left])  # (settings, deals), as is first
-        largest = statistics.max(axis=0)
-        p = np.minimum(1.0, families * (largest[None, :] >= statistics[:, :1] - EPS).mean(axis=1))
-        least = (statistics >= statistics.max(axis=1, keepdims=True) - EPS).mean(axis=1)
-        first = int(np.argmax(statistics[:, 0]))
-        reached = max(reached, float(p[first]))
-        for k, i in enumerate(left):
-            answers[i] = (max(reached, float(p[k])), answers[i][1] if i in answers else float(least[k]))
-        if p[first] > ALPHA:
+        found = {i: _tested(trial, deals) for i, trial in left.items()}
+        many = len(left) * families
+        for i, one in found.items():
+            first = answers.get(i, one)
+            answers[i] = Tried(max(reached, min(1.0, many * one.p)), first.least)
+        best = min(found, key=lambda i: found[i].p)
+        reached = answers[best].p
+        if reached > ALPHA:
             break
-        answers[left[first]] = (reached, answers[left[first]][1])
-        response = response.without(codes[left[first]])
-        left.pop(first)
-    return [answers[i] for i in range(len(codes))]
+        taken = left.pop(best)
+        left = {i: trial.without(taken) for i, trial in left.items()}
+    return [answers[i] for i in range(len(trials))]
 
 
-def _deals(n: int) -> NDArray[np.int64]:
-    """(deals, n) orders of the configurations; the first is how they are."""
-    if n <= ALL:
+def _tested(trial: Trial, known: dict[bytes, NDArray[np.int64]]) -> Tried:
+    key = trial.block.tobytes()
+    if key not in known:
+        known[key] = _deals(trial.block)
+    statistics = _statistics(trial, known[key])
+    p = float((statistics >= statistics[0] - EPS).mean())
+    return Tried(p, float((statistics >= statistics.max() - EPS).mean()))
+
+
+def _deals(block: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(deals, n) orders of the outcomes, each block in itself; the first is how they are."""
+    n = len(block)
+    if n <= ALL and int(block.max()) == 0:
         return np.array(list(permutations(range(n))))
     random = np.random.default_rng(0)  # fixed: the same runs get the same answer
     many = min(DEALS, max(FEWEST_DEALS, ROOM // n))
-    drawn = random.permuted(np.tile(np.arange(n), (many, 1)), axis=1)
+    shuffled = np.argsort(block + random.random((many, n)), axis=1)  # by blocks, and in each at random
+    drawn = np.empty_like(shuffled)
+    drawn[:, np.argsort(block, kind="stable")] = shuffled
     return np.concatenate([np.arange(n)[None, :], drawn])
 
 
-def _statistics(response: Response, code: Code, deals: NDArray[np.int64]) -> Matrix:
+def _statistics(trial: Trial, deals: NDArray[np.int64]) -> Matrix:
     """(deals,) how unlikely the setting's levels, or its trend, look: minus the log of the chi square tail."""
-    n = len(response.y)
+    y, code = trial.y, trial.code
     counts = np.bincount(code.level)
-    between = np.zeros(len(deals))
-    trend = np.zeros(len(deals))
+    between, trend = np.zeros(len(deals)), np.zeros(len(deals))
     belongs = (code.level[:, None] == np.arange(len(counts))).astype(np.float64)
-    variance = float((response.y**2).sum()) / (n - 1) / response.degrees
+    variance = float((y**2).sum()) / max(1, len(y) - 1 - int(trial.block.max())) / trial.degrees
     if variance <= EPS:
         return between
-    for column in response.y.T:
+    for column in y.T:
         dealt = column[deals]
+        for level in trial.taken:  # as it was of the outcomes themselves (Freedman and Lane, 1983)
+            dealt = _without_levels(dealt, level)
         between += ((dealt @ belongs) ** 2 / counts).sum(axis=1)
         if code.rank is not None:
             trend += (dealt @ code.rank) ** 2 / float((code.rank**2).sum())
-    found = -stats.chi2.logsf(between / variance, (len(counts) - 1) * response.degrees)
+    found = np.asarray(-stats.chi2.logsf(between / variance, (len(counts) - 1) * trial.degrees))
     if code.rank is None or len(counts) == 2:
-        return np.asarray(found)
-    return np.asarray(np.maximum(found, -stats.chi2.logsf(trend / variance, response.degrees)))
+        return found
+    return np.asarray(np.maximum(found, -stats.chi2.logsf(trend / variance, trial.degrees)))
+
+
+def _without_levels(y: Matrix, level: NDArray[np.int64]) -> Matrix:
+    """(…, n) less the mean of each level."""
+    belongs = (level[:, None] == np.arange(int(level.max()) + 1)).astype(np.float64)
+    return np.asarray(y - (y @ belongs / belongs.sum(axis=0)) @ belongs.T)
+
+
+def _trial(
+    setting: Setting,
+    settings: Sequence[Setting],
+    groups: Sequence[tuple[int, ...]],
+    values: Matrix,
+    *,
+    categories: bool,
+) -> Trial:
+    """How a setting is asked: among runs that agree in all others where there are such, else among configurations."""
+    firsts = [group[0] for group in groups]
+    means, degrees = _scored(np.array([values[list(group)].mean(axis=0) for group in groups]), categories=categories)
+    level = _encoded(setting, firsts)
+    runs = [i for group in groups for i in group]
+    others = [tuple(spelled(s.values[i]) for s in settings if s is not setting) for i in runs]
+    numbered: dict[tuple[str, ...], int] = {}
+    block = np.array([numbered.setdefault(other, len(numbered)) for other in others])
+    code = _encoded(setting, runs)
+    compared = [len(set(code.level[block == k].tolist())) > 1 for k in range(len(numbered))]
+    if np.array(compared)[block].mean() < GRID:
+        return Trial(means, degrees, level, np.zeros(len(means), dtype=np.int64), means, level.level)
+    y, degrees = _scored(values[runs], categories=categories)
+    sums, counts = _sums(y, block), np.bincount(block)[:, None]
+    return Trial(y - (sums / counts)[block], degrees, code, block, means, level.level)
+
+
+def _scored(values: Matrix, *, categories: bool) -> tuple[Matrix, int]:
+    """Outcomes as the test takes them, and the degrees of freedom of one contrast."""
+    if not categories:  # ranks as a normal distribution has them: one outlier moves nothing
+        return _centred(stats.norm.ppf((stats.rankdata(values[:, 0]) - 0.5) / len(values))[:, None]), 1
+    shares = values.mean(axis=0)
+    return (values - shares) / np.sqrt(np.maximum(shares, EPS)), max(1, int((shares > 0).sum()) - 1)
+
+
+def _share(means: Matrix, level: NDArray[np.int64]) -> float:
+    """Of the variance between configurations, what the levels explain beyond as many by chance (omega squared)."""
+    total, n, levels = float((means**2).sum()), len(means), int(level.max()) + 1
+    if total <= EPS or n <= levels:
+        return 0.0
+    between = float((_sums(means, level) ** 2 / np.bincount(level)[:, None]).sum())
+    within = (total - between) / (n - levels)
+    return max(0.0, (between - (levels - 1) * within) / (total + within))
 
 
 def _encoded(setting: Setting, firsts: Sequence[int]) -> Code:
@@ -283,17 +331,16 @@ def _centred(y: Matrix) -> Matrix:
 # --- in numbers that people read -----------------------------------------------------------------
 
 
-def _direction(setting: Setting, code: Code, means: Matrix) -> str:
-    """Whether the outcome rises or falls along the setting's numbers; half of a perfect order is asked."""
-    if code.rank is None:
+def _direction(setting: Setting, levels: Sequence[Level]) -> str:
+    """Whether the mean outcome rises or falls from each of the setting's levels to the next."""
+    means = [level.mean for level in levels if level.mean is not None]
+    if not setting.numbers or len(means) < 2:
         return ""
-    order = stats.spearmanr(code.rank, means[:, 0]).statistic
-    return "rises" if order > 0.5 else "falls" if order < -0.5 else ""
+    steps = np.sign(np.diff(means))
+    return "rises" if (steps > 0).all() else "falls" if (steps < 0).all() else ""
 
 
-def _levels(
-    setting: Setting, rows: Sequence[Row], groups: Sequence[tuple[int, ...]], outcome: Outcome | None
-) -> tuple[Level, ...]:
+def _levels(setting: Setting, groups: Sequence[tuple[int, ...]], outcome: Outcome | None) -> tuple[Level, ...]:
     values = [setting.values[group[0]] for group in groups]
     level = _level_of(setting, values)
     found = []
