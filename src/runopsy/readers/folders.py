@@ -72,7 +72,7 @@ def logs_in(folder: Path, recogniser: Recogniser, most: int = MOST) -> list[Log]
 def natural(path: Path | str) -> tuple[tuple[int, str], ...]:
     """A key that sorts version_2 before version_10."""
     parts = re.findall(r"\d+|\D+", str(path))
-    return tuple((int(part), "") if part.isascii() and part.isdigit() else (-1, part) for part in parts)
+    return tuple((int(part), part) if part.isascii() and part.isdigit() else (-1, part) for part in parts)
 
 
 def _logs(folder: Path, recogniser: Recogniser, links: list[Path], most: int) -> Iterator[Log]:

@@ -36,7 +36,7 @@ class Asked:
 
     by: tuple[str, str] | None = None  # the settings of the phase diagram
     where: str | None = None  # which runs
-    sort: str | None = None  # the column to sort by, -NAME for the largest first
+    sort: str | None = None  # the column to sort by, -NAME for the largest first; None: the best first
     outcome: str | None = None
     size: str | None = None  # the setting that says how large the model or its data set is
 
@@ -123,7 +123,8 @@ def study_of(rows: Sequence[Row], asked: Asked, *, folder: str = "", examined: i
         BadOption: a setting, column, outcome or condition that does not exist.
     """
     chosen = _chosen(rows, asked.where)
-    judged = _sorted([row for row in chosen if row.verdict is not None], asked.sort)
+    judged = [row for row in chosen if row.verdict is not None]
+    judged = _best_first(judged, asked.outcome) if asked.sort is None else _sorted(judged, asked.sort)
     ordered = [*judged, *(row for row in chosen if row.verdict is None)]
     found = differences(judged)
     outcome = outcome_of(judged, asked.outcome)
@@ -151,10 +152,20 @@ def _chosen(rows: Sequence[Row], where: str | None) -> list[Row]:
     return [row for row, line in zip(rows, table.iter_rows(named=True), strict=True) if holds(line)]
 
 
-def _sorted(rows: Sequence[Row], by: str | None) -> list[Row]:
-    """Rows in the order of a column, those without a value last; as they are where none is named."""
-    if by is None or not rows:
+def _best_first(rows: Sequence[Row], wanted: str | None) -> list[Row]:
+    """Rows by their outcome, those without one last."""
+    outcome = outcome_of(rows, wanted)
+    if outcome is None:
         return list(rows)
+    sign = 1.0 if outcome.better == "lower" else -1.0
+    keys = [(value is None, sign * (value or 0.0)) for value in outcome.values]
+    return [rows[i] for i in sorted(range(len(rows)), key=keys.__getitem__)]
+
+
+def _sorted(rows: Sequence[Row], by: str) -> list[Row]:
+    """Rows in the order of a column, those without a value last."""
+    if not rows:
+        return []
     table = frame(rows)
     names = _names(rows, table.columns)
     name = by.removeprefix("-")

@@ -61,7 +61,7 @@ def sweep(
         study: the folder that keeps what was found; it is made where there is none.
         by: two settings, for a phase diagram over them.
         where: which runs to show, as in ``"lr > 1e-3 and verdict = 'grokked'"``.
-        sort: the column to sort by; ``-NAME`` for the largest first.
+        sort: the column to sort by; ``-NAME`` for the largest first. The best outcome comes first without it.
         outcome: what the settings are held against: ``"best"`` (the default), ``"last"``, a signal, or a kind of event.
         size: the setting that says how large the model or its data set is; found by its name otherwise.
         roles, x, metric, standards, thresholds, segmenter: as ``runopsy.analyze`` takes them.
