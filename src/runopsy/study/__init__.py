@@ -1,0 +1,1 @@
+"""Many runs at once: what a sweep shows that no single run does."""
