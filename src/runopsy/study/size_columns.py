@@ -40,6 +40,7 @@ PAIRS: Mapping[frozenset[str], str] = {
     }.items()
     for pair in pairs
 }  # fmt: skip
+UNITS = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}  # letters behind a count, or in a header
 COMPUTE = ("flop", "flops", "compute", "petaflops", "exaflops", "pflops", "macs")
 LETTERS: Mapping[str, str] = {"n": "examples", "p": "width", "d": "width", "k": "width", "h": "width", "m": "width"}
 RATIOS = (("p", "over", "n"), ("p", "n"), ("n", "p"), ("n", "over", "p"), ("n", "over", "d"), ("d", "n"), ("gamma",),
@@ -68,6 +69,7 @@ MADE = {"std", "stdev", "sd", "stderr", "sem", "se", "var", "variance", "min", "
         "rank", "count", "steps", "epoch", "step", "top5", "acc5", "upto", "target", "reduction",
         "noise"}  # fmt: skip
 MARGINS = {"std": 1.0, "stdev": 1.0, "sd": 1.0, "stderr": 1.0, "sem": 1.0, "se": 1.0}
+A_LOG = 30  # different steps: fewer may be how long each of a few models was trained
 FEWEST = 5  # sizes: four make a fall, a rise and a fall of one step each, and say nothing of noise
 SPAN = 1.5  # largest size / least: less is no sweep over size
 ALIKE = 0.99  # rank correlation from which two columns count the same thing
@@ -113,10 +115,12 @@ def size_kind(name: str) -> str:
     parts = tuple(words(name.rsplit("/", 1)[-1] if name.startswith("config") else name))
     if parts in RATIOS:
         return "ratio"
-    if parts[:1] in (("log10",), ("log2",), ("ln",)):
+    if parts[:1] in (("log",), ("log10",), ("log2",), ("ln",)):
         parts = parts[1:]
     if len(parts) == 1 and parts[0] in LETTERS:
         return LETTERS[parts[0]]
+    if parts in (("size",), ("sizes",)):
+        return "size"
     if any(w in FOREIGN for w in parts):
         return ""
     if any(w in COMPUTE for w in parts):
@@ -234,9 +238,18 @@ def is_size(value: Floats) -> bool:
 
 
 def size_columns(table: pl.DataFrame) -> list[tuple[str, str]]:
-    """(column, kind) of every column whose name and values are those of a size."""
+    """(column, kind) of every column whose name and values are those of a size.
+
+    What counts on with the steps of a training, such as the tokens it has seen, is none.
+    """
     found = [(name, size_kind(name)) for name in table.columns if table[name].dtype.is_numeric()]
-    return [(name, kind) for name, kind in found if kind and is_size(numbers(table[name]))]
+    axis = axis_column(table)
+    course = None if axis is None or table[axis].n_unique() <= A_LOG else numbers(table[axis])
+    return [
+        (name, kind)
+        for name, kind in found
+        if kind and is_size(value := numbers(table[name])) and (course is None or not same_order(value, course))
+    ]
 
 
 def by_relation(table: pl.DataFrame, taken: Sequence[str]) -> str | None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 # What somebody sets comes before what follows from it, a count before a ratio.
-ORDER = ("width", "depth", "examples", "tokens", "parameters", "", "ratio")
+ORDER = ("width", "depth", "examples", "tokens", "size", "parameters", "", "ratio")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
