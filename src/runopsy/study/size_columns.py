@@ -144,7 +144,7 @@ def outcome(name: str) -> Outcome | None:
     side = "train" if training else "test"
     if any(w in PERPLEXITY for w in parts):
         return Outcome(name, side, "loss", log=True)
-    if any(w in LOSSES for w in parts):
+    if any(w in LOSSES for w in parts) or parts == ["l"]:
         return Outcome(name, side, "loss")
     if any(w in ACCURACIES for w in parts):
         return Outcome(name, side, "error", complement=True)
@@ -162,7 +162,8 @@ def outcomes_of(table: pl.DataFrame, side: str) -> list[Outcome]:
         if one is None or one.side != side or not table[name].dtype.is_numeric():
             continue
         value = numbers(table[name])
-        if not np.isfinite(value).any():
+        known = value[np.isfinite(value)]
+        if not len(known) or (len(name) == 1 and bool((known == np.round(known)).all())):  # L may count layers
             continue
         if one.kind == "error" and not one.complement and not _is_rate(name, value):
             one = Outcome(name, side, "loss")

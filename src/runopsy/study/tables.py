@@ -251,7 +251,11 @@ def _parted(document: Mapping[str, Any]) -> Iterator[Record]:
 
 
 def _is_flat(value: Any) -> bool:
-    return isinstance(value, dict) and not any(isinstance(v, dict) for v in value.values()) and _columns(value) is None
+    """Whether a value is one record, its names perhaps in groups, rather than records under keys that are sizes."""
+    if not isinstance(value, dict) or _columns(value) is not None:
+        return False
+    within = [key for key, v in value.items() if isinstance(v, dict)]
+    return not within or not all(isinstance(_key(key)[1], float) for key in within)
 
 
 def _key(key: str) -> tuple[str, float | str]:
