@@ -63,6 +63,7 @@ class Line:
     step: Positions
     value: Values
     rows: tuple[Positions, Values] | None = None  # as logged; a million of them is usual
+    dots: bool = False  # whether the rows are points of their own, such as trainings of several sizes, and no course
 
 
 @dataclass(frozen=True, slots=True, eq=False)
