@@ -24,6 +24,7 @@ from runopsy.report.document import (
     Table,
 )
 from runopsy.report.words import number, percent, place, plain
+from runopsy.study import size_pictures
 from runopsy.study.best import Best, Configuration
 from runopsy.study.diagram import Cell, Diagram, shown
 from runopsy.study.row import Row
@@ -261,11 +262,16 @@ def _configuration(names: Sequence[str], one: Configuration) -> tuple[str, ...]:
 
 
 def _sized(study: Study) -> Iterator[Block]:
-    """What is found over sizes, in the words of who finds it."""
-    for heading, found in (("Over sizes", study.sizes), ("Scaling", study.scaling)):
-        if found is not None:
-            yield Heading(heading)
-            yield from (Prose(sentence) for sentence in found.sentences)
+    """What is found over sizes, in the words and pictures of who finds it."""
+    if study.sizes is not None:
+        yield Heading(f"Over {study.sizes.by}")
+        yield from (Prose(sentence) for sentence in study.sizes.sentences)
+        yield from size_pictures.of_sizes(study.sizes)
+    if study.scaling is not None:
+        yield Heading("Scaling law")
+        yield from (Prose(sentence) for sentence in study.scaling.sentences)
+        drawn = size_pictures.of_scaling(study.scaling)
+        yield from () if drawn is None else (drawn,)
 
 
 # --- the runs ------------------------------------------------------------------------------------

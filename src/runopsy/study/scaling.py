@@ -263,7 +263,11 @@ def _joint_words(
     n: Quantity,
     d: Quantity,
 ) -> Iterator[str]:
-    yield f"Loss = E + A/N^α + B/D^β with N = {n.name}, D = {d.name}: " + ", ".join(_value(k, v) for k, v in law.items()) + "."
+    yield (
+        f"Loss = E + A/N^α + B/D^β with N = {n.name}, D = {d.name}: "
+        + ", ".join(_value(k, v) for k, v in law.items())
+        + "."
+    )
     for name, one in law.items():
         if name in ("alpha", "beta") and one.interval[1] - one.interval[0] > one.at:
             yield f"These data cannot tell {name}: its interval is wider than itself."

@@ -195,7 +195,9 @@ def margin_of(table: pl.DataFrame, one: Outcome) -> Floats | None:
         parts = words(name)
         marked = [w for w in parts if w in MARGINS]
         if marked and plain and plain == {w for w in parts if w not in MARGINS and w not in ("mean", "avg", "average")}:
-            return numbers(table[name]) / (100 if one.kind == "error" and np.nanmax(numbers(table[one.column])) > PERCENT else 1)
+            return numbers(table[name]) / (
+                100 if one.kind == "error" and np.nanmax(numbers(table[one.column])) > PERCENT else 1
+            )
     return None
 
 
@@ -261,7 +263,12 @@ def by_relation(table: pl.DataFrame, taken: Sequence[str]) -> str | None:
     fit = train[0].read(table)
     found = []
     for name in table.columns:
-        if name in taken or outcome(name) or any(w in FOREIGN for w in words(name)) or not table[name].dtype.is_numeric():
+        if (
+            name in taken
+            or outcome(name)
+            or any(w in FOREIGN for w in words(name))
+            or not table[name].dtype.is_numeric()
+        ):
             continue
         value = numbers(table[name])
         known = np.isfinite(value)

@@ -101,7 +101,13 @@ def points_of(trainings: Trainings, kind: str) -> Points | None:
 
 
 def _noise(
-    size: Floats, level: Floats, scaled: Floats, which: NDArray[np.int64], count: NDArray[np.int64], noted: Floats | None, usual: float
+    size: Floats,
+    level: Floats,
+    scaled: Floats,
+    which: NDArray[np.int64],
+    count: NDArray[np.int64],
+    noted: Floats | None,
+    usual: float,
 ) -> Floats:
     """(m,) standard error of each size's mean."""
     from scipy.stats import norm, t

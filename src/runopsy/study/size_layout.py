@@ -140,9 +140,7 @@ def _choose(table: pl.DataFrame) -> str | None:
     return max(crossing, key=lambda one: len(np.unique(values[one[0]])))[0]
 
 
-def _curves(
-    table: pl.DataFrame, by: str, seed: str | None, alike: Sequence[str]
-) -> Iterator[tuple[str, pl.DataFrame]]:
+def _curves(table: pl.DataFrame, by: str, seed: str | None, alike: Sequence[str]) -> Iterator[tuple[str, pl.DataFrame]]:
     """The rows of each curve, with the settings that set it apart."""
     import polars as pl
 

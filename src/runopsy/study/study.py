@@ -16,8 +16,11 @@ from runopsy.study.best import Best, Configuration, best_of, configured
 from runopsy.study.diagram import Diagram, diagram
 from runopsy.study.folder import autopsy_path
 from runopsy.study.outcomes import Outcome, outcome_of
+from runopsy.study.over_sizes import OverSizes, found_in, of_runs
 from runopsy.study.row import Row
+from runopsy.study.scaling import Scaling
 from runopsy.study.settings import Differences, differences
+from runopsy.study.sizes import Sizes
 from runopsy.study.table import SETTING, column_names, frame
 from runopsy.study.what_mattered import Mattered, what_mattered
 
@@ -55,8 +58,8 @@ class Study:
     what_mattered: tuple[Mattered, ...]
     best: Best | None
     diagram: Diagram | None = None
-    sizes: Any = None  # of ``study.sizes``; None: no setting counts sizes, or the curve over them is monotone
-    scaling: Any = None  # of ``study.scaling``
+    sizes: Sizes | None = None  # None: no setting counts sizes
+    scaling: Scaling | None = None
     left_out: int = 0  # runs that the condition did not choose
 
     @property
@@ -116,8 +119,16 @@ class Study:
         return str(load("runopsy.report:render")(self, "notebook"))
 
 
-def study_of(rows: Sequence[Row], asked: Asked, *, folder: str = "", examined: int = 0, kept: int = 0) -> Study:
-    """What can be said of runs together.
+def study_of(
+    rows: Sequence[Row],
+    asked: Asked,
+    *,
+    folder: str = "",
+    examined: int = 0,
+    kept: int = 0,
+    over: OverSizes | None = None,
+) -> Study:
+    """What can be said of runs together, and of tables over sizes.
 
     Raises:
         BadOption: a setting, column, outcome or condition that does not exist.
@@ -129,6 +140,7 @@ def study_of(rows: Sequence[Row], asked: Asked, *, folder: str = "", examined: i
     found = differences(judged)
     outcome = outcome_of(judged, asked.outcome)
     configurations = configured(judged, found, outcome)
+    sizes, scaling = found_in(of_runs(judged) if over is None else over.table, asked.size)
     return Study(
         rows=tuple(ordered),
         folder=folder,
@@ -140,6 +152,8 @@ def study_of(rows: Sequence[Row], asked: Asked, *, folder: str = "", examined: i
         what_mattered=what_mattered(judged, found, outcome),
         best=best_of(configurations, outcome),
         diagram=None if asked.by is None else diagram(judged, asked.by, outcome),
+        sizes=sizes,
+        scaling=scaling,
         left_out=len(rows) - len(chosen),
     )
 

@@ -18,6 +18,7 @@ from runopsy.study.collect import Before, Log, collect
 from runopsy.study.engine import Engine, Lost, Processes, each
 from runopsy.study.examine import Answer, How, Task, examine
 from runopsy.study.folder import Folder, Key
+from runopsy.study.over_sizes import given, without_tables
 from runopsy.study.row import Row, unexamined
 from runopsy.study.study import Asked, Study, study_of
 
@@ -77,7 +78,10 @@ def sweep(
     sources = [str(one) for one in ([runs] if isinstance(runs, (str, os.PathLike)) else runs)]
     rows, tally = examined(sources, Path(study), how, engine or Processes(), again=again, progress=progress or _silent)
     asked = Asked(by=by, where=where, sort=sort, outcome=outcome, size=size)
-    return study_of(rows, asked, folder=str(study), examined=tally.examined, kept=tally.kept)
+    over = given(sources)
+    return study_of(
+        without_tables(rows, over), asked, folder=str(study), examined=tally.examined, kept=tally.kept, over=over
+    )
 
 
 def examined(

@@ -33,7 +33,7 @@ def frame(rows: Sequence[Row]) -> pl.DataFrame:
         if part in ("best", "step", "last")
     ]
     names = column_names(rows)
-    columns += [_typed(column, [row.settings.get(key) for row in rows]) for key, column in names.items()]
+    columns += [typed(column, [row.settings.get(key) for row in rows]) for key, column in names.items()]
     return pl.DataFrame(columns)
 
 
@@ -67,7 +67,7 @@ def _found(row: Row) -> Mapping[str, Any]:
     }
 
 
-def _typed(name: str, values: Sequence[Any]) -> pl.Series:
+def typed(name: str, values: Sequence[Any]) -> pl.Series:
     """One column of one kind: truth values, numbers, or else text."""
     import polars as pl
 

@@ -32,9 +32,13 @@ A_LOG = 30  # evenly spaced counts of tokens or examples: more of them are the c
 COUNT = re.compile(r"~?\s*(\d+(?:[.,]\d+)?)\s*([kKmMbBgGtT])(?:\s*(?:params?|parameters|tokens|examples))?")
 POWER = re.compile(r"(?:10\s*\^|10\*\*)\s*(-?\d+(?:\.\d+)?)")
 # A column per repetition or per level of a setting: test_loss_seed0, "Test MSE (noise=0.1)", sigma0.2_test_error
-WIDE = re.compile(r"(?P<a>.*?)[\s_./(\[-]*(?P<key>[A-Za-z]+)[\s_=:-]*(?P<level>\d+(?:\.\d+)?)[)\]]*(?P<b>(?:[\s_./-].*)?)")
+WIDE = re.compile(
+    r"(?P<a>.*?)[\s_./(\[-]*(?P<key>[A-Za-z]+)[\s_=:-]*(?P<level>\d+(?:\.\d+)?)[)\]]*(?P<b>(?:[\s_./-].*)?)"
+)
 NUMBERED = re.compile(r"(?P<a>.*\D)[\s_.-](?P<level>\d+)")
-KEYED = re.compile(r"(?:(?P<key>[A-Za-z][\w\s]*?)[\s_=:-]*)?(?P<level>-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*(?P<unit>[kKmMbB]?)")
+KEYED = re.compile(
+    r"(?:(?P<key>[A-Za-z][\w\s]*?)[\s_=:-]*)?(?P<level>-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*(?P<unit>[kKmMbB]?)"
+)
 
 
 def read_table(path: str | Path) -> pl.DataFrame | None:
@@ -78,7 +82,9 @@ def _is_plane(table: pl.DataFrame, counted: Sequence[str]) -> bool:
     from runopsy.study.scaling_columns import columns_of
 
     axis = axis_column(table)
-    return len(counted) >= 2 and (axis is None or table[axis].n_unique() < table.height // 2) and bool(columns_of(table))
+    return (
+        len(counted) >= 2 and (axis is None or table[axis].n_unique() < table.height // 2) and bool(columns_of(table))
+    )
 
 
 def _folder(path: Path) -> pl.DataFrame | None:
