@@ -26,8 +26,9 @@ from runopsy.report.document import (
 from runopsy.report.words import number, percent, place, plain
 from runopsy.study import size_pictures
 from runopsy.study.best import Best, Configuration
-from runopsy.study.diagram import Cell, Diagram, shown
+from runopsy.study.diagram import Cell, Diagram
 from runopsy.study.row import Row
+from runopsy.study.settings import shown
 from runopsy.study.study import UNREADABLE, Study
 from runopsy.study.what_mattered import Level, Mattered
 from runopsy.version import VERSION
@@ -128,18 +129,19 @@ def _spoken(found: Diagram) -> str:
 
 
 def _boundary(found: Diagram) -> Iterator[Block]:
-    """Where one phase gives way to another along x, a line for each value along y."""
-    lines = []
-    for y, step in reversed(list(enumerate(found.y))):
-        turns = [
-            f"{edge.phases[0]} → {edge.phases[1]} between {edge.between[0]} and {edge.between[1]}"
-            for edge in found.boundary
-            if edge.a[1] == y and edge.b[1] == y
-        ]
-        if turns:
-            lines.append((step.name, "; ".join(turns)))
-    if lines:
-        yield Table((found.by[1], f"boundary along {found.by[0]}"), tuple(lines))
+    """Where one phase gives way to another along each of the settings, a line for each value of the other."""
+    for axis, other, steps in ((0, 1, found.y), (1, 0, found.x)):
+        lines = []
+        for k, step in enumerate(steps):
+            turns = [
+                f"{edge.phases[0]} → {edge.phases[1]} between {edge.between[0]} and {edge.between[1]}"
+                for edge in found.boundary
+                if edge.a[other] == edge.b[other] == k
+            ]
+            if turns:
+                lines.append((step.name, "; ".join(turns)))
+        if lines:
+            yield Table((found.by[other], f"boundary along {found.by[axis]}"), tuple(lines))
 
 
 # --- what mattered -------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from runopsy.comparison.configs import MISSING
 from runopsy.errors import BadOption
 from runopsy.study.outcomes import Outcome
 from runopsy.study.row import Row
-from runopsy.study.settings import Setting, spelled
+from runopsy.study.settings import Setting, shown, spelled
 
 PHASES: Mapping[str, str] = {  # verdict → phase of the diagram
     "healthy": "comprehension",
@@ -178,13 +178,6 @@ def _part(numbers: np.ndarray[Any, Any]) -> Step:
 
 def _ends(value: Any) -> tuple[float | None, float | None]:
     return (None, None) if value is None else (float(value), float(value))
-
-
-def shown(value: Any) -> str:
-    """A value as people write it."""
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str(value)
 
 
 def _cell(rows: Sequence[Row], outcome: Outcome | None, place: tuple[int, int], runs: Sequence[int]) -> Cell:

@@ -1,4 +1,4 @@
-"""The table in which sizes are looked for: what is given itself, or the last readings of the runs beside what was set."""
+"""The table in which sizes are looked for: one that is given, or the last readings of runs beside what was set."""
 
 from __future__ import annotations
 

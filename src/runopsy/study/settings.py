@@ -50,6 +50,13 @@ def spelled(value: Any) -> str:
     return json.dumps(float(value) if number else value, sort_keys=True, default=str)
 
 
+def shown(value: Any) -> str:
+    """A value as people write it."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
 def differences(rows: Sequence[Row]) -> Differences:
     """The settings that differ; those that always change together are one."""
     keys = dict.fromkeys(key for row in rows for key in row.settings)

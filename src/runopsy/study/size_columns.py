@@ -219,14 +219,15 @@ def axis_column(table: pl.DataFrame) -> str | None:
     return None
 
 
-def same_order(a: Floats, b: Floats) -> bool:
-    """Whether two columns put the rows in one order, or in the opposite one."""
+def same_order(a: Floats, b: Floats, *, opposite: bool = True) -> bool:
+    """Whether two columns put the rows in one order; or in the opposite one, where that counts as well."""
     known = np.isfinite(a) & np.isfinite(b)
     if known.sum() < 3 or np.ptp(a[known]) == 0 or np.ptp(b[known]) == 0:
         return False
     from scipy.stats import spearmanr
 
-    return bool(abs(spearmanr(a[known], b[known]).statistic) >= ALIKE)
+    found = float(spearmanr(a[known], b[known]).statistic)
+    return found >= ALIKE or (opposite and found <= -ALIKE)
 
 
 def is_size(value: Floats) -> bool:

@@ -177,5 +177,7 @@ def _is_curve(rows: pl.DataFrame, by: str) -> bool:
     """Whether no other size changes by itself along the curve: points of a plane are no sweep over one size."""
     size = numbers(rows[by])
     return all(
-        kind in ("ratio",) or same_order(numbers(rows[name]), size) for name, kind in size_columns(rows) if name != by
+        kind == "ratio" or same_order(numbers(rows[name]), size, opposite=False)
+        for name, kind in size_columns(rows)
+        if name != by
     )

@@ -22,7 +22,7 @@ from scipy import stats
 from runopsy.model import Outcome as Answered
 from runopsy.study.outcomes import Outcome
 from runopsy.study.row import Row
-from runopsy.study.settings import Differences, Setting, configurations, spelled
+from runopsy.study.settings import Differences, Setting, configurations, shown, spelled
 
 ALPHA = 0.05  # the share of studies in which nothing matters and something is found all the same
 DEALS = 9_999  # that are drawn: p to .002 at .05
@@ -123,7 +123,7 @@ def _asked(
                 name,
                 Answered.FOUND if tried.p <= ALPHA else Answered.NOT_FOUND,
                 tried.p,
-                _share(trial.means, trial.level),
+                trial.share,
                 "" if name == "verdict" else _direction(setting, levels),
                 levels,
             )
@@ -154,13 +154,22 @@ class Trial:
     degrees: int  # of freedom of one contrast
     code: Code
     block: NDArray[np.int64]  # (n,) outcomes are dealt out within blocks
-    means: Matrix  # (configurations, columns) scores of the configurations
     level: NDArray[np.int64]  # (configurations,) of the setting
+    total: float  # sum of squares before blocks were held equal
+    is_grid: bool
     taken: tuple[NDArray[np.int64], ...] = ()  # levels of the settings whose effects were taken out of ``y``
 
     @property
-    def is_grid(self) -> bool:
-        return int(self.block.max()) > 0 or len(self.y) != len(self.means)
+    def share(self) -> float:
+        """Of the variance, what the levels explain beyond what as many would by chance (omega squared)."""
+        level, n = self.code.level, len(self.y)
+        levels, blocks = int(level.max()) + 1, int(self.block.max()) + 1
+        free = n - blocks - levels + 1
+        if self.total <= EPS or free < 1:
+            return 0.0
+        between = float((_sums(self.y, level) ** 2 / np.bincount(level)[:, None]).sum())
+        within = max(0.0, float((self.y**2).sum()) - between) / free
+        return max(0.0, (between - (levels - 1) * within) / (self.total + within))
 
     def without(self, other: Trial) -> Trial:
         """The same with the effect of another setting taken out, where it was not held equal anyway."""
@@ -266,10 +275,11 @@ def _trial(
     code = _encoded(setting, runs)
     compared = [len(set(code.level[block == k].tolist())) > 1 for k in range(len(numbered))]
     if np.array(compared)[block].mean() < GRID:
-        return Trial(means, degrees, level, np.zeros(len(means), dtype=np.int64), means, level.level)
+        block = np.zeros(len(means), dtype=np.int64)
+        return Trial(means, degrees, level, block, level.level, float((means**2).sum()), is_grid=False)
     y, degrees = _scored(values[runs], categories=categories)
     sums, counts = _sums(y, block), np.bincount(block)[:, None]
-    return Trial(y - (sums / counts)[block], degrees, code, block, means, level.level)
+    return Trial(y - (sums / counts)[block], degrees, code, block, level.level, float((y**2).sum()), is_grid=True)
 
 
 def _scored(values: Matrix, *, categories: bool) -> tuple[Matrix, int]:
@@ -278,16 +288,6 @@ def _scored(values: Matrix, *, categories: bool) -> tuple[Matrix, int]:
         return _centred(stats.norm.ppf((stats.rankdata(values[:, 0]) - 0.5) / len(values))[:, None]), 1
     shares = values.mean(axis=0)
     return (values - shares) / np.sqrt(np.maximum(shares, EPS)), max(1, int((shares > 0).sum()) - 1)
-
-
-def _share(means: Matrix, level: NDArray[np.int64]) -> float:
-    """Of the variance between configurations, what the levels explain beyond as many by chance (omega squared)."""
-    total, n, levels = float((means**2).sum()), len(means), int(level.max()) + 1
-    if total <= EPS or n <= levels:
-        return 0.0
-    between = float((_sums(means, level) ** 2 / np.bincount(level)[:, None]).sum())
-    within = (total - between) / (n - levels)
-    return max(0.0, (between - (levels - 1) * within) / (total + within))
 
 
 def _encoded(setting: Setting, firsts: Sequence[int]) -> Code:
@@ -358,7 +358,7 @@ def _described(
     means = np.array([value for value in known if value is not None])
     spread = float(means.std(ddof=1)) if len(means) > 1 else None
     low, high = (float(min(held)), float(max(held))) if setting.numbers else (None, None)
-    text = f"{held[0]}" if len({spelled(v) for v in held}) == 1 else f"{low:.4g} – {high:.4g}"
+    text = shown(held[0]) if len({spelled(v) for v in held}) == 1 else f"{low:.4g} – {high:.4g}"
     return Level(
         value=text,
         low=low,
