@@ -6,6 +6,7 @@
     autopsy = runopsy.analyze(run)             # phases, events, verdict, evidence, what was not checked
     print(runopsy.render(autopsy, "text"))
     print(runopsy.diff("runs/wide", "runs/narrow"))
+    print(runopsy.sweep("runs", by=("lr", "weight_decay")))
 
     with runopsy.record("runs/next", model=model, optimizer=optimizer) as run: ...
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from runopsy.recorder import record as record
     from runopsy.report import plot as plot
     from runopsy.report import render as render
+    from runopsy.study.study import Study as Study
+    from runopsy.study.sweep import sweep as sweep
 
 __version__ = VERSION
 
@@ -41,12 +44,14 @@ _FACE = {
     "Comparison": "runopsy.model",
     "Run": "runopsy.model",
     "RunopsyError": "runopsy.errors",
+    "Study": "runopsy.study.study",
     "analyze": "runopsy.autopsy",
     "diff": "runopsy.comparison",
     "plot": "runopsy.report",
     "read": "runopsy.readers",
     "record": "runopsy.recorder",
     "render": "runopsy.report",
+    "sweep": "runopsy.study.sweep",
 }
 __all__ = [*_FACE, "__version__"]  # noqa: PLE0604  # the table is the face: its keys are strings
 

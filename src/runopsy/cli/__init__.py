@@ -30,6 +30,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("analyze", "analyze", "analyze"),
     Command("diff", "diff", "diff"),
     Command("report", "report", "report"),
+    Command("sweep", "sweep", "sweep"),
     Command("signals", "signals", "signals"),
     Command("import", "import_run", "import_"),
     Command("rules", "rules", "rules"),

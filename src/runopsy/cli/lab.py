@@ -35,24 +35,37 @@ def _lab_command(task: Task) -> None:
 
     def train(
         output: Annotated[
-            Path, typer.Option("--output", "-o", metavar="DIR", help="The run folder to write; it must not exist.")
+            Path,
+            typer.Option("--output", "-o", metavar="DIR", help="The run folder to write; it must not exist."),
         ],
         seed: Annotated[int, typer.Option("--seed", help="Another seed, another run.")] = 0,
         set_: Annotated[
             list[str] | None,
             typer.Option("--set", metavar="KNOB=NUMBER", help="Train otherwise; runopsy lab list names the knobs."),
         ] = None,
+        grid: Annotated[
+            list[str] | None,
+            typer.Option("--grid", metavar="KNOB=N,N,…", help="Train every combination into DIR, and sweep it."),
+        ] = None,
+        seeds: Annotated[int, typer.Option("--seeds", min=1, help="So many seeds of each, and sweep them.")] = 1,
+        workers: Annotated[
+            int | None, typer.Option("--workers", metavar="N", help="Of a grid. Default: one per processor.")
+        ] = None,
         signals: Annotated[
-            str, typer.Option("--signals", help="Which are recorded: scalars, default, or full (slower).")
-        ] = "default",
+            str | None,
+            typer.Option("--signals", help="Recorded: scalars (of a grid, unless said), default, or full (slower)."),
+        ] = None,
         quiet: Quiet = False,
     ) -> None:
+        knobs = _knobs(set_)
+        if grid or seeds > 1:
+            _grid(task.name, output, grid or [], range(seed, seed + seeds), knobs, workers, signals or "scalars", quiet)
+            return
         from runopsy import lab as room
         from runopsy.report.progress import bar
 
-        knobs = _knobs(set_)
         with bar(task.name, hidden=quiet) as progress:
-            truth = room.run(task.name, output, seed=seed, progress=progress, knobs=knobs, signals=signals)
+            truth = room.run(task.name, output, seed=seed, progress=progress, knobs=knobs, signals=signals or "default")
         if not quiet:
             typer.echo(
                 f"recorded {output}: {' or '.join(truth.verdicts)} is the truth; now: runopsy analyze {output}",
@@ -65,6 +78,47 @@ def _lab_command(task: Task) -> None:
 
 for _task in TASKS:
     _lab_command(_task)
+
+
+def _grid(
+    name: str,
+    output: Path,
+    grid: list[str],
+    seeds: range,
+    knobs: dict[str, float],
+    workers: int | None,
+    signals: str,
+    quiet: bool,
+) -> None:
+    """Train a grid in parallel, and show what became of it."""
+    from runopsy.cli.shared import in_color, show, terminal_width
+    from runopsy.lab import grid as room
+    from runopsy.report import render
+    from runopsy.report.progress import bar
+    from runopsy.study.engine import engine_of
+    from runopsy.study.folder import DEFAULT
+    from runopsy.study.sweep import sweep
+
+    axes = room.axes_of(grid)
+    made = room.points(name, output, axes, seeds, knobs, signals)
+    engine = engine_of("processes", workers=workers)
+    with bar(f"training {room.title(axes, len(seeds))}", hidden=quiet) as progress:
+        wrong = room.train(made, engine, progress)
+    for folder, why in wrong.items():
+        typer.echo(f"runopsy: {folder}: {why}", err=True)
+    by = tuple(knob for knob, values in axes.items() if len(values) > 1)
+    with bar("examining", hidden=quiet) as progress:
+        found = sweep(
+            output,
+            study=output / DEFAULT,
+            by=(by[0], by[1]) if len(by) == 2 else None,  # with more, which two is for the user to say
+            engine=engine,
+            progress=progress,
+        )
+    show(render(found, width=terminal_width(), color=in_color(False)))
+    if not quiet:
+        more = f" --by {by[0]},{by[1]}" if len(by) > 1 else ""
+        typer.echo(f"now: runopsy sweep {output} --study {output / DEFAULT}{more} -o sweep.html", err=True)
 
 
 def _knobs(pairs: list[str] | None) -> dict[str, float]:

@@ -23,7 +23,7 @@ MISSING = "(not set)"
 
 def compare_configs(a: Sequence[Autopsy], b: Sequence[Autopsy]) -> ConfigDiff:
     """Differing keys only. A key that takes the same values on both sides, run by run or not, is equal."""
-    before, after = ([_flat(x.run.config) for x in side] for side in (a, b))
+    before, after = ([flat(x.run.config) for x in side] for side in (a, b))
     keys = sorted({key for one in (*before, *after) for key in one})
     values = {key: tuple(tuple(one.get(key, MISSING) for one in side) for side in (before, after)) for key in keys}
     differing = {key: (pair[0], pair[1]) for key, pair in values.items() if _distinct(pair[0]) != _distinct(pair[1])}
@@ -37,13 +37,13 @@ def compare_configs(a: Sequence[Autopsy], b: Sequence[Autopsy]) -> ConfigDiff:
     )
 
 
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings as dotted keys; an empty table is a value."""
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, value in config.items():
         name = f"{prefix}{key}"
-        flat |= _flat(value, f"{name}.") if isinstance(value, Mapping) and value else {name: value}
-    return flat
+        found |= flat(value, f"{name}.") if isinstance(value, Mapping) and value else {name: value}
+    return found
 
 
 def _distinct(values: Sequence[Any]) -> set[str]:

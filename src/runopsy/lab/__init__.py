@@ -106,10 +106,8 @@ def run(
         RunopsyError: torch is not installed, the folder cannot be written, or the training did not show
             what the task is there to show (no such seed is known).
     """
-    task = _task(name)
     turned = dict(knobs or {})
-    _require_knobs(task, turned)
-    _require_torch()
+    task = require(name, turned)
     trainer: Trainer = load(task.trainer)
     truth = trainer(Destination(Path(folder), signals), seed, progress or _silent, **turned)
     try:
@@ -117,6 +115,19 @@ def run(
     except OSError as cause:
         raise RunopsyError(f"{folder} cannot be written: {cause}", hint="give another folder") from cause
     return truth
+
+
+def require(name: str, knobs: Mapping[str, float]) -> Task:
+    """The task of a name, where it can be trained with these knobs.
+
+    Raises:
+        BadOption: no such task, or no such knob.
+        RunopsyError: torch is not installed.
+    """
+    task = _task(name)
+    _require_knobs(task, knobs)
+    _require_torch()
+    return task
 
 
 def _task(name: str) -> Task:

@@ -84,11 +84,15 @@ class Truth:
         os.replace(temporary, folder / TRUTH)
 
 
+class NotShown(RunopsyError):
+    """The training ran and was recorded, and does not show what the task is there to show."""
+
+
 def expect(what_is: bool, what: str, seed: int) -> None:
     """Refuse to state a truth that did not come about: tuned on a few seeds is not proven for all.
 
     Raises:
-        RunopsyError: ``what_is`` is false.
+        NotShown: ``what_is`` is false.
     """
     if not what_is:
-        raise RunopsyError(f"with seed {seed} this training does not show that {what}", hint="try another seed")
+        raise NotShown(f"with seed {seed} this training does not show that {what}", hint="try another seed")

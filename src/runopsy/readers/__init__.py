@@ -32,7 +32,7 @@ from runopsy.readers.run_selection import Candidate, Found, as_candidates, choos
 from runopsy.readers.source import Source
 from runopsy.store import is_run_folder, read_run
 
-__all__ = ["READERS", "Candidate", "Found", "Reader", "read", "runs"]
+__all__ = ["READERS", "Candidate", "Found", "Reader", "logs", "read", "runs"]
 
 SQLITE = b"SQLite format 3\0"
 ZIP = b"PK\x03\x04"
@@ -131,6 +131,37 @@ def runs(path: str | os.PathLike[str]) -> tuple[Candidate, ...]:
         return as_candidates(_open(_find(str(path))))
     except OSError as cause:
         raise _unreadable(str(path), cause) from cause
+
+
+def logs(path: str, known: Callable[[Path], int | None] = lambda _: None, most: int = 20_000) -> dict[Path, int]:
+    """The path of every log at ``path``, itself or below it, with the place of its reader among all; at least one.
+
+    Each of them is what ``runs`` reads: one run mostly, several where it is a table of several.
+
+    Args:
+        path: a run folder, a log file, or a folder that holds some.
+        known: the place of the reader of a file or folder whose log has been recognised before, or None.
+        most: files and folders that are looked at.
+
+    Raises:
+        UnreadableLog: nothing there, or no log.
+    """
+
+    def recognised(place: Path) -> tuple[int, Callable[[], Found]] | None:
+        rank = known(place)
+        return _recognised(place) if rank is None else (rank, lambda: runs(str(place)))
+
+    try:
+        place = _find(path)
+        found = recognised(place) if place.is_dir() else None
+        if found is not None or not place.is_dir():
+            return {place: found[0] if found else 0}
+        from runopsy.readers.folders import logs_in
+
+        next(place.iterdir(), None)  # as in ``_open``
+        return {log.path: log.rank for log in logs_in(place, recognised, most)}
+    except OSError as cause:
+        raise _unreadable(path, cause) from cause
 
 
 def _unreadable(path: str, cause: OSError) -> UnreadableLog:

@@ -15,6 +15,7 @@ from runopsy.readers.run_selection import Candidate, Found, named
 
 DEPTH = 5  # folders below the one given: project/runs/detect/train/exp/results.csv
 MOST = 20_000  # entries looked at: a home directory given by mistake has an end
+STUDY = "study.json"  # marks a folder of what was found in logs (``study.folder``), which is no log itself
 LOGS = re.compile(
     r"\.(csv|tsv|jsonl|ndjson|parquet|json|log|txt|out|err|wandb|db|sqlite3?|zip)$|tfevents", re.IGNORECASE
 )
@@ -28,7 +29,10 @@ class Log(NamedTuple):
     open: Callable[[], Found]
 
 
-def search(folder: Path, recogniser: Callable[[Path], tuple[int, Callable[[], Found]] | None]) -> Found:
+Recogniser = Callable[[Path], tuple[int, Callable[[], Found]] | None]
+
+
+def search(folder: Path, recogniser: Recogniser) -> Found:
     """The run, or the runs, below a folder that is none itself.
 
     In one directory, logs of different formats are taken for the same run, written by several loggers: the
@@ -41,29 +45,37 @@ def search(folder: Path, recogniser: Callable[[Path], tuple[int, Callable[[], Fo
     Raises:
         UnreadableLog: there is no log.
     """
-    links: list[Path] = []
-    logs = _one_format_each(list(_logs(folder, recogniser, links)))
-    if not logs:
-        followed = f"; {len(links)} links were not followed" if links else ""
-        raise UnreadableLog(
-            f"{folder} holds no log that runopsy knows{followed}",
-            hint="it looks for run folders, event files, tables, JSON and text logs; name the file if its name is odd",
-        )
+    logs = logs_in(folder, recogniser)
     if len(logs) == 1:
         return logs[0].open()
     names = _names(folder, [log.path for log in logs])
     return tuple(Candidate(name, _opener(log, name, folder)) for name, log in zip(names, logs, strict=True))
 
 
-def natural(path: Path) -> tuple[tuple[int, str], ...]:
+def logs_in(folder: Path, recogniser: Recogniser, most: int = MOST) -> list[Log]:
+    """The logs below a folder, at least one, as ``search`` finds them; of at most so many entries.
+
+    Raises:
+        UnreadableLog: there is no log.
+    """
+    links: list[Path] = []
+    logs = _one_format_each(list(_logs(folder, recogniser, links, most)))
+    if not logs:
+        followed = f"; {len(links)} links were not followed" if links else ""
+        raise UnreadableLog(
+            f"{folder} holds no log that runopsy knows{followed}",
+            hint="it looks for run folders, event files, tables, JSON and text logs; name the file if its name is odd",
+        )
+    return logs
+
+
+def natural(path: Path | str) -> tuple[tuple[int, str], ...]:
     """A key that sorts version_2 before version_10."""
     parts = re.findall(r"\d+|\D+", str(path))
-    return tuple((int(part), "") if part.isascii() and part.isdigit() else (-1, part) for part in parts)
+    return tuple((int(part), part) if part.isascii() and part.isdigit() else (-1, part) for part in parts)
 
 
-def _logs(
-    folder: Path, recogniser: Callable[[Path], tuple[int, Callable[[], Found]] | None], links: list[Path]
-) -> Iterator[Log]:
+def _logs(folder: Path, recogniser: Recogniser, links: list[Path], most: int) -> Iterator[Log]:
     seen = 0
     waiting = [(folder, 0)]
     while waiting:
@@ -72,9 +84,11 @@ def _logs(
             entries = sorted(place.iterdir(), key=natural)
         except OSError:
             continue  # not for us to look into
+        if any(entry.name == STUDY for entry in entries):
+            continue
         for entry in entries:
             seen += 1
-            if seen > MOST:
+            if seen > most:
                 return
             if entry.is_symlink():
                 links.append(entry)

@@ -12,6 +12,7 @@ from typing import BinaryIO
 HEAD = 65_536  # bytes that a reader may look at to recognise a format
 LONGEST_LINE = 1 << 24  # bytes by which the head grows to end with its line: 10 000 columns have a header of 100 kB
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")  # colours, titles, cursor
+CONTROL = bytes(byte for byte in range(32) if byte < 8 or (byte > 13 and byte != 27))
 BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # PowerShell's ``>`` and Excel's "Unicode text" write them
 
 
@@ -78,8 +79,9 @@ class Source:
         if self.head.startswith(BOMS):
             return False
         start = self.head.rstrip(b"\0")
-        control = sum(byte < 8 or (13 < byte < 32 and byte != 27) for byte in start[:4096])
-        return b"\0" in start or control > len(start[:4096]) // 20
+        beginning = start[:4096]
+        control = len(beginning) - len(beginning.translate(None, CONTROL))
+        return b"\0" in start or control > len(beginning) // 20
 
     @property
     def encoding(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from runopsy.model import Autopsy, Comparison
 from runopsy.report.publish import FORMATS
@@ -17,8 +17,23 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "plot", "render", "save"]
 
 
+class Composed(Protocol):
+    """What knows its own report, as a study does."""
+
+    def to_document(self) -> Document:
+        """What a report shows."""
+        ...
+
+    def to_json(self) -> str:
+        """The object that ``--format json`` prints."""
+        ...
+
+
+Subject: TypeAlias = Autopsy | Comparison | Composed
+
+
 def render(
-    subject: Autopsy | Comparison,
+    subject: Subject,
     format: str = "text",
     *,
     width: int | None = None,
@@ -30,7 +45,7 @@ def render(
     """An autopsy or a comparison in words, or as data.
 
     Args:
-        subject: what ``runopsy.analyze`` or ``runopsy.diff`` returned.
+        subject: what ``runopsy.analyze``, ``runopsy.diff`` or ``runopsy.sweep`` returned.
         format: ``"text"``, ``"markdown"``, ``"html"`` (a whole page), ``"json"`` or ``"notebook"`` (a fragment).
         width: columns of the text; default 96.
         color: whether the text carries terminal colours.
@@ -50,7 +65,7 @@ def render(
 
 
 def save(
-    subject: Autopsy | Comparison,
+    subject: Subject,
     path: str | os.PathLike[str],
     format: str | None = None,
     *,
@@ -74,17 +89,21 @@ def save(
     return publish.write(_composed(subject, gpus, price), path, chosen, embed=embed)
 
 
-def _composed(subject: Autopsy | Comparison, gpus: float | None, price: float | None) -> Document:
+def _composed(subject: Subject, gpus: float | None, price: float | None) -> Document:
     if isinstance(subject, Comparison):
         from runopsy.report import compare
 
         return compare.compose(subject)
+    if not isinstance(subject, Autopsy):
+        return subject.to_document()
     from runopsy.report import compose
 
     return compose.compose(subject, compose.Bill(gpus, price))
 
 
-def _dumped(subject: Autopsy | Comparison) -> str:
+def _dumped(subject: Subject) -> str:
+    if not isinstance(subject, (Autopsy, Comparison)):
+        return subject.to_json()
     from runopsy.report import data, deltas
 
     return deltas.dump(subject) if isinstance(subject, Comparison) else data.dump(subject)

@@ -63,6 +63,7 @@ class Line:
     step: Positions
     value: Values
     rows: tuple[Positions, Values] | None = None  # as logged; a million of them is usual
+    dots: bool = False  # whether the rows are points of their own, such as trainings of several sizes, and no course
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,6 +135,63 @@ class Moves:
 
 
 @dataclass(frozen=True, slots=True)
+class Square:
+    """One field of a map."""
+
+    x: int  # column, from 0
+    y: int  # row, from 0 at the bottom
+    kind: str  # for its colour
+    text: str  # in a table
+    label: str  # in a drawing, where there is room
+    hover: str
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """What became of runs over two settings."""
+
+    name: str  # of its file, where it becomes one
+    alt: str  # what it shows, for who cannot see it
+    x_name: str
+    y_name: str
+    xs: tuple[str, ...]  # names of the columns
+    ys: tuple[str, ...]  # names of the rows, from the bottom
+    squares: tuple[Square, ...]
+    kinds: tuple[tuple[str, str], ...]  # each colour that is used, and what it means
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """A small drawing of a signal."""
+
+    name: str
+    step: Positions
+    value: Values
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunLine:
+    """One run of many."""
+
+    cells: tuple[str, ...]
+    first: Position
+    last: Position
+    bands: tuple[Band, ...]
+    curves: tuple[Curve, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Runs:
+    """Many runs, one line each, their timelines on one axis."""
+
+    columns: tuple[str, ...]
+    lines: tuple[RunLine, ...]
+    first: Position
+    last: Position
+    unit: str  # what all of them count; empty where they count unlike things: then each has an axis of its own
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """Something to try next, and the finding it follows from."""
 
@@ -155,7 +213,9 @@ class Details:
     open: bool = False  # whether a page shows it unfolded
 
 
-Block: TypeAlias = Heading | Prose | Headline | Picture | Timeline | Chart | Findings | Table | Moves | Steps | Details
+Block: TypeAlias = (
+    Heading | Prose | Headline | Picture | Timeline | Chart | Map | Findings | Table | Runs | Moves | Steps | Details
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,9 @@ def _chart(ax: Axes, chart: Chart, drawn: Picture) -> None:
         _mark(ax, mark, chart.scale)
     for k, line in enumerate(chart.lines):
         style: dict[str, Any] = {"color": looks.CURVES[looks.curve(line.name, k)][LIGHT]}
-        if line.rows is not None:
+        if line.rows is not None and line.dots:
+            ax.plot(across(chart.scale, line.rows[0]), line.rows[1], "o", markersize=2.5, alpha=0.6, **style)
+        elif line.rows is not None:
             kept = thinned(chart.scale, *line.rows, BUCKETS)
             step, value = line.rows[0][kept], line.rows[1][kept]
             ax.plot(across(chart.scale, step), value, linewidth=0.5, alpha=0.35, **style)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from importlib.resources import files
 from typing import TypeAlias, assert_never
 
-from runopsy.report import figure, looks, moves
+from runopsy.report import figure, grid_map, looks, moves, run_lines
 from runopsy.report.document import (
     Block,
     Chart,
@@ -19,9 +19,11 @@ from runopsy.report.document import (
     Findings,
     Heading,
     Headline,
+    Map,
     Moves,
     Picture,
     Prose,
+    Runs,
     Step,
     Steps,
     Table,
@@ -38,7 +40,9 @@ REFERENCE = re.compile(r"E\d+")  # evidence is linked to by its number
 
 def render(document: Document) -> str:
     """The whole page."""
-    script = (files("runopsy.report") / "page.js").read_text(encoding="utf-8")
+    many = any(isinstance(block, (Runs, Map)) for block in document.blocks)
+    script = _resource("page.js") + (_resource("study.js") if many else "")
+    style = _style() + (_resource("study.css") if many else "")
     known = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{known}'; img-src data:"
     return (
@@ -46,7 +50,7 @@ def render(document: Document) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
         f'<title>{text(_name(document), 200)}</title>\n<link rel="icon" href="data:,">\n'
-        f"<style>\n{_style()}</style>\n</head>\n<body>\n<main>\n{_body(document, figure.render)}\n</main>\n"
+        f"<style>\n{style}</style>\n</head>\n<body>\n<main>\n{_body(document, figure.render)}\n</main>\n"
         f"<footer>{text(document.foot)}</footer>\n<script>{script}</script>\n</body>\n</html>\n"
     )
 
@@ -70,7 +74,11 @@ def _style() -> str:
     rules += [f".p-{name}{{background:var(--{name});fill:var(--{name})}}" for name in looks.PHASES]
     rules += [f".f-{name}{{fill:var(--{name})}}.s-{name}{{stroke:var(--{name})}}" for name in looks.TONES]
     rules += [f".c{k}{{stroke:var(--curve{k});stroke-dasharray:{d or 'none'}}}" for k, d in enumerate(looks.DASHES)]
-    return "\n".join(rules) + "\n" + (files("runopsy.report") / "page.css").read_text(encoding="utf-8")
+    return "\n".join(rules) + "\n" + _resource("page.css")
+
+
+def _resource(name: str) -> str:
+    return (files("runopsy.report") / name).read_text(encoding="utf-8")
 
 
 def _body(document: Document, draw: Draw) -> str:
@@ -99,6 +107,10 @@ def _block(block: Block, draw: Draw) -> Iterator[str]:
             yield from draw(Picture("timeline", _spoken(block), (block,), ()))
         case Chart():
             yield from draw(Picture("chart", block.title, (), (block,)))
+        case Map():
+            yield f"<figure>{grid_map.inside(block)}</figure>"
+        case Runs():
+            yield from run_lines.render(block)
         case Findings(items):
             yield f"<ul>{''.join(map(_finding, items))}</ul>"
         case Table():

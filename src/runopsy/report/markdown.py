@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import assert_never
 
-from runopsy.report import moves, terminal
+from runopsy.report import grid_map, moves, run_lines, terminal
 from runopsy.report.document import (
     Block,
     Chart,
@@ -17,9 +17,11 @@ from runopsy.report.document import (
     Findings,
     Heading,
     Headline,
+    Map,
     Moves,
     Picture,
     Prose,
+    Runs,
     Step,
     Steps,
     Table,
@@ -28,8 +30,9 @@ from runopsy.report.document import (
 from runopsy.report.words import visible
 
 # Where a picture goes: given it, the address of an image; None draws it in characters.
-Shelf = Callable[[Picture], str] | None
+Shelf = Callable[[Picture | Map], str] | None
 
+MOST = 200  # runs of many that a page lists
 CELL = 400  # characters: a table that is wider is read by nobody
 # Characters that begin markup anywhere; an underscore inside a word and a lone > do not.
 MARKUP = re.compile(r"[\\`*\[\]<|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")
@@ -77,6 +80,15 @@ def _block(block: Block, shelf: Shelf) -> Iterator[str]:
             yield from _block(Picture("timeline", _spoken(block), (block,), ()), shelf)
         case Chart():
             yield from _block(Picture("chart", block.title, (), (block,)), shelf)
+        case Map():
+            if shelf is not None:
+                yield f"![{escape(block.alt)}]({shelf(block)})"
+            yield _table(grid_map.table(block))
+        case Runs():
+            yield _table(run_lines.table(block, MOST))
+            yield escape(run_lines.legend())
+            if len(block.lines) > MOST:
+                yield f"… and {len(block.lines) - MOST:,} more"
         case Findings(items):
             yield "\n".join(map(_finding, items))
         case Table():

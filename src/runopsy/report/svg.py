@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
+import numpy as np
+
 from runopsy.model import Position
 from runopsy.report import looks
 from runopsy.report.document import Band, Chart, Line, Mark, Picture, Scale, Timeline
@@ -25,6 +27,7 @@ text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,
 .faint{fill:var(--faint)} .title{font-weight:600} .end{text-anchor:end} .mid{text-anchor:middle}
 .grid{stroke:var(--rule);stroke-width:1} .frame{fill:none;stroke:var(--rule)}
 .line{fill:none;stroke-linejoin:round;stroke-width:2} .rows{stroke-width:1;opacity:.5}
+.dots{stroke-width:5;stroke-linecap:round;stroke-dasharray:none;opacity:.7}
 .mark{stroke-width:1.5;stroke-dasharray:4 3} .ghost{opacity:.3}
 """
 
@@ -64,12 +67,13 @@ def path(
 ) -> Iterator[tuple[str, str]]:
     """(class, path data) of a curve: the rows behind it, where it has them, then its course."""
     low, high = extent(chart, rows=True)
-    behind = [] if line.rows is None else [("line rows", *line.rows)]
+    behind = [] if line.rows is None else [("line dots" if line.dots else "line rows", *line.rows)]
     for kind, step, value in (*behind, ("line", line.step, line.value)):
-        kept = thinned(scale, step, value, buckets)
+        kept = np.arange(len(step)) if kind == "line dots" else thinned(scale, step, value, buckets)
         x = across(scale, step[kept]) * width
         y = drawn(up(value[kept], low, high, log=chart.log)) * height
-        yield kind, "M" + "L".join(f"{a:.{digits}f} {b:.{digits}f}" for a, b in zip(x, y, strict=True))
+        at = [f"{a:.{digits}f} {b:.{digits}f}" for a, b in zip(x, y, strict=True)]
+        yield kind, "".join(f"M{point}h0" for point in at) if kind == "line dots" else "M" + "L".join(at)
 
 
 def heights(chart: Chart, most: int) -> list[tuple[float, str]]:

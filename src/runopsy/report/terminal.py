@@ -6,7 +6,7 @@ import io
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
-from runopsy.report import canvas, moves
+from runopsy.report import canvas, grid_map, moves, run_lines
 from runopsy.report.document import (
     Block,
     Chart,
@@ -15,9 +15,11 @@ from runopsy.report.document import (
     Findings,
     Heading,
     Headline,
+    Map,
     Moves,
     Picture,
     Prose,
+    Runs,
     Steps,
     Table,
     Timeline,
@@ -32,6 +34,7 @@ WIDTH = 96  # columns, where nobody says
 NARROWEST = 40
 MARGIN = 11  # columns for the numbers beside a chart
 NAME, CELL = 60, 400  # characters of a name in a heading, of a cell: nobody reads more, and a table keeps its columns
+LISTED = 40  # runs of many: what a screen has room for
 COLOURS = {
     "underfitting": "bright_black",
     "feature_learning": "green",
@@ -114,6 +117,15 @@ def _print(console: Console, block: Block) -> None:
             _findings(console, block)
         case Table():
             _table(console, block)
+        case Map():
+            _table(console, grid_map.table(block))
+        case Runs():
+            _table(console, run_lines.table(block, LISTED))
+            console.print(run_lines.legend(), style="dim")
+            if len(block.lines) > LISTED:
+                console.print(
+                    f"… and {len(block.lines) - LISTED:,} more; a page or a table has all: -o runs.html, runs.csv"
+                )
         case Moves():
             for line in moves.lines(block, console.width):
                 console.print(line, no_wrap=True, crop=True)

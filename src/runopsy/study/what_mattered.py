@@ -1,0 +1,375 @@
+"""Which settings go with the outcome: permutation tests, corrected for the number of settings and outcomes.
+
+Where a sweep is a grid, a setting is asked among runs that agree in all others, whatever their seeds: if it did
+nothing, their outcomes could be dealt out among its values in any order, whatever the other settings do. Where it is
+no grid (a random search hardly has two such runs), the outcomes are dealt out among configurations, the mean over
+seeds of each being one, so that seeds do not make one configuration many. The least p is multiplied by the number of
+settings left (Holm, Scandinavian Journal of Statistics 6, 1979); what is found is taken out of the outcome of the
+configurations, and the rest is asked again, so that a second setting is not hidden by the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from runopsy.model import Outcome as Answered
+from runopsy.study.outcomes import Outcome
+from runopsy.study.row import Row
+from runopsy.study.settings import Differences, Setting, configurations, shown, spelled
+
+ALPHA = 0.05  # the share of studies in which nothing matters and something is found all the same
+DEALS = 9_999  # that are drawn: p to .002 at .05
+ALL = 7  # outcomes up to which every deal is made: 5 040
+ROOM = 5_000_000  # numbers that the deals of one setting may hold at once
+FEWEST_DEALS = 999
+GRID = 0.5  # share of the runs that have another to be held against, all other settings alike, for a grid
+BINS = 4  # parts of a numeric setting that has too many values to ask each
+PER_LEVEL = 3  # configurations that a level should have; a numeric setting with fewer is put into parts
+FEWEST = 3  # runs
+EPS = 1e-9
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What became of the runs with one value of a setting, or with values in one part of its range."""
+
+    value: str
+    low: float | None  # of numbers
+    high: float | None
+    runs: int
+    mean: float | None  # of the outcome; None: no run has one
+    spread: float | None  # standard deviation over configurations; None: fewer than two
+    standard_error: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mattered:
+    """What can be said of one setting and one outcome."""
+
+    setting: str
+    also: tuple[str, ...]  # settings that change exactly where this one does
+    outcome: str
+    answer: Answered
+    p: float | None  # corrected for the number of settings and outcomes; None: not checked
+    share: float | None  # of the outcome's variance between configurations, less what chance gives
+    direction: str  # "rises" or "falls" with it; "" where neither, or the values have no order
+    levels: tuple[Level, ...]
+    why: str = ""  # of not checked: what is missing
+
+
+def what_mattered(rows: Sequence[Row], found: Differences, outcome: Outcome | None) -> tuple[Mattered, ...]:
+    """Every setting that differs, against the outcome and against the verdict; the surest first.
+
+    Args:
+        rows: of the runs.
+        found: what differs between them.
+        outcome: one number a run; None where they have none.
+    """
+    asked = [one for one in (_scores(rows, outcome), _verdicts(rows)) if one is not None]
+    answers = [answer for name, values in asked for answer in _asked(found, outcome, name, values, len(asked), rows)]
+    order = {Answered.FOUND: 0, Answered.NOT_FOUND: 1, Answered.NOT_CHECKED: 2}
+    return tuple(sorted(answers, key=lambda one: (order[one.answer], 1.0 if one.p is None else one.p)))
+
+
+def _scores(rows: Sequence[Row], outcome: Outcome | None) -> tuple[str, Matrix] | None:
+    if outcome is None or outcome.known < FEWEST:
+        return None
+    values = np.array([np.nan if value is None else value for value in outcome.values])
+    return (outcome.name, values[:, None]) if len(np.unique(values[~np.isnan(values)])) > 1 else None
+
+
+def _verdicts(rows: Sequence[Row]) -> tuple[str, Matrix] | None:
+    """One column a verdict: 1 where a run has it."""
+    words = sorted({row.verdict for row in rows if row.verdict is not None})
+    if len(words) < 2:
+        return None
+    table = np.array([[float(row.verdict == word) for word in words] for row in rows])
+    table[[row.verdict is None for row in rows]] = np.nan
+    return "verdict", table
+
+
+def _asked(
+    found: Differences, outcome: Outcome | None, name: str, values: Matrix, families: int, rows: Sequence[Row]
+) -> list[Mattered]:
+    """The answers for one outcome."""
+    known = [tuple(i for i in group if not np.isnan(values[i]).any()) for group in configurations(rows, found)]
+    groups = [group for group in known if group]
+    settings = [s for s in found.settings if len({spelled(s.values[group[0]]) for group in groups}) > 1]
+    described = [_levels(s, groups, outcome) for s in settings]
+    if sum(map(len, groups)) < FEWEST:
+        why = f"{sum(map(len, groups))} runs are too few for any test"
+        return [_unasked(s, name, levels, why) for s, levels in zip(settings, described, strict=True)]
+    trials = [_trial(s, settings, groups, values, categories=name == "verdict") for s in settings]
+    answers = []
+    for setting, trial, levels, tried in zip(settings, trials, described, step_down(trials, families), strict=True):
+        if tried.p > ALPHA and tried.least * len(settings) * families > ALPHA:
+            why = f"so few runs cannot show it: the least p that they can give is {tried.least:.2g}"
+            why += f", and {len(settings) * families} are asked at once" if len(settings) * families > 1 else ""
+            answers.append(_unasked(setting, name, levels, why))
+            continue
+        answers.append(
+            Mattered(
+                setting.name,
+                setting.also,
+                name,
+                Answered.FOUND if tried.p <= ALPHA else Answered.NOT_FOUND,
+                tried.p,
+                trial.share,
+                "" if name == "verdict" else _direction(setting, levels),
+                levels,
+            )
+        )
+    return answers
+
+
+def _unasked(setting: Setting, name: str, levels: tuple[Level, ...], why: str) -> Mattered:
+    return Mattered(setting.name, setting.also, name, Answered.NOT_CHECKED, None, None, "", levels, why)
+
+
+# --- the test ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Code:
+    """A setting as numbers, for each outcome that is dealt out."""
+
+    level: NDArray[np.int64]  # (n,) from 0
+    rank: Matrix | None  # (n,) normal scores of its numbers; None where they have no order
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """One setting, and the outcomes that are dealt out among its values."""
+
+    y: Matrix  # (n, columns) of mean 0 in each block; weighted so that statistics are near chi square
+    degrees: int  # of freedom of one contrast
+    code: Code
+    block: NDArray[np.int64]  # (n,) outcomes are dealt out within blocks
+    level: NDArray[np.int64]  # (configurations,) of the setting
+    total: float  # sum of squares before blocks were held equal
+    is_grid: bool
+    taken: tuple[NDArray[np.int64], ...] = ()  # levels of the settings whose effects were taken out of ``y``
+
+    @property
+    def share(self) -> float:
+        """Of the variance, what the levels explain beyond what as many would by chance (omega squared)."""
+        level, n = self.code.level, len(self.y)
+        levels, blocks = int(level.max()) + 1, int(self.block.max()) + 1
+        free = n - blocks - levels + 1
+        if self.total <= EPS or free < 1:
+            return 0.0
+        between = float((_sums(self.y, level) ** 2 / np.bincount(level)[:, None]).sum())
+        within = max(0.0, float((self.y**2).sum()) - between) / free
+        return max(0.0, (between - (levels - 1) * within) / (self.total + within))
+
+    def without(self, other: Trial) -> Trial:
+        """The same with the effect of another setting taken out, where it was not held equal anyway."""
+        if self.is_grid:
+            return self
+        return replace(self, y=_without_levels(self.y.T, other.level).T, taken=(*self.taken, other.level))
+
+
+class Tried(NamedTuple):
+    """What became of a trial."""
+
+    p: float  # corrected
+    least: float  # that its deals can give, not corrected
+
+
+def step_down(trials: Sequence[Trial], families: int = 1) -> list[Tried]:
+    """For each setting p, corrected for the number of settings and of outcomes."""
+    left = dict(enumerate(trials))
+    answers: dict[int, Tried] = {}
+    deals: dict[bytes, NDArray[np.int64]] = {}
+    reached = 0.0
+    while left:
+        found = {i: _tested(trial, deals) for i, trial in left.items()}
+        many = len(left) * families
+        for i, one in found.items():
+            first = answers.get(i, one)
+            answers[i] = Tried(max(reached, min(1.0, many * one.p)), first.least)
+        best = min(found, key=lambda i: found[i].p)
+        reached = answers[best].p
+        if reached > ALPHA:
+            break
+        taken = left.pop(best)
+        left = {i: trial.without(taken) for i, trial in left.items()}
+    return [answers[i] for i in range(len(trials))]
+
+
+def _tested(trial: Trial, known: dict[bytes, NDArray[np.int64]]) -> Tried:
+    key = trial.block.tobytes()
+    if key not in known:
+        known[key] = _deals(trial.block)
+    statistics = _statistics(trial, known[key])
+    p = float((statistics >= statistics[0] - EPS).mean())
+    return Tried(p, float((statistics >= statistics.max() - EPS).mean()))
+
+
+def _deals(block: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(deals, n) orders of the outcomes, each block in itself; the first is how they are."""
+    n = len(block)
+    if n <= ALL and int(block.max()) == 0:
+        return np.array(list(permutations(range(n))))
+    random = np.random.default_rng(0)  # fixed: the same runs get the same answer
+    many = min(DEALS, max(FEWEST_DEALS, ROOM // n))
+    shuffled = np.argsort(block + random.random((many, n)), axis=1)  # by blocks, and in each at random
+    drawn = np.empty_like(shuffled)
+    drawn[:, np.argsort(block, kind="stable")] = shuffled
+    return np.concatenate([np.arange(n)[None, :], drawn])
+
+
+def _statistics(trial: Trial, deals: NDArray[np.int64]) -> Matrix:
+    """(deals,) how unlikely the setting's levels, or its trend, look: minus the log of the chi square tail."""
+    y, code = trial.y, trial.code
+    counts = np.bincount(code.level)
+    between, trend = np.zeros(len(deals)), np.zeros(len(deals))
+    belongs = (code.level[:, None] == np.arange(len(counts))).astype(np.float64)
+    variance = float((y**2).sum()) / max(1, len(y) - 1 - int(trial.block.max())) / trial.degrees
+    if variance <= EPS:
+        return between
+    for column in y.T:
+        dealt = column[deals]
+        for level in trial.taken:  # as it was of the outcomes themselves (Freedman and Lane, 1983)
+            dealt = _without_levels(dealt, level)
+        between += ((dealt @ belongs) ** 2 / counts).sum(axis=1)
+        if code.rank is not None:
+            trend += (dealt @ code.rank) ** 2 / float((code.rank**2).sum())
+    found = np.asarray(-stats.chi2.logsf(between / variance, (len(counts) - 1) * trial.degrees))
+    if code.rank is None or len(counts) == 2:
+        return found
+    return np.asarray(np.maximum(found, -stats.chi2.logsf(trend / variance, trial.degrees)))
+
+
+def _without_levels(y: Matrix, level: NDArray[np.int64]) -> Matrix:
+    """(…, n) less the mean of each level."""
+    belongs = (level[:, None] == np.arange(int(level.max()) + 1)).astype(np.float64)
+    return np.asarray(y - (y @ belongs / belongs.sum(axis=0)) @ belongs.T)
+
+
+def _trial(
+    setting: Setting,
+    settings: Sequence[Setting],
+    groups: Sequence[tuple[int, ...]],
+    values: Matrix,
+    *,
+    categories: bool,
+) -> Trial:
+    """How a setting is asked: among runs that agree in all others where there are such, else among configurations."""
+    firsts = [group[0] for group in groups]
+    means, degrees = _scored(np.array([values[list(group)].mean(axis=0) for group in groups]), categories=categories)
+    level = _encoded(setting, firsts)
+    runs = [i for group in groups for i in group]
+    others = [tuple(spelled(s.values[i]) for s in settings if s is not setting) for i in runs]
+    numbered: dict[tuple[str, ...], int] = {}
+    block = np.array([numbered.setdefault(other, len(numbered)) for other in others])
+    code = _encoded(setting, runs)
+    compared = [len(set(code.level[block == k].tolist())) > 1 for k in range(len(numbered))]
+    if np.array(compared)[block].mean() < GRID:
+        block = np.zeros(len(means), dtype=np.int64)
+        return Trial(means, degrees, level, block, level.level, float((means**2).sum()), is_grid=False)
+    y, degrees = _scored(values[runs], categories=categories)
+    sums, counts = _sums(y, block), np.bincount(block)[:, None]
+    return Trial(y - (sums / counts)[block], degrees, code, block, level.level, float((y**2).sum()), is_grid=True)
+
+
+def _scored(values: Matrix, *, categories: bool) -> tuple[Matrix, int]:
+    """Outcomes as the test takes them, and the degrees of freedom of one contrast."""
+    if not categories:  # ranks as a normal distribution has them: one outlier moves nothing
+        return _centred(stats.norm.ppf((stats.rankdata(values[:, 0]) - 0.5) / len(values))[:, None]), 1
+    shares = values.mean(axis=0)
+    return (values - shares) / np.sqrt(np.maximum(shares, EPS)), max(1, int((shares > 0).sum()) - 1)
+
+
+def _encoded(setting: Setting, firsts: Sequence[int]) -> Code:
+    values = [setting.values[i] for i in firsts]
+    ranked = None
+    if setting.numbers:
+        ranks = stats.rankdata(values)
+        ranked = _centred(stats.norm.ppf((ranks - 0.5) / len(ranks))[:, None])[:, 0]
+    return Code(np.array(_level_of(setting, values)), ranked)
+
+
+def _level_of(setting: Setting, values: Sequence[Any]) -> list[int]:
+    """The level of each value, from 0: itself, or the part of the range where there are too many values."""
+    edges = _edges(setting, values)
+    if edges is not None:
+        _, level = np.unique(
+            np.searchsorted(edges, np.array(values, dtype=np.float64), side="right"), return_inverse=True
+        )
+        return [int(k) for k in level]
+    known: dict[str, int] = {}
+    return [known.setdefault(spelled(value), len(known)) for value in values]
+
+
+def _edges(setting: Setting, values: Sequence[Any]) -> Matrix | None:
+    """Where a numeric setting is cut into parts with as many configurations each; None where each value is a level."""
+    distinct = {spelled(value) for value in values}
+    if not setting.numbers or len(distinct) <= max(BINS, len(values) / PER_LEVEL):
+        return None
+    parts = min(BINS, max(2, len(values) // PER_LEVEL))
+    return np.unique(np.quantile(np.array(values, dtype=np.float64), np.arange(1, parts) / parts))
+
+
+def _sums(y: Matrix, level: NDArray[np.int64]) -> Matrix:
+    return np.array([y[level == k].sum(axis=0) for k in range(int(level.max()) + 1)])
+
+
+def _centred(y: Matrix) -> Matrix:
+    return np.asarray(y - y.mean(axis=0))
+
+
+# --- in numbers that people read -----------------------------------------------------------------
+
+
+def _direction(setting: Setting, levels: Sequence[Level]) -> str:
+    """Whether the mean outcome rises or falls from each of the setting's levels to the next."""
+    means = [level.mean for level in levels if level.mean is not None]
+    if not setting.numbers or len(means) < 2:
+        return ""
+    steps = np.sign(np.diff(means))
+    return "rises" if (steps > 0).all() else "falls" if (steps < 0).all() else ""
+
+
+def _levels(setting: Setting, groups: Sequence[tuple[int, ...]], outcome: Outcome | None) -> tuple[Level, ...]:
+    values = [setting.values[group[0]] for group in groups]
+    level = _level_of(setting, values)
+    found = []
+    for k in dict.fromkeys(level):
+        mine = [group for group, at in zip(groups, level, strict=True) if at == k]
+        held = [value for value, at in zip(values, level, strict=True) if at == k]
+        found.append(_described(setting, held, mine, outcome))
+    return tuple(sorted(found, key=lambda one: (one.low is None, one.low or 0.0, one.value)))
+
+
+def _described(
+    setting: Setting, held: Sequence[Any], groups: Sequence[tuple[int, ...]], outcome: Outcome | None
+) -> Level:
+    known = [] if outcome is None else [_mean(outcome, group) for group in groups]
+    means = np.array([value for value in known if value is not None])
+    spread = float(means.std(ddof=1)) if len(means) > 1 else None
+    low, high = (float(min(held)), float(max(held))) if setting.numbers else (None, None)
+    text = shown(held[0]) if len({spelled(v) for v in held}) == 1 else f"{low:.4g} – {high:.4g}"
+    return Level(
+        value=text,
+        low=low,
+        high=high,
+        runs=sum(len(group) for group in groups),
+        mean=float(means.mean()) if len(means) else None,
+        spread=spread,
+        standard_error=None if spread is None else spread / len(means) ** 0.5,
+    )
+
+
+def _mean(outcome: Outcome, group: tuple[int, ...]) -> float | None:
+    values = [outcome.values[i] for i in group if outcome.values[i] is not None]
+    return float(np.mean(np.array(values, dtype=np.float64))) if values else None
