@@ -6,6 +6,7 @@
     autopsy = runopsy.analyze(run)             # phases, events, verdict, evidence, what was not checked
     print(runopsy.render(autopsy, "text"))
     print(runopsy.diff("runs/wide", "runs/narrow"))
+    print(runopsy.backtest(["runs/wide", "runs/narrow"], ["when val/loss has not improved for 20 evals: stop"]))
 
     with runopsy.record("runs/next", model=model, optimizer=optimizer) as run: ...
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from runopsy.recorder import record as record
     from runopsy.report import plot as plot
     from runopsy.report import render as render
+    from runopsy.study.backtest import backtest as backtest
 
 __version__ = VERSION
 
@@ -42,6 +44,7 @@ _FACE = {
     "Run": "runopsy.model",
     "RunopsyError": "runopsy.errors",
     "analyze": "runopsy.autopsy",
+    "backtest": "runopsy.study.backtest",
     "diff": "runopsy.comparison",
     "plot": "runopsy.report",
     "read": "runopsy.readers",

@@ -29,6 +29,7 @@ class Command(NamedTuple):
 COMMANDS: tuple[Command, ...] = (
     Command("analyze", "analyze", "analyze"),
     Command("diff", "diff", "diff"),
+    Command("backtest", "backtest", "backtest"),
     Command("report", "report", "report"),
     Command("signals", "signals", "signals"),
     Command("import", "import_run", "import_"),

@@ -1,10 +1,15 @@
-"""Autopsy or Comparison → text. Findings become words once, in ``compose``; the renderers know blocks, not training."""
+"""Autopsy or Comparison → text. Findings become words once, in ``compose``; the renderers know blocks, not training.
+
+What is made above this floor brings its own words: anything with ``document`` and ``to_dict`` is rendered as well.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from runopsy.model import Autopsy, Comparison
 from runopsy.report.publish import FORMATS
@@ -12,13 +17,24 @@ from runopsy.report.publish import FORMATS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from runopsy.report.document import Document
+    from runopsy.report.document import Block, Document
 
 __all__ = ["FORMATS", "plot", "render", "save"]
 
 
+class Described(Protocol):
+    """A result that brings its own words, as those over many runs do."""
+
+    def document(self, gpus: float | None = None, price: float | None = None) -> Document: ...
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+Subject: TypeAlias = Autopsy | Comparison | Described
+
+
 def render(
-    subject: Autopsy | Comparison,
+    subject: Subject,
     format: str = "text",
     *,
     width: int | None = None,
@@ -26,11 +42,12 @@ def render(
     verbose: bool = False,
     gpus: float | None = None,
     price: float | None = None,
+    further: Sequence[Block] = (),
 ) -> str:
     """An autopsy or a comparison in words, or as data.
 
     Args:
-        subject: what ``runopsy.analyze`` or ``runopsy.diff`` returned.
+        subject: what ``runopsy.analyze``, ``diff`` or ``backtest`` returned.
         format: ``"text"``, ``"markdown"``, ``"html"`` (a whole page), ``"json"`` or ``"notebook"`` (a fragment).
         width: columns of the text; default 96.
         color: whether the text carries terminal colours.
@@ -38,6 +55,7 @@ def render(
             the other formats always do.
         gpus: how many GPUs trained: turns time into GPU-hours.
         price: of one GPU-hour.
+        further: blocks for the part of an autopsy that says where to stop.
 
     Raises:
         BadOption: no such format.
@@ -46,17 +64,18 @@ def render(
         return _dumped(subject)
     from runopsy.report import publish  # each format loads only what it needs
 
-    return publish.text(_composed(subject, gpus, price), format, width=width, color=color, verbose=verbose)
+    return publish.text(_composed(subject, gpus, price, further), format, width=width, color=color, verbose=verbose)
 
 
 def save(
-    subject: Autopsy | Comparison,
+    subject: Subject,
     path: str | os.PathLike[str],
     format: str | None = None,
     *,
     embed: bool = False,
     gpus: float | None = None,
     price: float | None = None,
+    further: Sequence[Block] = (),
 ) -> tuple[Path, ...]:
     """Write an autopsy or a comparison to a file; its format is what the name ends in, unless said. The files written.
 
@@ -71,23 +90,29 @@ def save(
     chosen = format or publish.guess(path)
     if chosen == "json":
         return (publish.put(path, _dumped(subject)),)
-    return publish.write(_composed(subject, gpus, price), path, chosen, embed=embed)
+    return publish.write(_composed(subject, gpus, price, further), path, chosen, embed=embed)
 
 
-def _composed(subject: Autopsy | Comparison, gpus: float | None, price: float | None) -> Document:
+def _composed(subject: Subject, gpus: float | None, price: float | None, further: Sequence[Block] = ()) -> Document:
     if isinstance(subject, Comparison):
         from runopsy.report import compare
 
         return compare.compose(subject)
+    if not isinstance(subject, Autopsy):
+        return subject.document(gpus, price)
     from runopsy.report import compose
 
-    return compose.compose(subject, compose.Bill(gpus, price))
+    return compose.compose(subject, compose.Bill(gpus, price), further)
 
 
-def _dumped(subject: Autopsy | Comparison) -> str:
+def _dumped(subject: Subject) -> str:
     from runopsy.report import data, deltas
 
-    return deltas.dump(subject) if isinstance(subject, Comparison) else data.dump(subject)
+    if isinstance(subject, Comparison):
+        return deltas.dump(subject)
+    if isinstance(subject, Autopsy):
+        return data.dump(subject)
+    return json.dumps(subject.to_dict(), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def plot(autopsy: Autopsy) -> Figure:
