@@ -11,7 +11,7 @@ import runopsy
 from conftest import ROOT
 from runopsy.errors import BadOption, CannotJudge
 from runopsy.model import Run, Track
-from runopsy.study.outcome_table import FEWEST, Mean, summaries
+from runopsy.study.outcome_table import summaries
 from runopsy.study.policies import Budget, Patience, Policy
 
 SAMPLES = sorted((ROOT / "sample_logs").iterdir())
@@ -88,12 +88,6 @@ def test_summaries_mark_what_another_rule_beats_in_both():
     given = [("a", 0.5, 0.1), ("b", 0.4, 0.2), ("c", 0.2, 0.0), ("a", 0.5, 0.3)]
     rows = summaries([replace(one, policy=policy, saved=saved, regret=regret) for policy, saved, regret in given])
     assert [(row.policy, row.runs, row.dominated) for row in rows] == [("a", 2, False), ("b", 1, True), ("c", 1, False)]
-
-
-def test_an_interval_is_given_from_ten_runs_on():
-    assert Mean.of([0.1] * (FEWEST - 1)).interval is None
-    low, high = Mean.of([*np.linspace(0, 1, FEWEST)]).interval
-    assert 0 < low < 0.5 < high < 1
 
 
 def test_sets_are_judged_by_the_best_run():

@@ -16,7 +16,9 @@ def test_the_sentences_of_the_issue():
     assert parse("when gns < 0.4: halve lr") == Policy(Crosses("gns", below=True, number=0.4), "halve lr")
 
 
-@pytest.mark.parametrize("policy", [*USUAL, Policy(Patience(3, 0.01, 5, "val/acc")), Policy(Memorization(2.5))], ids=str)
+@pytest.mark.parametrize(
+    "policy", [*USUAL, Policy(Patience(3, 0.01, 5, "val/acc")), Policy(Memorization(2.5))], ids=str
+)
 def test_every_policy_is_written_as_it_is_read(policy):
     assert parse(str(policy)) == policy
 
@@ -39,7 +41,10 @@ def test_a_name_in_quotes_may_hold_anything():
 @pytest.mark.parametrize(
     ("sentence", "says"),
     [
-        ("when val/loss has not improved for many evals: stop", "has 'many' after 'when val/loss has not improved for'"),
+        (
+            "when val/loss has not improved for many evals: stop",
+            "has 'many' after 'when val/loss has not improved for'",
+        ),
         ("when val/loss has not improved for 2.5 evals: stop", "where a whole number is expected"),
         ("when val/loss has not improved for 20 evals", "does not say what is to be done"),
         ("when val/loss has not improved for 20 evals: explode", "'explode', which is no action"),
@@ -75,7 +80,9 @@ def test_any_text_is_a_policy_or_an_error_of_ours(text):
         assert error.hint
 
 
-WORDS = sorted({word for form in (*CONDITIONS, *OVER_SETS) for word in shape(form.template).split()} | {":", "stop", "7"})
+WORDS = sorted(
+    {word for form in (*CONDITIONS, *OVER_SETS) for word in shape(form.template).split()} | {":", "stop", "7"}
+)
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=15))

@@ -25,7 +25,7 @@ from runopsy.report.document import (
 )
 from runopsy.report.document import Table as Grid
 from runopsy.report.words import duration, number, percent, place
-from runopsy.study.outcome_table import ARTICLE, FEWEST, Backtest, Mean, Outcome, SetOutcome, Summary
+from runopsy.study.outcome_table import ARTICLE, Backtest, Mean, Outcome, SetOutcome, Summary
 from runopsy.study.policies import STOP, Memorization
 from runopsy.thresholds import DEFAULTS
 from runopsy.version import VERSION
@@ -114,12 +114,11 @@ def _over_runs(backtest: Backtest) -> Iterator[Block]:
     yield Heading("What each rule saves, and what it misses")
     columns = ("", "rule", "stops", "saves", "misses", "9 in 10 miss", "cut off")
     yield Grid(columns, tuple(_summary_row(i, row) for i, row in enumerate(rows, 1)))
-    few = "" if min(row.runs for row in rows) >= FEWEST else f"; of fewer than {FEWEST} runs none is given"
     yield Prose(
         "Saves: share of a run's steps. Misses: share of all that validation gained in the run that came after the "
         f"stop; a late gain is cut off where that is more than {percent(DEFAULTS.real_change)}; 9 runs in 10 miss no "
-        "more than the last but one column. Means over runs; in brackets 90 % intervals, from drawing the runs again "
-        f"as if they were a sample of the runs to come{few}."
+        "more than the last but one column. Means over runs; in brackets 90 % intervals for the mean of further runs "
+        "of this kind, if these were drawn from them independently."
     )
     front = [row for row in rows if not row.dominated]
     yield Prose(f"* No other rule here saves more and misses less: {len(front)} of {len(rows)}.")

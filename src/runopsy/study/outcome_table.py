@@ -11,6 +11,7 @@ import numpy as np
 from runopsy.model import Position
 from runopsy.plugins import load
 from runopsy.stats import Floats
+from runopsy.study import intervals
 from runopsy.study.policies import Decision
 from runopsy.study.view import Log, is_higher_better
 from runopsy.thresholds import DEFAULTS
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
     from runopsy.report.document import Document
 
 ARTICLE = (0.15, 0.30)  # of the steps: what the founding protocol says that stopping at memorization saves
-RESAMPLES = 2000  # of the runs: the ends of an interval move by less than a tenth of its width
-NINE_IN_TEN = (5.0, 95.0)  # percentiles of the resampled means
-FEWEST = 10  # runs: of fewer, the interval of a mean held it in less than 8 of 10 sets (make bench-backtest)
+NINE_IN_TEN = (5.0, 95.0)  # percentiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +74,13 @@ class Mean:
     """A mean over runs."""
 
     value: float
-    interval: tuple[float, float] | None  # 90 %, by drawing the runs again; None: too few runs
+    interval: tuple[float, float] | None  # 90 %, see ``intervals``; None: one run
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Mean:
-        """The mean of a number per run."""
+        """The mean of a share per run."""
         drawn = np.asarray(values, dtype=np.float64)
-        interval = None
-        if len(drawn) >= FEWEST:
-            again = np.random.default_rng(0).integers(len(drawn), size=(RESAMPLES, len(drawn)))
-            low, high = np.percentile(drawn[again].mean(axis=1), NINE_IN_TEN)
-            interval = float(low), float(high)
-        return cls(float(drawn.mean()), interval)
+        return cls(float(drawn.mean()), intervals.of_mean(drawn) if len(drawn) > 1 else None)
 
 
 @dataclass(frozen=True, slots=True)
