@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "measures")]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "measures"))
 
 import logs
 
@@ -43,8 +44,9 @@ def shown(mean: Mean) -> str:
 def table(found: Backtest) -> None:
     print(f"{'':68} {'stops':>9}  {'saves, %':21}  {'misses, %':21}  90 % miss  cut off")
     for row in found.summaries:
-        print(f"{row.policy.removesuffix(': stop'):68} {row.stopped:3} of {row.runs:3}  {shown(row.saved)}  "
-              f"{shown(row.regret)}  {100 * row.regret_high:7.1f}    {row.cut_off:3} {'' if row.dominated else '*'}")  # fmt: skip
+        means, high = f"{shown(row.saved)}  {shown(row.regret)}", 100 * row.regret_high
+        print(f"{row.policy.removesuffix(': stop'):68} {row.stopped:3} of {row.runs:3}  {means}  {high:7.1f}    "
+              f"{row.cut_off:3} {'' if row.dominated else '*'}")  # fmt: skip
 
 
 def by_group(found: Backtest, groups: dict[str, str]) -> None:

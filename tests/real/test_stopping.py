@@ -32,7 +32,7 @@ def our_stop(condition: Patience, values: list[float]) -> int | None:
 
 
 def curves(broken: tuple[float, ...]):
-    """Noisy curves on a coarse grid, exact in single precision: ties and improvements of exactly the least are usual."""
+    """Noisy curves on a coarse grid, exact in single precision: ties are usual."""
     rng = np.random.default_rng(0)
     for _ in range(CURVES):
         rows = int(rng.integers(2, 40))
@@ -98,7 +98,7 @@ class _Trainer:
     should_stop = False
     current_epoch = 0
 
-    class strategy:  # noqa: N801
+    class strategy:
         @staticmethod
         def reduce_boolean_decision(decision: bool, all: bool) -> bool:
             return decision

@@ -30,6 +30,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("analyze", "analyze", "analyze"),
     Command("diff", "diff", "diff"),
     Command("backtest", "backtest", "backtest"),
+    Command("library", "library", "library"),
     Command("report", "report", "report"),
     Command("signals", "signals", "signals"),
     Command("import", "import_run", "import_"),

@@ -102,6 +102,15 @@ def tuned_standards(chosen: Settings, rules: Preset | None) -> Standards:
     return tuned(Standards(rules=PRESETS[preset]), chosen.thresholds)
 
 
+def library_path(given: Path | None, config: Path | None) -> Path:
+    """The library that is meant: --library, that of the settings, or the usual file in this folder."""
+    from runopsy.settings import load
+    from runopsy.study.library import USUAL
+
+    named = load(config).library
+    return given or (Path(named) if named else USUAL)
+
+
 def role_pairs(mapping: list[str] | None) -> dict[str, str]:
     pairs = {}
     for pair in mapping or []:

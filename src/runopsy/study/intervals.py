@@ -1,8 +1,8 @@
 """An interval for the mean of numbers between 0 and 1 that holds it whatever their distribution is.
 
 Regret is 0 in most runs and large in a few. Drawing the runs again (the bootstrap) then gives intervals that are far
-too short: of 90 % intervals from 10 runs, 48 % held the mean, and 75 % from 40 (``make bench-backtest``). Here a gambler
-bets against each possible mean; a mean at which a fair game would have made him ten times as rich is left out
+too short: of 90 % intervals from 10 runs, half held the mean, from 40 three quarters (``make bench-backtest``). Here
+a gambler bets against each possible mean; a mean at which a fair game would have made him ten times as rich is left out
 (Waudby-Smith and Ramdas 2024, arXiv 2010.09686). By Ville's inequality that leaves out the true mean in at most 1 of
 10 sets of runs.
 """
