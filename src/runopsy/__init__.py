@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from runopsy.report import plot as plot
     from runopsy.report import render as render
     from runopsy.study.backtest import backtest as backtest
+    from runopsy.study.library import Library as Library
 
 __version__ = VERSION
 
@@ -41,6 +42,7 @@ _FACE = {
     "Autopsy": "runopsy.model",
     "Canaries": "runopsy.recorder",
     "Comparison": "runopsy.model",
+    "Library": "runopsy.study.library",
     "Run": "runopsy.model",
     "RunopsyError": "runopsy.errors",
     "analyze": "runopsy.autopsy",

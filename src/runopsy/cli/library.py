@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 library = typer.Typer(
     name="library",
-    help="Keep what runs of an architecture and a data set look like; runopsy analyze --library holds a run against it.",
+    help="What runs of an architecture and a data set look like; analyze --library holds a run against it.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -1,8 +1,8 @@
 """One run against the runs of its kind: is it one of them, and where does it differ most.
 
-No distribution is assumed. The run joins the others; of each, the new one among them, it is asked how far it lies from
-the rest at the place where it lies farthest. If the new run is one of its kind, it is the farthest of n + 1 with a chance
-of 1 in n + 1 (conformal prediction, Vovk et al. 2005), however many places are looked at.
+No distribution is assumed. The run joins the others; of each of them, the new one as well, it is asked how far it lies
+from the rest at the place where it lies farthest. If the new run is one of its kind, it is the farthest of n + 1 with
+a chance of 1 in n + 1 (conformal prediction, Vovk et al. 2005), however many places are looked at.
 """
 
 from __future__ import annotations
@@ -12,13 +12,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from runopsy.errors import BadOption
 from runopsy.facts.usual import Baseline, spread, strayed
+from runopsy.model import JUDGED, Autopsy
+from runopsy.rules.thresholds import Departure
+from runopsy.standards import Standards
 from runopsy.stats import Floats
-from runopsy.study.profiles import Profile
+from runopsy.study.library import Library
+from runopsy.study.profiles import Profile, profile
 
 FEWEST = 5  # runs: below, the library has no opinion
 SAME_LENGTH = 0.1  # of the steps: a planned length decides where a schedule puts things
-FLOOR = 0.01  # of the range over all runs: where the others agree to the last digit, less is no difference
+FLOOR = 0.1  # of the range over all runs: one that alone differs, however little, lies ten standard deviations away
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,21 @@ class Kinship:
         return 1.0 if self.rank is None else self.rank / (self.runs + 1)
 
 
+def among(autopsy: Autopsy, library: Library, kind: str | None = None) -> Kinship:
+    """A run against the library; ``kind`` where its log does not say it."""
+    try:
+        own = profile(autopsy, kind)
+    except BadOption:  # no kind, or no length: nothing to hold it against
+        own = None
+    return kinship(own, [] if own is None else library.profiles(own.kind), axis=autopsy.axis)
+
+
+def with_baselines(standards: Standards, found: Kinship) -> Standards:
+    """The standards with the baselines of the kind in the classic rule, where the library has an opinion."""
+    rules = tuple(replace(r, usual=found.baselines) if isinstance(r, Departure) else r for r in standards.rules)
+    return replace(standards, rules=rules)
+
+
 def kinship(own: Profile | None, kept: Sequence[Profile], *, axis: str = "step") -> Kinship:
     """A run against all that a library keeps; ``None`` for a run that does not say its kind."""
     if own is None:
@@ -88,11 +108,10 @@ def _numbers(everyone: Sequence[Profile]) -> dict[str, Floats]:
     tables = [{**one.places, **one.levels} for one in everyone]
     for name in sorted(set().union(*tables)):
         values = np.array([table.get(name, np.nan) for table in tables])
-        if name.startswith(("level/", "noise/")):
-            if np.isfinite(values).all():
+        if name.startswith(("level/", "noise/")):  # of the others the course says it all
+            if np.isfinite(values).all() and name.partition("/")[2] in JUDGED:
                 found[name] = values
-            continue
-        if not np.isfinite(values).all():
+        elif not np.isfinite(values).all():
             found[f"has {name}"] = np.isfinite(values).astype(np.float64)
         else:
             found[name] = np.log(np.maximum(values, 1 / max(one.steps for one in everyone)))
@@ -121,9 +140,7 @@ def _strayed(levels: Floats, i: int) -> float:
 
 def _least(levels: Floats) -> Floats:
     """The floor of the standard deviation, part by part; the same whoever is asked."""
-    known = np.isfinite(levels)
-    reach = float(levels[known].max() - levels[known].min()) if known.any() else 0.0
-    return np.full(levels.shape[1], FLOOR * reach)
+    return np.asarray(FLOOR * np.ptp(levels, axis=0))
 
 
 def _farthest(numbers: Mapping[str, Floats], courses: Mapping[str, Floats], i: int) -> float:

@@ -11,12 +11,13 @@ import math
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
-from runopsy.errors import BadOption, UnreadableLog
+from runopsy.errors import BadOption
 from runopsy.study.profiles import Profile
 
 USUAL = Path("runopsy-library.sqlite")  # the project's, where no file is named
@@ -63,7 +64,7 @@ class Library:
     def close(self) -> None:
         self._base.close()
 
-    def __enter__(self) -> Library:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -154,28 +155,30 @@ class Library:
 
     def _bring_up_to_date(self) -> None:
         """Every script that the file has not seen, in one transaction."""
-        if self._version() > len(SCHEMA):
-            raise BadOption(
-                f"{self.path} is a library of version {self._version()}, and this runopsy knows {len(SCHEMA)}",
-                hint="update runopsy, or name another file",
-            )
-        if self._version() == 0 and self._base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            raise BadOption(
-                f"{self.path} is a database of something else, and is left as it is",
-                hint="name another file; a file that is not there is made",
-            )
         if self._version() == len(SCHEMA):
             return
-        self._base.execute("PRAGMA journal_mode = WAL")
         with self._transaction():
-            for script in SCHEMA[self._version() :]:  # another writer may have been faster
+            version = self._version()  # another writer may have been faster
+            if version > len(SCHEMA):
+                raise BadOption(
+                    f"{self.path} is a library of version {version}, and this runopsy knows {len(SCHEMA)}",
+                    hint="update runopsy, or name another file",
+                )
+            if version == 0 and self._base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                raise BadOption(
+                    f"{self.path} is a database of something else, and is left as it is",
+                    hint="name another file; a file that is not there is made",
+                )
+            for script in SCHEMA[version:]:
                 for statement in filter(str.strip, script.split(";")):
                     self._base.execute(statement)
             self._base.execute(f"PRAGMA user_version = {len(SCHEMA)}")
+        with suppress(sqlite3.OperationalError):  # while another writer is at it; a rollback journal is as safe
+            self._base.execute("PRAGMA journal_mode = WAL")
 
     def _version(self) -> int:
         return int(self._base.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _unusable(path: Path, cause: sqlite3.Error) -> BadOption | UnreadableLog:
+def _unusable(path: Path, cause: sqlite3.Error) -> BadOption:
     return BadOption(f"the library {path} cannot be used: {cause}", hint="check the path and its permissions")

@@ -59,20 +59,28 @@ def _of_kind(shelf: Shelf) -> Iterator[Block]:
     ended = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
     yield Prose(f"{shelf.kind}: {len(profiles)} runs of {', '.join(lengths)}; {ended}.")
     yield Heading("Where things begin, in shares of the run")
-    yield Table(("", "runs", "least", "median", "largest"), tuple(_spread_rows(profiles, levels=False)))
-    rows = tuple(_spread_rows(profiles, levels=True))
+    yield Table(("", "runs", "least", "median", "largest"), tuple(_place_rows(profiles)))
+    rows = tuple(_level_rows(profiles))
     if rows:
         yield Heading("Signals in the first phase")
-        yield Table(("", "runs", "least", "median", "largest"), rows)
+        yield Table(("", "runs", "level: least", "median", "largest", "noise: median"), rows)
 
 
-def _spread_rows(profiles: Sequence[Profile], *, levels: bool) -> Iterator[tuple[str, ...]]:
-    tables = [p.levels if levels else p.places for p in profiles]
-    write = number if levels else percent
-    for name in sorted(set().union(*tables)):
-        values = [table[name] for table in tables if name in table]
-        shown = (write(v) for v in (min(values), float(np.median(values)), max(values)))
+def _place_rows(profiles: Sequence[Profile]) -> Iterator[tuple[str, ...]]:
+    for name in sorted(set().union(*(p.places for p in profiles))):
+        values = [p.places[name] for p in profiles if name in p.places]
+        shown = (percent(v) for v in (min(values), float(np.median(values)), max(values)))
         yield (_thing(name), f"{len(values)} of {len(profiles)}", *shown)
+
+
+def _level_rows(profiles: Sequence[Profile]) -> Iterator[tuple[str, ...]]:
+    named = {name.removeprefix("level/") for p in profiles for name in p.levels if name.startswith("level/")}
+    for signal in sorted(named):
+        values = [p.levels[f"level/{signal}"] for p in profiles if f"level/{signal}" in p.levels]
+        noise = [p.levels[f"noise/{signal}"] for p in profiles if f"noise/{signal}" in p.levels]
+        shown = (number(v) for v in (min(values), float(np.median(values)), max(values)))
+        count = f"{len(values)} of {len(profiles)}"
+        yield (signal, count, *shown, number(float(np.median(noise))) if noise else "")
 
 
 def _thing(name: str) -> str:
@@ -120,7 +128,7 @@ def sentence(found: Kinship) -> str:
     if found.unlike:
         return (
             f"It lies farther from the {found.runs} runs of {found.kind} than any of them from the others; "
-            f"a run of the same kind does so by chance {odds} times."
+            f"of runs of the same kind {odds} does so."
         )
     return (
         f"It is within what is usual of {found.runs} runs of {found.kind}: {odds} runs of the kind "

@@ -1,4 +1,4 @@
-"""Autopsy → what a library keeps of a run: where things lie in it, how the first phase looks, the course of each signal."""
+"""Autopsy → what a library keeps of a run: where things lie, the level and noise of signals, their courses."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ DATA = ("dataset", "dataset_name", "data", "data_name", "task", "task_name", "co
 AXES = ("lr", "epoch", "batch_size", "step", "tokens", "time")  # set by the script: no baseline of theirs is a finding
 MOST_SIGNALS = 60  # whose course is kept: a log of a thousand layers would make a library of gigabytes
 OF_NO_RUN = ("recorder/",)  # signals that tell of the machine
+ERROR = "/se"  # a reading's standard error, which has a signal of its own
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +51,7 @@ class Profile:
 
 def kind_of(config: Mapping[str, Any]) -> str | None:
     """Architecture and data as the settings of a run name them; None where they do not."""
-    named = {}
+    named: dict[str, str] = {}
     for key, value in _flat(config):
         if isinstance(value, str) and value.strip():
             named.setdefault(key.lower(), " ".join(value.split()))
@@ -106,7 +107,8 @@ def digest(signals: Mapping[str, Signal]) -> str:
 
 def _watched(autopsy: Autopsy) -> list[Signal]:
     """Signals whose course is kept: the judged ones first."""
-    kept = [s for n, s in autopsy.signals.items() if len(s) and n not in AXES and not n.startswith(OF_NO_RUN)]
+    kept = [s for n, s in autopsy.signals.items() if len(s) and n not in AXES]
+    kept = [s for s in kept if not s.name.startswith(OF_NO_RUN) and not s.name.endswith(ERROR)]
     kept.sort(key=lambda signal: not signal.name.startswith(("train/", "val/")))
     return kept[:MOST_SIGNALS]
 
