@@ -1,6 +1,6 @@
 """False alarms of the classic threshold rule, with its own baseline and with a library's: bench_library.py [DIR]
 
-41 seeds of one lab training (DIR holds them, or they are trained: a minute or two) are split at random into a library
+41 seeds of each of two lab trainings (DIR holds them, or they are trained: some minutes) are split at random into a library
 of 20 and runs that are judged by it; and the same on white noise, of which ``runopsy explain B01`` says what the rule
 does without a library. Runs of other trainings are held against the library too.
 """
@@ -35,7 +35,7 @@ ONLY_B01 = Standards(rules=CLASSIC[-1:])
 
 
 def alarms(autopsy: Autopsy, found: Kinship | None) -> bool:
-    """Whether the classic rule finds a departure; it is asked of the signals alone, as nothing else of a case is read."""
+    """Whether the classic rule finds a departure; nothing but signals, ends and limits of a case is read."""
     case = SimpleNamespace(signals=autopsy.signals, first=autopsy.first, last=autopsy.last, limits=DEFAULTS)
     return any(Departure(usual={} if found is None else found.baselines)(case))
 
@@ -59,17 +59,18 @@ def report(what: str, autopsies: Sequence[Autopsy]) -> list[Profile]:
     profiles = [profile(one, "bench") for one in autopsies]
     alone = np.mean([alarms(one, None) for one in autopsies])
     alarmed, unlike, judged = split_rates(autopsies, profiles)
-    print(f"{what}: of {len(autopsies)} runs {100 * alone:.0f} % alarm with their own baseline; with that of a "
-          f"library of {KEPT}, {100 * alarmed:.1f} % of {judged}; {100 * unlike:.1f} % are called unlike their kind")  # fmt: skip
+    print(f"{what}: {100 * alone:.0f} % of {len(autopsies)} runs alarm with their own baseline")
+    print(
+        f"  with that of a library of {KEPT}: {100 * alarmed:.1f} % of {judged}; unlike their kind: {100 * unlike:.1f} %"
+    )
     return profiles
 
 
-def trained(folder: Path) -> list[Path]:
-    """Runs of the healthy lab training, those that are there or fresh ones."""
-    found = sorted(folder.glob("healthy-*"))
-    for seed in range(0 if found else SEEDS):
-        lab.run("healthy", folder / f"healthy-{seed}", seed=seed, signals="scalars")
-    return found or sorted(folder.glob("healthy-*"))
+def trained(folder: Path, task: str) -> list[Path]:
+    """Runs of a lab training, those that are there or fresh ones."""
+    for seed in range(0 if any(folder.glob(f"{task}-*")) else SEEDS):
+        lab.run(task, folder / f"{task}-{seed}", seed=seed, signals="scalars")
+    return sorted(folder.glob(f"{task}-*"))[:SEEDS]
 
 
 def white(seed: int) -> Autopsy:
@@ -85,16 +86,25 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as aside:
         folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(aside)
         report("white noise", [white(seed) for seed in range(SEEDS)])
-        runs = [runopsy.analyze(path) for path in trained(folder)]
-        kept = report("lab healthy", runs)[:KEPT]
-        samples = Path(__file__).parents[2] / "sample_logs"
-        for name in sorted(path.name for path in samples.iterdir()):
-            own = profile(runopsy.analyze(samples / name), "bench")
-            same = kinship(own, kept)
-            other = kinship(replace(own, kind="another"), kept)
-            told = "no opinion" if same.unlike is None else "unlike" if same.unlike else "like"
-            far = same.differences[0].what if same.differences else ""
-            print(f"  sample {name:16} called of the same kind: {told:10} {far:36} of another kind: {other.unlike}")
+        kept = {}
+        for task in ("overfitting", "healthy"):
+            runs = [runopsy.analyze(path) for path in trained(folder, task)]
+            kept[task] = report(f"lab {task}", runs)[:KEPT]
+        held_against(kept["healthy"])
+
+
+def held_against(kept: list[Profile]) -> None:
+    """The samples against the healthy trainings, said to be of their kind, and said to be of another."""
+    samples = Path(__file__).parents[2] / "sample_logs"
+    for path in sorted(samples.iterdir()):
+        own = profile(runopsy.analyze(path), "bench")
+        same, other = kinship(own, kept), kinship(replace(own, kind="another"), kept)
+        told = "no opinion" if same.unlike is None else "unlike" if same.unlike else "like"
+        far = same.differences[0].what if same.differences else ""
+        baselines = alarms(runopsy.analyze(path), same)
+        print(
+            f"  {path.name:16} as of the same kind: {told:10} {far:36} alarm: {baselines!s:5}  as of another: {other.unlike}"
+        )
 
 
 if __name__ == "__main__":

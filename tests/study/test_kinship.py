@@ -1,4 +1,4 @@
-"""A run among those of its kind: by chance alone it is the farthest once in n + 1, however many places are looked at."""
+"""A run among those of its kind: by chance it is the farthest once in n + 1, however much is looked at."""
 
 import numpy as np
 import pytest
@@ -19,8 +19,8 @@ def seeds(count, start=0, **places):
     made = []
     for seed in range(start, start + count):
         rng = np.random.default_rng(seed)
-        courses = {f"s{k}": np.exp(-np.arange(50) / 20) * (1 + 0.1 * rng.standard_normal()) + 0.02 * rng.standard_normal(50)
-                   for k in range(5)}  # fmt: skip
+        fall, noise = np.exp(-np.arange(50) / 20), rng.standard_normal
+        courses = {f"s{k}": fall * (1 + 0.1 * noise()) + 0.02 * noise(50) for k in range(5)}
         at = {"event/grokking": 0.2 * np.exp(0.2 * rng.standard_normal()), "best": rng.uniform(0.8, 1)} | places
         made.append(Profile(str(seed), str(seed), "", "a on b", "step", 1000.0, "grokked", at, {}, courses))
     return made

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -17,6 +16,7 @@ import planted
 import runopsy
 from conftest import ROOT
 from patience import HANGS
+from runopsy import cli
 from runopsy.errors import BadOption
 from runopsy.study.library import SCHEMA, Library
 from runopsy.study.profiles import Profile, kind_of, profile
@@ -46,7 +46,9 @@ def made(name, kind="mlp on digits", seed=0, **changes):
 def writer(path, name, count):
     paths = [str(ROOT / "src"), str(Path(__file__).parent), str(ROOT / "tests")]
     code = WRITER.format(paths=paths)
-    return subprocess.Popen([sys.executable, "-c", code, str(path), name, str(count)], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(path), name, str(count)], stdout=subprocess.PIPE, text=True
+    )
 
 
 def test_what_was_added_comes_back(tmp_path):
@@ -95,7 +97,9 @@ def test_a_writer_that_is_killed_leaves_what_it_had_added(tmp_path):
         assert library._base.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         profiles = library.profiles()
         assert {p.name for p in profiles} >= {f"a-{k}" for k in added}
-        assert all(len(p.courses["train/loss"]) == 50 and p.places["best"] == 0.9 for p in profiles)  # whole, each of them
+        assert all(
+            len(p.courses["train/loss"]) == 50 and p.places["best"] == 0.9 for p in profiles
+        )  # whole, each of them
         assert library.add(made("after"))
 
 
@@ -115,7 +119,8 @@ def test_an_older_file_is_brought_up_to_date_and_keeps_its_runs(tmp_path):
     base = sqlite3.connect(path)
     base.executescript(SCHEMA[0])
     base.execute("PRAGMA user_version = 1")
-    base.execute("INSERT INTO runs (digest, name, path, kind, axis, steps, verdict) VALUES ('x', 'x', 'x', 'k', 'step', 9, 'healthy')")  # fmt: skip
+    columns = "digest, name, path, kind, axis, steps, verdict"
+    base.execute(f"INSERT INTO runs ({columns}) VALUES ('x', 'x', 'x', 'k', 'step', 9, 'healthy')")
     base.execute("INSERT INTO measures VALUES ('x', 'best', 0.5)")
     base.commit()
     base.close()
@@ -171,23 +176,45 @@ def test_a_run_that_does_not_say_its_kind_has_to_be_given_one():
     assert kept.digest != profile(runopsy.analyze(planted.healthy(seed=1)), "x").digest
 
 
-def command(*words, folder):
-    done = subprocess.run([sys.executable, "-m", "runopsy", *map(str, words)], cwd=folder, capture_output=True, text=True,
-                          check=False, timeout=HANGS)  # fmt: skip
-    return done.returncode, done.stdout, done.stderr
+@pytest.fixture
+def call(monkeypatch, capsys, tmp_path):
+    """Run the command line in this process and in a folder of its own: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["runopsy", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return run
 
 
-def test_the_commands(tmp_path):
-    shutil.copytree(ROOT / "sample_logs" / "grokking", tmp_path / "grokking")
-    assert command("library", "list", folder=tmp_path)[0] == 2
-    code, _, err = command("library", "add", "grokking", folder=tmp_path)
+def test_the_commands(call):
+    sample = ROOT / "sample_logs" / "grokking"
+    assert call("library", "list")[0] == 2
+    code, _, err = call("library", "add", sample)
     assert (code, err) == (0, "added grokking: quadratic MLP on modular addition\n")
-    code, out, _ = command("library", "list", "--format", "json", folder=tmp_path)
+    code, out, _ = call("library", "list", "--format", "json")
     assert json.loads(out)["kinds"] == [{"kind": "quadratic MLP on modular addition", "runs": 1}]
-    code, out, _ = command("library", "show", "quadratic MLP on modular addition", folder=tmp_path)
+    code, out, _ = call("library", "show", "quadratic MLP on modular addition")
     assert "grokking" in out
-    code, out, _ = command("analyze", "grokking", "--library", "runopsy-library.sqlite", folder=tmp_path)
+    code, out, _ = call("analyze", sample, "--library", "runopsy-library.sqlite")
     assert code == 0
     assert "below 5 it has no opinion" in " ".join(out.split())
-    assert command("library", "forget", "nothing", folder=tmp_path)[0] == 2
-    assert command("library", "forget", "grokking", folder=tmp_path)[2] == "took out 1 run\n"
+    code, out, _ = call("analyze", sample, "--library", "runopsy-library.sqlite", "--format", "json")
+    assert any("below 5 it has no opinion" in note for note in json.loads(out)["notes"])
+    assert call("library", "show", "nothing")[0] == 2
+    assert call("library", "forget", "nothing")[0] == 2
+    assert call("library", "forget")[0] == 2
+    assert call("library", "forget", "grokking")[2] == "took out 1 run\n"
+    code, _, err = call("library", "add", ROOT / "sample_logs" / "double-descent")
+    assert code == 2
+    assert "does not say which architecture" in err
+
+
+def test_the_settings_name_the_library_of_a_project(call, tmp_path):
+    (tmp_path / "pyproject.toml").write_text('[tool.runopsy]\nlibrary = "mine.sqlite"\n')
+    assert call("library", "add", ROOT / "sample_logs" / "grokking", "-q")[0] == 0
+    assert (tmp_path / "mine.sqlite").is_file()

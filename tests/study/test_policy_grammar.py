@@ -1,11 +1,13 @@
 """Sentences → policies: what can be written is read back, and what cannot be read is named."""
 
+import re
 from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import ROOT
 from runopsy.errors import BadOption
 from runopsy.study.backtest import USUAL
 from runopsy.study.policies import Crosses, GeneralizationLoss, Memorization, Patience, Policy
@@ -78,6 +80,16 @@ def test_values_out_of_their_domain_are_refused():
 def test_any_text_is_a_policy_or_an_error_of_ours(text):
     with suppress(BadOption):
         parse(text)
+
+
+def test_every_sentence_of_the_page_is_read_and_every_form_stands_there():
+    page = (ROOT / "docs" / "when-to-stop.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```policy\n(.*?)```", page, re.DOTALL)
+    policies = [parse(line) for line in block.splitlines()]
+    built = {type(getattr(policy, "condition", policy)) for policy in policies}
+    names = "Patience GeneralizationLoss ProgressQuotient Rises Memorization NoiseFalls Crosses Budget"
+    names += " MedianStopping SuccessiveHalving Asha Hyperband"
+    assert {form.__name__ for form in built} == set(names.split())
 
 
 WORDS = sorted(
