@@ -1,7 +1,7 @@
 """False alarms of the classic threshold rule, with its own baseline and with a library's: bench_library.py [DIR]
 
-41 seeds of each of two lab trainings (DIR holds them, or they are trained: some minutes) are split at random into a library
-of 20 and runs that are judged by it; and the same on white noise, of which ``runopsy explain B01`` says what the rule
+41 seeds of each of two lab trainings (DIR holds them, or they are trained: some minutes) are split at random into a
+library of 20 and runs that it judges; and the same on white noise, of which ``runopsy explain B01`` says what the rule
 does without a library. Runs of other trainings are held against the library too.
 """
 
@@ -60,9 +60,8 @@ def report(what: str, autopsies: Sequence[Autopsy]) -> list[Profile]:
     alone = np.mean([alarms(one, None) for one in autopsies])
     alarmed, unlike, judged = split_rates(autopsies, profiles)
     print(f"{what}: {100 * alone:.0f} % of {len(autopsies)} runs alarm with their own baseline")
-    print(
-        f"  with that of a library of {KEPT}: {100 * alarmed:.1f} % of {judged}; unlike their kind: {100 * unlike:.1f} %"
-    )
+    print(f"  with that of a library of {KEPT}: {100 * alarmed:.1f} % of {judged} judged")
+    print(f"  called unlike their kind: {100 * unlike:.1f} %")
     return profiles
 
 
@@ -103,7 +102,7 @@ def held_against(kept: list[Profile]) -> None:
         far = same.differences[0].what if same.differences else ""
         baselines = alarms(runopsy.analyze(path), same)
         print(
-            f"  {path.name:16} as of the same kind: {told:10} {far:36} alarm: {baselines!s:5}  as of another: {other.unlike}"
+            f"  {path.name:16} of the same kind: {told:10} {far:34} alarm: {baselines!s:5}  of another: {other.unlike}"
         )
 
 
