@@ -99,6 +99,12 @@ bench-confidence: $(VENV)/test ## what a confidence is worth: reliability tables
 bench-speed: $(VENV)/test ## time and memory from 1e4 to 1e7 rows, beside their limits and beside ruptures
 	$(BIN)/python tests/benchmarks/bench_speed.py
 
+bench-backtest: $(VENV)/test ## what rules of stopping save and miss on every log at hand, and whether the intervals hold
+	$(BIN)/python tests/benchmarks/bench_backtest.py --shared $(SHARED)
+
+bench-library: $(VENV)/test ## false alarms of the classic threshold rule with baselines of its own run, and of a library of 20 seeds
+	$(BIN)/python tests/benchmarks/bench_library.py
+
 bench-diff: $(VENV)/test ## how often a diff cries wolf: 1400 pairs of runs that differ by noise alone
 	$(BIN)/python tests/benchmarks/bench_diff.py 1400
 

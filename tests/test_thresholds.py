@@ -61,6 +61,8 @@ NUMERICS = {
     "facts.shape.LEVELS": "grid of a fit",
     "facts.shape.MOST_PIECES": "grid of a fit: time",
     "facts.shape.HUBER": "robust cost of a fit",
+    "facts.usual.PARTS": "grid of courses",
+    "facts.usual.RUN": "parts of a course on either side",
     "facts.spikes.LEAST_SCATTER": "rounding of printed losses",
     "facts.spikes.BLOCK": "memory",
     "phases.GRID": "grid of the phases",

@@ -7,6 +7,7 @@
     print(runopsy.render(autopsy, "text"))
     print(runopsy.diff("runs/wide", "runs/narrow"))
     print(runopsy.sweep("runs", by=("lr", "weight_decay")))
+    print(runopsy.backtest(["runs/wide", "runs/narrow"], ["when val/loss has not improved for 20 evals: stop"]))
 
     with runopsy.record("runs/next", model=model, optimizer=optimizer) as run: ...
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from runopsy.recorder import record as record
     from runopsy.report import plot as plot
     from runopsy.report import render as render
+    from runopsy.study.backtest import backtest as backtest
+    from runopsy.study.library import Library as Library
     from runopsy.study.study import Study as Study
     from runopsy.study.sweep import sweep as sweep
 
@@ -42,10 +45,12 @@ _FACE = {
     "Autopsy": "runopsy.model",
     "Canaries": "runopsy.recorder",
     "Comparison": "runopsy.model",
+    "Library": "runopsy.study.library",
     "Run": "runopsy.model",
     "RunopsyError": "runopsy.errors",
     "Study": "runopsy.study.study",
     "analyze": "runopsy.autopsy",
+    "backtest": "runopsy.study.backtest",
     "diff": "runopsy.comparison",
     "plot": "runopsy.report",
     "read": "runopsy.readers",

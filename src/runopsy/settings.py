@@ -5,6 +5,7 @@
     x = "epoch"
     metric = "mAP50-95"
     preset = "classic"
+    library = "runs.sqlite"
     [map]
     "val/loss" = "eval_nll"
     [thresholds]
@@ -26,7 +27,7 @@ from typing import Any
 
 from runopsy.errors import BadOption
 
-KEYS = ("map", "x", "metric", "preset", "thresholds", "segmenter")
+KEYS = ("map", "x", "metric", "preset", "thresholds", "segmenter", "library")
 OLD_KEYS = ("rules",)  # thresholds were once set by rule: whoever uses them says what they are called now
 
 
@@ -41,6 +42,7 @@ class Settings:
     metric: str | None = None  # the column to choose the best step by
     rules: Mapping[str, Any] = field(default_factory=dict)  # of older versions: code → threshold → value
     segmenter: Mapping[str, Any] = field(default_factory=dict)  # of ruptures: search, cost, penalty
+    library: str | None = None  # the file of the library, from the working directory
 
 
 def load(path: Path | None = None) -> Settings:
@@ -78,4 +80,5 @@ def _settings(content: Mapping[str, Any], path: Path) -> Settings:
             hint='write [map], [thresholds] and [segmenter] with "key = value" below',
         )
     named = {str(k): str(v) for k, v in roles.items()}
-    return Settings(named, content.get("x"), content.get("preset"), thresholds, content.get("metric"), rules, segmenter)
+    words = {key: content.get(key) for key in ("x", "preset", "metric", "library")}
+    return Settings(named, thresholds=thresholds, rules=rules, segmenter=segmenter, **words)

@@ -29,6 +29,8 @@ class Command(NamedTuple):
 COMMANDS: tuple[Command, ...] = (
     Command("analyze", "analyze", "analyze"),
     Command("diff", "diff", "diff"),
+    Command("backtest", "backtest", "backtest"),
+    Command("library", "library", "library"),
     Command("report", "report", "report"),
     Command("sweep", "sweep", "sweep"),
     Command("signals", "signals", "signals"),

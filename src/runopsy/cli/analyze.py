@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,12 +12,14 @@ from runopsy.cli.options import (
     Config,
     Format,
     Formats,
+    LibraryFile,
     Map,
     Metric,
     NoColor,
     Output,
     Quiet,
     Rules,
+    RunKind,
     RunPath,
     Segmenters,
     Verbose,
@@ -24,6 +27,10 @@ from runopsy.cli.options import (
 )
 from runopsy.cli.shared import autopsy_of, each_run, in_color, is_file, joined, report_written, show, terminal_width
 from runopsy.errors import BadOption
+
+if TYPE_CHECKING:
+    from runopsy.model import Autopsy, Run
+    from runopsy.report.document import Block
 
 
 def analyze(
@@ -43,6 +50,8 @@ def analyze(
             "--fail-on", metavar="KIND[,KIND]", help="Exit with 1 if one of these events or verdicts is found."
         ),
     ] = None,
+    library: LibraryFile = None,
+    kind: RunKind = None,
     verbose: Verbose = False,
     no_color: NoColor = False,
     quiet: Quiet = False,
@@ -53,14 +62,36 @@ def analyze(
     gates = _gates(fail_on)
     if which == "all" and is_file(output):
         raise BadOption("--run all writes to the screen", hint="redirect it, or name one run")
-    examined = list(each_run(run, which, lambda log: autopsy_of(log, map_, metric, x, config, rules, segmenter)))
+
+    in_json = format is Format.json or (format is None and is_file(output) and output.suffix == ".json")
+
+    def examine(log: Run) -> tuple[Autopsy, tuple[Block, ...]]:
+        """A run, and where a library is asked its place in it."""
+        one = autopsy_of(log, map_, metric, x, config, rules, segmenter)
+        if library is None:
+            return one, ()
+        from runopsy.study.kinship import among
+        from runopsy.study.library import Library
+        from runopsy.study.library_words import section, sentence
+
+        with Library(library, must_exist=True) as shelf:
+            found = among(one, shelf, kind)
+        one = autopsy_of(log, map_, metric, x, config, rules, segmenter, found) if found.baselines else one
+        noted = replace(one, notes=(*one.notes, sentence(found))) if in_json else one  # other formats have the section
+        return noted, section(found)
+
+    examined = list(each_run(run, which, examine))
     if is_file(output):
-        report_written(save(examined[0], output, format), quiet)
+        one, further = examined[0]
+        report_written(save(one, output, format, further=further), quiet)
     else:
         chosen, width, color = format or Format.text, terminal_width(), in_color(no_color)
-        texts = [render(one, chosen.value, width=width, color=color, verbose=verbose) for one in examined]
+        texts = [
+            render(one, chosen.value, width=width, color=color, verbose=verbose, further=further)
+            for one, further in examined
+        ]
         show(joined(texts, which, chosen))
-    hit = sorted(gates & {kind for one in examined for kind in (*(e.kind for e in one.events), one.verdict.name)})
+    hit = sorted(gates & {kind for one, _ in examined for kind in (*(e.kind for e in one.events), one.verdict.name)})
     if hit:
         typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
         raise typer.Exit(1)

@@ -86,6 +86,14 @@ Config = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="Settings (TOML). Default: [tool.runopsy] of ./pyproject.toml."),
 ]
+LibraryFile = Annotated[
+    Path | None,
+    typer.Option("--library", metavar="FILE", help="Default: library of the settings, else ./runopsy-library.sqlite."),
+]
+RunKind = Annotated[
+    str | None,
+    typer.Option("--kind", metavar="KIND", help='"ARCHITECTURE on DATA". Default: what the settings in the log say.'),
+]
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write here instead of to the screen; - is the screen."),

@@ -53,14 +53,17 @@ def report(
     """Write the autopsy of one run as a page: Markdown with a picture beside it, one HTML file, or JSON."""
     from runopsy.report import figures as drawing
     from runopsy.report import render, save
+    from runopsy.study.late_gain import section
 
     if which == "all":
         raise BadOption("a report is of one run", hint="runopsy analyze --run all prints each in turn")
     (autopsy,) = each_run(run, which, lambda log: autopsy_of(log, map_, metric, x, config, rules, segmenter))
     gpus = 1.0 if price is not None and gpus is None else gpus
+    further = section(autopsy)
     if figures is not None:
         report_written(drawing.write(autopsy, figures, suffix.value), quiet)
     if is_file(output):
-        report_written(save(autopsy, output, format, embed=embed, gpus=gpus, price=price), quiet)
+        report_written(save(autopsy, output, format, embed=embed, gpus=gpus, price=price, further=further), quiet)
     elif figures is None or output is not None or format is not None:
-        show(render(autopsy, (format or Format.markdown).value, verbose=True, gpus=gpus, price=price))
+        chosen = (format or Format.markdown).value
+        show(render(autopsy, chosen, verbose=True, gpus=gpus, price=price, further=further))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runopsy.segments import Segmenter
     from runopsy.settings import Settings
     from runopsy.standards import Standards
+    from runopsy.study.kinship import Kinship
 
 T = TypeVar("T")
 
@@ -69,7 +70,9 @@ def autopsy_of(
     config: Path | None,
     rules: Preset | None,
     segmenter: Cutter | None,
+    kin: Kinship | None = None,
 ) -> Autopsy:
+    """The examination that the options ask for; with ``kin``, classic baselines are those of its kind."""
     from runopsy.autopsy import analyze as examine
     from runopsy.settings import load
 
@@ -77,7 +80,12 @@ def autopsy_of(
     roles = {**chosen.roles, **role_pairs(mapping)}
     axis, score = x.value if x else chosen.x, metric or chosen.metric
     cutter = segmenter_of(chosen, segmenter)
-    return examine(run, roles=roles, x=axis, metric=score, standards=tuned_standards(chosen, rules), segmenter=cutter)
+    standards = tuned_standards(chosen, rules)
+    if kin is not None:
+        from runopsy.study.kinship import with_baselines
+
+        standards = with_baselines(standards, kin)
+    return examine(run, roles=roles, x=axis, metric=score, standards=standards, segmenter=cutter)
 
 
 def segmenter_of(chosen: Settings, cutter: Cutter | None) -> Segmenter:
@@ -100,6 +108,15 @@ def tuned_standards(chosen: Settings, rules: Preset | None) -> Standards:
         raise BadOption(f"there is no preset of rules {preset!r}", hint=f"presets: {', '.join(PRESETS)}")
     refuse_old(chosen.rules)
     return tuned(Standards(rules=PRESETS[preset]), chosen.thresholds)
+
+
+def library_path(given: Path | None, config: Path | None) -> Path:
+    """The library that is meant: --library, that of the settings, or the usual file in this folder."""
+    from runopsy.settings import load
+    from runopsy.study.library import USUAL
+
+    named = load(config).library
+    return given or (Path(named) if named else USUAL)
 
 
 def role_pairs(mapping: list[str] | None) -> dict[str, str]:

@@ -1,10 +1,15 @@
-"""Autopsy or Comparison → text. Findings become words once, in ``compose``; the renderers know blocks, not training."""
+"""Autopsy or Comparison → text. Findings become words once, in ``compose``; the renderers know blocks, not training.
+
+What is made above this floor brings its own words: anything with ``document`` and ``to_dict`` is rendered as well.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from runopsy.model import Autopsy, Comparison
 from runopsy.report.publish import FORMATS
@@ -12,19 +17,19 @@ from runopsy.report.publish import FORMATS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from runopsy.report.document import Document
+    from runopsy.report.document import Block, Document
 
 __all__ = ["FORMATS", "plot", "render", "save"]
 
 
 class Composed(Protocol):
-    """What knows its own report, as a study does."""
+    """A result that brings its own words, as those over many runs do."""
 
-    def to_document(self) -> Document:
-        """What a report shows."""
+    def to_document(self, gpus: float | None = None, price: float | None = None) -> Document:
+        """What a report shows; hours and prices are those of one GPU."""
         ...
 
-    def to_json(self) -> str:
+    def to_dict(self) -> dict[str, Any]:
         """The object that ``--format json`` prints."""
         ...
 
@@ -41,11 +46,12 @@ def render(
     verbose: bool = False,
     gpus: float | None = None,
     price: float | None = None,
+    further: Sequence[Block] = (),
 ) -> str:
     """An autopsy or a comparison in words, or as data.
 
     Args:
-        subject: what ``runopsy.analyze``, ``runopsy.diff`` or ``runopsy.sweep`` returned.
+        subject: what ``runopsy.analyze``, ``diff``, ``sweep`` or ``backtest`` returned.
         format: ``"text"``, ``"markdown"``, ``"html"`` (a whole page), ``"json"`` or ``"notebook"`` (a fragment).
         width: columns of the text; default 96.
         color: whether the text carries terminal colours.
@@ -53,6 +59,7 @@ def render(
             the other formats always do.
         gpus: how many GPUs trained: turns time into GPU-hours.
         price: of one GPU-hour.
+        further: blocks for the part of an autopsy that says where to stop.
 
     Raises:
         BadOption: no such format.
@@ -61,7 +68,7 @@ def render(
         return _dumped(subject)
     from runopsy.report import publish  # each format loads only what it needs
 
-    return publish.text(_composed(subject, gpus, price), format, width=width, color=color, verbose=verbose)
+    return publish.text(_composed(subject, gpus, price, further), format, width=width, color=color, verbose=verbose)
 
 
 def save(
@@ -72,6 +79,7 @@ def save(
     embed: bool = False,
     gpus: float | None = None,
     price: float | None = None,
+    further: Sequence[Block] = (),
 ) -> tuple[Path, ...]:
     """Write an autopsy or a comparison to a file; its format is what the name ends in, unless said. The files written.
 
@@ -86,27 +94,29 @@ def save(
     chosen = format or publish.guess(path)
     if chosen == "json":
         return (publish.put(path, _dumped(subject)),)
-    return publish.write(_composed(subject, gpus, price), path, chosen, embed=embed)
+    return publish.write(_composed(subject, gpus, price, further), path, chosen, embed=embed)
 
 
-def _composed(subject: Subject, gpus: float | None, price: float | None) -> Document:
+def _composed(subject: Subject, gpus: float | None, price: float | None, further: Sequence[Block] = ()) -> Document:
     if isinstance(subject, Comparison):
         from runopsy.report import compare
 
         return compare.compose(subject)
     if not isinstance(subject, Autopsy):
-        return subject.to_document()
+        return subject.to_document(gpus, price)
     from runopsy.report import compose
 
-    return compose.compose(subject, compose.Bill(gpus, price))
+    return compose.compose(subject, compose.Bill(gpus, price), further)
 
 
 def _dumped(subject: Subject) -> str:
-    if not isinstance(subject, (Autopsy, Comparison)):
-        return subject.to_json()
     from runopsy.report import data, deltas
 
-    return deltas.dump(subject) if isinstance(subject, Comparison) else data.dump(subject)
+    if isinstance(subject, Comparison):
+        return deltas.dump(subject)
+    if isinstance(subject, Autopsy):
+        return data.dump(subject)
+    return json.dumps(subject.to_dict(), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def plot(autopsy: Autopsy) -> Figure:

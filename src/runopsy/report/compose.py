@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runopsy.kinds import KINDS
@@ -44,8 +44,8 @@ class Bill:
 FREE = Bill()
 
 
-def compose(autopsy: Autopsy, bill: Bill = FREE) -> Document:
-    """The report of one run."""
+def compose(autopsy: Autopsy, bill: Bill = FREE, further: Sequence[Block] = ()) -> Document:
+    """The report of one run; ``further`` stands after where it would have been best to stop."""
     numbers = backing.numbered(autopsy)
     title = f"{autopsy.run.id}  ·  {autopsy.axis} {place(autopsy.first)} to {place(autopsy.last)}"
     blocks = [
@@ -53,6 +53,7 @@ def compose(autopsy: Autopsy, bill: Bill = FREE) -> Document:
         *_pictured(autopsy),
         *_happened(autopsy, numbers),
         *_stopping(autopsy, bill),
+        *further,
         *_next(autopsy),
         *backing.evidence(numbers),
         *backing.transitions(autopsy),

@@ -9,14 +9,15 @@ that drifts it always fires. It is asked where it is asked for: ``--rules classi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
 from runopsy.errors import NotChecked
 from runopsy.facts import Case
+from runopsy.facts.usual import Baseline, course, strayed
 from runopsy.model import Event, Evidence, Position, Severity, Signal
 from runopsy.rules.curves import inside
 from runopsy.rules.places import spacing_at
@@ -32,8 +33,12 @@ class Departure:
     """A signal leaves the band of its baseline (the founding rule; 63 of 100 runs of white noise leave it too).
 
     Baseline mean and standard deviation come from the first part of the run; the moving average must stay outside
-    the band for some rows on the same side.
+    the band for some rows on the same side. With a library of runs of the same kind (``analyze --library``) they come
+    from these, part by part of the run, and the signals that it does not know are not asked: of runs like those in
+    it, at most one in as many as it holds then leaves the band.
     """
+
+    usual: Mapping[str, Baseline] = field(default_factory=dict)  # of the library; empty: the run's own beginning
 
     code: ClassVar[str] = "B01"
     kinds: ClassVar[tuple[str, ...]] = ("baseline_departure",)
@@ -42,8 +47,25 @@ class Departure:
 
     def __call__(self, case: Case) -> Iterator[Event]:
         for name, signal in case.signals.items():
-            if name not in ("lr", "epoch", "batch_size"):
+            if self.usual:
+                yield from self._among_its_kind(case, signal)
+            elif name not in ("lr", "epoch", "batch_size"):
                 yield from self.on(signal, case.limits.of(name))
+
+    def _among_its_kind(self, case: Case, signal: Signal) -> Iterator[Event]:
+        """Where a signal leaves what is usual among runs of its kind."""
+        baseline = self.usual.get(signal.name)
+        if baseline is None or not len(signal):
+            return
+        own = course(signal, case.first, case.last)
+        far, part = strayed(own, baseline.mean, baseline.sd)
+        limit = max(case.limits.of(signal.name).sure, baseline.limit)
+        if far > limit:
+            at = case.first + part * (case.last - case.first) / len(own)
+            edge = float(baseline.mean[part] + np.sign(own[part] - baseline.mean[part]) * limit * baseline.sd[part])
+            says = f"mean of its part of the run, against {baseline.runs} runs of its kind and {limit:.3g} of their "
+            proof = (Evidence(signal.name, at, float(own[part]), edge, "", says + "standard deviations", "level"),)
+            yield Event("baseline_departure", self.code, at, Severity.INFO, proof, resolution=spacing_at(signal, at))
 
     def on(self, signal: Signal, limits: Limits) -> Iterator[Event]:
         """Where one signal leaves its band upwards, and where downwards."""

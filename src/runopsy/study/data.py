@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
 from runopsy.study.row import Row
 from runopsy.study.study import FORMAT, Study
 from runopsy.study.what_mattered import Level, Mattered
-
-
-def dump(study: Study) -> str:
-    """One object, indented, strict JSON: what is not finite is null."""
-    return json.dumps(facts(study), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def facts(study: Study) -> dict[str, Any]:

@@ -100,11 +100,8 @@ class Study:
         facts: dict[str, Any] = load("runopsy.study.data:facts")(self)
         return facts
 
-    def to_json(self) -> str:
-        return str(load("runopsy.study.data:dump")(self))
-
-    def to_document(self) -> Document:
-        """What a report shows."""
+    def to_document(self, gpus: float | None = None, price: float | None = None) -> Document:
+        """What a report shows; what a GPU costs changes nothing of it."""
         made: Document = load("runopsy.study.compose:compose")(self)
         return made
 
