@@ -37,6 +37,7 @@ class Curves:
     classes: int
     trained: bool
     chance: float
+    absolute: bool  # the loss of a regression is in the unit of its targets, and no square of it
     rough: dict[str, float]  # by curve: how much two smoothed readings differ by chance
 
     def at(self, name: str, t: float) -> float:
@@ -72,6 +73,7 @@ def load(path: Path) -> tuple[dict, Curves, Curves, dict[str, Array]]:
             ("train", "train_acc", "val", "val_acc"), five, (train, train_acc, val, val_acc), strict=False
         )
     }
+    absolute = not about["classes"] and bool(np.allclose(five[0], five[1], equal_nan=True))
     if not about["classes"]:
         train_acc = val_acc = np.full(len(t), np.nan)
     held = Curves(
@@ -83,6 +85,7 @@ def load(path: Path) -> tuple[dict, Curves, Curves, dict[str, Array]]:
         about["classes"],
         about["trained"],
         about["chance"] if "chance" in about else 1 / about["classes"],
+        absolute,
         rough,
     )
     return about, held, replace(held, val=logged), rows
@@ -116,7 +119,7 @@ def fitted(c: Curves) -> set[bool]:
     if c.classes:
         acc = end(c.train_acc)
         return {acc >= 0.9} if not 0.85 < acc < 0.93 else {True, False}
-    gone = 1 - end(c.train) / start(c)
+    gone = 1 - (end(c.train) / start(c)) ** (2 if c.absolute else 1)  # of the variance, whatever the loss is in
     return {gone >= 0.9} if not 0.75 < gone < 0.92 else {True, False}
 
 

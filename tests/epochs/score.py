@@ -135,6 +135,7 @@ def write_down(commit: str, scores: list[Score], why: str) -> None:
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--sealed", action="store_true")
+    ask.add_argument("--drawn", action="store_true", help="the 200 recipes drawn at random")
     ask.add_argument("--by-family", action="store_true", help="of the sealed half too")
     ask.add_argument("--why", default="", help="why the sealed half is looked at")
     ask.add_argument("--src", type=Path, default=ROOT / "src")
@@ -142,7 +143,7 @@ def main() -> None:
     ask.add_argument("--json", type=Path)
     ask.add_argument("-v", action="store_true", help="what is wrong, run by run (never of the sealed half)")
     asked = ask.parse_args()
-    folder = HERE / "sealed" if asked.sealed else HERE
+    folder = HERE / ("sealed" if asked.sealed else "drawn" if asked.drawn else "")
     truths = json.loads((folder / "truth.json").read_text())
     found = autopsies([folder / "logs" / t["file"] for t in truths], asked.src, asked.jobs)
     scores = [judge(t, got) for t, got in zip(truths, found, strict=True)]

@@ -434,13 +434,14 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--into", type=Path, required=True)
     ask.add_argument("--sealed", action="store_true")
+    ask.add_argument("--drawn", action="store_true", help="the recipes drawn at random")
     ask.add_argument("--only", default="*")
     ask.add_argument("--part", default="0/1", help="k/n: every n-th from k on")
     asked = ask.parse_args()
     torch.set_num_threads(1)
     (asked.into / "dense").mkdir(parents=True, exist_ok=True)
     k, n = map(int, asked.part.split("/"))
-    for recipe in recipes(HERE / "sealed" if asked.sealed else HERE)[k::n]:
+    for recipe in recipes(HERE / ("sealed" if asked.sealed else "drawn" if asked.drawn else ""))[k::n]:
         if fnmatch.fnmatch(f"{recipe.family}-{recipe.name}", asked.only):
             print(write(recipe, train(recipe), asked.into).name, flush=True)
 

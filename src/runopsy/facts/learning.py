@@ -386,8 +386,10 @@ def follows(curves: Curves, limits: Limits) -> Fact:
 
 
 def _worsens(curve: Curve, limits: Limits) -> bool:
-    """Whether a curve gets visibly worse over the last part, by its noise or by the ranks of its rows."""
+    """Whether a curve gets worse over the last part, by noise or by ranks, or has since its best, however little."""
     fact = _improving(curve, limits)
+    if trend(curve, limits) >= TREND:
+        return True
     if fact.size > -fact.limit or fact.sure <= -limits.likely or not 2 * limits.level_rows <= curve.rows <= EVALUATIONS:
         return fact.size <= -fact.limit and fact.sure <= -limits.likely
     rows = max(limits.level_rows, 2 * int(limits.last_part * curve.rows))

@@ -77,8 +77,10 @@ class Facts:
 
     @property
     def never_learns(self) -> bool:
-        """Whether validation stays at chance and training ends far from fitting: there is nothing memorized either."""
-        return self.stays_at_chance and self.far
+        """Whether validation stays at chance and training made less than half of its way: nothing was memorized."""
+        acc, chance = self.curves.get("train/acc"), self.start.accuracy
+        ahead = acc is not None and chance is not None and acc.ends - chance >= self.limits.half_way * (1 - chance)
+        return self.stays_at_chance and self.far and not ahead
 
     @property
     def late_gain_kept(self) -> bool:
