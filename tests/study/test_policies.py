@@ -139,6 +139,12 @@ def test_an_allowance_waits_for_a_late_gain():
     assert stop(Memorization(1), memorizing()) == pytest.approx(2 * early, abs=10)
 
 
+def test_memorization_is_seen_where_validation_is_logged_before_training():
+    run = memorizing()
+    later = signal("train/loss", run.signals["train/loss"].value, start=25.0)
+    assert stop(Memorization(), log(val_loss=run.signals["val/loss"], train_loss=later)) is not None
+
+
 def test_memorization_is_not_seen_while_validation_follows():
     assert stop(Memorization(), log(val_loss=np.geomspace(4, 0.1, 80), train_loss=np.geomspace(4, 0.1, 80))) is None
 

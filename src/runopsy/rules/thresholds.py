@@ -33,9 +33,9 @@ class Departure:
     """A signal leaves the band of its baseline (the founding rule; 63 of 100 runs of white noise leave it too).
 
     Baseline mean and standard deviation come from the first part of the run; the moving average must stay outside
-    the band for some rows on the same side. With a library of runs of the same kind (``analyze --library``) they come
-    from these, part by part of the run, and the signals that it does not know are not asked: of runs like those in
-    it, at most one in as many as it holds then leaves the band.
+    the band for some rows on the same side. With a library of runs of its kind (``analyze --library``) they come from
+    those, part by part of the run, and signals that it does not know are not asked: of n + 1 runs of one kind at most
+    one leaves the band by chance.
     """
 
     usual: Mapping[str, Baseline] = field(default_factory=dict)  # of the library; empty: the run's own beginning

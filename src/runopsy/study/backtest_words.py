@@ -32,6 +32,7 @@ from runopsy.version import VERSION
 
 MOST_NAMED = 40  # runs of which each outcome is listed: a longer table is for the JSON
 FORMAT = 1  # of the JSON object
+DASH = 0.007  # of the axis, on either side: wide enough to be seen, as points are not drawn
 AT_ONSET = f"{Memorization()}: {STOP}"
 
 
@@ -147,12 +148,12 @@ def _mean(mean: Mean) -> str:
 
 
 def frontier(rows: Sequence[Summary]) -> Picture:
-    """Saving against regret: a bar per policy over the interval of its saving, and the line of those not beaten."""
+    """Saving against regret: a dash per policy, and the line through those not beaten."""
     scale = Scale(0.0, 100.0, log=False, origin=1.0, unit="% of the steps saved")
     front = sorted((row for row in rows if not row.dominated), key=lambda row: row.saved.value)
     line = Line("not beaten *", _shares([r.saved.value for r in front]), _shares([r.regret.value for r in front]))
-    bars = [
-        Line(str(i), _shares(row.saved.interval or (row.saved.value, row.saved.value)), _shares([row.regret.value] * 2))
+    dashes = [
+        Line(str(i), _shares([row.saved.value - DASH, row.saved.value + DASH]), _shares([row.regret.value] * 2))
         for i, row in enumerate(rows, 1)
     ]
     said = "; ".join(
@@ -161,7 +162,7 @@ def frontier(rows: Sequence[Summary]) -> Picture:
     promise = Mark(
         "what the protocol promises of stopping at memorization", "plain", 100 * ARTICLE[0], 100 * ARTICLE[1]
     )
-    chart = Chart("% of the gain missed", scale, (line, *bars), log=False, cuts=(), rows=9)
+    chart = Chart("% of the gain missed", scale, (line, *dashes), log=False, cuts=(), rows=9)
     return Picture("frontier", f"Saving against what is missed, of each rule. {said}.", (), (chart,), (promise,))
 
 

@@ -200,8 +200,9 @@ class Memorization:
 
         def ask(view: View) -> str:
             nonlocal since
-            scores.add(view)
-            memorizes = _memorizes(scores, of_training(view))
+            training = of_training(view)
+            scores.add(view, training[-1])
+            memorizes = _memorizes(scores, training)
             if memorizes and math.isnan(since):
                 since = view.elapsed
             if not memorizes and scores.newest >= scores.best:
@@ -218,19 +219,23 @@ class Memorization:
 
 
 class _Scores:
-    """Validation so far, higher values better."""
+    """Validation so far, higher values better, and the lowest training loss."""
 
     def __init__(self) -> None:
         self.first = self.best = self.newest = math.nan
         self.recent: list[float] = []
+        self.first_training, self.least_training = math.nan, math.inf  # a log may begin with validation
         self.accuracy = False
 
-    def add(self, view: View) -> None:
+    def add(self, view: View, training: float) -> None:
         self.newest = view.value if view.higher else -view.value
         self.accuracy = view.clock.endswith("acc")
         if math.isnan(self.first):
             self.first = self.best = self.newest
         self.best = max(self.best, self.newest)
+        if math.isnan(self.first_training):
+            self.first_training = training
+        self.least_training = min(self.least_training, training)
         self.recent = [*self.recent, self.newest][-DEFAULTS.level_rows :]
 
 
@@ -238,14 +243,14 @@ def _memorizes(validation: _Scores, training: list[float]) -> bool:
     limits, rows = DEFAULTS, DEFAULTS.level_rows
     if len(training) < 2 * rows:
         return False
-    way = training[0] - min(training)
+    way = validation.first_training - validation.least_training
     if not way > 0:
         return False
     falls = sum(training[-2 * rows : -rows]) - sum(training[-rows:]) > limits.slight * way * rows
     made = validation.best - validation.first
     least = limits.visible_accuracy if validation.accuracy else limits.visible_loss * made
     turned = falls and made > 0 and max(validation.recent) < validation.best - least
-    fitted = training[-1] < (1 - limits.fell_far) * training[0]
+    fitted = training[-1] < (1 - limits.fell_far) * validation.first_training
     possible = 1.0 if validation.accuracy else abs(validation.first)
     return turned or (fitted and made < limits.real_change * possible)
 
