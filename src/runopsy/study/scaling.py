@@ -28,6 +28,7 @@ FEWEST_ALONE = 5  # sizes
 DIFFERENT = 3  # sizes of each quantity of a law in two
 HELD = 0.2  # share of the runs, those of the most compute, that the law is tested on
 TOGETHER = 0.98  # correlation of log parameters with log data from which their terms are not told apart
+LARGEST = 700.0  # logarithm of a number, just within what a float holds
 OUTLIER_ROUNDS = 5  # fits after each of which runs far off are left out
 
 
@@ -221,11 +222,16 @@ def _joint_law(found: Fit) -> dict[str, float]:
     a, alpha, b, beta, e = found.theta
     return {
         "E": float(np.exp(e)),
-        "A": float(np.exp(a + alpha * found.centre[0])),
+        "A": _exp(a + alpha * found.centre[0]),
         "alpha": float(alpha),
-        "B": float(np.exp(b + beta * found.centre[1])),
+        "B": _exp(b + beta * found.centre[1]),
         "beta": float(beta),
     }
+
+
+def _exp(log: float) -> float:
+    """A draw whose exponent is out of bounds has a coefficient beyond all floats."""
+    return float(np.exp(np.clip(log, -LARGEST, LARGEST)))
 
 
 def _optimum(found: Fit, budget: float) -> dict[str, float]:
@@ -235,7 +241,7 @@ def _optimum(found: Fit, budget: float) -> dict[str, float]:
     # in logarithms: a draw whose exponent is near 0 has an A beyond all floats
     log_g = (np.log(max(alpha, 1e-6)) + a + alpha * found.centre[0]
              - np.log(max(beta, 1e-6)) - b - beta * found.centre[1]) / (alpha + beta)  # fmt: skip
-    log_n = float(np.clip(log_g + share * np.log(budget / FLOPS), -700, 700))
+    log_n = float(np.clip(log_g + share * np.log(budget / FLOPS), -LARGEST, LARGEST))
     n = np.exp(log_n)
     d = budget / FLOPS / n
     loss = np.exp(found.log_loss(np.array([[n], [d]]))[0])
@@ -263,7 +269,11 @@ def _joint_words(
     n: Quantity,
     d: Quantity,
 ) -> Iterator[str]:
-    yield f"Loss = E + A/N^α + B/D^β with N = {n.name}, D = {d.name}: " + ", ".join(_value(k, v) for k, v in law.items()) + "."
+    yield (
+        f"Loss = E + A/N^α + B/D^β with N = {n.name}, D = {d.name}: "
+        + ", ".join(_value(k, v) for k, v in law.items())
+        + "."
+    )
     for name, one in law.items():
         if name in ("alpha", "beta") and one.interval[1] - one.interval[0] > one.at:
             yield f"These data cannot tell {name}: its interval is wider than itself."
@@ -309,12 +319,12 @@ def _alone(columns: Columns, one: Quantity, notes: tuple[str, ...]) -> Scaling:
 
 def _law_in_one(found: Fit) -> dict[str, float]:
     theta = dict(zip(found.form.parameters, found.theta.tolist(), strict=True))
-    law = {"A": float(np.exp(theta["log_A"] + theta["alpha"] * found.centre[0])), "alpha": theta["alpha"]}
+    law = {"A": _exp(theta["log_A"] + theta["alpha"] * found.centre[0]), "alpha": theta["alpha"]}
     if "log_E" in theta:
         law["E"] = float(np.exp(theta["log_E"]))
     if "log_break" in theta:
         law["alpha_after"] = theta["alpha"] + theta["more"]
-        law["break"] = float(np.exp(theta["log_break"] + found.centre[0]))
+        law["break"] = _exp(theta["log_break"] + found.centre[0])
     return law
 
 
