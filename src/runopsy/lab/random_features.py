@@ -14,6 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from runopsy.lab import linear
 from runopsy.lab.linear import half_mean_square
 from runopsy.lab.loop import Curves, Examples, Experiment, every, quiet_corner, stream, train
 from runopsy.lab.task import Destination, Progress, Truth, expect
@@ -22,7 +23,6 @@ INPUTS = 20  # dimensions of the inputs
 EXAMPLES = 100  # training examples: the interpolation threshold is at this width
 HELD = 2000  # validation examples
 NOISE = 0.5  # standard deviation of the noise in the targets, whose signal has 1: high enough for a clear peak
-WIDTH = 300  # of the one network that is trained where no width is asked for: three times the threshold
 RATE = 0.3  # on whitened features every direction closes by this share per step
 STEPS = 60  # after which 1e-9 of the way is left
 LOOK = 3  # steps between validations
@@ -30,15 +30,20 @@ CUT = 1e-10  # singular values below this share of the largest are rounding: no 
 FITTED = 1e-6  # of the targets' variance: a training loss below it is an exact fit
 
 
-def width(to: Destination, seed: int, progress: Progress, width: float = WIDTH) -> Truth:
-    """One network of a given width, trained to convergence.
+def double_descent(to: Destination, seed: int, progress: Progress, width: float | None = None) -> Truth:
+    """Double descent over the steps of one training; of a width, one network of a sweep over widths.
 
     Args:
         to: where it is recorded.
         seed: of the data and of the features.
         progress: told the share that is done.
-        width: of the hidden layer, at least 1.
+        width: of the hidden layer, at least 1; None: the linear problem whose double descent is over steps.
     """
+    return linear.double_descent(to, seed, progress) if width is None else _of_width(to, seed, progress, width)
+
+
+def _of_width(to: Destination, seed: int, progress: Progress, width: float) -> Truth:
+    """One network of a width, trained until it fits as well as it can."""
     size = max(1, round(width))
     with quiet_corner(seed):
         known, held = _lesson(seed, size)
