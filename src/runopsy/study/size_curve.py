@@ -110,12 +110,14 @@ def _noise(
     usual: float,
 ) -> Floats:
     """(m,) standard error of each size's mean."""
-    from scipy.stats import norm, t
+    from scipy.stats import chi2, norm, t
 
     spare = int((count - 1).sum())
     if spare >= len(size) // 2:
         squares = np.bincount(which, (scaled - level[which]) ** 2)
-        pooled = squares.sum() / spare
+        repeated = count > 1
+        usually = float(np.median(count[repeated] - 1))  # a median: beside the threshold seeds differ by decades
+        pooled = np.median(squares[repeated] / (count[repeated] - 1)) * usually / chi2.median(usually)
         near = np.convolve(squares, np.ones(3), "same") / np.maximum(np.convolve(count - 1, np.ones(3), "same"), 1)
         widened = pooled * (t.ppf(CAUTION, spare) / norm.ppf(CAUTION)) ** 2
         return np.asarray(np.sqrt(np.maximum(widened, near) / count))  # near its threshold a model scatters the most
