@@ -242,7 +242,7 @@ def _statistics(trial: Trial, deals: NDArray[np.int64]) -> Matrix:
         if code.rank is not None:
             trend += (dealt @ code.rank) ** 2 / float((code.rank**2).sum())
     found = np.asarray(-stats.chi2.logsf(between / variance, (len(counts) - 1) * trial.degrees))
-    if code.rank is None or len(counts) == 2:
+    if code.rank is None or len(np.unique(code.rank)) == 2:  # of two values, the trend is their difference
         return found
     return np.asarray(np.maximum(found, -stats.chi2.logsf(trend / variance, trial.degrees)))
 
