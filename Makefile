@@ -96,6 +96,9 @@ bench-thresholds: $(VENV)/test ## each threshold x 1.5 and / 1.5: what changes o
 bench-confidence: $(VENV)/test ## what a confidence is worth: reliability tables over runs whose truth is known
 	$(BIN)/python tests/benchmarks/bench_confidence.py 200 $(SHARED)/benchmark/runs
 
+bench-sweep: $(VENV)/test ## many runs at once: speed, kills, engines, what mattered, the page (PARTS="speed 10000" for one; some minutes)
+	$(BIN)/python tests/benchmarks/bench_sweep.py $(PARTS)
+
 bench-speed: $(VENV)/test ## time and memory from 1e4 to 1e7 rows, beside their limits and beside ruptures
 	$(BIN)/python tests/benchmarks/bench_speed.py
 

@@ -120,7 +120,7 @@ def kills(count: int) -> None:
     place = Path(tempfile.mkdtemp(prefix="kills-"))
     draw = random.Random(0)
     try:
-        make(place / "runs", 40 * max(1, count // 10), rows=1000)
+        make(place / "runs", 30 * count, rows=300)
         time.sleep(2.5)
         start = started(place)
         lost = twice = 0
@@ -133,11 +133,12 @@ def kills(count: int) -> None:
                  "--workers", "2", "-f", "csv"], stdout=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
             try:
-                child.wait(timeout=draw.uniform(1, 3) * start)
+                child.wait(timeout=draw.uniform(1, 2) * start)
             except subprocess.TimeoutExpired:
                 os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
                 killed += 1
+                print(f"kill {killed}", end=" ", flush=True)
             if not (place / "study" / "study.json").exists():
                 continue
             rows = rows_of(place / "study")
@@ -166,7 +167,7 @@ def started(place: Path) -> float:
 
 
 def make_more(folder: Path) -> None:
-    make(folder, len(list(folder.iterdir())) + 40, rows=1000)
+    make(folder, len(list(folder.iterdir())) + 200, rows=300)
     time.sleep(2.5)
 
 
@@ -259,6 +260,9 @@ def mattered(count: int) -> None:
             for i, (s, v) in enumerate(zip(settings, outcomes, strict=True))
         ]  # fmt: skip
 
+    from runopsy.study import what_mattered as room
+
+    room.DEALS = 1_999  # a fifth of those of a sweep: p to .005 at .05
     # an effect of 1: one standard deviation of the setting moves the outcome by one of its noise; of two values,
     # half of that is one standard deviation of the noise between them
     for kind, effect in (
@@ -368,6 +372,7 @@ PARTS = {
 }
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # into a file as well
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     chosen = words[:1] or list(PARTS)
     for name in chosen:

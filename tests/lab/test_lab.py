@@ -12,9 +12,12 @@ import pytest
 
 from runopsy import lab
 from runopsy.errors import BadOption, RunExists, RunopsyError
+from runopsy.lab import grid
 from runopsy.lab.task import Planted, Truth
 from runopsy.model import Run
 from runopsy.store import read_manifest, read_run
+from runopsy.study.engine import Here
+from runopsy.study.sweep import sweep
 
 
 def curve(run: Run, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -239,3 +242,38 @@ def test_every_epoch_sees_every_example_once() -> None:
     orders = [torch.cat([batch.y for _, batch in seen[i : i + 3]]).tolist() for i in (0, 3)]
     assert sorted(orders[0]) == sorted(orders[1]) == list(range(12))
     assert orders[0] != orders[1]
+
+
+# --- a grid --------------------------------------------------------------------------------------
+
+
+def test_a_grid_has_a_training_for_every_combination_and_seed(tmp_path: Path) -> None:
+    made = grid.points(
+        "grokking", tmp_path, grid.axes_of(["lr=.001,.01", "weight_decay=0,1,2"]), range(2), {"steps": 9}
+    )
+    assert len(made) == len({point.folder for point in made}) == 12
+    assert made[0].knobs == {"steps": 9, "lr": 0.001, "weight_decay": 0}
+    assert Path(made[0].folder).name == "lr=0.001,weight_decay=0,seed=0"
+
+
+@pytest.mark.parametrize("words", [["lr"], ["lr=a"], ["lr="], ["lr=1", "lr=2"]])
+def test_a_grid_that_means_nothing_is_refused(words: list[str]) -> None:
+    with pytest.raises(BadOption):
+        grid.axes_of(words)
+
+
+def test_a_knob_is_not_both_fixed_and_varied(tmp_path: Path) -> None:
+    with pytest.raises(BadOption, match="lr is both fixed and varied"):
+        grid.points("grokking", tmp_path, {"lr": (1.0, 2.0)}, [0], {"lr": 1.0})
+
+
+def test_a_grid_is_trained_once_and_swept(tmp_path: Path) -> None:
+    """What does not show its task's subject is recorded all the same: a grid is about where it does and where not."""
+    made = grid.points("grokking", tmp_path / "runs", {"weight_decay": (0.0, 1.0)}, [0], {"steps": 40})
+    assert grid.train(made, Here(), lambda _: None) == {}
+    before = {point.folder: (Path(point.folder) / "run.json").stat().st_ino for point in made}
+    assert grid.train(made, Here(), lambda _: None) == {}
+    assert {folder: (Path(folder) / "run.json").stat().st_ino for folder in before} == before
+    found = sweep(tmp_path / "runs", study=tmp_path / "study", engine=Here())
+    assert sorted(row.settings["weight_decay"] for row in found.rows) == [0.0, 1.0]
+    assert all(row.verdict is not None for row in found.rows)

@@ -61,6 +61,12 @@ def test_a_valley_is_found_as_well_as_a_slope():
     assert min(found.levels, key=lambda level: level.mean).low == 1e-3
 
 
+def test_a_slope_over_eight_runs_is_found():
+    """Eight values in a row: one of 20 160 orders is as clear, though halves of them show no more than 1 in 35."""
+    found = answer(rows_of([{"width": 2**k} for k in range(8)], [9, 8, 7, 6, 5, 4, 3, 1]), "width")
+    assert (found.answer, found.direction) == (Answered.FOUND, "falls")
+
+
 def test_a_second_setting_is_not_hidden_by_the_first():
     random = np.random.default_rng(0)
     settings = [{"a": a, "b": b, "c": c} for a, b, c in product(range(4), range(4), range(3))]

@@ -16,6 +16,8 @@ from runopsy.study.settings import Differences, configurations
 
 ALPHA = 0.05  # the share of studies in which the wrong configuration is called the best beyond seed noise
 
+NOTHING = 1e-9  # of the largest mean: a spread below that is rounding
+
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
@@ -97,7 +99,7 @@ def _beyond_noise(samples: Sequence[np.ndarray[Any, Any]], *, higher: bool) -> t
         return Answered.NOT_CHECKED, None, "no configuration was run with two seeds: their noise is not known"
     noise = float(np.sqrt(sum(float(((s - s.mean()) ** 2).sum()) for s in samples) / degrees))
     ordered = sorted(samples, key=lambda s: -s.mean() if higher else s.mean())
-    if noise == 0:
+    if noise <= NOTHING * max(abs(float(s.mean())) for s in samples):
         return Answered.NOT_CHECKED, None, "seeds changed nothing: their noise is not known"
     first = ordered[0]
     if len(first) < 2:

@@ -228,8 +228,7 @@ def _seeds(study: Study) -> Iterator[Block]:
         return
     yield Heading("The best, and seeds")
     yield Prose(_best(study, study.best))
-    seeds = ", ".join(study.differences.seeds)
-    if not seeds or not any(one.runs > 1 for one in study.configurations):
+    if not any(one.runs > 1 for one in study.configurations):
         yield Prose("No two runs differ by their seed alone: how much is luck is not known.")
         return
     names = _columns(study)

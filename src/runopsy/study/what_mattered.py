@@ -237,17 +237,30 @@ def _statistics(trial: Trial, deals: NDArray[np.int64]) -> Matrix:
     variance = float((y**2).sum()) / max(1, len(y) - 1 - int(trial.block.max())) / trial.degrees
     if variance <= EPS:
         return between
-    for column in y.T:
-        dealt = column[deals]
-        for level in trial.taken:  # as it was of the outcomes themselves (Freedman and Lane, 1983)
-            dealt = _without_levels(dealt, level)
+    for dealt in _dealt(trial, deals):
         between += ((dealt @ belongs) ** 2 / counts).sum(axis=1)
         if code.rank is not None:
             trend += (dealt @ code.rank) ** 2 / float((code.rank**2).sum())
     found = np.asarray(-stats.chi2.logsf(between / variance, (len(counts) - 1) * trial.degrees))
-    if code.rank is None or len(counts) == 2:
+    if code.rank is None or len(np.unique(code.rank)) == 2:  # of two values, the trend is their difference
         return found
     return np.asarray(np.maximum(found, -stats.chi2.logsf(trend / variance, trial.degrees)))
+
+
+def _dealt(trial: Trial, deals: NDArray[np.int64]) -> list[Matrix]:
+    """(deals, n) for each column of the outcomes; what was taken out of them is taken out of each deal as well.
+
+    That leaves a deal with a little less variance than the outcomes, which is given back, so that all are held
+    against their own noise (Freedman and Lane, Journal of Business & Economic Statistics 1, 1983).
+    """
+    columns = [column[deals] for column in trial.y.T]
+    if not trial.taken:
+        return columns
+    for level in trial.taken:
+        columns = [_without_levels(dealt, level) for dealt in columns]
+    left = np.sum([(dealt**2).sum(axis=1) for dealt in columns], axis=0)
+    scale = np.sqrt(float((trial.y**2).sum()) / np.maximum(left, EPS))[:, None]
+    return [dealt * scale for dealt in columns]
 
 
 def _without_levels(y: Matrix, level: NDArray[np.int64]) -> Matrix:
