@@ -13,9 +13,10 @@
 
 A journal record is 28 bytes, little endian: step i64, time f64, value f64, signal u32. Records are
 only ever added, so a kill leaves whole ones and at most one torn one, which is cut off; signal 0 is
-never written, so that a stretch of zeros (room for records to come, or a power cut) ends the journal too. A part appears by rename
-and only then is its journal removed: where both exist, the part holds everything. Whoever creates a
-names file owns its session. ``recorder.journal`` and ``recorder.compaction`` write what is read here.
+never written, so that a stretch of zeros (room for records to come, or a power cut) ends the journal
+too. A part appears by rename and only then is its journal removed: where both exist, the part holds
+everything. Whoever creates a names file owns its session. ``recorder.journal`` and
+``recorder.compaction`` write what is read here.
 """
 
 from __future__ import annotations

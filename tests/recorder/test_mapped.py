@@ -71,7 +71,7 @@ def test_what_was_put_can_be_read_at_once_and_the_file_ends_with_it(tmp_path: Pa
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=40), st.integers(0, 200))
-@settings(deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_calls_of_any_length_come_in_order(
     tmp_path_factory: pytest.TempPathFactory, lengths: list[int], first: int
 ) -> None:
@@ -92,8 +92,8 @@ def test_calls_of_any_length_come_in_order(
 def test_a_call_that_was_cut_in_the_middle_leaves_nothing_and_spoils_nothing(open_file: int) -> None:
     """A signal handler may raise between any two lines."""
 
-    room = Mapped(open_file, 0)
-    real = room._numbers
+    room = Mapped(open_file, 0, 1 << 20)
+    real = room.numbers
     for cut in (0, 1):
 
         class Numbers:
@@ -105,10 +105,10 @@ def test_a_call_that_was_cut_in_the_middle_leaves_nothing_and_spoils_nothing(ope
                 self.left -= 1
                 real[at] = number
 
-        room._numbers = Numbers()  # type: ignore[assignment]
+        room.numbers = Numbers()  # type: ignore[assignment]
         with pytest.raises(KeyboardInterrupt):
             room.put(b"".join(map(row, range(5))))
-        room._numbers = real
+        room.numbers = real
         path = Path(f"/proc/self/fd/{open_file}")
         assert len(read_wal(path)[0]) == 2 * cut
         room.put(row(100 + 2 * cut))
@@ -138,7 +138,7 @@ def test_without_room_on_the_disk_records_are_written_as_long_as_that_can_be(
 
     monkeypatch.setattr(mapped, "os", SmallDisk)
     journal = started(tmp_path, AFTER + 20)
-    assert journal._mapped is None
+    assert journal.mapped is None
     assert steps(tmp_path) == list(range(AFTER + 20))
     assert files(tmp_path / JOURNAL, ".wal")[0].stat().st_size == (AFTER + 20) * RECORD.size
     journal.close()
@@ -160,7 +160,7 @@ def test_only_file_systems_that_write_in_place_are_mapped(tmp_path: Path, monkey
     for kind, answer in (("ext4", True), ("xfs", True), ("btrfs", False), ("nfs4", False), ("overlay", False)):
         monkeypatch.setattr(mapped, "_mounts", lambda kind=kind: [("0:99", "ext4"), (here, kind)])
         assert mappable(tmp_path) == answer
-    monkeypatch.setattr(mapped, "_mounts", lambda: [])
+    monkeypatch.setattr(mapped, "_mounts", list)
     assert not mappable(tmp_path)
     monkeypatch.undo()
     assert not mappable(tmp_path / "nowhere")

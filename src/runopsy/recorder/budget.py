@@ -22,6 +22,7 @@ WARMUP = 10.0  # times what it was expected to cost: more of a first reading may
 LASTING = 0.2  # … but so much of it is what every reading costs
 AT_ONCE = 1.0  # training steps: what is taken to cost more waits until a step has been timed
 REPLAN = 0.5  # s between plans; one takes less than 0.1 ms
+FOLLOWED = 8  # steps after readings, without any other between them, after which theirs is the usual length
 
 
 @dataclass(slots=True, eq=False)
@@ -88,14 +89,27 @@ class Budget:
     _replan_at: float = 0.0
     _gone: float = 0.0  # s, of families that were given up
     _read: float = 0.0  # s, of the readings of the last call
+    _after: list[float] = field(default_factory=list)  # s, of steps that followed readings, until another is timed …
+    _after_read: float = 0.0  # … and of those readings
     _planned: list[Account] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.share is not None:
             self._planned = [account for account in self.accounts if not account.cadence.asked]
 
-    def arrive(self, now: float, spent: float) -> bool:
+    @property
+    def quiet_until(self) -> float:
+        """Until when (s of the clock) it need not hear of each call."""
+        if self._began is None or self._after:
+            return 0.0
+        return self._replan_at if self._planned else float("inf")
+
+    def arrive(self, now: float, spent: float, calls: int = 1) -> bool:
         """A call begins, at ``now`` s of a steady clock; the recorder has used ``spent`` s of its own so far.
+
+        Args:
+            calls: those since it last heard of one, this one among them. Of a step that follows a reading, and of
+                the next, it has to hear alone.
 
         Returns:
             whether there is a new plan.
@@ -107,24 +121,32 @@ class Budget:
                 self.step = now - self.started
             replanned = self._plan(now, spent)
         elif self._planned:
-            self._note_step(max(now - self._last - (spent - self._last_spent), 0.0))
+            self._note_steps(max(now - self._last - (spent - self._last_spent), 0.0), calls)
             if now >= self._replan_at:
                 replanned = self._plan(now, spent)
         self._last, self._last_spent = now, spent
         return replanned
 
-    def _note_step(self, took: float) -> None:
-        self._calls += 1
-        if self._calls == 1 or self.step is None:
-            self.step = took
+    def _note_steps(self, took: float, calls: int) -> None:
+        self._calls += calls
+        if self._calls == calls or self.step is None:
+            self.step = took / calls
             return
         if self._read:
-            # never more than the reading itself: a validation may have followed it
-            self.unseen += min(max(took - self.step, -self._read), self._read)
+            self._after.append(took)
+            self._after_read += self._read
             self._read = 0.0
-            return
-        weight = max(RECENT, 1 / self._calls)
-        self.step = (1 - weight) * self.step + weight * took
+            if len(self._after) < FOLLOWED:
+                return
+            took = sum(self._after) / len(self._after)
+        if self._after:
+            # beside the next step, which is as long but for that; never more than the readings themselves: a
+            # validation may have followed one
+            more = sum(self._after) - len(self._after) * took
+            self.unseen += min(max(more, -self._after_read), self._after_read)
+            self._after, self._after_read = [], 0.0
+        weight = max(1 - (1 - RECENT) ** calls, calls / self._calls)
+        self.step = (1 - weight) * self.step + weight * took / calls
 
     def affordable(self, account: Account, now: float, spent: float) -> bool:
         """Whether a reading can be made at this call."""

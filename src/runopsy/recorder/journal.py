@@ -48,7 +48,7 @@ class Journal:
         self._part = 0  # number of the next file; no number is used twice
         self._path = folder
         self._handle: int | None = None
-        self._size = 0  # bytes of whole records in the open file
+        self._written = 0  # bytes of whole records in the open file, but for those in memory
         self._names: list[str] = []
         self._names_handle: int | None = None
         self._named, self._names_size = 0, 0  # how many names are on disk, and in how many bytes
@@ -57,8 +57,9 @@ class Journal:
         self._held = bytearray()
         self._next_try = 0.0
         self._next_check = 0.0
-        self._quiet_until = 0.0  # s: until then nothing has to be looked after, and records can go to the file's end
-        self._mapped: Mapped | None = None
+        # s of the clock that ``append`` hears of: until then there is nothing to look after but room in the file
+        self.quiet_until = 0.0
+        self.mapped: Mapped | None = None  # the end of the open file, where it is in memory
         self._mappable: bool | None = None  # None: the file system has not been looked at yet
         self._padded = False  # the open file is longer than its records
         self._worker: ThreadPoolExecutor | None = None
@@ -73,20 +74,23 @@ class Journal:
         assert self.session is not None  # or nothing is written at all
         return self.session
 
+    @property
+    def _size(self) -> int:
+        """Bytes of whole records in the open file."""
+        return self._written if self.mapped is None else self.mapped.at
+
     def number(self, name: str) -> int:
         """The number that stands for a signal's name in this session's records, from 1."""
         self._names.append(name.encode("utf-8", "backslashreplace").decode())  # half a surrogate pair is no text
-        self._quiet_until = 0.0
+        self.quiet_until = 0.0
         return len(self._names)
 
     def append(self, records: bytes, now: float) -> None:
         """Write whole records; ``now`` is ``time.perf_counter()``, which the caller has read anyway."""
-        if now >= self._quiet_until:
+        if now >= self.quiet_until or not records:
             self._append_with_care(records, now)
             return
-        if self._mapped is not None and self._mapped.put(records):
-            self._size += len(records)
-        else:
+        if self.mapped is None or not self.mapped.put(records):
             self._held += records
             try:
                 self._write_held()
@@ -114,7 +118,7 @@ class Journal:
 
     def _append_with_care(self, records: bytes, now: float) -> None:
         """The slow path: a new file, new names, a look at the folder, or values held back earlier."""
-        self._quiet_until = 0.0
+        self.quiet_until = 0.0
         if self.taken or self._closed:
             self.dropped += len(records) // RECORD.size
             return
@@ -129,7 +133,7 @@ class Journal:
         except OSError as cause:
             self._fail(cause, now)
         else:
-            self._quiet_until = self._next_check
+            self.quiet_until = self._next_check
         if self._size >= self._full:
             self._roll()
 
@@ -203,7 +207,7 @@ class Journal:
         self._cut()
         written = os.write(self._handle, self._held)
         whole = written - written % RECORD.size
-        self._size += whole
+        self._written += whole
         del self._held[:whole]
         if self._held:
             self._padded = self._padded or whole < written
@@ -212,11 +216,10 @@ class Journal:
     def _put_held(self) -> bool:
         """Into memory, where the file system is one for that and there is room on it."""
         records = bytes(self._held)
-        if self._mapped is None or not self._mapped.put(records):
+        if self.mapped is None or not self.mapped.put(records):
             self._map()
-            if self._mapped is None or not self._mapped.put(records):
+            if self.mapped is None or not self.mapped.put(records):
                 return False
-        self._size += len(records)
         self._held.clear()
         return True
 
@@ -231,27 +234,28 @@ class Journal:
             return
         try:
             self._padded = True
-            self._mapped = Mapped(self._handle, self._size)
+            self.mapped = Mapped(self._handle, self._written, self._full)
         except (OSError, ValueError):
             self._mappable = False  # writing says what is the matter, if it cannot be done either
 
     def _unmap(self) -> None:
-        mapped, self._mapped = self._mapped, None
+        mapped, self.mapped = self.mapped, None
         if mapped is not None:
+            self._written = mapped.at
             mapped.close()
 
     def _cut(self) -> None:
         """Make the file end with its last whole record: what is written goes to its end."""
         self._unmap()
         if self._padded and self._handle is not None:
-            os.ftruncate(self._handle, self._size)
+            os.ftruncate(self._handle, self._written)
             self._padded = False
 
     def _fail(self, cause: OSError, now: float) -> None:
         self.trouble = self.trouble or cause.strerror or str(cause)
         self.disk_full = self.disk_full or cause.errno in FULL
         self._next_try = now + RETRY_AFTER
-        self._quiet_until = 0.0
+        self.quiet_until = 0.0
         try:
             self._cut()  # a torn record in the middle would spoil all that follow
         except OSError:
@@ -285,8 +289,8 @@ class Journal:
     def _close(self) -> None:
         """Close the open journal file; what is in it stays."""
         self._unmap()
-        handle, size, padded = self._handle, self._size, self._padded
-        self._handle, self._size, self._padded, self._quiet_until = None, 0, False, 0.0
+        handle, size, padded = self._handle, self._written, self._padded
+        self._handle, self._written, self._padded, self.quiet_until = None, 0, False, 0.0
         if handle is None:
             return
         if padded:

@@ -23,43 +23,49 @@ class Mapped:
 
     A record begins to count when its number is no longer 0, which is the last thing that is written of a call's
     first record: so a call is in the file as a whole, or not at all.
+
+    Attributes:
+        memory: the file from byte ``start`` on; ``numbers``: the same, as 32-bit numbers.
+        at: where in the file the next record goes.
     """
 
-    __slots__ = ("_end", "_memory", "_numbers", "_start", "at")
+    __slots__ = ("at", "memory", "numbers", "start")
 
-    def __init__(self, handle: int, size: int) -> None:
-        """Make room after the first ``size`` bytes.
+    def __init__(self, handle: int, size: int, most: int) -> None:
+        """Make room after the first ``size`` bytes, for the file to grow to ``most``.
 
         Raises:
             OSError: as the file system says; what was added to the file then has to be cut off again.
         """
-        self._start = size - size % mmap.ALLOCATIONGRANULARITY
-        self._end = self._start + LENGTH
-        missing = self._end - os.fstat(handle).st_size
+        self.start = size - size % mmap.ALLOCATIONGRANULARITY
+        length = min(LENGTH, most + RECORD.size - self.start)
+        missing = self.start + length - os.fstat(handle).st_size
         if missing > 0 and os.write(handle, bytes(missing)) != missing:  # a hole would be filled when it is written
             raise OSError("the disk is full")
-        self._memory = mmap.mmap(handle, LENGTH, offset=self._start)
-        self._numbers = memoryview(self._memory).cast("I")
-        self.at = size  # where the next record goes
+        self.memory = mmap.mmap(handle, length, offset=self.start)
+        self.numbers = memoryview(self.memory).cast("I")
+        self.at = size
 
     def put(self, records: bytes) -> bool:
-        """Write whole records; false where there is no room for them, and nothing was written."""
-        end = self.at + len(records)
-        if end + RECORD.size > self._end:
+        """Write whole records, one at least; false where there is no room for them, and nothing was written."""
+        first, size, room = int.from_bytes(records[NUMBER : RECORD.size], sys.byteorder), len(records), len(self.memory)
+        # No function is called from here on: a signal handler, which may log too, or end all with an exception,
+        # comes before it or after it.
+        begin = self.at - self.start
+        end = begin + size
+        if end + RECORD.size > room:
             return False
-        memory, numbers, at = self._memory, self._numbers, self.at - self._start
-        last = end - self._start
-        numbers[(last + NUMBER) >> 2] = 0  # an exception may have ended a call in the middle of this
-        memory[at + RECORD.size : last] = records[RECORD.size :]
-        memory[at : at + NUMBER] = records[:NUMBER]
-        numbers[(at + NUMBER) >> 2] = int.from_bytes(records[NUMBER : RECORD.size], sys.byteorder)
-        self.at = end
+        self.numbers[(end + NUMBER) >> 2] = 0
+        self.memory[begin + RECORD.size : end] = records[RECORD.size :]
+        self.memory[begin : begin + NUMBER] = records[:NUMBER]
+        self.numbers[(begin + NUMBER) >> 2] = first
+        self.at = self.start + end
         return True
 
     def close(self) -> None:
         """Let go of the memory; the file is still as long as it was made."""
-        self._numbers.release()
-        self._memory.close()
+        self.numbers.release()
+        self.memory.close()
 
 
 def mappable(folder: Path) -> bool:
