@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import fmean
@@ -17,10 +17,11 @@ from runopsy.recorder.batches import Batch, some_rows
 from runopsy.recorder.gradients import differentiable, gradient, products, weights_of
 from runopsy.recorder.probes.base import Gauge, Loop, Reading
 from runopsy.recorder.probes.eigen import Allowance, Product, Vector, dot, norm, top_eigenpair
+from runopsy.recorder.probes.spread import ENOUGH, alignment, error_of_top, variance
 
 RESIDUAL = 0.03  # ‖Hv − λv‖/|λ| at which v counts as found; the error of λ itself is of second order in it
 SETTLED = 0.02  # at which a reading ends: well inside, or half of the readings would be just outside
-EARNED = 6  # products a reading may take: of those that come 100 steps apart, three to five suffice for most …
+EARNED = 5  # products a reading may take: of those that come 100 steps apart, three to five suffice for most …
 SAVED = 9  # … and what they leave serves where the Hessian has turned further; a first reading begins with these
 NUDGE = 0.05  # of H·(random) in a warm start: an eigenvector that has risen to the top is found from outside only
 UNSEEN = 64  # examples where no training batch was seen
@@ -28,10 +29,10 @@ MOST, LEAST = 256, 24  # examples at most, and targets at least: λmax of fewer 
 UNEQUAL = 0.1  # relative, of gradients: parts of a batch may hold unlike numbers of targets; a sum or a contrast is
 # further off, and so is a loss that is made of the hardest examples
 PARTS = 4  # of a sample, whose losses have to average to its own
-OTHERS = 1 / 2  # times as many other examples, drawn anew at each reading, say how far to trust the sample …
-DIRECTIONS, FEWER, LARGE = 6, 4, 1_000_000  # … in so many groups; of more parameters fewer: each costs passes over them
-GUESS = 12**-0.5  # the standard error of a number that may be anything from 0 to 1
-ENOUGH = 3  # groups, of which a spread says something
+DIRECTIONS, FEW_DIRECTIONS, LARGE = 4, 2, 1_000_000  # of a trace; of more parameters each costs passes over them
+OTHERS = 1 / 2  # times as many other examples say how far to trust the sample …
+GROUPS, FEWER = 6, 4  # … in so many groups; fewer of a large model …
+TRUSTED = 4  # … at every so many-th reading that has λmax: it costs a third of a reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +52,20 @@ class Curvature:
     λmax falls at the end of training just because probabilities saturate.
 
     ``hessian/top/se``: how far that may lie from λmax of all examples, from vᵀHv of other examples of the probe
-    batch: half as many, six at least, drawn anew at each reading, in six groups (four of a large model). It holds
-    their spread and the sample's bias, see ``error_of_top``; where the probe batch has no others, the spread alone.
+    batch: half as many, in six groups (four of a large model), drawn anew each time. It holds their spread and the
+    sample's bias, see ``error_of_top``; where the probe batch has no others, the spread alone. At every fourth reading.
 
-    ``hessian/grad_alignment``: cos² of the gradient with that eigenvector; chance is 1/P. Of the gradients of these
-    groups, without bias, with ``NAME/se`` over groups; no reading where that is no better than a guess. Where the
-    probe batch has no others, of the sample's gradient, whose noise makes it too small.
+    ``hessian/grad_alignment``: cos² of the gradient with the sample's eigenvector; chance is 1/P. At these readings, of
+    the gradients of as many other examples as a training batch has, in groups too, without bias; none where their
+    noise hides the gradient, see ``spread.alignment``. ``NAME/se`` is over these groups: how far the eigenvector of so
+    few examples lies from that of all is not in it, for that takes the search anew for each group. Where the probe
+    batch has no others, of the sample's gradient at each reading, whose noise makes it too small.
 
-    ``hessian/trace``: mean of vᵀHv for a Rademacher v in each group (Hutchinson 1989), drawn anew at each reading;
-    ``NAME/se`` from their spread. Its mean is the trace for the probe batch (where examples have unlike numbers of
-    targets, nearly), so average over readings: on k examples the variance of one is 2(‖H‖²_F − Σ H²ᵢᵢ) and what the
-    choice of k adds. Of a loss that is no mean over examples, the sample itself is taken, and there is no error.
+    ``hessian/trace``: mean of vᵀHv for four Rademacher v (Hutchinson 1989; two for a large model), each on its own
+    part of a quarter as many examples, v and examples drawn anew at each reading; ``NAME/se`` from their spread. Its
+    mean is the trace for the probe batch (where examples have unlike numbers of targets, nearly), so average over
+    readings: on k examples the variance of one is 2(‖H‖²_F − Σ H²ᵢᵢ) and what the choice of k adds. Of a loss that
+    is no mean over examples, the sample itself is taken, and nothing has an error.
     """
 
     units: ClassVar[Mapping[str, str]] = {
@@ -73,61 +77,10 @@ class Curvature:
         "hessian/trace/se": "",
     }
     needs: ClassVar[tuple[str, ...]] = ("model", "probe", "loss_fn")
-    cost: ClassVar[str] = "two to nine Hessian products, each two to three gradients of the sample; memory of twelve"
+    cost: ClassVar[str] = "three to ten Hessian products, each two to three gradients of the sample; memory of twelve"
 
     def start(self, loop: Loop) -> Gauge:
         return _Curvature(loop)
-
-
-@dataclass(slots=True)
-class Part:
-    """What a group of ``n`` examples says of its gradient g and its Hessian H, along a direction v."""
-
-    n: int
-    gradient: Vector
-    trace: float  # zᵀHz, of random signs z
-    curvature: float  # vᵀHv
-    slope: float  # vᵀg
-
-
-def error_of_top(value: float, n: int, parts: Sequence[Part], outside: bool) -> float:
-    """One standard error of λmax of ``n`` examples, as that of all: spread, and how far it lies above.
-
-    λmax moves with vᵀHv to first order (v its eigenvector), and vᵀHv is a mean over examples. To second order the
-    sample's λmax lies as far above that of all as vᵀHv of other examples lies below it: half of what is between
-    the two, beyond what their spread explains, is the bias. Of examples that are not outside the sample there is none.
-    """
-    found = [part.curvature for part in parts]
-    each = _variance(found) * fmean(part.n for part in parts)  # of one example's vᵀHv
-    others = sum(part.n for part in parts)
-    bias = max((value - fmean(found)) ** 2 - each * (1 / n + 1 / others), 0.0) / 4 if outside else 0.0
-    return math.sqrt(each / n + bias)
-
-
-def unbiased_alignment(parts: Sequence[Part]) -> tuple[float | None, float | None]:
-    """(vᵀg)² / ‖g‖² of the gradient g of all examples, and its standard error by the jackknife over groups.
-
-    Both are means over pairs of different groups, for the square of a group's mean holds its noise too. None where
-    ‖g‖² comes out below 0: the noise is then so large that there is nothing to say; and where the error is larger
-    than that of a guess.
-    """
-    a = torch.tensor([part.slope for part in parts], dtype=torch.float64, device="cpu")
-    gram = torch.tensor(
-        [[dot(p.gradient, q.gradient) for q in parts] for p in parts], dtype=torch.float64, device="cpu"
-    )
-
-    def ratio(kept: Tensor) -> float:
-        pairs = gram[kept][:, kept]
-        whole = float(pairs.sum() - pairs.diag().sum())
-        along = float(a[kept].sum() ** 2 - a[kept].square().sum())
-        return min(max(along / whole, 0.0), 1.0) if whole > 0 else math.nan
-
-    m = len(parts)
-    every = torch.arange(m, device="cpu")
-    value = ratio(every)
-    without = [ratio(every[every != i]) for i in range(m)]
-    error = math.sqrt((m - 1) / m * sum((x - fmean(without)) ** 2 for x in without))
-    return (value, error) if error < GUESS else (None, None)
 
 
 @dataclass(slots=True)
@@ -139,7 +92,7 @@ class _Curvature:
     _random: torch.Generator | None = None
     _rows: torch.Generator = field(default_factory=lambda: torch.Generator("cpu").manual_seed(0))
     _averages: bool | None = None  # whether a loss is the mean of those of its parts; None: not known yet
-    _outside: bool = False  # whether the other examples are none of the sample's
+    _untrusted: int = 0  # readings that had λmax
 
     def settle(self) -> Iterable[Reading]:
         return ()
@@ -149,41 +102,60 @@ class _Curvature:
         sample = self._sample = self._sample or self._chosen()
         with differentiable(self.loop.model) as model:
             weights = weights_of(model)
-            others = self._others(model, weights, sample)
-            signs = self._signs(weights)
-            slopes, product = self._hessian(model, weights, others[0] if others else sample)
-            image = product(signs)
-            trace = dot(signs, image)
-            if others:  # the graph of a group is small, and is kept until v is known
-                group = slopes, product, trace
+            traces = []
+            for batch in self._parts(model, weights, sample):
+                signs = self._signs(weights)
+                slopes, product = self._hessian(model, weights, batch)
+                image = product(signs)
+                traces.append(dot(signs, image))
+                if batch is not sample:
+                    del slopes, product  # two graphs at once would be the memory of both
+            if batch is not sample:
                 slopes, product = self._hessian(model, weights, sample)
             value, residual, vector = top_eigenpair(product, self._start(slopes, image), SETTLED, self._allowance)
-            del product, image  # two graphs at once would be the memory of both
-            parts: list[Part] = []
-            for batch in others:
-                if parts:
-                    signs = self._signs(weights)
-                    gradient, product = self._hessian(model, weights, batch)
-                    group = gradient, product, dot(signs, product(signs))
-                gradient, product, trace = group
-                along = dot(vector, product(vector)), dot(vector, gradient)
-                parts.append(Part(len(batch), gradient, trace, *along))
-                del product, group
-        yield step, "hessian/trace", fmean(part.trace for part in parts) if parts else trace
-        if len(parts) > 1:
-            yield step, "hessian/trace/se", (_variance([part.trace for part in parts]) / len(parts)) ** 0.5
+            del product, image
+            found = residual <= RESIDUAL * abs(value)
+            trusted = self._trust(model, weights, value, vector) if found else []
+        yield step, "hessian/trace", fmean(traces)
+        if len(traces) > 1:
+            yield step, "hessian/trace/se", (variance(traces) / len(traces)) ** 0.5
         self._vector = vector if math.isfinite(value) else None  # of weights that are no numbers, say
-        if not residual <= RESIDUAL * abs(value):
+        if not found:
             return
         yield step, "hessian/top", value
+        for name, one in trusted:
+            yield step, name, one
         square = dot(slopes, slopes)
-        if len(parts) >= ENOUGH:
-            yield step, "hessian/top/se", error_of_top(value, len(sample), parts, self._outside)
-        if len(parts) >= ENOUGH and self._outside:
-            found = unbiased_alignment(parts)
-            yield from zip((step, step), ("hessian/grad_alignment", "hessian/grad_alignment/se"), found, strict=True)
-        elif square > 0:
+        if square > 0 and not (self._averages and self._has_others()):
             yield step, "hessian/grad_alignment", dot(slopes, vector) ** 2 / square
+
+    def _trust(
+        self, model: nn.Module, weights: list[nn.Parameter], value: float, vector: Vector
+    ) -> list[tuple[str, float]]:
+        """Of some readings, from groups of other examples: the error of λmax, and the gradient's alignment."""
+        assert self._sample is not None  # it was chosen
+        self._untrusted += 1
+        if not self._averages or self._untrusted % TRUSTED != 1:
+            return []
+        n, groups = len(self._sample), FEWER if _size(weights) > LARGE else GROUPS
+        along, sizes = [], []
+        for batch in self._drawn(max(round(OTHERS * n), groups), groups):
+            _, product = self._hessian(model, weights, batch)
+            along.append(dot(vector, product(vector)))
+            sizes.append(len(batch))
+            del product
+        if len(along) < ENOUGH:
+            return []
+        outside = self._has_others()
+        readings = [("hessian/top/se", error_of_top(value, n, along, fmean(sizes), outside))]
+        if outside:
+            most = max(self.loop.sight.affordable(MOST, share=1.0), groups)
+            batches = self._drawn(most, groups)
+            slopes = [[g.float() for g in gradient(self._loss(model, batch), weights)] for batch in batches]
+            aligned = alignment(slopes, vector)
+            if aligned is not None:
+                readings += zip(("hessian/grad_alignment", "hessian/grad_alignment/se"), aligned, strict=True)
+        return readings
 
     def _chosen(self) -> Batch:
         """The fixed sample: see the class."""
@@ -195,36 +167,42 @@ class _Curvature:
             self.loop.note(name, source=source, targets=round(len(sample) * _targets_each(sample)))
         return sample
 
-    def _others(self, model: nn.Module, weights: list[nn.Parameter], sample: Batch) -> list[Batch]:
-        """Groups of other examples than the sample's, drawn anew; of all where there are too few others.
-
-        None where the loss of fewer examples is another loss.
-        """
-        large = sum(weight.numel() for weight in weights) > LARGE
-        groups, whole = FEWER if large else DIRECTIONS, self.loop.sight.batch("probe")
+    def _parts(self, model: nn.Module, weights: list[nn.Parameter], sample: Batch) -> list[Batch]:
+        """Parts of examples for the trace, others each time; the sample itself where fewer are another loss."""
+        few = len(sample) // PARTS
         if self._averages is None:
-            self._averages = self._is_mean(model, weights, sample, len(sample) // PARTS)
-        found: list[Batch] = []
+            self._averages = self._is_mean(model, weights, sample, few) if few else False
+        whole, parts, which = self.loop.sight.batch("probe"), [sample], "the same"
         if self._averages:
-            inside = set(some_rows(len(whole), len(sample)).tolist())
-            rest = torch.tensor([row for row in range(len(whole)) if row not in inside], device="cpu")
-            self._outside = len(rest) >= groups
-            pool = rest if self._outside else torch.arange(len(whole), device="cpu")
-            few = min(max(round(OTHERS * len(sample)), groups), len(pool))
-            rows = pool[torch.randperm(len(pool), generator=self._rows, device="cpu")[:few]]
-            found = [whole[some] for some in rows.chunk(min(few, groups))]
-        which = "others each time" if found else "the same"
-        directions = f"{len(found)} directions" if len(found) > 1 else "one direction"
-        source = (
-            f"{sum(map(len, found or [sample]))} of the {len(whole)} examples of the probe batch, {which}, {directions}"
-        )
+            rows = torch.randperm(len(whole), generator=self._rows, device="cpu")[:few]
+            parts = [
+                whole[some] for some in rows.chunk(min(few, FEW_DIRECTIONS if _size(weights) > LARGE else DIRECTIONS))
+            ]
+            which = "others each time"
+        directions = f"{len(parts)} directions" if len(parts) > 1 else "one direction"
+        source = f"{sum(map(len, parts))} of the {len(whole)} examples of the probe batch, {which}, {directions}"
         self.loop.note("hessian/trace", source=source)
-        return found
+        return parts
+
+    def _rest(self) -> list[int]:
+        """Rows of the probe batch that are not in the sample."""
+        assert self._sample is not None  # it was chosen
+        n = len(self.loop.sight.batch("probe"))
+        sample = set(some_rows(n, len(self._sample)).tolist())
+        return [row for row in range(n) if row not in sample]
+
+    def _has_others(self) -> bool:
+        return len(self._rest()) >= GROUPS
+
+    def _drawn(self, few: int, groups: int) -> list[Batch]:
+        """So many examples in groups, others each time: of those outside the sample, or of all if these are too few."""
+        whole = self.loop.sight.batch("probe")
+        pool = torch.tensor(self._rest() if self._has_others() else range(len(whole)), device="cpu")
+        rows = pool[torch.randperm(len(pool), generator=self._rows, device="cpu")[:few]]
+        return [whole[some] for some in rows.chunk(min(len(rows), groups))]
 
     def _is_mean(self, model: nn.Module, weights: list[nn.Parameter], sample: Batch, few: int) -> bool | None:
         """Whether the loss of a batch is the mean of those of its parts; None where that cannot be told now."""
-        if not few:
-            return False
         parts = [sample[i * few : (i + 1) * few] for i in range(PARTS)]
         try:
             whole, *others = (gradient(self._loss(model, part), weights) for part in (sample[: few * PARTS], *parts))
@@ -270,8 +248,8 @@ class _Curvature:
         return [torch.add(b / size, i, alpha=sign * share / other) for b, i in zip(base, image, strict=True)]
 
 
-def _variance(values: Sequence[float]) -> float:
-    return float(torch.tensor(values, dtype=torch.float64, device="cpu").var())
+def _size(weights: list[nn.Parameter]) -> int:
+    return sum(weight.numel() for weight in weights)
 
 
 def _targets_each(batch: Batch) -> float:
