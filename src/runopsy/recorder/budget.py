@@ -11,6 +11,7 @@ GRACE = 5.0  # s; so much of the run may be paid for in advance: without it noth
 RECOVER = 5.0  # s in which what was overspent, by a reading that was dearer than thought, is saved again
 LASTS = 30.0  # s; where nobody says how long a run will be, each signal is first given its readings over so long
 WANTED = 16  # readings in that time, or in the whole run: twice what a curve needs, for a stride is a power of two
+PACE = WANTED / 2  # readings in that time that each is to have: one that lags behind is made as soon as it can be paid
 FIRST = 0.8  # of the budget at most goes to these; the rest is for reading the cheap ones more often
 PLANNED = 0.9  # of the budget; the rest is for costs that rise between two plans, and for what is not seen of them
 LEAST = 0.1  # of the budget, for signals where passing values alone uses it up, or one reading has overdrawn it
@@ -237,7 +238,16 @@ class Budget:
         for account, stride in zip(self._planned, found, strict=True):
             account.cadence.stride = max(stride, account.follows.cadence.stride if account.follows else 1)
         self._plan_start(costs, EARLY * self.share * self._paid_for(now))
+        self._hurry(costs, elapsed, LASTS if length is None else max(length, step))
         return True
+
+    def _hurry(self, costs: Sequence[float], elapsed: float, span: float) -> None:
+        """Let those be late whose distance, a power of two, has given them too few readings by now."""
+        assert self.share is not None  # or there is nothing to plan
+        pace = int(PACE * min(elapsed / span, 1.0))
+        for account, cost in zip(self._planned, costs, strict=True):
+            if account.readings < pace and account.cost is not None and cost * PACE <= self.share * span:
+                account.late = True
 
     def _plan_start(self, costs: Sequence[float], allowed: float) -> None:
         """How dense the extra readings at the start are: all of them together may cost ``allowed`` s."""

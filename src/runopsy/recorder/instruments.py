@@ -186,6 +186,7 @@ class Instruments:
         calls, self._skipped = self._skipped + 1, 0
         if self._budget.arrive(now, spent, calls):
             self._next = min(self._next, self._after(call - 1))
+            self._next_late = self._late_from(spent)
         if call >= self._next or now >= self._next_late:
             readings = readings + self._read_due(call, step, now, spent)
         return rates_of(self.optimizers), readings
@@ -209,9 +210,13 @@ class Instruments:
                 account.late = account.late or waits or account.cadence.even(call)
         self.loop.sight.forget()
         self._next = self._after(call)
-        late = [account for account in self._accounts.values() if account.late]
-        self._next_late = min((self._budget.when_affordable(account, spent) for account in late), default=float("inf"))
+        self._next_late = self._late_from(spent)
         return readings
+
+    def _late_from(self, spent: float) -> float:
+        """From when on (s of the clock) something that is late can be afforded."""
+        late = [account for account in self._accounts.values() if account.late]
+        return min((self._budget.when_affordable(account, spent) for account in late), default=float("inf"))
 
     def _after(self, call: int) -> int:
         """The first call after this one at which something may be due."""
