@@ -32,7 +32,7 @@ PARTS = 4  # of a sample, whose losses have to average to its own
 DIRECTIONS, FEW_DIRECTIONS, LARGE = 4, 2, 1_000_000  # of a trace; of more parameters each costs passes over them
 OTHERS = 1 / 2  # times as many other examples say how far to trust the sample …
 GROUPS, FEWER = 6, 4  # … in so many groups; fewer of a large model …
-TRUSTED = 4  # … at every so many-th reading that has λmax: it costs a third of a reading
+TRUSTED = 6  # … at every so many-th reading that has λmax: it costs half of a reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Curvature:
 
     ``hessian/top/se``: how far that may lie from λmax of all examples, from vᵀHv of other examples of the probe
     batch: half as many, in six groups (four of a large model), drawn anew each time. It holds their spread and the
-    sample's bias, see ``error_of_top``; where the probe batch has no others, the spread alone. At every fourth reading.
+    sample's bias, see ``error_of_top``; where the probe batch has no others, the spread alone. At every sixth reading.
 
     ``hessian/grad_alignment``: cos² of the gradient with the sample's eigenvector; chance is 1/P. At these readings, of
     the gradients of as many other examples as a training batch has, in groups too, without bias; none where their
