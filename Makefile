@@ -122,6 +122,9 @@ bench-signals: $(VENV)/bench ## what each signal costs, beside TensorBoard, on a
 bench-budget: $(VENV)/test ## what recording takes of twelve trainings, by turns with and without it (half an hour)
 	$(BIN)/python tests/benchmarks/bench_budget.py
 
+bench-estimates: $(VENV)/test ## whether estimates from a sample cover, with their errors, what the whole training set gives (a minute)
+	$(BIN)/python tests/benchmarks/bench_estimates.py
+
 bench-curvature: $(VENV)/test ## whether the eigenvalue that is followed is the largest, and how far a sample's lies above that of all (ten minutes)
 	$(BIN)/python tests/benchmarks/bench_curvature.py
 

@@ -139,13 +139,15 @@ def test_a_journal_with_torn_names_is_compacted_all_the_same(tmp_path: Path) -> 
     assert set(read_run(tmp_path).tracks) == {"first", "unnamed/2"}
 
 
-def test_a_stretch_of_zeros_ends_the_journal(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("after", "left_out"), [(b"", False), (b"\1", True)])
+def test_a_stretch_of_zeros_ends_the_journal(tmp_path: Path, after: bytes, left_out: bool) -> None:
+    """Zeros to the end are room for records that never came; anything after them was one."""
     write(tmp_path, [(step, 1.0, "a", 0.0) for step in range(3)])
     (wal,) = journals(tmp_path)
-    wal.write_bytes(wal.read_bytes() + bytes(4096))
+    wal.write_bytes(wal.read_bytes() + bytes(4096) + after)
     run = read_run(tmp_path)
     assert len(run.tracks["a"]) == 3
-    assert any("4096 bytes" in note for note in run.notes)
+    assert any("4097 bytes" in note for note in run.notes) == left_out
 
 
 def test_a_record_with_a_number_from_nowhere_costs_no_memory(tmp_path: Path) -> None:

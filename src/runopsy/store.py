@@ -11,11 +11,12 @@
     RUN/events.jsonl                              what the script said about itself
     RUN/examples/<session>-<table>.parquet        one row an example of a probe batch, written when the run ends
 
-A journal record is 28 bytes, little endian: step i64, time f64, value f64, signal u32. The file only
-ever grows, so a kill leaves whole records and at most one torn one, which is cut off; signal 0 is
-never written, so that a stretch of zeros (a power cut) ends the journal too. A part appears by rename
-and only then is its journal removed: where both exist, the part holds everything. Whoever creates a
-names file owns its session. ``recorder.journal`` and ``recorder.compaction`` write what is read here.
+A journal record is 28 bytes, little endian: step i64, time f64, value f64, signal u32. Records are
+only ever added, so a kill leaves whole ones and at most one torn one, which is cut off; signal 0 is
+never written, so that a stretch of zeros (room for records to come, or a power cut) ends the journal
+too. A part appears by rename and only then is its journal removed: where both exist, the part holds
+everything. Whoever creates a names file owns its session. ``recorder.journal`` and
+``recorder.compaction`` write what is read here.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ def _object(path: Path) -> dict[str, Any]:
 
 
 def read_wal(path: Path) -> tuple[NDArray[Any], int]:
-    """The whole records of one journal file, and how many bytes after them are none.
+    """The whole records of one journal file, and how many bytes after them are none, but for zeros to the end.
 
     Raises:
         OSError: as the file system says.
@@ -142,7 +143,8 @@ def read_wal(path: Path) -> tuple[NDArray[Any], int]:
     records = np.frombuffer(data[: len(data) - len(data) % kind.itemsize], dtype=kind)
     empty = np.flatnonzero(records["signal"] == 0)
     whole = records[: empty[0]] if len(empty) else records
-    return whole, len(data) - whole.nbytes
+    rest = data[whole.nbytes :]
+    return whole, len(rest) if rest.strip(b"\0") else 0
 
 
 def read_names(path: Path) -> Callable[[int], str]:

@@ -27,17 +27,29 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def loop(
-    tool: Instruments, clock: Clock, seconds: float, step: float, passing: float = 0.0, noise: float = 0.0
+    tool: Instruments,
+    clock: Clock,
+    seconds: float,
+    step: float,
+    passing: float = 0.0,
+    noise: float = 0.0,
+    quick: bool = True,
 ) -> float:
     """Train for so long, in steps of ``step`` s; the share of time that recording took.
 
     ``passing`` s a call go to values that are only passed; steps are longer or shorter by up to ``noise`` of them.
+    With ``quick`` the instruments are not asked at calls at which there is nothing to do, as in a real loop.
     """
     draw = random.Random(0)
-    begun, spent, call = clock.now, 0.0, 0
+    begun, spent, call, skipped, idle, until = clock.now, 0.0, 0, 0, 0, 0.0
     while clock.now - begun < seconds:
         arrived = clock.now
-        tool.read(call, arrived, spent)
+        if quick and skipped < idle and arrived < until:
+            skipped += 1
+        else:
+            tool.skip(skipped)
+            tool.read(call, arrived, spent)
+            skipped, (idle, until) = 0, tool.idle()
         clock.now += passing
         spent += clock.now - arrived
         clock.now += step * (1 + noise * draw.uniform(-1, 1))
@@ -71,6 +83,39 @@ def test_over_half_a_minute_what_can_be_afforded_is_read_eight_times(
     probes = [FakeProbe(name, clock, 0.75 * price * budget / 0.02) for name, price in SMALL.items()]
     loop(instruments(monkeypatch, *probes, budget=budget), clock, 30.0, 5e-3)
     assert {probe.name: len(probe.measured) >= 8 for probe in probes} == dict.fromkeys(SMALL, True)
+
+
+def test_steps_of_a_millisecond_leave_room_for_eight_readings(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    """Passing values on takes a quarter of the budget there, and all readings together half of it."""
+    probes = [FakeProbe(name, clock, 0.75 * price, first=0.005) for name, price in SMALL.items()]
+    share = loop(instruments(monkeypatch, *probes, budget=0.02), clock, 30.0, 1e-3, passing=5e-6)
+    assert {probe.name: len(probe.measured) >= 8 for probe in probes} == dict.fromkeys(SMALL, True)
+    assert share <= 0.02
+
+
+@pytest.mark.parametrize("step", [1e-3, 3e-2])
+def test_calls_of_which_nothing_is_heard_change_no_plan(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, step: float
+) -> None:
+    counts = []
+    for quick in (True, False):
+        probes = [FakeProbe(name, clock, price, debt=price / 10) for name, price in SMALL.items()]
+        share = loop(instruments(monkeypatch, *probes, budget=0.02), clock, 30.0, step, 3e-6, noise=0.2, quick=quick)
+        assert share <= 0.0205
+        counts.append([len(probe.measured) for probe in probes])
+    assert counts[0] == pytest.approx(counts[1], rel=0.25, abs=2)
+
+
+def test_a_step_that_follows_a_reading_is_heard_of_alone(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    """And the next one, which it is compared with."""
+    tool = instruments(monkeypatch, FakeProbe("a", clock, price=0.05), budget=0.02)
+    loop(tool, clock, 20.0, 1e-2)
+    due = tool._next
+    tool.skip(due - tool._call)
+    for idle in (False, False, True):
+        tool.read(0, clock.now, 0.0)
+        clock.now += 1e-2
+        assert (tool.idle()[0] > 0 and tool.idle()[1] > clock.now) == idle
 
 
 def test_a_large_part_of_the_budget_is_used(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:

@@ -24,7 +24,9 @@ from runopsy.store import read_run
 SAID = struct.Struct("<iq")  # session, step: what the child tells after each call that has returned
 READY, FINISHING = -1, -2  # in place of a step
 CALLS = 1_500  # that a recorder killed in its loop has told of at most
-ROWS_PER_PART = 60  # a part every 15 calls, so that some file is being rolled or compacted all the time
+# a part every 15 calls, so that some file is being rolled or compacted all the time; or one that gets so long that its
+# end is mapped into memory, where that can be
+ROWS_PER_PART = (60, 3000)
 # s after the marker, for each moment to kill at; in the loop, a little more than its longest pause
 LONGEST = {"start": 0.02, "loop": 0.005, "finish": 0.05}
 
@@ -40,7 +42,7 @@ def say(step, session=0):
 
 folder, calls = Path(sys.argv[1]), int(sys.argv[2])
 say({READY})
-run = Recording(folder, None, {{"config": {{}}, "given": []}}, rows_per_part={ROWS_PER_PART})
+run = Recording(folder, None, {{"config": {{}}, "given": []}}, rows_per_part=int(sys.argv[3]))
 session = run._journal.session
 for step in range(calls):
     run.log(step, {{"a": step * 1.5, "b/" + str(step // 40): -step, "c": float("nan"), "d": session}})
@@ -74,7 +76,8 @@ def kill_many(count: int, folder: Path, seed: int = 0) -> Toll:
         if number % 5 == 0:
             returned = {}
         moment = rng.choice(["start", "loop", "loop", "finish"])
-        for session, step in kill_once(run, moment, rng.randrange(CALLS), rng.uniform(0, LONGEST[moment])):
+        rows = ROWS_PER_PART[number // 5 % 2]
+        for session, step in kill_once(run, moment, rng.randrange(CALLS), rng.uniform(0, LONGEST[moment]), rows):
             returned[session] = step
         toll.kills += 1
         if run.exists() and any(run.iterdir()):  # else killed before anything was made
@@ -82,13 +85,15 @@ def kill_many(count: int, folder: Path, seed: int = 0) -> Toll:
     return toll
 
 
-def kill_once(run: Path, moment: str, step: int, delay: float) -> list[tuple[int, int]]:
+def kill_once(run: Path, moment: str, step: int, delay: float, rows: int) -> list[tuple[int, int]]:
     """Start a recorder, kill it some time after a marker; what it said of the calls that had returned.
 
     In the loop the marker is a step, which a busy machine reaches later and reaches all the same.
     """
     calls = 120 if moment == "finish" else 1_000_000
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(run), str(calls)], stdout=subprocess.PIPE, bufsize=0)
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(run), str(calls), str(rows)], stdout=subprocess.PIPE, bufsize=0
+    )
     assert child.stdout is not None
     pipe = child.stdout.fileno()
     marker = {"start": READY, "loop": step, "finish": FINISHING}[moment]

@@ -27,7 +27,7 @@ import pytest
 import runopsy
 from patience import HANGS
 from runopsy.errors import BadOption, RunExists
-from runopsy.recorder import record
+from runopsy.recorder import journal, record
 from runopsy.recorder import session as module
 from runopsy.recorder.compaction import journals
 from runopsy.recorder.session import Recording
@@ -827,6 +827,7 @@ def test_a_config_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_cost_of_recording_is_recorded(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "mappable", lambda folder: False)  # so that each call takes a write
     run = record(tmp_path / "run")
     append = run._journal.append
 

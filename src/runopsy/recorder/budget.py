@@ -11,6 +11,7 @@ GRACE = 5.0  # s; so much of the run may be paid for in advance: without it noth
 RECOVER = 5.0  # s in which what was overspent, by a reading that was dearer than thought, is saved again
 LASTS = 30.0  # s; where nobody says how long a run will be, each signal is first given its readings over so long
 WANTED = 16  # readings in that time, or in the whole run: twice what a curve needs, for a stride is a power of two
+PACE = WANTED / 2  # readings in that time that each is to have: one that lags behind is made as soon as it can be paid
 FIRST = 0.8  # of the budget at most goes to these; the rest is for reading the cheap ones more often
 PLANNED = 0.9  # of the budget; the rest is for costs that rise between two plans, and for what is not seen of them
 LEAST = 0.1  # of the budget, for signals where passing values alone uses it up, or one reading has overdrawn it
@@ -22,6 +23,7 @@ WARMUP = 10.0  # times what it was expected to cost: more of a first reading may
 LASTING = 0.2  # … but so much of it is what every reading costs
 AT_ONCE = 1.0  # training steps: what is taken to cost more waits until a step has been timed
 REPLAN = 0.5  # s between plans; one takes less than 0.1 ms
+FOLLOWED = 8  # steps after readings, without any other between them, after which theirs is the usual length
 
 
 @dataclass(slots=True, eq=False)
@@ -88,14 +90,27 @@ class Budget:
     _replan_at: float = 0.0
     _gone: float = 0.0  # s, of families that were given up
     _read: float = 0.0  # s, of the readings of the last call
+    _after: list[float] = field(default_factory=list)  # s, of steps that followed readings, until another is timed …
+    _after_read: float = 0.0  # … and of those readings
     _planned: list[Account] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.share is not None:
             self._planned = [account for account in self.accounts if not account.cadence.asked]
 
-    def arrive(self, now: float, spent: float) -> bool:
+    @property
+    def quiet_until(self) -> float:
+        """Until when (s of the clock) it need not hear of each call."""
+        if self._began is None or self._after:
+            return 0.0
+        return self._replan_at if self._planned else float("inf")
+
+    def arrive(self, now: float, spent: float, calls: int = 1) -> bool:
         """A call begins, at ``now`` s of a steady clock; the recorder has used ``spent`` s of its own so far.
+
+        Args:
+            calls: those since it last heard of one, this one among them. Of a step that follows a reading, and of
+                the next, it has to hear alone.
 
         Returns:
             whether there is a new plan.
@@ -107,24 +122,32 @@ class Budget:
                 self.step = now - self.started
             replanned = self._plan(now, spent)
         elif self._planned:
-            self._note_step(max(now - self._last - (spent - self._last_spent), 0.0))
+            self._note_steps(max(now - self._last - (spent - self._last_spent), 0.0), calls)
             if now >= self._replan_at:
                 replanned = self._plan(now, spent)
         self._last, self._last_spent = now, spent
         return replanned
 
-    def _note_step(self, took: float) -> None:
-        self._calls += 1
-        if self._calls == 1 or self.step is None:
-            self.step = took
+    def _note_steps(self, took: float, calls: int) -> None:
+        self._calls += calls
+        if self._calls == calls or self.step is None:
+            self.step = took / calls
             return
         if self._read:
-            # never more than the reading itself: a validation may have followed it
-            self.unseen += min(max(took - self.step, -self._read), self._read)
+            self._after.append(took)
+            self._after_read += self._read
             self._read = 0.0
-            return
-        weight = max(RECENT, 1 / self._calls)
-        self.step = (1 - weight) * self.step + weight * took
+            if len(self._after) < FOLLOWED:
+                return
+            took = sum(self._after) / len(self._after)
+        if self._after:
+            # beside the next step, which is as long but for that; never more than the readings themselves: a
+            # validation may have followed one
+            more = sum(self._after) - len(self._after) * took
+            self.unseen += min(max(more, -self._after_read), self._after_read)
+            self._after, self._after_read = [], 0.0
+        weight = max(1 - (1 - RECENT) ** calls, calls / self._calls)
+        self.step = (1 - weight) * self.step + weight * took / calls
 
     def affordable(self, account: Account, now: float, spent: float) -> bool:
         """Whether a reading can be made at this call."""
@@ -215,7 +238,16 @@ class Budget:
         for account, stride in zip(self._planned, found, strict=True):
             account.cadence.stride = max(stride, account.follows.cadence.stride if account.follows else 1)
         self._plan_start(costs, EARLY * self.share * self._paid_for(now))
+        self._hurry(costs, elapsed, LASTS if length is None else max(length, step))
         return True
+
+    def _hurry(self, costs: Sequence[float], elapsed: float, span: float) -> None:
+        """Let those be late whose distance, a power of two, has given them too few readings by now."""
+        assert self.share is not None  # or there is nothing to plan
+        pace = int(PACE * min(elapsed / span, 1.0))
+        for account, cost in zip(self._planned, costs, strict=True):
+            if account.readings < pace and account.cost is not None and cost * PACE <= self.share * span:
+                account.late = True
 
     def _plan_start(self, costs: Sequence[float], allowed: float) -> None:
         """How dense the extra readings at the start are: all of them together may cost ``allowed`` s."""

@@ -33,7 +33,6 @@ from runopsy.shares import whole_name
 
 LARGER = 0.05  # a budget that run.json compares with: what more would give
 NEVER = 1 << 62
-NONE: dict[str, Any] = {}
 
 
 class Instruments:
@@ -50,14 +49,15 @@ class Instruments:
         started: float | None = None,
     ) -> None:
         self.loop = loop
-        self._optimizers = named_optimizers(loop.optimizer) if loop.rank == 0 else {}
+        self.optimizers = named_optimizers(loop.optimizer) if loop.rank == 0 else {}
         self._wanted = wanted  # of the signals that the probes read, those to be written
         self.refused: dict[str, str] = {}  # signal → why it cannot be had in this run
         self.troubles: list[str] = []  # probes that failed in the middle of it
         self._running: list[Running] = []
         self._accounts: dict[str, Account] = {}
         self._stopwatch = Stopwatch(device_of(loop.model))
-        self._call = 0
+        self._call = 0  # the number of the next one, from 0
+        self._skipped = 0  # calls of which the budget has not heard yet
         self._next = 0  # call at which something may be due; until then there is nothing to do
         self._next_late = float("inf")  # s of the clock from which on something that is late can be afforded
         self._owing = False
@@ -127,7 +127,7 @@ class Instruments:
             for name, unit in running.probe.units.items()
             if self._wanted(name)
         }
-        rates = {name: {"unit": "", "cadence": "every step"} for name in rates_of(self._optimizers)}
+        rates = {name: {"unit": "", "cadence": "every step"} for name in rates_of(self.optimizers)}
         return about | rates
 
     def _cadence(self, running: Running) -> str:
@@ -165,6 +165,17 @@ class Instruments:
         }
         return {name: why for name, why in (silent | self.refused | dear).items() if self._wanted(name)}
 
+    def idle(self) -> tuple[int, float]:
+        """At how many calls from now on, and until when (s of the clock), there is nothing to do but ``skip`` them."""
+        if self._owing or self._training is not None or self._call < 2:
+            return 0, 0.0
+        return self._next - self._call, min(self._next_late, self._budget.quiet_until)
+
+    def skip(self, calls: int) -> None:
+        """So many calls were idle."""
+        self._call += calls
+        self._skipped += calls
+
     def read(self, step: int, now: float, spent: float = 0.0) -> tuple[dict[str, Any], list[Reading]]:
         """Learning rates, and everything due at this call, made at ``now`` s; ``spent`` s were used until then."""
         call = self._call
@@ -172,11 +183,13 @@ class Instruments:
         if call < 2:
             self._look_at_training(call)
         readings = self._settled() if self._owing else []
-        if self._budget.arrive(now, spent):
+        calls, self._skipped = self._skipped + 1, 0
+        if self._budget.arrive(now, spent, calls):
             self._next = min(self._next, self._after(call - 1))
+            self._next_late = self._late_from(spent)
         if call >= self._next or now >= self._next_late:
             readings = readings + self._read_due(call, step, now, spent)
-        return rates_of(self._optimizers) if self._optimizers else NONE, readings
+        return rates_of(self.optimizers), readings
 
     @torch.no_grad()
     def _read_due(self, call: int, step: int, now: float, spent: float) -> list[Reading]:
@@ -197,9 +210,13 @@ class Instruments:
                 account.late = account.late or waits or account.cadence.even(call)
         self.loop.sight.forget()
         self._next = self._after(call)
-        late = [account for account in self._accounts.values() if account.late]
-        self._next_late = min((self._budget.when_affordable(account, spent) for account in late), default=float("inf"))
+        self._next_late = self._late_from(spent)
         return readings
+
+    def _late_from(self, spent: float) -> float:
+        """From when on (s of the clock) something that is late can be afforded."""
+        late = [account for account in self._accounts.values() if account.late]
+        return min((self._budget.when_affordable(account, spent) for account in late), default=float("inf"))
 
     def _after(self, call: int) -> int:
         """The first call after this one at which something may be due."""

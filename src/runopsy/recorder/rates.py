@@ -18,7 +18,9 @@ def named_optimizers(given: Any) -> dict[str, Any]:
 
 
 def rates_of(optimizers: Mapping[str, Any]) -> dict[str, Any]:
-    """Learning rates by signal; the usual case, one optimizer with one group, in short."""
+    """Learning rates by signal; the usual cases, none and one optimizer with one group, in short."""
+    if not optimizers:
+        return {}
     if "" in optimizers:
         groups: Any = getattr(optimizers[""], "param_groups", ())
         if len(groups) == 1:

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from runopsy.store import RECORD
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-FLOATS = {float}
-MOST_SETS = 1000  # of names; a loop that names its signals anew at every step is not helped by keeping them
 
 
 @dataclass(slots=True)
@@ -109,8 +105,7 @@ class Packer:
         self.refused = 0  # values that were no numbers
         self.lost = 0  # values on a device that failed
         self._new_number, self._complain = number, complain
-        self._numbers: dict[str, int] = {}
-        self._sets: dict[tuple[str, ...], list[int]] = {}  # numbers of names that have been given together
+        self.numbers: dict[str, int] = {}  # by name, of the signals that are known
         self._transfers = Transfers()
 
     @property
@@ -119,23 +114,12 @@ class Packer:
         return bool(self._transfers)
 
     def packed(self, step: int, values: Mapping[str, Any], now: float) -> bytes:
-        """One record a value; those that still lie on an accelerator come with ``arrived``.
-
-        Floats under names that came together before are packed at once: a loop logs the same ones at every step.
-        """
-        names = (*values,)
-        numbers = self._sets.get(names)
-        found = (*values.values(),)
-        if numbers is None or {*map(type, found)} != FLOATS:
-            packed = b"".join(self.rows(step, values.items(), now))
-            if numbers is None and len(self._sets) < MOST_SETS and all(name in self._numbers for name in names):
-                self._sets[names] = [self._numbers[name] for name in names]
-            return packed
-        return b"".join(map(RECORD.pack, repeat(step), repeat(now), found, numbers))
+        """One record a value; those that still lie on an accelerator come with ``arrived``."""
+        return b"".join(self.rows(step, values.items(), now))
 
     def rows(self, step: int, values: Iterable[tuple[str, Any]], now: float) -> list[bytes]:
         """The same, one by one."""
-        pack, numbers = RECORD.pack, self._numbers
+        pack, numbers = RECORD.pack, self.numbers
         rows = []
         for name, value in values:
             if type(value) is float:
@@ -170,7 +154,7 @@ class Packer:
         return rows
 
     def _number(self, name: str) -> int:
-        number = self._numbers.get(name)
+        number = self.numbers.get(name)
         if number is None:
-            number = self._numbers[name] = self._new_number(str(name))
+            number = self.numbers[name] = self._new_number(str(name))
         return number

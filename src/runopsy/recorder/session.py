@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import inf
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -16,6 +17,7 @@ from weakref import WeakValueDictionary
 from runopsy.recorder.compaction import compact, journals
 from runopsy.recorder.complaints import Complaints, to_stderr
 from runopsy.recorder.journal import ROWS_PER_PART, Journal
+from runopsy.recorder.lane import Lane
 from runopsy.recorder.lock import Lock
 from runopsy.recorder.manifest import append_event, begin, end, end_of_rank, next_session
 from runopsy.recorder.outcome import exception_detail, how_the_script_ended, status_of
@@ -35,6 +37,7 @@ OWN = {
     "recorder/overhead": {"unit": "share of wall time", "cadence": "every 5 s, and at the end"},
     "recorder/dropped": {"unit": "values", "cadence": "every 5 s, and at the end"},
 }
+FOREVER = 1 << 62  # calls of ``step``
 
 
 class Recording:
@@ -67,8 +70,6 @@ class Recording:
         self._taken = lock
         self._exception: dict[str, Any] | None = None  # what the loop died of
         self._reserve = Reserve(folder)
-        self._spent = 0.0
-        self._last_step: int | None = None
         self._where, self._agreement = where, Agreement(folder, where)
         self._began = time.perf_counter()
         self._next_own = self._began + OVERHEAD_EVERY
@@ -77,6 +78,7 @@ class Recording:
         session = next_session(folder, earlier) if where.rank == 0 else None
         self._journal = Journal(folder, session, where.rank, rows_per_part)
         self._packer = Packer(self._journal.number, self._complain)
+        self._lane = Lane(self._packer.numbers)
         self._manifest: dict[str, Any] = {}
         if where.rank == 0:
             self._guarded(partial(self._begin, earlier, about))
@@ -102,15 +104,23 @@ class Recording:
             step: optimizer steps completed so far, a whole number; with a fraction the call is left out and counted.
             values: floats or 0-d tensors, by signal name.
         """
-        self._record(step, values, self._instruments)
+        started = time.perf_counter()
+        with self._lock:
+            if self._lane.passes(step, values, True, started):
+                return
+        self._record(step, values if self._where.rank == 0 else None, True, started)
 
     def log(self, step: int, values: Mapping[str, float | Tensor]) -> None:
         """Record values at a step, without measuring anything: validation, or whatever has its own cadence.
 
         Of several processes the first one's are kept, here and in ``step``.
         """
+        started = time.perf_counter()
+        with self._lock:
+            if self._lane.passes(step, values, False, started):
+                return
         if self._where.rank == 0:
-            self._record(step, values, None)
+            self._record(step, values, False, started)
 
     def event(self, step: int, kind: str, **detail: Any) -> None:
         """Note that something happened that no curve shows: a change of data, of batch size, a manual restart."""
@@ -124,6 +134,7 @@ class Recording:
         with self._lock:
             if not self._open:
                 return
+            self._lane.close()
             self._guarded(self._drain)
             self._guarded(self._write_tables)
             self._open = False
@@ -166,12 +177,12 @@ class Recording:
     def _keep(self, cause: BaseException | None) -> BaseException | None:
         """Remember the exception that ends the run; what it says of itself is somebody else's code."""
         if cause is not None and status_of(cause) != "finished" and self._open:
-            self._exception = {"type": type(cause).__name__, "message": "", "step": self._last_step}
+            self._exception = {"type": type(cause).__name__, "message": "", "step": self._lane.last_step}
             self._guarded(lambda: self._keep_exception(cause))
         return cause
 
     def _keep_exception(self, cause: BaseException) -> None:
-        self._exception = exception_detail(cause, self._last_step)
+        self._exception = exception_detail(cause, self._lane.last_step)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _elsewhere, (self.path,)
@@ -184,27 +195,11 @@ class Recording:
 
     # --- writing ---------------------------------------------------------------------------------
 
-    def _record(self, step: int, values: Mapping[str, Any] | None, instruments: Instruments | None) -> None:
-        started = time.perf_counter()
-        if not self._mine():
-            return
+    def _record(self, step: int, values: Mapping[str, Any] | None, is_step: bool, started: float) -> None:
         try:
             with self._lock:
-                if type(step) is not int:
-                    step = whole_step(step)
-                self._last_step = step
-                now = started + self._offset
-                rows = self._packer.packed(step, values, now) if values and not self._where.rank else b""
-                if instruments is not None:
-                    rows += self._measured(instruments, step, started)
-                if self._packer.waiting:
-                    rows += b"".join(self._packer.arrived())
-                if rows:
-                    self._write(rows, started)
-                ended = time.perf_counter()
-                self._spent += ended - started
-                if ended >= self._next_own:
-                    self._report_cost(ended)
+                self._lane.close()
+                self._record_the_long_way(step, values, is_step, started)
         except NoStep as why:
             self._fractional += len(values) if isinstance(values, Mapping) else 1
             self._complain(str(why))
@@ -212,9 +207,41 @@ class Recording:
             self._lost += len(values) if isinstance(values, Mapping) else 1
             self._complain(f"{type(cause).__name__}: {cause}")
 
+    def _record_the_long_way(self, step: int, values: Mapping[str, Any] | None, is_step: bool, started: float) -> None:
+        if not self._mine():
+            return
+        if type(step) is not int:
+            step = whole_step(step)
+        self._lane.last_step = step
+        now = started + self._offset
+        rows = self._packer.packed(step, values, now) if values else b""
+        if is_step and self._instruments is not None:
+            rows += self._measured(self._instruments, step, started)
+        if self._packer.waiting:
+            rows += b"".join(self._packer.arrived())
+        if rows:
+            self._write(rows, started)
+        ended = time.perf_counter()
+        self._lane.spent += ended - started
+        if ended >= self._next_own:
+            self._report_cost(ended)
+        if not self._packer.waiting:
+            self._open_lane()
+
+    def _open_lane(self) -> None:
+        """Until something is due again, here, in the journal or for the instruments."""
+        tools, mapped = self._instruments, self._journal.mapped
+        steps, until, rates = (*tools.idle(), tools.optimizers) if tools is not None else (FOREVER, inf, {})
+        if mapped is not None:
+            self._lane.open(mapped, min(until, self._next_own, self._journal.quiet_until), steps, rates, self._offset)
+        elif self._where.rank:  # which has nothing to pass on
+            self._lane.open(None, min(until, self._next_own), steps, {}, self._offset)
+
     def _measured(self, instruments: Instruments, step: int, started: float) -> bytes:
         now = started + self._offset
-        rates, readings = instruments.read(step, started, self._spent)
+        instruments.skip(self._lane.passed)
+        self._lane.passed = 0
+        rates, readings = instruments.read(step, started, self._lane.spent)
         rows = self._packer.packed(step, rates, now)
         for at, name, value in readings:
             rows += self._packer.packed(at, {name: value}, now)
@@ -233,7 +260,7 @@ class Recording:
 
     def _warn_disk_full(self) -> None:
         """In run.json at once, in the room kept for it: the process may be killed before there is more."""
-        self._manifest["disk_full"] = {"step": self._last_step, "time": time.time()}
+        self._manifest["disk_full"] = {"step": self._lane.last_step, "time": time.time()}
         self._guarded(self._reserve.give_up)
         self._guarded(lambda: write_manifest(self.path, self._manifest))
 
@@ -272,16 +299,16 @@ class Recording:
 
     def _write_own(self, now: float) -> None:
         """What recording has cost and lost so far; where nothing can be written, run.json alone says it."""
-        if self._last_step is None or self._journal.stuck:
+        if self._lane.last_step is None or self._journal.stuck:
             return
         own = (("recorder/overhead", self._overhead()), ("recorder/dropped", self._counts()["dropped"]))
-        self._write(b"".join(self._packer.rows(self._last_step, own, now + self._offset)), now)
+        self._write(b"".join(self._packer.rows(self._lane.last_step, own, now + self._offset)), now)
 
     def _agree(self) -> None:
         self._journal.session = self._agreement.settle(self._journal.session, time.perf_counter())
 
     def _overhead(self) -> float:
-        spent = self._spent + (self._instruments.unseen if self._instruments is not None else 0.0)
+        spent = self._lane.spent + (self._instruments.unseen if self._instruments is not None else 0.0)
         return spent / max(time.perf_counter() - self._began, 1e-9)
 
     def _mine(self, quietly: bool = False) -> bool:
@@ -314,7 +341,7 @@ class Recording:
             status = "disk_full"
         if self._journal.taken:
             return
-        about: dict[str, Any] = {"status": status, "last_step": self._last_step, "exception": self._exception}
+        about: dict[str, Any] = {"status": status, "last_step": self._lane.last_step, "exception": self._exception}
         if self._where.rank:
             if self._journal.session is not None:
                 end_of_rank(self.path, self._journal.session, self._where.rank, about)
@@ -331,9 +358,20 @@ class Recording:
 OPEN: WeakValueDictionary[str, Recording] = WeakValueDictionary()  # by folder: those of this process
 
 
+def _close_lanes() -> None:
+    """In a forked child, a worker of a data loader, say: the long way looks whose process it is in."""
+    for recording in tuple(OPEN.values()):
+        recording._lane.close()  # noqa: SLF001  # of our own class
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_lanes)
+
+
 def _elsewhere(path: Path) -> Recording:
     """What a recording is in a process that it was pickled for: nothing is recorded there."""
     recording = Recording.__new__(Recording)
     recording.path = path
     vars(recording).update(_pid=-1, _open=False, _instruments=None, _where=ALONE)
+    vars(recording).update(_lock=threading.RLock(), _lane=Lane({}))
     return recording

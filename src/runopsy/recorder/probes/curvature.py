@@ -6,32 +6,33 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from statistics import fmean
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from runopsy.errors import Unavailable
-from runopsy.recorder.batches import Batch
+from runopsy.recorder.batches import Batch, some_rows
 from runopsy.recorder.gradients import differentiable, gradient, products, weights_of
 from runopsy.recorder.probes.base import Gauge, Loop, Reading
 from runopsy.recorder.probes.eigen import Allowance, Product, Vector, dot, norm, top_eigenpair
+from runopsy.recorder.probes.spread import ENOUGH, alignment, error_of_top, variance
 
 RESIDUAL = 0.03  # ‖Hv − λv‖/|λ| at which v counts as found; the error of λ itself is of second order in it
 SETTLED = 0.02  # at which a reading ends: well inside, or half of the readings would be just outside
-EARNED = 6  # products a reading may take: of those that come 100 steps apart, three to five suffice for most …
+EARNED = 5  # products a reading may take: of those that come 100 steps apart, three to five suffice for most …
 SAVED = 9  # … and what they leave serves where the Hessian has turned further; a first reading begins with these
 NUDGE = 0.05  # of H·(random) in a warm start: an eigenvector that has risen to the top is found from outside only
 UNSEEN = 64  # examples where no training batch was seen
 MOST, LEAST = 256, 24  # examples at most, and targets at least: λmax of fewer lies far above that of all
 UNEQUAL = 0.1  # relative, of gradients: parts of a batch may hold unlike numbers of targets; a sum or a contrast is
 # further off, and so is a loss that is made of the hardest examples
-DIRECTIONS, FEWER, LARGE = (
-    4,
-    2,
-    1_000_000,
-)  # of a trace; of a model with more parameters: a direction costs passes over them
-TRACED = 4  # the trace takes every so many-th of them, others each time: it is a mean over examples, λmax is none
+PARTS = 4  # of a sample, whose losses have to average to its own
+DIRECTIONS, FEW_DIRECTIONS, LARGE = 4, 2, 1_000_000  # of a trace; of more parameters each costs passes over them
+OTHERS = 1 / 2  # times as many other examples say how far to trust the sample …
+GROUPS, FEWER = 6, 4  # … in so many groups; fewer of a large model …
+TRUSTED = 6  # … at every so many-th reading that has λmax: it costs half of a reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +51,33 @@ class Curvature:
     where a second eigenvalue had just risen above the first; nine in ten were within 0.4 %. Under cross-entropy
     λmax falls at the end of training just because probabilities saturate.
 
-    ``hessian/grad_alignment``: cos² of the sample's gradient with that eigenvector; chance is 1/P.
+    ``hessian/top/se``: how far that may lie from λmax of all examples, from vᵀHv of other examples of the probe
+    batch: half as many, in six groups (four of a large model), drawn anew each time. It holds their spread and the
+    sample's bias, see ``error_of_top``; where the probe batch has no others, the spread alone. At every sixth reading.
+
+    ``hessian/grad_alignment``: cos² of the gradient with the sample's eigenvector; chance is 1/P. At these readings, of
+    the gradients of as many other examples as a training batch has, in groups too, without bias; none where their
+    noise hides the gradient, see ``spread.alignment``. ``NAME/se`` is over these groups: how far the eigenvector of so
+    few examples lies from that of all is not in it, for that takes the search anew for each group. Where the probe
+    batch has no others, of the sample's gradient at each reading, whose noise makes it too small.
 
     ``hessian/trace``: mean of vᵀHv for four Rademacher v (Hutchinson 1989; two for a large model), each on its own
     part of a quarter as many examples, v and examples drawn anew at each reading; ``NAME/se`` from their spread. Its
     mean is the trace for the probe batch (where examples have unlike numbers of targets, nearly), so average over
     readings: on k examples the variance of one is 2(‖H‖²_F − Σ H²ᵢᵢ) and what the choice of k adds. Of a loss that
-    is no mean over examples, the sample itself is taken.
+    is no mean over examples, the sample itself is taken, and nothing has an error.
     """
 
     units: ClassVar[Mapping[str, str]] = {
         "hessian/top": "",
+        "hessian/top/se": "",
         "hessian/grad_alignment": "cos²",
+        "hessian/grad_alignment/se": "cos²",
         "hessian/trace": "",
         "hessian/trace/se": "",
     }
     needs: ClassVar[tuple[str, ...]] = ("model", "probe", "loss_fn")
-    cost: ClassVar[str] = "two to nine Hessian products, each two to three gradients of the sample; memory of twelve"
+    cost: ClassVar[str] = "three to ten Hessian products, each two to three gradients of the sample; memory of twelve"
 
     def start(self, loop: Loop) -> Gauge:
         return _Curvature(loop)
@@ -80,7 +91,8 @@ class _Curvature:
     _vector: Vector | None = None
     _random: torch.Generator | None = None
     _rows: torch.Generator = field(default_factory=lambda: torch.Generator("cpu").manual_seed(0))
-    _averages: bool | None = None  # None: not known yet
+    _averages: bool | None = None  # whether a loss is the mean of those of its parts; None: not known yet
+    _untrusted: int = 0  # readings that had λmax
 
     def settle(self) -> Iterable[Reading]:
         return ()
@@ -91,26 +103,59 @@ class _Curvature:
         with differentiable(self.loop.model) as model:
             weights = weights_of(model)
             traces = []
-            for drawn in self._drawn(model, weights, sample):
+            for batch in self._parts(model, weights, sample):
                 signs = self._signs(weights)
-                slopes, product = self._hessian(model, weights, drawn)
+                slopes, product = self._hessian(model, weights, batch)
                 image = product(signs)
                 traces.append(dot(signs, image))
-                if drawn is not sample:
+                if batch is not sample:
                     del slopes, product  # two graphs at once would be the memory of both
-            if drawn is not sample:
+            if batch is not sample:
                 slopes, product = self._hessian(model, weights, sample)
             value, residual, vector = top_eigenpair(product, self._start(slopes, image), SETTLED, self._allowance)
-        yield step, "hessian/trace", sum(traces) / len(traces)
+            del product, image
+            found = residual <= RESIDUAL * abs(value)
+            trusted = self._trust(model, weights, value, vector) if found else []
+        yield step, "hessian/trace", fmean(traces)
         if len(traces) > 1:
-            yield step, "hessian/trace/se", float(torch.tensor(traces, device="cpu").std()) / len(traces) ** 0.5
+            yield step, "hessian/trace/se", (variance(traces) / len(traces)) ** 0.5
         self._vector = vector if math.isfinite(value) else None  # of weights that are no numbers, say
-        if not residual <= RESIDUAL * abs(value):
+        if not found:
             return
         yield step, "hessian/top", value
+        for name, one in trusted:
+            yield step, name, one
         square = dot(slopes, slopes)
-        if square > 0:
+        if square > 0 and not (self._averages and self._has_others()):
             yield step, "hessian/grad_alignment", dot(slopes, vector) ** 2 / square
+
+    def _trust(
+        self, model: nn.Module, weights: list[nn.Parameter], value: float, vector: Vector
+    ) -> list[tuple[str, float]]:
+        """Of some readings, from groups of other examples: the error of λmax, and the gradient's alignment."""
+        assert self._sample is not None  # it was chosen
+        self._untrusted += 1
+        if not self._averages or self._untrusted % TRUSTED != 1:
+            return []
+        n, groups = len(self._sample), FEWER if _size(weights) > LARGE else GROUPS
+        along, sizes = [], []
+        for batch in self._drawn(max(round(OTHERS * n), groups), groups):
+            _, product = self._hessian(model, weights, batch)
+            along.append(dot(vector, product(vector)))
+            sizes.append(len(batch))
+            del product
+        if len(along) < ENOUGH:
+            return []
+        outside = self._has_others()
+        readings = [("hessian/top/se", error_of_top(value, n, along, fmean(sizes), outside))]
+        if outside:
+            most = max(self.loop.sight.affordable(MOST, share=1.0), groups)
+            batches = self._drawn(most, groups)
+            slopes = [[g.float() for g in gradient(self._loss(model, batch), weights)] for batch in batches]
+            aligned = alignment(slopes, vector)
+            if aligned is not None:
+                readings += zip(("hessian/grad_alignment", "hessian/grad_alignment/se"), aligned, strict=True)
+        return readings
 
     def _chosen(self) -> Batch:
         """The fixed sample: see the class."""
@@ -122,27 +167,45 @@ class _Curvature:
             self.loop.note(name, source=source, targets=round(len(sample) * _targets_each(sample)))
         return sample
 
-    def _drawn(self, model: nn.Module, weights: list[nn.Parameter], sample: Batch) -> list[Batch]:
+    def _parts(self, model: nn.Module, weights: list[nn.Parameter], sample: Batch) -> list[Batch]:
         """Parts of examples for the trace, others each time; the sample itself where fewer are another loss."""
-        few = len(sample) // TRACED
+        few = len(sample) // PARTS
         if self._averages is None:
             self._averages = self._is_mean(model, weights, sample, few) if few else False
         whole, parts, which = self.loop.sight.batch("probe"), [sample], "the same"
         if self._averages:
-            large = sum(weight.numel() for weight in weights) > LARGE
             rows = torch.randperm(len(whole), generator=self._rows, device="cpu")[:few]
-            parts = [whole[some] for some in rows.chunk(min(few, FEWER if large else DIRECTIONS))]
+            parts = [
+                whole[some] for some in rows.chunk(min(few, FEW_DIRECTIONS if _size(weights) > LARGE else DIRECTIONS))
+            ]
             which = "others each time"
         directions = f"{len(parts)} directions" if len(parts) > 1 else "one direction"
         source = f"{sum(map(len, parts))} of the {len(whole)} examples of the probe batch, {which}, {directions}"
         self.loop.note("hessian/trace", source=source)
         return parts
 
+    def _rest(self) -> list[int]:
+        """Rows of the probe batch that are not in the sample."""
+        assert self._sample is not None  # it was chosen
+        n = len(self.loop.sight.batch("probe"))
+        sample = set(some_rows(n, len(self._sample)).tolist())
+        return [row for row in range(n) if row not in sample]
+
+    def _has_others(self) -> bool:
+        return len(self._rest()) >= GROUPS
+
+    def _drawn(self, few: int, groups: int) -> list[Batch]:
+        """So many examples in groups, others each time: of those outside the sample, or of all if these are too few."""
+        whole = self.loop.sight.batch("probe")
+        pool = torch.tensor(self._rest() if self._has_others() else range(len(whole)), device="cpu")
+        rows = pool[torch.randperm(len(pool), generator=self._rows, device="cpu")[:few]]
+        return [whole[some] for some in rows.chunk(min(len(rows), groups))]
+
     def _is_mean(self, model: nn.Module, weights: list[nn.Parameter], sample: Batch, few: int) -> bool | None:
         """Whether the loss of a batch is the mean of those of its parts; None where that cannot be told now."""
-        parts = [sample[i * few : (i + 1) * few] for i in range(TRACED)]
+        parts = [sample[i * few : (i + 1) * few] for i in range(PARTS)]
         try:
-            whole, *others = (gradient(self._loss(model, part), weights) for part in (sample[: few * TRACED], *parts))
+            whole, *others = (gradient(self._loss(model, part), weights) for part in (sample[: few * PARTS], *parts))
         except Exception:  # a model may want more than one example, and is somebody else's
             return False
         means = [torch.stack(pieces).mean(dim=0) for pieces in zip(*others, strict=True)]
@@ -183,6 +246,10 @@ class _Curvature:
             return [t.clone() for t in known]
         sign = -1.0 if dot(base, image) < 0 else 1.0  # or the two could cancel
         return [torch.add(b / size, i, alpha=sign * share / other) for b, i in zip(base, image, strict=True)]
+
+
+def _size(weights: list[nn.Parameter]) -> int:
+    return sum(weight.numel() for weight in weights)
 
 
 def _targets_each(batch: Batch) -> float:

@@ -1,0 +1,113 @@
+"""The short way through the recorder: calls at which nothing is due, of names that have been passed before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from runopsy.recorder.mapped import NUMBER, Mapped
+from runopsy.recorder.rates import rates_of
+from runopsy.store import RECORD
+
+MOST = 64  # values of a call; more of them take so long that the long way is no longer one
+NONE: Mapping[str, Any] = {}
+
+
+class Lane:
+    """Puts the values of a call into the journal's memory, and leaves everything else to the long way.
+
+    Nearly all calls of a training with short steps are such calls, and the training has driven all of the recorder
+    out of the caches between two of them: then each function that is entered takes a microsecond or more, a system
+    call five, a write fifteen. So all is done here in one function, which knows nothing of why it is open.
+    """
+
+    __slots__ = (
+        "_busy",
+        "_into",
+        "_mapped",
+        "_numbers",
+        "_offset",
+        "_rates",
+        "_scratch",
+        "last_step",
+        "passed",
+        "spent",
+        "steps",
+        "until",
+    )
+
+    def __init__(self, numbers: Mapping[str, int]) -> None:
+        """``numbers``: of the signals that are known, by name; it grows elsewhere."""
+        self.until = 0.0  # s of the stopwatch: closed from then on
+        self.steps = 0  # calls of ``step`` that may pass …
+        self.passed = 0  # … and how many have since the long way was taken
+        self.spent = 0.0  # s that recording has taken in all, here and elsewhere
+        self.last_step: int | None = None
+        self._numbers = numbers
+        self._busy = False
+        self._into = RECORD.pack_into
+        self._scratch = memoryview(bytearray(MOST * RECORD.size))
+        self._mapped: Mapped | None = None
+        self._rates: Mapping[str, Any] = {}
+        self._offset = 0.0
+
+    def open(self, mapped: Mapped | None, until: float, steps: int, rates: Mapping[str, Any], offset: float) -> None:
+        """Let calls pass.
+
+        Args:
+            mapped: where their records go; None where they have no values.
+            until: s of the stopwatch.
+            steps: at most so many calls of ``step``.
+            rates: the optimizers whose learning rates come with each step.
+            offset: from the stopwatch to the wall clock.
+        """
+        self._mapped, self.until, self.steps, self._rates, self._offset = mapped, until, steps, rates, offset
+
+    def close(self) -> None:
+        """Let no call pass until it is opened again."""
+        self.until = 0.0
+
+    def passes(self, step: int, values: Mapping[str, Any] | None, is_step: bool, started: float) -> bool:
+        """Record a call; false where it has to go the long way, and nothing has been recorded of it."""
+        if (
+            started >= self.until
+            or (is_step and self.passed >= self.steps)
+            or type(step) is not int
+            or self._busy  # we are in a signal handler, which has come in the middle of a call
+        ):
+            return False
+        self._busy = True
+        try:
+            if is_step and self._rates:
+                values = {**rates_of(self._rates), **(values or NONE)}
+            if values and self._mapped is not None:
+                into, known, into_scratch = self._into, self._numbers, self._scratch
+                now, at, first = started + self._offset, 0, 0
+                for name, value in values.items():
+                    if type(value) is not float:
+                        if not value.is_cpu:  # reading it now would make the loop wait
+                            return False
+                        value = value.item()  # noqa: PLW2901  # one name less to look up
+                    number = known[name]
+                    into(into_scratch, at, step, now, value, number if first else 0)
+                    first = first or number
+                    at += RECORD.size
+                mapped, records = self._mapped, into_scratch[:at]
+                # As ``Mapped.put``. No function is called from here on: a signal handler, which may log too, or end
+                # all with an exception, comes before it or after it.
+                begin = mapped.at - mapped.start
+                end = begin + at
+                mapped.numbers[(end + NUMBER) >> 2] = 0
+                mapped.memory[begin:end] = records
+                mapped.numbers[(begin + NUMBER) >> 2] = first
+                mapped.at = mapped.start + end
+        except Exception:  # there is no room, a name is new, a value is no number …
+            return False
+        finally:
+            self._busy = False
+        if is_step:
+            self.passed += 1
+        self.last_step = step
+        self.spent += time.perf_counter() - started
+        return True
