@@ -36,10 +36,16 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> Found:
+    """The rows under the header, or the headers.
+
+    Raises:
+        UnreadableLog: there are none.
+    """
     import polars as pl  # half a second: only who reads a table pays
 
     found = _layout(tuple(source.first_lines()))
-    assert found is not None  # as it was recognised
+    if found is None:  # a format that is known by its header alone asks for its rows
+        raise UnreadableLog(f"{source.name} has a header and no rows", hint="the training has logged nothing yet")
     separator, names, notes = found.separator, found.names, list[str]()
     plain = _plain(source, found)
     if plain is not None:
