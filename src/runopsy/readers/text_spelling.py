@@ -111,6 +111,8 @@ SPELLINGS: tuple[Spelling, ...] = (
     # Keras without a terminal: bars laid end to end, the value of one and the count of the next without a blank.
     Spelling("/", re.compile(r"(?P<head>\d\.|\de[+-])(?P<digits>\d{2,12})/(?P<total>\d{1,9})(?P<rest> \[[=>.])"), _bar),
     Spelling("Epoch ", re.compile(r"(?<=[0-9\]])(?=Epoch [0-9]+/[0-9]+)"), "\n"),
+    # Rich and others draw bars with lines: 33% ━━━━──────── 1/3
+    Spelling("━", re.compile(r"% ?(?P<bar>[━─╸╺]{4,})"), r"%|\g<bar>|"),
     # tqdm without a terminal: a bar ends with its bracket, and the next begins on the same line.
     Spelling("%|", re.compile(r"(?P<bar>%\|[^|\n]*\|[^\]\n]*\])(?=[^\n|]*%\|)"), "\\g<bar>\n"),
     # Loss [1, 100](epoch, minibatch): 11.68 — the bracket says where, the number after the colon what.
