@@ -21,7 +21,7 @@ from runopsy.readers.text_context import of_the_log, sided
 from runopsy.readers.text_errors import Remark, remarks
 from runopsy.readers.text_lists import lists_in
 from runopsy.readers.text_pairs import BATCH, named, pairs_in
-from runopsy.readers.text_passes import BAR, drawn_again, passes, spread, within_epochs
+from runopsy.readers.text_passes import BAR, drawn_again, passes, spread, updated, within_epochs
 from runopsy.readers.text_spelling import spelled, spelled_lines
 from runopsy.readers.text_tables import boxes_in, candidates, tables_in
 from runopsy.signals.names import guess
@@ -113,7 +113,7 @@ def _lines(lines: pl.DataFrame, notes: list[str]) -> Reading | None:
     if not pairs.height:
         return None
     pairs = _numbered(sided(pairs, rows))
-    pairs, rows = drawn_again(*passes(pairs, rows))
+    pairs, rows = passes(*drawn_again(*updated(pairs, rows)))
     frame = _wide(_of_bars(pairs, rows), rows, notes)
     left = lines.filter(pl.col("line").str.strip_chars() != "").height - frame.height
     if left > 0:
