@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from realruns import TORCHVISION, executed, roles, same, trained, truth
 
+from realruns import TORCHVISION, executed, roles, same, trained, truth
 from runopsy.readers import read, runs
 
 EPOCHS = 6

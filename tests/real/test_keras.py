@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from realruns import executed, roles, same, trained, truth
 
+from realruns import executed, roles, same, trained, truth
 from runopsy.readers import read, runs
 
 EPOCHS = 6
@@ -47,7 +47,7 @@ def fit(name, verbose, net=None, seed=0, terminal=False, held=True, callbacks=()
         history = (net or model(seed)).fit(
             x[:150], y[:150], epochs=epochs, batch_size=25, verbose=verbose, callbacks=[*callbacks],
             validation_data=(x[150:], y[150:]) if held else None).history
-    truth.setdefault(name or f"seed {seed}", []).append(history)
+    truth.setdefault(name or f"seed {{seed}}", []).append(history)
     return history
 """
 FITS = """

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from realruns import executed, roles, same, trained, truth
 
+from realruns import executed, roles, same, trained, truth
 from runopsy.readers import read
 
 TRANSFORMERS = """

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from realruns import roles, same, trained, truth
 
+from realruns import roles, same, trained, truth
 from runopsy.readers import read
 
 STEPS = 64  # of the environment between two updates

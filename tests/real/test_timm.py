@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from realruns import TORCHVISION, roles, same, trained, truth
-
 from runopsy.readers import read
 
 EPOCHS = 5

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from realruns import TORCHVISION, roles, same, trained, truth
 
+from realruns import TORCHVISION, roles, same, trained, truth
 from runopsy.readers import read
 from runopsy.signals import with_sums
 

@@ -166,7 +166,7 @@ def _with_sides(rows: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     rows = rows.with_columns(
-        pl.col("epoch").forward_fill().alias("in_epoch"),
+        (pl.col("epoch").backward_fill() if _is_summed_up(rows) else pl.col("epoch").forward_fill()).alias("in_epoch"),
         pl.col("epoch_name").forward_fill(),
     )
     # Without epochs, step 5 of 3000 is a step of the run.
@@ -204,6 +204,18 @@ def _with_sides(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(
         pl.when(quiet).then(inherited).otherwise("spoken").fill_null("").alias("side"),
     )
+
+
+def _is_summed_up(rows: pl.DataFrame) -> bool:
+    """Whether the epoch of the batches stands below them, with what they sum up to, and in no heading above."""
+    import polars as pl
+
+    epochs = rows.filter(pl.col("epoch").is_not_null())
+    batches = rows.filter(pl.col("metric") & pl.col("count").is_not_null() & pl.col("epoch").is_null())["row"]
+    if not epochs.height or not batches.len() or not epochs["metric"].all():
+        return False
+    first, last = epochs["row"][0], epochs["row"][-1]
+    return int((batches < first).sum()) >= FEWEST and not (batches > last).any()
 
 
 def sided(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:

@@ -101,11 +101,14 @@ def drawn_again(pairs: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, 
     """
     import polars as pl
 
-    full = rows.filter((pl.col("count") == pl.col("total")) & pl.col("metric") & pl.col("in_epoch").is_not_null())
-    where = full.select("row", "in_epoch", "total").with_columns(
-        pl.col("row", "in_epoch", "total").shift(-1).name.prefix("next_")
+    bars = rows.filter(pl.col("count").is_not_null() & pl.col("metric") & pl.col("in_epoch").is_not_null())
+    where = bars.select("row", "in_epoch", "count", "total").with_columns(
+        pl.col("row", "in_epoch", "count", "total").shift(-1).name.prefix("next_")
     )
-    twice = where.filter((pl.col("in_epoch") == pl.col("next_in_epoch")) & (pl.col("total") == pl.col("next_total")))
+    twice = where.filter(
+        (pl.col("count") == pl.col("total")) & (pl.col("next_count") == pl.col("total"))
+        & (pl.col("in_epoch") == pl.col("next_in_epoch")) & (pl.col("total") == pl.col("next_total"))
+    )  # fmt: skip
     if not twice.height:
         return pairs, rows
     metrics = pairs.filter(pl.col("kind") == "metric").select("row", "column").unique()

@@ -156,6 +156,7 @@ SPELLINGS: tuple[Spelling, ...] = (
 LINE_SPELLINGS: tuple[tuple[str, str], ...] = (
     # A loss, how many of how many batches in brackets, and its value behind the colon.
     (rf"(?i)\b({_QUANTITY})\s*\[\s*(\d+)\s*/\s*(\d+)\]:\s*([-+.\d])", "${2}/${3} ${1}: ${4}"),
+    (r"\[(?:E|Ep|ep)\s?(\d+)\]", "epoch ${1} "),  # [E3] step 6600 loss 0.6742
     (r"\b(\d+)epoch\b", "epoch ${1} "),  # ESPnet: 12epoch results: [train] … [valid] …
     (rf"(?i)\b(epoch|iter)\(({_SIDES})\)", "${2} ${1}"),  # mmdetection: the side as the argument of the epoch
     (rf"(?i)\b({_SIDES}): (\d+) (\[ *\d+/)", "${1} epoch ${2} ${3}"),  # timm: the number of the epoch behind the side

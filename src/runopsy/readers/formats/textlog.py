@@ -48,7 +48,12 @@ def recognises(source: Source) -> bool:
     """Text in which the same names, one of a metric among them, are given numbers again and again."""
     if source.is_binary or source.is_folder or source.is_empty or JSON.match(source.head_text()):
         return False
-    return any(_reading(text) is not None for text in _glimpses(source))
+    return any(is_log(text) for text in _glimpses(source))
+
+
+def is_log(text: str) -> bool:
+    """Whether lines of a text are of a log."""
+    return _reading(text) is not None
 
 
 def _glimpses(source: Source) -> Iterable[str]:
