@@ -235,6 +235,13 @@ LAYOUTS = {
         ),
         "epoch", {"train/loss": TRAIN, "val/loss": VAL}, range(1, N + 1),
     ),
+    "bars of Rich": (
+        each(
+            "Epoch {i}/11 ━━━━━━━╺━━━━ 2/3 0:00:00 • 0:00:01 574.56it/s ",
+            "Epoch {i}/11 ━━━━━━━━━━━━ 3/3 0:00:00 • 0:00:00 75.08it/s val_loss: {v} train_loss: {t}",
+        ),
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL}, range(N),
+    ),
     "a table of thresholds below the epochs": (
         [*each("epoch  {e}  train_loss {t}  val_loss {v}  P 0.3  | grad L1 3.8e-01"), "", "sweep on val:", "  thr | count MAE | P/R",
          *[f"  0.{k}5 |  {40 - k}.0  | 0.1/0.9" for k in range(9)]],

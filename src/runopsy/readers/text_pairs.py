@@ -40,7 +40,7 @@ MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}  # tok
 
 LEADING = {"info", "debug", "warning", "error", "at", "in", "for", "on", "the", "of", "is", "and", "with", "after",
            "during", "end", "finished", "done", "result", "results", "current", "got", "has", "to", "from",
-           "s.", "s", "ms", "sec", "seconds", "min"}  # fmt: skip
+           "s.", "s", "ms", "sec", "seconds", "min", "it/s", "s/it", "batch/s", "batches/s", "steps/s"}  # fmt: skip
 # Val acc is 86 %; lm loss value: 3.56; avg loss so far is 0.12
 TRAILING = ("is", "was", "are", "of", "equals", "value", "so", "far")
 ALIASES = {"s": "step", "trl": "train/loss", "tel": "val/loss", "tea": "val/acc"}  # llm.c

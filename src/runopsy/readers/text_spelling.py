@@ -94,6 +94,12 @@ def _bar(match: re.Match[str]) -> str:
     return f"{head}{digits[:cut]}\n{digits[cut:]}/{total}{match['rest']}"
 
 
+def _drawn_with_lines(match: re.Match[str]) -> str:
+    """The bar as most others draw it: ``33%|━| 1/3 [``."""
+    count = f"{match['count']} [" if match["count"] else ""
+    return f"{match['percent'] or 0}%|━|{count}"
+
+
 def _round(match: re.Match[str]) -> str:
     """A line that begins with the number of the round, or of the iteration, where it names none itself."""
     return f"{match['before']}iteration {match['count']} "
@@ -111,8 +117,8 @@ SPELLINGS: tuple[Spelling, ...] = (
     # Keras without a terminal: bars laid end to end, the value of one and the count of the next without a blank.
     Spelling("/", re.compile(r"(?P<head>\d\.|\de[+-])(?P<digits>\d{2,12})/(?P<total>\d{1,9})(?P<rest> \[[=>.])"), _bar),
     Spelling("Epoch ", re.compile(r"(?<=[0-9\]])(?=Epoch [0-9]+/[0-9]+)"), "\n"),
-    # Rich and others draw bars with lines: 33% ━━━━──────── 1/3
-    Spelling("━", re.compile(r"% ?(?P<bar>[━─╸╺]{4,})"), r"%|\g<bar>|"),
+    # Rich and others draw bars with lines: 33% ━━━━──────── 1/3, or ━━━━╸━━━ 1/3 0:00:01 • 0:00:02
+    Spelling("━", re.compile(r"(?:(?P<percent>\d+)% ?)?[━─╸╺]{4,}(?P<count>\s+\d+/\d+)?"), _drawn_with_lines),
     # tqdm without a terminal: a bar ends with its bracket, and the next begins on the same line.
     Spelling("%|", re.compile(r"(?P<bar>%\|[^|\n]*\|[^\]\n]*\])(?=[^\n|]*%\|)"), "\\g<bar>\n"),
     # Loss [1, 100](epoch, minibatch): 11.68 — the bracket says where, the number after the colon what.
