@@ -235,6 +235,20 @@ LAYOUTS = {
         ),
         "epoch", {"train/loss": TRAIN, "val/loss": VAL}, range(1, N + 1),
     ),
+    "losses as lists of their parts": (
+        ["Step      Train loss        Test loss        Test metric",
+         *(f"{100 * (i + 1):<8d}  [{0.25 * t:.6f}, {0.75 * t:.6f}]  [{0.5 * v:.5f}, {0.5 * v:.5f}]    []  " for i, (t, v) in enumerate(zip(TRAIN, VAL, strict=True))),
+         "", "Best model at step 300:", "  train loss: 9.99e+00", "  test loss: 9.99e+00", "  test metric: []"],
+        "step", {"train/loss": TRAIN, "val/loss": VAL}, range(100, 100 * N + 1, 100),
+    ),
+    "Caffe without a test": (
+        each(
+            "I0509 19:45:41.120270 20669 solver.cpp:228] Iteration {s}, loss = 9.9",
+            "I0509 19:47:26.425755 20669 solver.cpp:244]     Train net output #0: accuracy = {a}",
+            "I0509 19:47:26.425858 20669 solver.cpp:244]     Train net output #1: loss = {t} (* 1 = {t} loss)",
+        ),
+        "step", {"train/acc": ACC}, range(100, 100 * N + 1, 100),
+    ),
     "bars of Rich": (
         each(
             "Epoch {i}/11 ━━━━━━━╺━━━━ 2/3 0:00:00 • 0:00:01 574.56it/s ",

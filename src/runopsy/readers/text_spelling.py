@@ -110,6 +110,19 @@ def _darknet(match: re.Match[str]) -> str:
     return f"iteration {count} raw loss: {loss} avg loss: {mean} lr: {rate} images_seen: {images}"
 
 
+def _of_parts(match: re.Match[str]) -> str:
+    """The parts of a loss as their sum, which DeepXDE calls the loss."""
+    try:
+        train, test = (sum(map(float, match[side].split(","))) for side in ("train", "test"))
+    except ValueError:
+        return match[0]
+    return f"step {match['step']} train loss: {train:.6g} test loss: {test:.6g}"
+
+
+def _emptied(match: re.Match[str]) -> str:
+    return "\n" * match[0].count("\n")
+
+
 _QUANTITY = "|".join(word for words in QUANTITIES.values() for word in words if len(word) > 2)
 _SIDES = "|".join(SIDE_WORDS)
 
@@ -139,6 +152,14 @@ SPELLINGS: tuple[Spelling, ...] = (
             rf" (?P<rate>{NUMBER}) rate, {NUMBER} seconds, (?P<images>\d+) images[^\n]*", re.MULTILINE
         ), _darknet,
     ),
+    # DeepXDE: 1000  [3.86e-02, 7.37e-04]  [3.86e-02, 7.37e-04]  [], and in the end the best of these once more.
+    Spelling(
+        "Test metric", re.compile(
+            r"^[ \t]*(?P<step>\d+)[ \t]+\[(?P<train>[^\]\n]+)\][ \t]+\[(?P<test>[^\]\n]+)\][ \t]+\[[^\]\n]*\]",
+            re.MULTILINE,
+        ), _of_parts,
+    ),
+    Spelling("Best model at step", re.compile(r"^Best model at step \d+:(?:\n[ \t]+[^\n]+)*", re.MULTILINE), _emptied),
     # Boosting: [12]  train-logloss:0.53  eval-logloss:0.61, and 12:  learn: 0.53  test: 0.61
     Spelling(
         "]", re.compile(
