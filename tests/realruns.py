@@ -18,7 +18,7 @@ import pytest
 from runopsy.model import Run
 from runopsy.signals import assign, with_sums
 
-LONGEST = 300  # s that a script may take; the slowest takes some 60 on two busy cores
+LONGEST = 900  # s that a script may take; the slowest takes half a minute of one core, and cores may be busy
 # The index has torchvision for CUDA alone. Beside a torch for CPUs its operators are missing, and importing it fails.
 TORCHVISION = """
 import torch

@@ -12,7 +12,7 @@ from realruns import TORCHVISION, roles, same, trained, truth
 from runopsy.readers import read
 from runopsy.signals import with_sums
 
-EPOCHS = 16
+EPOCHS = 24  # scores are above 0 from the tenth or so on
 SCRIPT = f"""
 import json, os
 import cv2, numpy
@@ -45,7 +45,7 @@ def follow_at_once(trainer):
 model = YOLO("yolov8n.yaml")
 model.add_callback("on_fit_epoch_end", keep)
 model.add_callback("on_train_start", follow_at_once)
-model.train(data="data.yaml", epochs={EPOCHS}, imgsz=64, batch=8, nbs=8, optimizer="Adam", lr0=0.003, warmup_epochs=0,
+model.train(data="data.yaml", epochs={EPOCHS}, imgsz=64, batch=4, nbs=4, optimizer="Adam", lr0=0.002, warmup_epochs=0,
             mosaic=0, scale=0, translate=0, hsv_h=0, hsv_s=0, hsv_v=0, amp=False, plots=False, workers=0, device="cpu",
             project=os.getcwd(), name="run", exist_ok=True)
 json.dump(rows, open("truth.json", "w"), default=float)
@@ -81,9 +81,9 @@ def test_the_console(folder):
     run = with_sums(read(folder / "console.txt"))
     assert run.axis == "epoch"
     for name in PARTS[:3]:
-        same(run, name, [float(f"{value:.4g}") for value in column(folder, name)], AT)
+        same(run, name, column(folder, name), AT, digits=3)
     for name, printed in (("metrics/mAP50(B)", "val/mAP50"), ("metrics/mAP50-95(B)", "val/mAP50-95"),
                           ("metrics/recall(B)", "val/recall")):  # fmt: skip
-        same(run, printed, [float(f"{value:.3g}") for value in column(folder, name)], AT)
+        same(run, printed, column(folder, name), AT, digits=3)
     assert roles(run)["val/metric"] == "val/mAP50-95"
     assert "val/loss" not in roles(run)  # it is not printed
