@@ -5,6 +5,7 @@ CALLBACKS := .venv-callbacks
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 READERS := .venv-readers
+HEAVY  := .venv-readers-heavy
 PEERS  := .venv-peers
 RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
@@ -18,6 +19,7 @@ stamp = $(1)/$(or $(if $(filter file,$(origin PYTHON)),$(call identity,$(1)/bin/
 MADE := $(call stamp,$(VENV))
 CALLBACKS_MADE := $(call stamp,$(CALLBACKS))
 READERS_MADE := $(call stamp,$(READERS))
+HEAVY_MADE := $(call stamp,$(HEAVY))
 
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
@@ -68,6 +70,9 @@ bench: $(VENV)/bench ## what logging costs, beside others, and what 200 kills lo
 
 test-readers: $(READERS)/built ## other trackers write, runopsy reads: every value, step and time, with their real libraries
 	$(READERS)/bin/python -m pytest -q tests/real
+
+test-readers-heavy: $(HEAVY)/built ## the same with fastai, timm and Ultralytics, which need torchvision (some minutes)
+	$(HEAVY)/bin/python -m pytest -q tests/real/test_fastai.py tests/real/test_timm.py tests/real/test_ultralytics.py
 
 bench-readers: $(READERS)/built ## a million scalars, by runopsy and by the reader of who wrote them (some minutes)
 	$(READERS)/bin/python tests/benchmarks/bench_readers.py
@@ -156,10 +161,10 @@ format: $(VENV)/test ## write the format that lint asks for
 	$(BIN)/ruff check --fix src tests
 
 clean: ## remove the virtual environment and what tools left behind
-	rm -rf $(VENV) $(CALLBACKS) $(READERS) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CALLBACKS) $(READERS) $(HEAVY) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # One that somebody made by hand, with the Python that is wanted, is kept as it is.
-$(MADE) $(CALLBACKS_MADE) $(READERS_MADE):
+$(MADE) $(CALLBACKS_MADE) $(READERS_MADE) $(HEAVY_MADE):
 	@if [ "$(call identity,$(@D)/bin/python)" = "$(@F)" ] && [ -z "$(wildcard $(@D)/made-by-*)" ]; then touch $@; else \
 		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 			{ echo "$(PYTHON) is no Python 3.11 or newer; name one that is: make PYTHON=python3.12" >&2; exit 1; }; \
@@ -199,4 +204,10 @@ $(READERS)/built: $(READERS_MADE) pyproject.toml .ci/readers.in .ci/readers.txt
 	@echo "installing the trackers into $(READERS), some 2 GB …"
 	@$(READERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint .ci/readers.txt \
 		--requirement .ci/readers.in --editable .
+	@touch $@
+
+$(HEAVY)/built: $(HEAVY_MADE) pyproject.toml .ci/readers-heavy.in .ci/readers-heavy.txt
+	@echo "installing fastai, timm and Ultralytics into $(HEAVY), some 2 GB …"
+	@$(HEAVY)/bin/python -m pip install --quiet --disable-pip-version-check --constraint .ci/readers-heavy.txt \
+		--requirement .ci/readers-heavy.in --editable .
 	@touch $@

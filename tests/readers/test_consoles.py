@@ -211,6 +211,56 @@ LAYOUTS = {
         each("第 {e} 轮", "训练损失: {t}", "验证损失: {v}, 验证准确率: {pa}%"),
         "epoch", {"train/loss": TRAIN, "val/loss": VAL, "val/acc": PERCENT}, range(1, N + 1),
     ),
+    "the epoch in the prefix, its mean behind it": (
+        each("[E{e}] step 0 loss {t}", "[E{e}] step 10 loss {t}", "Epoch {e} avg-loss {v}"),
+        "step", {}, [],
+    ),
+    "batches above the line that names their epoch": (
+        each(
+            "INFO : train --- batch:2/4  loss:[ {t}]", "INFO : train --- batch:4/4  loss:[ {t}]",
+            "INFO : Epoch [{i}]/[{n}]  train Accuracy: {a}",
+            "INFO : val --- batch:1/2  loss:[ 9.0]", "INFO : val --- batch:2/2  loss:[ 9.0]",
+            "INFO : Epoch [{i}]/[{n}]  val Accuracy: {a}",
+        ),
+        "epoch", {"train/acc": ACC, "val/acc": ACC}, range(1, N + 1),
+    ),
+    "a mean until here": (
+        each("Epoch {e}, avg loss so far is {t}", "Epoch {e}, val loss is {v}, val accuracy so far is {a}"),
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL, "val/acc": ACC}, range(1, N + 1),
+    ),
+    "bars drawn with lines": (
+        each(
+            "Epoch {e}/{n}:  33% ━━━━╸─────── 1/3 0:00:01 • 0:00:02 1.2it/s",
+            "Epoch {e}/{n}: 100% ━━━━━━━━━━━━ 3/3 0:00:03 • 0:00:00 1.2it/s train_loss: {t} val_loss: {v}",
+        ),
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL}, range(1, N + 1),
+    ),
+    "losses as lists of their parts": (
+        ["Step      Train loss        Test loss        Test metric",
+         *(f"{100 * (i + 1):<8d}  [{0.25 * t:.6f}, {0.75 * t:.6f}]  [{0.5 * v:.5f}, {0.5 * v:.5f}]    []  " for i, (t, v) in enumerate(zip(TRAIN, VAL, strict=True))),
+         "", "Best model at step 300:", "  train loss: 9.99e+00", "  test loss: 9.99e+00", "  test metric: []"],
+        "step", {"train/loss": TRAIN, "val/loss": VAL}, range(100, 100 * N + 1, 100),
+    ),
+    "Caffe without a test": (
+        each(
+            "I0509 19:45:41.120270 20669 solver.cpp:228] Iteration {s}, loss = 9.9",
+            "I0509 19:47:26.425755 20669 solver.cpp:244]     Train net output #0: accuracy = {a}",
+            "I0509 19:47:26.425858 20669 solver.cpp:244]     Train net output #1: loss = {t} (* 1 = {t} loss)",
+        ),
+        "step", {"train/acc": ACC}, range(100, 100 * N + 1, 100),
+    ),
+    "bars of Rich": (
+        each(
+            "Epoch {i}/11 ━━━━━━━╺━━━━ 2/3 0:00:00 • 0:00:01 574.56it/s ",
+            "Epoch {i}/11 ━━━━━━━━━━━━ 3/3 0:00:00 • 0:00:00 75.08it/s val_loss: {v} train_loss: {t}",
+        ),
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL}, range(N),
+    ),
+    "a table of thresholds below the epochs": (
+        [*each("epoch  {e}  train_loss {t}  val_loss {v}  P 0.3  | grad L1 3.8e-01"), "", "sweep on val:", "  thr | count MAE | P/R",
+         *[f"  0.{k}5 |  {40 - k}.0  | 0.1/0.9" for k in range(9)]],
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL}, range(1, N + 1),
+    ),
     "two epochs": (each("Epoch {e}/2 - loss: {t} - val_loss: {v}")[:2], "epoch", {"train/loss": TRAIN[:2], "val/loss": VAL[:2]}, [1, 2]),
     "settings around": (
         ["epochs: 10", "batch_size: 32", "lr: 0.1", *each("epoch {e} train_loss {t} val_loss {v}"), "Training done. Test accuracy: 0.91"],
@@ -245,6 +295,14 @@ def test_every_value_of_a_console_stands_where_it_was_printed(layout, text):
         np.testing.assert_allclose(track.value, values, err_msg=role)
         np.testing.assert_allclose(track.step, list(at)[: len(track.step)], err_msg=role)
         assert track.session is None
+
+
+def test_the_epoch_in_a_prefix_lays_its_steps_behind_those_of_the_one_before(text):
+    lines, *_ = LAYOUTS["the epoch in the prefix, its mean behind it"]
+    run = read(text(lines))
+    np.testing.assert_allclose(run.tracks["loss"].value[::2], TRAIN)
+    assert len(run.tracks["loss"].step) == len(set(run.tracks["loss"].step)) == 2 * N
+    np.testing.assert_allclose(run.tracks["avg-loss"].value, VAL)
 
 
 def test_training_within_an_epoch_stands_before_its_end(text):
@@ -286,6 +344,59 @@ def test_a_bar_drawn_again_and_again_is_one_row(text):
     lines = [line for e in range(5) for line in (head, *bars[3 * e : 3 * e + 3])]
     run = read(text(lines))
     np.testing.assert_allclose(run.tracks["train/box_loss"].value, [0.93, 0.83, 0.73, 0.63, 0.53])
+
+
+def test_settings_in_one_line_are_no_reading(text):
+    settings = "engine: " + ", ".join(
+        f"{name}=0.5" for name in ("epochs", "iou", "conf", "box", "cls", "dfl", "pose", "kobj", "nbs")
+    )
+    run = read(text([settings, *each("Epoch {e} train loss: {t}")]))
+    assert set(run.tracks) == {"train loss"}
+
+
+def test_the_best_checkpoint_validated_at_the_end_is_none_of_the_curve(text):
+    header = "                 Class     Images  Instances      Box(P          R      mAP50  mAP50-95)"
+    lines = each(
+        "      Epoch    GPU_mem   box_loss   cls_loss  Instances       Size",
+        "       {e}/{n}      2.61G     {t}     1.5         32        640: 100% ━━━━━━━━━━━━ 3/3 3.6it/s 2.3s",
+        header + ": 100% ━━━━━━━━━━━━ 1/1 4.2it/s 0.2s",
+        "                   all        250        620      0.317      0.287      {a}      0.222",
+    )
+    last = [
+        "Validating runs/weights/best.pt...",
+        header + ": 100% ━━━━ 1/1 4.2it/s 0.2s",
+        "                   all        250        620      0.4      0.4      0.9999      0.5",
+    ]
+    run = read(text([*lines, "12 epochs completed in 0.003 hours.", *last]))
+    np.testing.assert_allclose(run.tracks["val/mAP50"].value, ACC)
+    np.testing.assert_allclose(run.tracks["train/box_loss"].value, TRAIN)
+
+
+def test_values_that_a_bar_carries_into_the_next_epoch_count_once(text):
+    drawn = []
+    for i in range(N):
+        carried = f", val_loss={VAL[i - 1]}, train_loss={TRAIN[i - 1]}" if i else ""
+        drawn += [f"Epoch {i}: {25 * k:3d}%|██  | {k}/4 [00:00<00:00, 9.1it/s{carried}]" for k in range(1, 5)]
+        drawn += ["Validation DataLoader 0: 100%|████| 2/2 [00:00<00:00, 9.1it/s]"]
+        half = f", val_loss={VAL[i]}" + (f", train_loss={TRAIN[i - 1]}" if i else "")
+        drawn += [
+            f"Epoch {i}: 100%|████| 4/4 [00:00<00:00, 9.1it/s{part}]"
+            for part in (half, f", val_loss={VAL[i]}, train_loss={TRAIN[i]}")
+        ]
+    run = read(text(drawn))
+    assert run.axis == "epoch"
+    for name, values in (("val_loss", VAL), ("train_loss", TRAIN)):
+        np.testing.assert_allclose(run.tracks[name].value, values)
+        np.testing.assert_allclose(run.tracks[name].step, range(N))
+
+
+def test_a_metric_of_each_batch_in_a_bar_is_kept(text):
+    lines = [
+        f"Epoch {i}: {25 * k:3d}%|██  | {k}/4 [00:00<00:00, loss={2 / (4 * i + k):.4f}, best=0.5]"
+        for i in range(6)
+        for k in range(1, 5)
+    ]
+    assert len(read(text(lines)).tracks["loss"]) == 24
 
 
 def test_boxes_are_rows_and_their_sections_part_of_the_names(text):
@@ -388,6 +499,7 @@ def test_a_start_that_broke_off_at_once_is_left_out(text):
     ("table", "said"),
     [
         ("width,train_loss,test_loss\n8,0.5,0.6\n16,0.4,0.5\n32,0.3,0.45\n64,0.2,0.4\n", "'width'"),
+        ("config,r2,mae\nmse,0.5,0.6\nmae,0.4,0.5\nhuber,0.3,0.45\nmae+x,0.2,0.4\n", "'config'"),
         ("dataset,train_loss,acc\na,0.5,0.6\nb,0.4,0.5\nc,0.3,0.45\nd,0.2,0.4\n", "'dataset'"),
         ("tokens,loss\n500,4.0\n9000,3.5\n100,3.6\n7000,4.0\n20,3.9\n600,4.9\n10,4.2\n", "'tokens'"),
     ],

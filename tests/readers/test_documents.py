@@ -35,6 +35,19 @@ def test_a_history_of_lists_is_a_table(give, indent):
     assert {r.role for r in assign(run.tracks)} == {"train/loss", "val/loss"}
 
 
+@pytest.mark.parametrize(("first", "step"), [(0, 0), (1, 1)])
+def test_rows_by_their_number_stand_where_it_says(first, step, give):
+    run = read(give({str(i): {"loss": c, "val": {"loss": c + 1}} for i, c in enumerate(CURVE, first)}))
+    assert values(run, "val/loss") == [c + 1 for c in CURVE]
+    assert run.tracks["loss"].step[0] == step
+
+
+def test_the_epoch_in_a_row_counts_more_than_the_number_of_the_row(give):
+    run = read(give({str(i): {"loss": c, "epoch": 10 * i} for i, c in enumerate(CURVE, 1)}))
+    assert run.axis == "epoch"
+    assert run.tracks["loss"].step[0] == 10
+
+
 def test_a_list_of_objects_is_a_table_wherever_it_lies(give):
     rows = [{"epoch": i, "train_loss": c, "test": {"acc": 0.5}} for i, c in enumerate(CURVE)]
     run = read(give({"config": {"lr": 0.1, "betas": [0.9, 0.99]}, "history": rows, "final_acc": 0.5}, indent=1))

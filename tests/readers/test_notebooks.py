@@ -66,6 +66,19 @@ def test_streams_that_alternate_are_one_text_and_colours_are_no_part_of_it(noteb
     assert len(run.tracks[roles(run)["val/loss"]]) == 12
 
 
+def test_the_history_that_a_training_returns_is_the_log_above_it_once_more(notebook):
+    history = {"output_type": "execute_result", "data": {"text/plain": [str({"train loss": LOSS, "val loss": LOSS})]}}
+    run = read(notebook([*(said(line) for line in lines()), history]))
+    assert run.axis == "epoch"
+    assert run.tracks["train loss"].value.tolist() == LOSS
+
+
+def test_a_history_alone_is_read(notebook):
+    history = {"output_type": "execute_result", "data": {"text/plain": [str({"loss": LOSS, "val_loss": LOSS})]}}
+    run = read(notebook([said("Training takes a while"), history]))
+    assert run.tracks["val_loss"].value.tolist() == LOSS
+
+
 def test_a_bar_that_keras_draws_full_twice_is_one_reading(notebook):
     bar = "\x1b[1m50/50\x1b[0m \x1b[32m━━━━━━━━━━\x1b[0m \x1b[1m3s\x1b[0m 1s/step"
     said_lines = [

@@ -53,6 +53,11 @@ def test_a_monitor_file_without_an_episode_says_so(give, text):
         read(give(text, "monitor.csv"))
 
 
+def test_the_header_of_a_download_without_rows_says_so(give):
+    with pytest.raises(UnreadableLog, match="no rows"):
+        read(give("Wall time,Step,Value\n" * 3, "run-a-tag-loss.csv"))
+
+
 def test_a_table_that_only_begins_like_a_monitor_file_is_a_table(give):
     assert read(give("r,loss\n1,2\n2,1\n", "x.csv")).tracks["loss"].value.tolist() == [2, 1]
 

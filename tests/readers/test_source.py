@@ -19,6 +19,7 @@ from runopsy.readers.source import HEAD, Source
         ("ä\n".encode("latin-1"), "ä\n"),
         (b"price \x80\n", "price €\n"),
         (b"a\nb\n\0\0\0", "a\nb\n"),
+        (b"\0\0\0a\nb\n", "a\nb\n"),
         ("aä".encode()[:-1], "a\ufffd"),  # the beginning of a character, cut by a kill
         (b"", ""),
     ],
@@ -56,4 +57,6 @@ def test_binary_is_told_from_text():
     assert Source.from_bytes("x", bytes(range(1, 32)) * 10).is_binary
     assert not Source.from_bytes("x", b"\x1b[31mred\x1b[0m\n").is_binary
     assert not Source.from_bytes("x", b"a,b\n1,2\n\0\0\0\0").is_binary
+    assert not Source.from_bytes("x", b"\0\0\0\0step 1 loss 2\n").is_binary
+    assert Source.from_bytes("x", b"\0\0\0\x18ftypmp42\0\0").is_binary
     assert not Source.from_bytes("x", "a,b\n".encode("utf-16")).is_binary

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
+from runopsy.readers.axes import COUNTING, plain
+
 DEEPEST = 16  # objects within objects; a log that goes deeper is no log, and would exhaust the stack
 NUMBER = re.compile(r"[0-9]{1,15}")
 COUNTED = re.compile(r"(epoch|step|iteration|iter|round)[ _-]?([0-9]{1,15})", re.IGNORECASE)
@@ -32,8 +34,8 @@ def unrolled(node: Any, depth: int = 0) -> Any:
     """A document whose tables are lists, whatever they were written as.
 
     Objects with the keys 0, 1, 2, … are lists, as a data frame writes its columns or rows, and so are those with the
-    keys epoch_1, epoch_2, …, whose rows then say it. Columns that are keyed by other whole numbers, or are pairs of a
-    position and a value, are kept beside a column of these positions.
+    keys 1, 2, 3, … or epoch_1, epoch_2, …, whose rows then say it. Columns that are keyed by other whole numbers, or
+    are pairs of a position and a value, are kept beside a column of these positions.
     """
     if depth > DEEPEST:
         return node
@@ -43,7 +45,7 @@ def unrolled(node: Any, depth: int = 0) -> Any:
         return node
     inner = {key: unrolled(value, depth + 1) for key, value in node.items()}
     if _is_numbered(node) and all(v is None or isinstance(v, (int, float, dict)) for v in inner.values()):
-        return [inner[key] for key in sorted(node, key=int)]
+        return _numbered(inner)
     if _is_counted(inner):
         return _counted(inner)
     keyed = {key: found for key, value in inner.items() if (found := _keyed(value))}
@@ -60,6 +62,18 @@ def _is_numbered(node: Mapping[str, Any]) -> bool:
         return False
     numbers = sorted(map(int, node))
     return numbers[0] <= 1 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def _numbered(node: Mapping[str, Any]) -> list[Any]:
+    """The values in order; rows that count from 1 say where they stand, unless they do so themselves."""
+    keys = sorted(node, key=int)
+    counted = int(keys[0]) == 1 and all(isinstance(row, dict) and _says_nothing(row) for row in node.values())
+    return [{STEP: int(key), **node[key]} for key in keys] if counted else [node[key] for key in keys]
+
+
+def _says_nothing(row: Mapping[str, Any]) -> bool:
+    """Whether a row holds numbers and no position among them."""
+    return not any(isinstance(value, list) or plain(name) in COUNTING for name, value in flat(row))
 
 
 def _is_counted(node: Mapping[str, Any]) -> bool:

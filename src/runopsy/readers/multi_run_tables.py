@@ -34,6 +34,7 @@ AMOUNTS = {"tokens", "samples", "examples", "images"}  # that a training has see
 SUBJECTS = {"dataset", "data", "task", "benchmark", "model", "method", "arch", "architecture", "network", "backbone",
             "corpus", "language", "class", "label", "category", "algorithm", "classifier", "experiment",
             "id", "patient", "subject", "file", "filename", "image"}  # fmt: skip
+NAMES = {"name", "config", "configuration", "setting", "variant", "fold"}  # likewise, where nothing counts steps
 ANEW = 0.5  # share of the stretches that begin at the first level of the one before, for them to be runs
 SHARED = 0.5  # share of the steps of the shorter of two runs that the other has too; less is a resumed run
 
@@ -77,7 +78,7 @@ def no_training(table: Table, numbers: Numbers, *, counted: bool) -> str:
             import polars as pl
 
             apart = column.dtype == pl.String and column.null_count() == 0 and column.n_unique() == len(column)
-            if apart and len(column) >= MANY and set(words(name)) & SUBJECTS:
+            if apart and len(column) >= MANY and set(words(name)) & (SUBJECTS if counted else SUBJECTS | NAMES):
                 return f"each row is another {name!r}: rows of a comparison, and no steps of one training"
         elif not counted and _is_amount(name) and are_amounts(values.drop_nulls().to_numpy()):
             return f"{name!r} goes up and down: sizes of data sets, and no steps of one training"

@@ -72,13 +72,14 @@ class Source:
 
     @property
     def is_binary(self) -> bool:
-        """Text has no NUL bytes, but for a tail that a power cut left, and hardly any other control characters.
+        """Text has no NUL bytes, but where a power cut left them at its end, or a file that was emptied under its
+        writer has them at its beginning; and hardly any other control characters.
 
         Backspaces are text: progress bars go back by them.
         """
         if self.head.startswith(BOMS):
             return False
-        start = self.head.rstrip(b"\0")
+        start = self.head.strip(b"\0")
         beginning = start[:4096]
         control = len(beginning) - len(beginning.translate(None, CONTROL))
         return b"\0" in start or control > len(beginning) // 20
@@ -110,7 +111,7 @@ class Source:
         return [line for line in (lines if last_is_whole else lines[:-1]) if line.strip()]
 
     def _decode(self, data: bytes) -> str:
-        text = data.decode(self.encoding, errors="replace").rstrip("\0")
+        text = data.decode(self.encoding, errors="replace").strip("\0")
         if "\x1b" in text:
             text = ESCAPES.sub("", text)
         return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 OFTEN = 3  # times that the same names occur in one line before such lines are a log; an axis beside a metric needs one
 FEWEST = 2  # lines with a metric and a position: two epochs make a log; without a position, OFTEN
+SETTINGS = 8  # names in a line, most of which stand nowhere else: ``epochs=4, iou=0.7, …`` is no reading at epoch 4
 MANY = 10  # lines with a position and unknown names make a log too
 HEADINGS = 2  # times that a line must occur, numbers aside, to say where the lines below it are
 COMMON = (
@@ -21,6 +22,8 @@ COMMON = (
 )
 NEWS = r"(?i)\b(?:sav(?:ed|ing)|new best|improved|best (?:so far|model|score|val|iteration|epoch))\b"
 CLOSING = r"(?i)best iteration"  # boosting repeats the best round below such a line
+# Behind the last epoch the best checkpoint is evaluated once more: what stands below such a line is none of the curve.
+AFTERWARDS = r"(?i)\b(?:validating|evaluating|testing|loading|loaded|restoring)\b.{0,200}\bbest\b"
 STARRED = r"^\s*\*+\s"  # `` * Acc@1 70.1``: the summary of the pass above it
 
 
@@ -62,7 +65,9 @@ def _rows(pairs: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     count = kind.is_in(["step", "batch"]) & pl.col("of").is_not_null()
     steps = kind.is_in(["step", "batch"]) & pl.col("of").is_null()
     valued = ~kind.is_in(["side", "batch"]) & pl.col("column").is_not_null()
-    rows = pairs.group_by("row", maintain_order=True).agg(
+    lone = pairs.with_columns((pl.len().over("column") == 1).alias("lone"))
+    rows = lone.group_by("row", maintain_order=True).agg(
+        ((pl.col("lone") & valued).sum() > pl.max_horizontal(valued.sum() // 2, SETTINGS - 1)).alias("settings"),
         pl.col("column").filter(valued).hash().cast(pl.Int64, wrap_numerical=True).sum().alias("names"),
         (kind == "metric").any().alias("metric"),
         (kind == "metric").sum().alias("metrics"),
@@ -85,6 +90,7 @@ def _rows(pairs: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     closing = pl.col("line").str.contains(CLOSING).shift(1, fill_value=False).alias("closing")
     rows = rows.join(lines.with_columns(closing), on="row", how="left", maintain_order="left")
     placed = pl.col("epoch").is_not_null() | pl.col("step").is_not_null() | pl.col("count").is_not_null()
+    rows = rows.with_columns((pl.col("closing") | (pl.col("row") > _end(rows.filter(placed), lines))).alias("closing"))
     # A word says the side of the line; without one, its names do, where they agree.
     return rows.with_columns(
         pl.coalesce("word", pl.when("agreed").then("named")).alias("spoken"),
@@ -94,6 +100,17 @@ def _rows(pairs: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
             pl.col("line").str.replace_all(r"[0-9]+", "").str.strip_chars().str.slice(0, 60)
         ).alias("shape"),
     )  # fmt: skip
+
+
+def _end(placed: pl.DataFrame, lines: pl.DataFrame) -> int:
+    """The line behind which only the best checkpoint is evaluated; the last one where there is none such."""
+    import polars as pl
+
+    last = placed["row"].max()
+    if last is None:
+        return lines.height
+    after = lines.filter((pl.col("row") > last) & pl.col("line").str.contains(AFTERWARDS))["row"]
+    return int(after[0]) if len(after) else lines.height
 
 
 def _counters_of_passes(rows: pl.DataFrame) -> pl.DataFrame:
@@ -133,7 +150,7 @@ def _read(rows: pl.DataFrame) -> pl.DataFrame:
     rows = rows.with_columns((heading & (often | only)).alias("heading"), news.alias("news")).with_columns(
         pl.col("line").str.contains(STARRED).alias("starred")
     )
-    own = pl.col("metric") & pl.col("axis")
+    own = pl.col("metric") & pl.col("axis") & ~pl.col("settings")
     headed = pl.when(pl.col("heading") & pl.col("placed")).then(pl.lit(1)).forward_fill().is_not_null()
     positioned = (pl.col("heading") | own) & (pl.col("epoch").is_not_null() | pl.col("step").is_not_null())
     before = pl.when(positioned).then(pl.lit(1)).forward_fill().is_not_null()
@@ -149,7 +166,7 @@ def _with_sides(rows: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     rows = rows.with_columns(
-        pl.col("epoch").forward_fill().alias("in_epoch"),
+        (pl.col("epoch").backward_fill() if _is_summed_up(rows) else pl.col("epoch").forward_fill()).alias("in_epoch"),
         pl.col("epoch_name").forward_fill(),
     )
     # Without epochs, step 5 of 3000 is a step of the run.
@@ -187,6 +204,18 @@ def _with_sides(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(
         pl.when(quiet).then(inherited).otherwise("spoken").fill_null("").alias("side"),
     )
+
+
+def _is_summed_up(rows: pl.DataFrame) -> bool:
+    """Whether the epoch of the batches stands below them, with what they sum up to, and in no heading above."""
+    import polars as pl
+
+    epochs = rows.filter(pl.col("epoch").is_not_null())
+    batches = rows.filter(pl.col("metric") & pl.col("count").is_not_null() & pl.col("epoch").is_null())["row"]
+    if not epochs.height or not batches.len() or not epochs["metric"].all():
+        return False
+    first, last = epochs["row"][0], epochs["row"][-1]
+    return int((batches < first).sum()) >= FEWEST and not (batches > last).any()
 
 
 def sided(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:

@@ -21,7 +21,8 @@ NUMBER = r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]
 VALUE = rf"(?P<value>{NUMBER}|[+-]?(?i:nan|inf|infinity))"
 NAME = rf"(?P<name>{WORD}(?:[ ]{WORD}){{0,3}})"
 # Right after it: the end of a count (3/100), a unit, and what shows that it was no number: 12:30, 2026-01-31, 2.1.0
-AFTER = r"(?:\s?/\s?(?P<of>[0-9]+))?(?P<unit>[A-Za-z%]*)(?P<odd>\||[-:./_,][0-9][A-Za-z0-9:./_-]*|[0-9])?"
+WHOLE = r"[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+"
+AFTER = rf"(?:\s?/\s?(?P<of>{WHOLE}))?(?P<unit>[A-Za-z%]*)(?P<odd>\||[-:./_,][0-9][A-Za-z0-9:./_-]*|[0-9])?"
 # Then the mean so far, as meters print it: 70.1 (68.2); or another number: the first one was a part of the name.
 MEAN = rf"(?:[ ]{{0,2}}\([ ]*(?P<mean>{NUMBER})[ ]*\)|(?P<next>[ ]+[0-9]+\.[0-9]+))?"
 TENSOR = r"(?:tensor\(|(?:np|numpy|torch)\.[a-z0-9]+\()?"  # tensor(0.31, device='cuda:0')
@@ -39,8 +40,9 @@ MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}  # tok
 
 LEADING = {"info", "debug", "warning", "error", "at", "in", "for", "on", "the", "of", "is", "and", "with", "after",
            "during", "end", "finished", "done", "result", "results", "current", "got", "has", "to", "from",
-           "s.", "s", "ms", "sec", "seconds", "min"}  # fmt: skip
-TRAILING = ("is", "was", "are", "of", "equals", "value")  # Val acc is 86 %; lm loss value: 3.56
+           "s.", "s", "ms", "sec", "seconds", "min", "it/s", "s/it", "batch/s", "batches/s", "steps/s"}  # fmt: skip
+# Val acc is 86 %; lm loss value: 3.56; avg loss so far is 0.12
+TRAILING = ("is", "was", "are", "of", "equals", "value", "so", "far")
 ALIASES = {"s": "step", "trl": "train/loss", "tel": "val/loss", "tea": "val/acc"}  # llm.c
 LLMC = ("trl", "tel")  # one of which is there where the aliases hold
 LEARN, TEST = "learn", "test"  # CatBoost prints the loss that it lowers, or the score that it raises, by no other name
@@ -86,7 +88,7 @@ def pairs_in(lines: pl.DataFrame) -> pl.DataFrame:
         pl.when(count).then(pl.lit(BATCH)).otherwise("name").alias("name"),
         spaced.fill_null(value=False).alias("spaced"),
         (value.cast(pl.Float64, strict=False) * pl.col("unit").replace_strict(MULTIPLES, default=1.0)).alias("value"),
-        pl.coalesce("of", "all").cast(pl.Float64, strict=False).alias("of"),
+        pl.coalesce("of", "all").str.replace_all(",", "", literal=True).cast(pl.Float64, strict=False).alias("of"),
         pl.col("mean").cast(pl.Float64, strict=False),
         pl.col("spoken").str.to_lowercase(),
         (spaced & pl.col("next").is_not_null() & pl.col("value").str.contains(r"^\d+$")).alias("named_on"),

@@ -66,6 +66,34 @@ def _passes(rows: pl.DataFrame, metered: NDArray[np.bool_]) -> Counts:
     return number
 
 
+def updated(pairs: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Without the values that a bar only shows again: those of the epoch before, until its own are known at its end.
+
+    Lightning does so with whatever is logged once per epoch: such a metric changes in full bars alone.
+    """
+    import polars as pl
+
+    bars = rows.filter(
+        pl.col("metric") & pl.col("total").is_not_null() & pl.col("in_epoch").is_not_null()
+        & pl.col("line").str.contains(BAR)
+    ).select("row", (pl.col("count") >= pl.col("total")).alias("full"))  # fmt: skip
+    if not bars.height or bars["full"].all():
+        return pairs, rows
+    shown = pairs.filter(pl.col("kind") == "metric").join(bars, on="row", how="inner", maintain_order="left")
+    changed = (pl.col("value") != pl.col("value").shift(1)).over("column").fill_null(value=False)
+    columns = shown.with_columns(changed.alias("changed")).group_by("column").agg(
+        ((pl.col("changed") & ~pl.col("full")).any()).alias("within"), (pl.col("changed") & pl.col("full")).any()
+    )  # fmt: skip
+    late = columns.filter(~pl.col("within") & pl.col("changed"))["column"].implode()
+    again = shown.filter(~pl.col("full") & pl.col("column").is_in(late)).select("row", "column")
+    if not again.height:
+        return pairs, rows
+    pairs = pairs.join(again, on=["row", "column"], how="anti", maintain_order="left")
+    left = pairs.filter(pl.col("kind") == "metric")["row"].implode()
+    gone = again.filter(~pl.col("row").is_in(left))["row"].unique().implode()
+    return pairs.filter(~pl.col("row").is_in(gone)), rows.filter(~pl.col("row").is_in(gone))
+
+
 def drawn_again(pairs: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Without a full bar that is drawn full once more in its epoch, with all that it said and the validation beside it.
 
@@ -73,11 +101,14 @@ def drawn_again(pairs: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, 
     """
     import polars as pl
 
-    full = rows.filter((pl.col("count") == pl.col("total")) & pl.col("metric") & pl.col("in_epoch").is_not_null())
-    where = full.select("row", "in_epoch", "total").with_columns(
-        pl.col("row", "in_epoch", "total").shift(-1).name.prefix("next_")
+    bars = rows.filter(pl.col("count").is_not_null() & pl.col("metric") & pl.col("in_epoch").is_not_null())
+    where = bars.select("row", "in_epoch", "count", "total").with_columns(
+        pl.col("row", "in_epoch", "count", "total").shift(-1).name.prefix("next_")
     )
-    twice = where.filter((pl.col("in_epoch") == pl.col("next_in_epoch")) & (pl.col("total") == pl.col("next_total")))
+    twice = where.filter(
+        (pl.col("count") == pl.col("total")) & (pl.col("next_count") == pl.col("total"))
+        & (pl.col("in_epoch") == pl.col("next_in_epoch")) & (pl.col("total") == pl.col("next_total"))
+    )  # fmt: skip
     if not twice.height:
         return pairs, rows
     metrics = pairs.filter(pl.col("kind") == "metric").select("row", "column").unique()

@@ -94,6 +94,12 @@ def _bar(match: re.Match[str]) -> str:
     return f"{head}{digits[:cut]}\n{digits[cut:]}/{total}{match['rest']}"
 
 
+def _drawn_with_lines(match: re.Match[str]) -> str:
+    """The bar as most others draw it: ``33%|━| 1/3 [``."""
+    count = f"{match['count']} [" if match["count"] else ""
+    return f"{match['percent'] or 0}%|━|{count}"
+
+
 def _round(match: re.Match[str]) -> str:
     """A line that begins with the number of the round, or of the iteration, where it names none itself."""
     return f"{match['before']}iteration {match['count']} "
@@ -104,6 +110,19 @@ def _darknet(match: re.Match[str]) -> str:
     return f"iteration {count} raw loss: {loss} avg loss: {mean} lr: {rate} images_seen: {images}"
 
 
+def _of_parts(match: re.Match[str]) -> str:
+    """The parts of a loss as their sum, which DeepXDE calls the loss."""
+    try:
+        train, test = (sum(map(float, match[side].split(","))) for side in ("train", "test"))
+    except ValueError:
+        return match[0]
+    return f"step {match['step']} train loss: {train:.6g} test loss: {test:.6g}"
+
+
+def _emptied(match: re.Match[str]) -> str:
+    return "\n" * match[0].count("\n")
+
+
 _QUANTITY = "|".join(word for words in QUANTITIES.values() for word in words if len(word) > 2)
 _SIDES = "|".join(SIDE_WORDS)
 
@@ -111,6 +130,8 @@ SPELLINGS: tuple[Spelling, ...] = (
     # Keras without a terminal: bars laid end to end, the value of one and the count of the next without a blank.
     Spelling("/", re.compile(r"(?P<head>\d\.|\de[+-])(?P<digits>\d{2,12})/(?P<total>\d{1,9})(?P<rest> \[[=>.])"), _bar),
     Spelling("Epoch ", re.compile(r"(?<=[0-9\]])(?=Epoch [0-9]+/[0-9]+)"), "\n"),
+    # Rich and others draw bars with lines: 33% ━━━━──────── 1/3, or ━━━━╸━━━ 1/3 0:00:01 • 0:00:02
+    Spelling("━", re.compile(r"(?:(?P<percent>\d+)% ?)?[━─╸╺]{4,}(?P<count>\s+\d+/\d+)?"), _drawn_with_lines),
     # tqdm without a terminal: a bar ends with its bracket, and the next begins on the same line.
     Spelling("%|", re.compile(r"(?P<bar>%\|[^|\n]*\|[^\]\n]*\])(?=[^\n|]*%\|)"), "\\g<bar>\n"),
     # Loss [1, 100](epoch, minibatch): 11.68 — the bracket says where, the number after the colon what.
@@ -131,6 +152,14 @@ SPELLINGS: tuple[Spelling, ...] = (
             rf" (?P<rate>{NUMBER}) rate, {NUMBER} seconds, (?P<images>\d+) images[^\n]*", re.MULTILINE
         ), _darknet,
     ),
+    # DeepXDE: 1000  [3.86e-02, 7.37e-04]  [3.86e-02, 7.37e-04]  [], and in the end the best of these once more.
+    Spelling(
+        "Test metric", re.compile(
+            r"^[ \t]*(?P<step>\d+)[ \t]+\[(?P<train>[^\]\n]+)\][ \t]+\[(?P<test>[^\]\n]+)\][ \t]+\[[^\]\n]*\]",
+            re.MULTILINE,
+        ), _of_parts,
+    ),
+    Spelling("Best model at step", re.compile(r"^Best model at step \d+:(?:\n[ \t]+[^\n]+)*", re.MULTILINE), _emptied),
     # Boosting: [12]  train-logloss:0.53  eval-logloss:0.61, and 12:  learn: 0.53  test: 0.61
     Spelling(
         "]", re.compile(
@@ -154,6 +183,7 @@ SPELLINGS: tuple[Spelling, ...] = (
 LINE_SPELLINGS: tuple[tuple[str, str], ...] = (
     # A loss, how many of how many batches in brackets, and its value behind the colon.
     (rf"(?i)\b({_QUANTITY})\s*\[\s*(\d+)\s*/\s*(\d+)\]:\s*([-+.\d])", "${2}/${3} ${1}: ${4}"),
+    (r"\[(?:E|Ep|ep)\s?(\d+)\]", "epoch ${1} "),  # [E3] step 6600 loss 0.6742
     (r"\b(\d+)epoch\b", "epoch ${1} "),  # ESPnet: 12epoch results: [train] … [valid] …
     (rf"(?i)\b(epoch|iter)\(({_SIDES})\)", "${2} ${1}"),  # mmdetection: the side as the argument of the epoch
     (rf"(?i)\b({_SIDES}): (\d+) (\[ *\d+/)", "${1} epoch ${2} ${3}"),  # timm: the number of the epoch behind the side

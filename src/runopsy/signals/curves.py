@@ -93,7 +93,8 @@ def _of_validation(accuracy: Track, train: Track | None, val: Track | None, *, s
         return ""
     if val is not None and sided and _beside(accuracy, val) and (train is None or len(train) < 2 * len(accuracy)):
         return "names no side and stands beside the loss of validation: of validation"
-    rare = train is not None and A_CURVE <= len(accuracy) <= RARELY * len(train)
+    # Places count: a loss that is printed twice at each is logged no more often.
+    rare = train is not None and A_CURVE <= len(accuracy) <= RARELY * len(np.unique(train.step))
     if rare and (val is None or _beside(accuracy, val)):
         return "names no side and is logged more rarely than the loss: of validation"
     return ""

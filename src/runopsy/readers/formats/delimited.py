@@ -32,13 +32,28 @@ class Block(NamedTuple):
 
 
 def recognises(source: Source) -> bool:
-    """Text whose first lines fall into the same cells, at least one column of them numbers, with a header or not."""
-    return not source.is_binary and _layout(tuple(source.first_lines())) is not None
+    """Text whose first lines fall into the same cells, at least one column of them numbers, with a header or not.
+
+    A table below the lines of a log, as a script prints at its end, does not make that log a table.
+    """
+    lines = [] if source.is_binary else source.first_lines()
+    found = _layout(tuple(lines))
+    if found is None or not found.preface:
+        return found is not None
+    from runopsy.readers.formats import textlog  # a plain table needs none of it
+
+    return not textlog.is_log("\n".join(lines[: found.preface]))
 
 
 def read(source: Source) -> Found:
+    """The rows under the header, or the headers.
+
+    Raises:
+        UnreadableLog: there are none.
+    """
     found = _layout(tuple(source.first_lines()))
-    assert found is not None  # as it was recognised
+    if found is None:  # a format that is known by its header alone asks for its rows
+        raise UnreadableLog(f"{source.name} has a header and no rows", hint="the training has logged nothing yet")
     separator, names, notes = found.separator, found.names, list[str]()
     plain = _plain(source, found)
     if plain is not None:

@@ -27,6 +27,7 @@ from runopsy.signals.scores import is_metric
 
 BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{")
 PARTS = (b'"cell_type"', b'"nbformat"', b'"worksheets"', b'"cells"')
+PRINTED = ("stream", "error")
 ELLIPSES = {"...", "…", "⋮"}  # a data frame leaves out the middle of a long table
 CURVES = ("train/loss", "val/loss", "train/acc", "val/acc")
 FEWEST = 2  # rows of a training; a table of one row says how it ended
@@ -98,10 +99,22 @@ def _pieces(number: int, cell: Mapping[str, Any], source: Source) -> list[Piece]
     outputs = [output for output in _listed(cell.get("outputs")) if isinstance(output, dict)]
     drawn = _last_of_each([rows for output in outputs for rows in _tables(output)])
     tables = [run for rows in drawn if (run := _from_table(rows, source)) is not None]
-    from_text = _from_text("\n".join(filter(None, map(_text, outputs))), source)
+    from_text = _better(
+        *(_from_text("\n".join(filter(None, map(_text, some))), source) for some in _by_origin(outputs))
+    )
     if tables and (not from_text or _curves(tables) >= _curves(from_text)):
         return [Piece(number, tuple(tables), is_table=True)]
     return [Piece(number, from_text, is_table=False)] if from_text else []
+
+
+def _by_origin(outputs: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """What the cell printed, and what it returned: the history that a training gives back is its log once more."""
+    printed = [output for output in outputs if output.get("output_type") in PRINTED]
+    return printed, [output for output in outputs if output.get("output_type") not in PRINTED]
+
+
+def _better(printed: tuple[Run, ...], returned: tuple[Run, ...]) -> tuple[Run, ...]:
+    return returned if returned and (not printed or _curves(returned) > _curves(printed)) else printed
 
 
 def _last_of_each(tables: list[list[list[str]]]) -> list[list[list[str]]]:
@@ -111,7 +124,7 @@ def _last_of_each(tables: list[list[list[str]]]) -> list[list[list[str]]]:
 
 def _text(output: Mapping[str, Any]) -> str:
     """What an output prints; the text beside an HTML table is the same table again."""
-    if output.get("output_type") in ("stream", "error"):
+    if output.get("output_type") in PRINTED:
         return _joined(output.get("text"))
     data = output.get("data")
     if isinstance(data, dict):

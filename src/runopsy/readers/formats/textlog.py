@@ -21,7 +21,7 @@ from runopsy.readers.text_context import of_the_log, sided
 from runopsy.readers.text_errors import Remark, remarks
 from runopsy.readers.text_lists import lists_in
 from runopsy.readers.text_pairs import BATCH, named, pairs_in
-from runopsy.readers.text_passes import BAR, drawn_again, passes, spread, within_epochs
+from runopsy.readers.text_passes import BAR, drawn_again, passes, spread, updated, within_epochs
 from runopsy.readers.text_spelling import spelled, spelled_lines
 from runopsy.readers.text_tables import boxes_in, candidates, tables_in
 from runopsy.signals.names import guess
@@ -48,7 +48,12 @@ def recognises(source: Source) -> bool:
     """Text in which the same names, one of a metric among them, are given numbers again and again."""
     if source.is_binary or source.is_folder or source.is_empty or JSON.match(source.head_text()):
         return False
-    return any(_reading(text) is not None for text in _glimpses(source))
+    return any(is_log(text) for text in _glimpses(source))
+
+
+def is_log(text: str) -> bool:
+    """Whether lines of a text are of a log."""
+    return _reading(text) is not None
 
 
 def _glimpses(source: Source) -> Iterable[str]:
@@ -113,7 +118,7 @@ def _lines(lines: pl.DataFrame, notes: list[str]) -> Reading | None:
     if not pairs.height:
         return None
     pairs = _numbered(sided(pairs, rows))
-    pairs, rows = drawn_again(*passes(pairs, rows))
+    pairs, rows = passes(*drawn_again(*updated(pairs, rows)))
     frame = _wide(_of_bars(pairs, rows), rows, notes)
     left = lines.filter(pl.col("line").str.strip_chars() != "").height - frame.height
     if left > 0:
