@@ -105,6 +105,13 @@ bench-diff: $(VENV)/test ## how often a diff cries wolf: 1400 pairs of runs that
 bench-signals: $(VENV)/bench ## what each signal costs, beside TensorBoard, on a transformer and a convnet (twenty minutes)
 	$(BIN)/python tests/benchmarks/bench_signals.py
 
+.PHONY: bench-mislabelled bench-widths
+bench-mislabelled: $(VENV)/bench ## flipped labels found again: beside the loss and cleanlab (some minutes)
+	$(BIN)/python tests/benchmarks/bench_mislabelled.py
+
+bench-widths: $(VENV)/test ## the test of widths: how often it rejects without cause, how often its interval holds
+	$(BIN)/python tests/benchmarks/bench_widths.py
+
 .PHONY: bench-budget
 bench-budget: $(VENV)/test ## what recording takes of twelve trainings, by turns with and without it (half an hour)
 	$(BIN)/python tests/benchmarks/bench_budget.py

@@ -27,6 +27,7 @@ from runopsy.model import (
     Run,
     Segments,
     Signal,
+    Taught,
     Transition,
     Verdict,
 )
@@ -102,7 +103,17 @@ def _examined(
         stop=None if case.facts.not_a_run else verdicts.stop(case),
         thresholds=values(standards.limits),
         notes=(*run.notes, *measured.notes, *_explained(case.facts)),
+        taught=_taught(run),
     )
+
+
+def _taught(run: Run) -> Taught | None:
+    """What its examples say, where they were watched; nothing is loaded for a log that has none."""
+    if not run.examples:
+        return None
+    from runopsy.examples import taught
+
+    return taught(run.examples)
 
 
 def _explained(facts: Facts) -> Iterator[str]:

@@ -31,6 +31,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("diff", "diff", "diff"),
     Command("report", "report", "report"),
     Command("signals", "signals", "signals"),
+    Command("examples", "examples", "examples"),
     Command("import", "import_run", "import_"),
     Command("rules", "rules", "rules"),
     Command("explain", "rules", "explain"),

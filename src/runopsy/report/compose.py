@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from runopsy.kinds import KINDS
 from runopsy.model import Autopsy, Event, Evidence, Outcome, Position, Stop
-from runopsy.report import backing
+from runopsy.report import backing, lessons
 from runopsy.report.advice import advise
 from runopsy.report.document import Block, Document, Finding, Findings, Heading, Headline, Prose, Steps
 from runopsy.report.moves import moves
@@ -54,6 +54,7 @@ def compose(autopsy: Autopsy, bill: Bill = FREE) -> Document:
         *_happened(autopsy, numbers),
         *_stopping(autopsy, bill),
         *_next(autopsy),
+        *lessons.section(autopsy),
         *backing.evidence(numbers),
         *backing.transitions(autopsy),
         *backing.not_checked(autopsy),

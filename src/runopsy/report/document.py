@@ -118,6 +118,26 @@ class Findings:
     items: tuple[Finding, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Cloud:
+    """Points of one kind on a map."""
+
+    name: str
+    x: Values
+    y: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """Points on two even scales; clouds lie one above the other, the last on top."""
+
+    name: str  # of its file, where it becomes one
+    alt: str  # what it shows, for who cannot see it
+    x: tuple[str, float, float]  # name, least and largest of the scale
+    y: tuple[str, float, float]
+    clouds: tuple[Cloud, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     columns: tuple[str, ...]
@@ -155,7 +175,9 @@ class Details:
     open: bool = False  # whether a page shows it unfolded
 
 
-Block: TypeAlias = Heading | Prose | Headline | Picture | Timeline | Chart | Findings | Table | Moves | Steps | Details
+Block: TypeAlias = (
+    Heading | Prose | Headline | Picture | Timeline | Chart | Map | Findings | Table | Moves | Steps | Details
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from importlib.resources import files
 from typing import TypeAlias, assert_never
 
-from runopsy.report import figure, looks, moves
+from runopsy.report import figure, looks, maps, moves
 from runopsy.report.document import (
     Block,
     Chart,
@@ -19,6 +19,7 @@ from runopsy.report.document import (
     Findings,
     Heading,
     Headline,
+    Map,
     Moves,
     Picture,
     Prose,
@@ -99,6 +100,8 @@ def _block(block: Block, draw: Draw) -> Iterator[str]:
             yield from draw(Picture("timeline", _spoken(block), (block,), ()))
         case Chart():
             yield from draw(Picture("chart", block.title, (), (block,)))
+        case Map():
+            yield f"<figure>{maps.drawing(block)}</figure>"
         case Findings(items):
             yield f"<ul>{''.join(map(_finding, items))}</ul>"
         case Table():

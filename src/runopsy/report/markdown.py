@@ -17,6 +17,7 @@ from runopsy.report.document import (
     Findings,
     Heading,
     Headline,
+    Map,
     Moves,
     Picture,
     Prose,
@@ -28,7 +29,7 @@ from runopsy.report.document import (
 from runopsy.report.words import visible
 
 # Where a picture goes: given it, the address of an image; None draws it in characters.
-Shelf = Callable[[Picture], str] | None
+Shelf = Callable[[Picture | Map], str] | None
 
 CELL = 400  # characters: a table that is wider is read by nobody
 # Characters that begin markup anywhere; an underscore inside a word and a lone > do not.
@@ -77,6 +78,8 @@ def _block(block: Block, shelf: Shelf) -> Iterator[str]:
             yield from _block(Picture("timeline", _spoken(block), (block,), ()), shelf)
         case Chart():
             yield from _block(Picture("chart", block.title, (), (block,)), shelf)
+        case Map():
+            yield _picture(block, shelf)
         case Findings(items):
             yield "\n".join(map(_finding, items))
         case Table():
@@ -95,7 +98,7 @@ def _spoken(timeline: Timeline) -> str:
     return "; ".join(f"{band.label} {band.start:g} to {band.end:g}" for band in timeline.bands)
 
 
-def _picture(picture: Picture, shelf: Shelf) -> str:
+def _picture(picture: Picture | Map, shelf: Shelf) -> str:
     if shelf is None:
         return f"```text\n{terminal.picture(picture).rstrip()}\n```"
     return f"![{escape(picture.alt)}]({shelf(picture)})"

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from runopsy.errors import BadOption
-from runopsy.report.document import Document, Picture
+from runopsy.report.document import Document, Map, Picture
 
 # JSON is made from the facts, not from a document; every other format is a lowering of one.
 FORMATS = ("text", "markdown", "html", "json", "notebook")
@@ -59,13 +59,13 @@ def write(document: Document, path: Path, format: str, *, embed: bool = False) -
     """
     if format != "markdown":
         return (put(path, text(document, format, verbose=True)),)
-    from runopsy.report import markdown, svg
+    from runopsy.report import maps, markdown, svg
 
     folder = path.with_name(path.stem + BESIDE)
     pictures: dict[Path, str] = {}
 
-    def shelve(picture: Picture) -> str:
-        drawn = svg.render(picture)
+    def shelve(picture: Picture | Map) -> str:
+        drawn = maps.render(picture) if isinstance(picture, Map) else svg.render(picture)
         if embed:
             return f"data:image/svg+xml;base64,{base64.b64encode(drawn.encode()).decode()}"
         pictures[folder / f"{picture.name}.svg"] = drawn
