@@ -133,7 +133,8 @@ def _doubts(run: Run, taught: Taught) -> Iterator[Block]:
     if taught.named:
         yield Prose(
             f"Of {len(probe):,} training examples {taught.named:,} have a label that the model held less probable than "
-            "another class, on average over the whole run. Hard and rare examples are among them: look at each."
+            "another class, on average over the whole run. Hard and rare examples may be among them; the longer a run "
+            "goes on after false labels are learnt by heart, the fewer it names: the ranking goes on below them."
         )
         yield Table(("example", "given", "rather", "margin", "confidence", "variability", "learnt", "forgotten"),
                     tuple(_suspect(one) for one in taught.suspects))  # fmt: skip
