@@ -104,7 +104,18 @@ def _examined(
         thresholds=values(standards.limits),
         notes=(*run.notes, *measured.notes, *_explained(case.facts)),
         taught=_taught(run),
+        **_expected(case, named),
     )
+
+
+def _expected(case: Case, named: Sequence[Phase]) -> dict[str, Any]:
+    """Levels of the signals of the inside by phase, and what they say to the literature; nothing of a plain log."""
+    if not named or not any(name in case.segments for name in inside(case.signals)):
+        return {}
+    from runopsy.expectations import answers, levels
+
+    found = levels(named, case.signals, case.segments)
+    return {"levels": found, "expected": answers(named, found, case.limits.likely)}
 
 
 def _taught(run: Run) -> Taught | None:

@@ -6,6 +6,7 @@ time; a step is a whole number that happens to be stored so (exact up to 2**53).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -354,6 +355,47 @@ class Taught:
     why: str  # it cannot
 
 
+class Answer(StrEnum):
+    """What a run says to an expectation."""
+
+    AGREES = "agrees"
+    CONTRARY = "contrary"
+    CANNOT_TELL = "cannot tell"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A signal along one phase: means of its first and of its last third, each with one standard error."""
+
+    signal: str
+    phase: int  # which of the autopsy's phases, from 0
+    mean: float  # over the whole phase
+    mean_error: float
+    early: float
+    early_error: float
+    late: float
+    late_error: float
+
+    @property
+    def trend(self) -> float:
+        """From the first third to the last, in standard errors of that difference."""
+        return (self.late - self.early) / max(math.hypot(self.early_error, self.late_error), 1e-300)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """An expectation of the literature beside what one phase of a run shows."""
+
+    code: str  # of the expectation, see ``expectations.table``
+    signal: str
+    phase: int
+    answer: Answer
+    before: float | None = None  # the level that it is held against
+    observed: float | None = None
+    sigmas: float | None = None  # their difference in standard errors, positive: as expected
+    why: str = ""  # of CANNOT_TELL
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Autopsy:
     """Everything one log can tell, and what it cannot."""
@@ -373,6 +415,8 @@ class Autopsy:
     thresholds: Mapping[str, float]
     notes: tuple[str, ...]
     taught: Taught | None = None  # None: no examples were watched
+    levels: tuple[Level, ...] = ()  # of the signals of the inside, by phase
+    expected: tuple[Expected, ...] = ()
 
     @property
     def events(self) -> tuple[Event, ...]:
