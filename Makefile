@@ -105,7 +105,10 @@ bench-diff: $(VENV)/test ## how often a diff cries wolf: 1400 pairs of runs that
 bench-signals: $(VENV)/bench ## what each signal costs, beside TensorBoard, on a transformer and a convnet (twenty minutes)
 	$(BIN)/python tests/benchmarks/bench_signals.py
 
-.PHONY: bench-mislabelled bench-widths bench-expectations
+.PHONY: bench-mislabelled bench-widths bench-expectations bench-quanta
+bench-quanta: $(VENV)/test ## steps of groups of examples: found, within their interval, invented (ten trainings, some minutes)
+	$(BIN)/python tests/benchmarks/bench_quanta.py 10
+
 bench-expectations: $(VENV)/test ## how often what the literature expects of signals holds on 64 trainings (half an hour)
 	$(BIN)/python tests/benchmarks/bench_expectations.py 8
 

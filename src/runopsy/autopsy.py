@@ -21,6 +21,7 @@ from runopsy.model import (
     Autopsy,
     Check,
     Event,
+    GroupSteps,
     Outcome,
     Phase,
     Role,
@@ -105,7 +106,17 @@ def _examined(
         notes=(*run.notes, *measured.notes, *_explained(case.facts)),
         taught=_taught(run),
         **_expected(case, named),
+        groups=_groups(case),
     )
+
+
+def _groups(case: Case) -> GroupSteps | None:
+    """The steps of groups of examples, where their accuracies were recorded."""
+    if not any(name.startswith("groups/") for name in case.signals):
+        return None
+    from runopsy.groups import steps_of
+
+    return steps_of(case.signals, case.first)
 
 
 def _expected(case: Case, named: Sequence[Phase]) -> dict[str, Any]:

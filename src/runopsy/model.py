@@ -355,6 +355,29 @@ class Taught:
     why: str  # it cannot
 
 
+@dataclass(frozen=True, slots=True)
+class GroupStep:
+    """A group of examples that was learnt in a step."""
+
+    group: str
+    step: Position  # half of the rise is made
+    interval: tuple[Position, Position]  # 90 % of such intervals hold the true step, see ``make bench-quanta``
+    before: float  # accuracy, 0 to 1
+    after: float
+    chance: float  # of such a rise in noise alone
+    breadth: float  # elapsed steps at three quarters of the rise, x those at one quarter
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSteps:
+    """The steps of the groups that ``record(groups=)`` named."""
+
+    asked: int
+    steps: tuple[GroupStep, ...]  # in order; a tenth of them is false at most, on average
+    without: tuple[str, ...]  # groups in which none was found
+    hidden: bool  # the mean of all groups is smoother than they are
+
+
 class Answer(StrEnum):
     """What a run says to an expectation."""
 
@@ -417,6 +440,7 @@ class Autopsy:
     taught: Taught | None = None  # None: no examples were watched
     levels: tuple[Level, ...] = ()  # of the signals of the inside, by phase
     expected: tuple[Expected, ...] = ()
+    groups: GroupSteps | None = None  # None: no groups of examples were recorded
 
     @property
     def events(self) -> tuple[Event, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from runopsy.kinds import KINDS
 from runopsy.model import Autopsy, Event, Evidence, Outcome, Position, Stop
-from runopsy.report import backing, inside, lessons
+from runopsy.report import backing, groups, inside, lessons
 from runopsy.report.advice import advise
 from runopsy.report.document import Block, Document, Finding, Findings, Heading, Headline, Prose, Steps
 from runopsy.report.moves import moves
@@ -55,6 +55,7 @@ def compose(autopsy: Autopsy, bill: Bill = FREE) -> Document:
         *_stopping(autopsy, bill),
         *_next(autopsy),
         *lessons.section(autopsy),
+        *groups.section(autopsy),
         *inside.section(autopsy),
         *backing.evidence(numbers),
         *backing.transitions(autopsy),
