@@ -105,7 +105,10 @@ bench-diff: $(VENV)/test ## how often a diff cries wolf: 1400 pairs of runs that
 bench-signals: $(VENV)/bench ## what each signal costs, beside TensorBoard, on a transformer and a convnet (twenty minutes)
 	$(BIN)/python tests/benchmarks/bench_signals.py
 
-.PHONY: bench-mislabelled bench-widths bench-expectations bench-quanta
+.PHONY: bench-mislabelled bench-widths bench-expectations bench-quanta bench-precursors
+bench-precursors: $(VENV)/test ## what left its range before a break: named without cause, and planted ones found (a minute)
+	$(BIN)/python tests/benchmarks/bench_precursors.py
+
 bench-quanta: $(VENV)/test ## steps of groups of examples: found, within their interval, invented (ten trainings, some minutes)
 	$(BIN)/python tests/benchmarks/bench_quanta.py 10
 

@@ -32,6 +32,7 @@ from runopsy.model import (
     Transition,
     Verdict,
 )
+from runopsy.precursors import before_it_broke
 from runopsy.rules.curves import inside
 from runopsy.segments import EXACT, Segmenter, segment
 from runopsy.signals import assign, derived, measure, mover, rebase, refusal, with_sums
@@ -107,6 +108,7 @@ def _examined(
         taught=_taught(run),
         **_expected(case, named),
         groups=_groups(case),
+        broke=before_it_broke(events, case.signals),
     )
 
 

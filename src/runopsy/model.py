@@ -378,6 +378,27 @@ class GroupSteps:
     hidden: bool  # the mean of all groups is smoother than they are
 
 
+@dataclass(frozen=True, slots=True)
+class Precursor:
+    """A recorded signal that left its range before a run broke; when, not why."""
+
+    signal: str
+    step: Position  # of the first reading that did
+    value: float
+    sigmas: float  # standard deviations of its readings from where the ones before them led
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Broke:
+    """A divergence or a spike, and what left its range before it."""
+
+    kind: str
+    step: Position
+    asked: int  # signals with readings enough before it
+    left: tuple[Precursor, ...]  # in order of time
+
+
 class Answer(StrEnum):
     """What a run says to an expectation."""
 
@@ -441,6 +462,7 @@ class Autopsy:
     levels: tuple[Level, ...] = ()  # of the signals of the inside, by phase
     expected: tuple[Expected, ...] = ()
     groups: GroupSteps | None = None  # None: no groups of examples were recorded
+    broke: tuple[Broke, ...] = ()  # the gravest divergences and spikes
 
     @property
     def events(self) -> tuple[Event, ...]:

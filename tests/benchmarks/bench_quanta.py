@@ -1,8 +1,9 @@
 """The steps of subtasks, found again: intervals that hold the truth, steps that were missed, steps that were invented.
 
 The lab's multitask sparse parity with ten seeds; the truth is taken on fresh examples. Beside it, 400 runs of ten
-groups in which nothing happens, each group a walk around chance. ``python tests/benchmarks/bench_quanta.py SEEDS [FOLDER]``;
-a minute or two a seed on a busy machine, and what lies in FOLDER already (quanta-SEED) is not trained again.
+groups in which nothing happens, each group a walk around chance.
+``python tests/benchmarks/bench_quanta.py SEEDS [FOLDER]``; some ten seconds a seed, and what lies in FOLDER already
+(quanta-SEED) is not trained again.
 """
 
 from __future__ import annotations

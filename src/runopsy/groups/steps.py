@@ -106,7 +106,7 @@ def _rise(signal: Signal, first: float) -> _Rise | None:
         return None
     middle = (shape[:, 0] + shape[:, -1]) / 2  # half of what is made by the last reading, though more may follow
     place = centre + breadth * np.log(middle / (1 - middle))
-    before, after = (float(low[best] + size[best] * shape[best, k]) for k in (0, -1))
+    before, after = np.clip(low[best] + size[best] * shape[best, [0, -1]], 0, 1).tolist()
     sampled = _sampling(value)
     noise = white_noise(value) * np.sqrt(long_run_factor(value))
     row = max(noise, np.sqrt(max(float(left[best]), 0.0) / (len(value) - 4)))

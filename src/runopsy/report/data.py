@@ -47,6 +47,8 @@ def facts(autopsy: Autopsy) -> dict[str, Any]:
         found["examples"] = _taught(autopsy.taught)
     if autopsy.groups is not None:
         found["groups"] = asdict(autopsy.groups)
+    if autopsy.broke:
+        found["broke"] = [asdict(one) for one in autopsy.broke]
     if autopsy.levels:
         found["levels"] = [asdict(one) | {"trend": one.trend} for one in autopsy.levels]
         found["expected"] = [asdict(one) | {"answer": one.answer.value} for one in autopsy.expected]

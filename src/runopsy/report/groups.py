@@ -35,11 +35,12 @@ def _told(found: GroupSteps, axis: str) -> str:
         return f"Of {found.asked} groups of examples none was learnt in a step that stands out from noise."
     first, last = found.steps[0], found.steps[-1]
     count = len(found.steps)
-    where = f"from {axis} {place(first.step)} (group {first.group}) to {place(last.step)} (group {last.group})"
+    start, end = place(round(first.step)), place(round(last.step))
+    where = f"from {axis} {start} (group {first.group}) to {end} (group {last.group})"
     told = f"{count} step{'' if count == 1 else 's'} of groups, {where}"
     if found.hidden:
         told = f"A smooth curve of {count} steps, {where}: the mean of all groups shows none of them"
-    return f"{told}. Of the steps named, a tenth is false at most, on average."
+    return f"{told}. Of the steps that are named at most a tenth is false, on average."
 
 
 def _table(found: GroupSteps) -> Table:
