@@ -1,8 +1,8 @@
 """What left its range before a break: how often something is named where nothing happened, and planted ones found.
 
-Runs of 20 signals of 200 to 2000 readings, with white and slow noise, Gaussian and heavy-tailed, some with a trend, and a
-break at a random place. In nulls nothing precedes it; in the others one signal leaves by 20 of its standard deviations
-some readings earlier and stays. ``python tests/benchmarks/bench_precursors.py [RUNS]``; a minute.
+Runs of 20 signals of 200 to 2000 readings, with white and slow noise, Gaussian and heavy-tailed, some with a trend, and
+a break at a random place. In nulls nothing precedes it; in the others one signal leaves by 20 of its standard
+deviations some readings earlier and stays. ``python tests/benchmarks/bench_precursors.py [RUNS]``; a minute.
 """
 
 from __future__ import annotations

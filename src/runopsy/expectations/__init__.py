@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runopsy.expectations.answers import answers
 from runopsy.expectations.levels import levels
-from runopsy.expectations.rates import RATES, Rate
+from runopsy.expectations.rates import RATES, TRAININGS, Rate
 from runopsy.expectations.table import BY_CODE, EXPECTATIONS, Expectation
 
-__all__ = ["BY_CODE", "EXPECTATIONS", "RATES", "Expectation", "Rate", "answers", "levels"]
+__all__ = ["BY_CODE", "EXPECTATIONS", "RATES", "TRAININGS", "Expectation", "Rate", "answers", "levels"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runopsy.expectations import BY_CODE, RATES
+from runopsy.expectations import BY_CODE, RATES, TRAININGS
 from runopsy.model import Answer, Autopsy, Expected, Level
 from runopsy.report.document import Block, Details, Prose, Table
 from runopsy.report.pictures import MOST_FURTHER
@@ -73,7 +73,8 @@ def _counted(autopsy: Autopsy) -> str:
     counts = ", ".join(f"{sum(one.answer is kind for one in autopsy.expected)} {_word(kind)}" for kind in Answer)
     return (
         f"What the literature expects of signals in a phase, beside this run: {counts}. An expectation that does not "
-        "hold says nothing against the run: the last column counts how often it held on small trainings of known truth."
+        f"hold says nothing against the run: the last column counts how often it held in the phases of {TRAININGS} small "
+        "trainings of known truth."
     )
 
 
