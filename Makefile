@@ -123,6 +123,22 @@ bench-sizes: $(VENV)/test ## curves over sizes and scaling laws: false peaks, re
 bench-signals: $(VENV)/bench ## what each signal costs, beside TensorBoard, on a transformer and a convnet (twenty minutes)
 	$(BIN)/python tests/benchmarks/bench_signals.py
 
+.PHONY: bench-mislabelled bench-widths bench-expectations bench-quanta bench-precursors
+bench-precursors: $(VENV)/test ## what left its range before a break: named without cause, and planted ones found (a minute)
+	$(BIN)/python tests/benchmarks/bench_precursors.py
+
+bench-quanta: $(VENV)/test ## steps of groups of examples: found, within their interval, invented (ten trainings, some minutes)
+	$(BIN)/python tests/benchmarks/bench_quanta.py 10
+
+bench-expectations: $(VENV)/test ## how often what the literature expects of signals holds on 64 trainings (half an hour)
+	$(BIN)/python tests/benchmarks/bench_expectations.py 8
+
+bench-mislabelled: $(VENV)/bench ## flipped labels found again: beside the loss and cleanlab (some minutes)
+	$(BIN)/python tests/benchmarks/bench_mislabelled.py
+
+bench-widths: $(VENV)/test ## the test of widths: how often it rejects without cause, how often its interval holds
+	$(BIN)/python tests/benchmarks/bench_widths.py
+
 .PHONY: bench-budget
 bench-budget: $(VENV)/test ## what recording takes of twelve trainings, by turns with and without it (half an hour)
 	$(BIN)/python tests/benchmarks/bench_budget.py

@@ -21,15 +21,18 @@ from runopsy.model import (
     Autopsy,
     Check,
     Event,
+    GroupSteps,
     Outcome,
     Phase,
     Role,
     Run,
     Segments,
     Signal,
+    Taught,
     Transition,
     Verdict,
 )
+from runopsy.precursors import before_it_broke
 from runopsy.rules.curves import inside
 from runopsy.segments import EXACT, Segmenter, segment
 from runopsy.signals import assign, derived, measure, mover, rebase, refusal, with_powers, with_sums
@@ -102,7 +105,39 @@ def _examined(
         stop=None if case.facts.not_a_run else verdicts.stop(case),
         thresholds=values(standards.limits),
         notes=(*run.notes, *measured.notes, *_explained(case.facts)),
+        taught=_taught(run),
+        **_expected(case, named),
+        groups=_groups(case),
+        broke=before_it_broke(events, case.signals),
     )
+
+
+def _groups(case: Case) -> GroupSteps | None:
+    """The steps of groups of examples, where their accuracies were recorded."""
+    if not any(name.startswith("groups/") for name in case.signals):
+        return None
+    from runopsy.groups import steps_of
+
+    return steps_of(case.signals, case.first)
+
+
+def _expected(case: Case, named: Sequence[Phase]) -> dict[str, Any]:
+    """Levels of the signals of the inside by phase, and what they say to the literature; nothing of a plain log."""
+    if not named or not any(name in case.segments for name in inside(case.signals)):
+        return {}
+    from runopsy.expectations import answers, levels
+
+    found = levels(named, case.signals, case.segments)
+    return {"levels": found, "expected": answers(named, found, case.limits.likely)}
+
+
+def _taught(run: Run) -> Taught | None:
+    """What its examples say, where they were watched; nothing is loaded for a log that has none."""
+    if not run.examples:
+        return None
+    from runopsy.examples import taught
+
+    return taught(run.examples)
 
 
 def _explained(facts: Facts) -> Iterator[str]:

@@ -6,6 +6,7 @@ time; a step is a whole number that happens to be stored so (exact up to 2**53).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -60,6 +61,40 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Turns:
+    """When examples became right or wrong, in the order of the readings; at the first reading each has a row."""
+
+    example: Counts  # (m,)
+    step: Positions  # (m,)
+    right: Counts  # (m,) 1: it became right, 0: wrong
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """One batch that the recorder watched example by example; arrays are (n,), one entry per example or position.
+
+    Means are over readings. What an older recorder did not keep is None.
+    """
+
+    side: str  # "probe" (training examples), "heldout" or "canaries"
+    first: Positions  # step of the first reading at which it was right; NaN: never
+    learnt: Positions  # step from which it was right to the end; NaN: wrong at the end
+    forgotten: Counts  # times it was right at one reading and wrong at the next
+    group: tuple[str, ...] = ()  # the group of each, where groups were given
+    label: Counts | None = None  # the class it was given
+    rather: Counts | None = None  # the most probable other class, by mean probability
+    confidence: Values | None = None  # mean probability of its label, 0 to 1
+    variability: Values | None = None  # standard deviation of that probability over readings
+    margin: Values | None = None  # mean of that probability less the best other class's, −1 to 1
+    loss: Values | None = None  # −ln of that probability at the last reading
+    turns: Turns | None = None
+    readings: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Run:
     """A log, whoever wrote it."""
 
@@ -74,6 +109,7 @@ class Run:
     taken: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of our own run folders: signal → how it was
     missing: Mapping[str, str] = field(default_factory=dict)  # of our own run folders: signal → why it is not there
     sizes: Mapping[str, int] = field(default_factory=dict)  # examples of each data set, where the run says it
+    examples: Mapping[str, Examples] = field(default_factory=dict)  # of our own run folders: by side, those watched
 
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {len(self.tracks)} signals by {self.axis}, status={self.status!r})"
@@ -268,6 +304,143 @@ class Verdict:
     confidence: float | None = None  # share of such verdicts that are right, 0 to 1; None: not calibrated
 
 
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """How a group of watched examples was learnt."""
+
+    name: str  # "training", "held-out", "canaries", or the name of a given group
+    examples: int
+    never: int  # never right at a reading
+    wrong: int  # wrong at the last one
+    forgotten: int  # forgotten at least once
+    relearnt: int  # of those, right at the last reading
+    quartiles: tuple[Position, Position, Position] | None  # of the steps learnt for good; inf: not by the last reading
+    width: float | None  # mean distance of these steps from their median, in decades of elapsed steps
+    why: str = ""  # there is no width
+
+
+@dataclass(frozen=True, slots=True)
+class WidthTest:
+    """Whether the steps at which one group was learnt are spread more widely than another's."""
+
+    a: str
+    b: str
+    difference: float  # width of a less that of b, in decades
+    interval: tuple[float, float]  # 90 % of such intervals hold the true difference
+    p: float  # two-sided permutation test
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A training example whose label the model disbelieved."""
+
+    example: int
+    label: int
+    rather: int | None
+    margin: float
+    confidence: float
+    variability: float
+    loss: float
+    learnt: Position | None
+    forgotten: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What the watched examples say of a run."""
+
+    lessons: tuple[Lesson, ...]  # of the whole batches, then of the given groups
+    widths: tuple[WidthTest, ...]
+    suspects: tuple[Suspect, ...]  # the first of the ranking; those with a margin below 0 are named mislabelled
+    named: int | None  # how many have a margin below 0; None: the run cannot tell
+    why: str  # it cannot
+
+
+@dataclass(frozen=True, slots=True)
+class GroupStep:
+    """A group of examples that was learnt in a step."""
+
+    group: str
+    step: Position  # half of the rise is made
+    interval: tuple[Position, Position]  # 90 % of such intervals hold the true step, see ``make bench-quanta``
+    before: float  # accuracy, 0 to 1
+    after: float
+    chance: float  # of such a rise in noise alone
+    breadth: float  # elapsed steps at three quarters of the rise, x those at one quarter
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSteps:
+    """The steps of the groups that ``record(groups=)`` named."""
+
+    asked: int
+    steps: tuple[GroupStep, ...]  # in order; a tenth of them is false at most, on average
+    without: tuple[str, ...]  # groups in which none was found
+    hidden: bool  # the mean of all groups is smoother than they are
+
+
+@dataclass(frozen=True, slots=True)
+class Precursor:
+    """A recorded signal that left its range before a run broke; when, not why."""
+
+    signal: str
+    step: Position  # of the first reading that did
+    value: float
+    sigmas: float  # standard deviations of its readings from where the ones before them led
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Broke:
+    """A divergence or a spike, and what left its range before it."""
+
+    kind: str
+    step: Position
+    asked: int  # signals with readings enough before it
+    left: tuple[Precursor, ...]  # in order of time
+
+
+class Answer(StrEnum):
+    """What a run says to an expectation."""
+
+    AGREES = "agrees"
+    CONTRARY = "contrary"
+    CANNOT_TELL = "cannot tell"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A signal along one phase: means of its first and of its last third, each with one standard error."""
+
+    signal: str
+    phase: int  # which of the autopsy's phases, from 0
+    mean: float  # over the whole phase
+    mean_error: float
+    early: float
+    early_error: float
+    late: float
+    late_error: float
+
+    @property
+    def trend(self) -> float:
+        """From the first third to the last, in standard errors of that difference."""
+        return (self.late - self.early) / max(math.hypot(self.early_error, self.late_error), 1e-300)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """An expectation of the literature beside what one phase of a run shows."""
+
+    code: str  # of the expectation, see ``expectations.table``
+    signal: str
+    phase: int
+    answer: Answer
+    before: float | None = None  # the level that it is held against
+    observed: float | None = None
+    sigmas: float | None = None  # their difference in standard errors, positive: as expected
+    why: str = ""  # of CANNOT_TELL
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Autopsy:
     """Everything one log can tell, and what it cannot."""
@@ -286,6 +459,11 @@ class Autopsy:
     stop: Stop | None
     thresholds: Mapping[str, float]
     notes: tuple[str, ...]
+    taught: Taught | None = None  # None: no examples were watched
+    levels: tuple[Level, ...] = ()  # of the signals of the inside, by phase
+    expected: tuple[Expected, ...] = ()
+    groups: GroupSteps | None = None  # None: no groups of examples were recorded
+    broke: tuple[Broke, ...] = ()  # the gravest divergences and spikes
 
     @property
     def events(self) -> tuple[Event, ...]:

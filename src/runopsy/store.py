@@ -9,7 +9,8 @@
     RUN/journal/<rank>.lock                       which process writes a rank's share; gone when it has closed the run
     RUN/journal/<session>-<rank>.end              how a session of another rank than the first ended
     RUN/events.jsonl                              what the script said about itself
-    RUN/examples/<session>-<table>.parquet        one row an example of a probe batch, written when the run ends
+    RUN/examples/<session>-<table>.parquet        one row an example of a probe batch, written when the run ends;
+                                                  <table>-turns: one row each time that one became right or wrong
 
 A journal record is 28 bytes, little endian: step i64, time f64, value f64, signal u32. Records are
 only ever added, so a kill leaves whole ones and at most one torn one, which is cut off; signal 0 is
@@ -32,7 +33,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runopsy.endings import Left, ending
 from runopsy.errors import UnreadableLog
-from runopsy.model import Mark, Run, Track
+from runopsy.model import Examples, Mark, Run, Track
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -195,6 +196,7 @@ def read_run(folder: Path) -> Run:
     pieces = _pieces(folder, notes)
     end = ending(_left(folder, manifest, pieces), time.time())
     notes.extend(end.notes)
+    examples = _examples(folder, notes)
     config, taken, sizes = (_mapping(manifest.get(key)) for key in ("config", "signals", "sizes"))
     return Run(
         path=str(folder),
@@ -208,7 +210,18 @@ def read_run(folder: Path) -> Run:
         taken={name: how for name, how in taken.items() if isinstance(how, dict)},
         missing={name: why for name, why in _mapping(manifest.get("not_recorded")).items() if isinstance(why, str)},
         sizes={name: size for name, size in sizes.items() if isinstance(size, int)},
+        examples=examples,
     )
+
+
+def _examples(folder: Path, notes: list[str]) -> Mapping[str, Examples]:
+    """The examples that were watched one by one; nothing is loaded where there are none."""
+    tables = files(folder / EXAMPLES, ".parquet")
+    if not tables:
+        return {}
+    from runopsy.examples.tables import read_examples
+
+    return read_examples(tables, notes)
 
 
 def _mapping(value: object) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def test_the_list_of_tasks_is_shown_without_loading_torch() -> None:
     code = "import sys, runopsy.lab; print(len(runopsy.lab.TASKS)); sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "8"
+    assert done.stdout.strip() == "9"
 
 
 def test_names_are_unique_and_every_trainer_is_a_dotted_path() -> None:

@@ -34,6 +34,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("report", "report", "report"),
     Command("sweep", "sweep", "sweep"),
     Command("signals", "signals", "signals"),
+    Command("examples", "examples", "examples"),
     Command("import", "import_run", "import_"),
     Command("rules", "rules", "rules"),
     Command("explain", "rules", "explain"),

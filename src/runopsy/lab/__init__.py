@@ -81,6 +81,14 @@ TASKS: tuple[Task, ...] = (
         "the loss leaps each time and is back within some tens of steps.",
         "runopsy.lab.unstable:spike",
     ),
+    Task(
+        "quanta",
+        "Many small subtasks, each learnt in a step of its own",
+        6,
+        "Parities of three bits each, some frequent and some rare: the mean loss falls smoothly, "
+        "while each subtask stands at chance until it is found.",
+        "runopsy.lab.quanta:quanta",
+    ),
 )
 
 

@@ -8,7 +8,7 @@ what a user would log: the loss and accuracy of each training batch, and validat
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,6 +60,9 @@ class Experiment:
     rate: Callable[[int], float] | None = None  # learning rate by step; None: as the optimizer was given
     spoil: Callable[[int, Tensor], Tensor] | None = None  # what happens to the inputs of a batch
     watch: frozenset[int] = frozenset()  # further steps at which the exact curves are taken, unlogged
+    probe: Examples | None = None  # what the recorder watches; None: the first training examples
+    groups: Sequence[str] | None = None  # the group of each of these
+    look: Callable[[int], None] | None = None  # what a task takes besides, where the exact curves are taken
 
 
 @dataclass(slots=True)
@@ -123,7 +126,8 @@ def train(experiment: Experiment, to: Destination, progress: Progress) -> Curves
         model=e.model,
         optimizer=e.optimizer,
         loss_fn=e.loss_fn,
-        probe=_pair(e.train[:probed]),
+        probe=_pair(e.train[:probed] if e.probe is None else e.probe),
+        groups=e.groups,
         heldout=_pair(e.val[:probed]),
         # fixed steps and no budget, so that a seed gives the same rows on a slow machine as on a fast one
         every=sorted(log_spaced(e.steps) | every(max(1, e.steps // GAUGED), e.steps)),
@@ -167,6 +171,8 @@ def _look(e: Experiment, step: int, run: Recording, curves: Curves) -> None:
         return
     train_loss, train_acc = evaluate(e.model, e.train, e.loss_fn)
     val_loss, val_acc = evaluate(e.model, e.val, e.loss_fn)
+    if e.look is not None:
+        e.look(step)
     curves.step.append(step)
     curves.train_loss.append(train_loss)
     curves.val_loss.append(val_loss)

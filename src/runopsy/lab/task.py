@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ class Truth:
     verdicts: tuple[str, ...]  # any of them is right
     events: tuple[Planted, ...]
     why: str  # one sentence: how this is known
+    groups: Mapping[str, Planted | None] = field(default_factory=dict)  # of given groups: its step; None: it has none
 
     def to_dict(self) -> dict[str, Any]:
         """The object in truth.json."""
@@ -71,7 +72,7 @@ class Truth:
             "verdict": list(self.verdicts),
             "events": [asdict(event) for event in self.events],
             "why": self.why,
-        }
+        } | ({"groups": {name: step and asdict(step) for name, step in self.groups.items()}} if self.groups else {})
 
     def write(self, folder: Path) -> None:
         """Put truth.json beside run.json, whole or not at all.

@@ -43,6 +43,7 @@ def record(
     overwrite: bool = False,
     expected_steps: int | Sized | None = None,
     sizes: Mapping[str, int] | None = None,
+    groups: Iterable[Any] | None = None,
 ) -> Recording:
     """Start recording a training run into a new folder.
 
@@ -78,6 +79,8 @@ def record(
             can then spread its readings over its whole length.
         sizes: how many examples each set of your signals has, by what stands before the slash: ``{"val": 10_000}``
             for ``val/loss`` and ``val/acc``. Kept in run.json; it says how far a curve can be trusted.
+        groups: which group each example of ``probe`` is of, in its order: a class, a subtask, a source. Loss and
+            accuracy of each are recorded, and the page shows how a smooth mean is made of many steps.
 
     Raises:
         RunExists: the path exists and neither ``resume`` nor ``overwrite`` is given, it is something else than a
@@ -100,7 +103,7 @@ def record(
     if model is not None or optimizer is not None or signals not in ("scalars", "default"):
         from runopsy.recorder.probes import Loop  # imports torch, which such a caller has by now
 
-        batches = _batches(probe=probe, heldout=heldout, canaries=canaries)
+        batches = _batches(probe=probe, heldout=heldout, canaries=canaries) | _groups(groups, probe)
         further = {"head": head, "resumed": resume and is_run_folder(folder), "scaler": scaler, "clipped": clipped}
         loop = Loop(model, optimizer, loss_fn, **batches, **further, **where._asdict())
         instruments = _instruments(loop, signals, every, budget, _length(expected_steps))
@@ -112,6 +115,7 @@ def record(
         "heldout": heldout,
         "head": head,
         "canaries": canaries,
+        "groups": groups,
     }
     handed = sorted(name for name, value in given.items() if value is not None)
     about: dict[str, Any] = {"config": dict(config or {}), "given": handed, "budget": budget}
@@ -196,6 +200,29 @@ def _instruments(loop: Any, signals: Any, every: Any, budget: float | None, step
     from runopsy.recorder.instruments import Instruments
 
     return Instruments.choose(loop, signals, every, budget, steps, time.perf_counter())
+
+
+def _groups(groups: Iterable[Any] | None, probe: Any) -> dict[str, Any]:
+    """The group of each probe example, as text.
+
+    Raises:
+        BadOption: there is no probe batch, or not one group for each of its examples.
+    """
+    if groups is None:
+        return {}
+    from runopsy.recorder.batches import Batch
+
+    if probe is None:
+        raise BadOption("groups= without probe=", hint="they are of the examples of probe=: hand both to record()")
+    values = groups.tolist() if hasattr(groups, "tolist") else list(groups)
+    names, examples = (
+        tuple(" ".join(str(value).split()).replace("/", "_") for value in values),
+        len(Batch.of(probe, "probe")),
+    )
+    if len(names) != examples:
+        raise BadOption(f"groups= names {len(names)} groups for {examples} examples of probe=",
+                        hint="give one for each example, in the same order")  # fmt: skip
+    return {"groups": names}
 
 
 def _batches(**given: Any) -> dict[str, Any]:

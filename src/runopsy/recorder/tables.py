@@ -9,7 +9,9 @@ from pathlib import Path
 from runopsy.store import EXAMPLES
 
 
-def write_table(folder: Path, name: str, columns: Mapping[str, Sequence[float | int | None]], session: int) -> None:
+def write_table(
+    folder: Path, name: str, columns: Mapping[str, Sequence[float | int | str | None]], session: int
+) -> None:
     """Write ``RUN/examples/<session>-<name>.parquet``, one row an example; nothing where there are no columns.
 
     Raises:

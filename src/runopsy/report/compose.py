@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runopsy.kinds import KINDS
-from runopsy.model import Autopsy, Event, Evidence, Outcome, Position, Stop
-from runopsy.report import backing
+from runopsy.model import Autopsy, Broke, Event, Evidence, Outcome, Position, Stop
+from runopsy.report import backing, groups, inside, lessons
 from runopsy.report.advice import advise
 from runopsy.report.document import Block, Document, Finding, Findings, Heading, Headline, Prose, Steps
 from runopsy.report.moves import moves
@@ -30,6 +30,7 @@ TONES: Mapping[str, str] = {
     "inconclusive": "plain",
 }
 FEW = 3  # pieces of evidence that a sentence names; the list of evidence has them all
+MOST_LEFT = 6  # signals that left their range, by name
 OWN_WORDS = ("lr", "batch_size", "step", "train/loss")  # their sentences name them already
 
 
@@ -52,9 +53,13 @@ def compose(autopsy: Autopsy, bill: Bill = FREE, further: Sequence[Block] = ()) 
         *_verdict(autopsy),
         *_pictured(autopsy),
         *_happened(autopsy, numbers),
+        *_before(autopsy),
         *_stopping(autopsy, bill),
         *further,
         *_next(autopsy),
+        *lessons.section(autopsy),
+        *groups.section(autopsy),
+        *inside.section(autopsy),
         *backing.evidence(numbers),
         *backing.transitions(autopsy),
         *backing.not_checked(autopsy),
@@ -152,6 +157,29 @@ def _grokking(event: Event, first: Position) -> str:
 def _marked(detail: Mapping[str, object]) -> str:
     own = {k: v for k, v in detail.items() if k not in ("time", "session")}
     return "noted by the training script" + (f": {', '.join(f'{k}={v}' for k, v in own.items())}" if own else "")
+
+
+def _before(autopsy: Autopsy) -> Iterator[Block]:
+    """What left its range before the run broke; nothing of a log that holds no further signals."""
+    asked = [one for one in autopsy.broke if one.asked or autopsy.levels]
+    if asked:
+        yield Heading("Before it broke")
+        yield from (Prose(_announced(one, autopsy.axis)) for one in asked)
+
+
+def _announced(broke: Broke, axis: str) -> str:
+    what = f"{plain(broke.kind).capitalize()} at {axis} {place(broke.step)}"
+    if not broke.asked:
+        return f"{what}: not checked, no recorded signal has readings enough before it to know its range."
+    if not broke.left:
+        return f"{what}: none of {broke.asked} recorded signals left its range in its last readings before it."
+    ways = "; ".join(
+        f"{one.signal} at {place(one.step)} ({'up' if one.up else 'down'} to {number(one.value)})"
+        for one in broke.left[:MOST_LEFT]
+    )
+    more = f"; and {len(broke.left) - MOST_LEFT} more" if len(broke.left) > MOST_LEFT else ""
+    count = f"{len(broke.left)} of {broke.asked} recorded signals left their range before it"
+    return f"{what}: {count}: {ways}{more}. Which came first is known, not what caused it."
 
 
 def _stopping(autopsy: Autopsy, bill: Bill) -> Iterator[Block]:

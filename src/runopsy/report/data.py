@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from typing import Any
 
-from runopsy.model import Autopsy, Event, Evidence, Phase, Position, Transition
+from runopsy.model import Autopsy, Event, Evidence, Lesson, Phase, Position, Run, Taught, Transition
 from runopsy.version import VERSION
 
 FORMAT = 2  # 2: kinds, outcomes and evidence under the names of the field; 1: the first
@@ -42,7 +43,39 @@ def facts(autopsy: Autopsy) -> dict[str, Any]:
         "thresholds": dict(autopsy.thresholds),
         "notes": list(autopsy.notes),
     }
+    if autopsy.taught is not None:
+        found["examples"] = _taught(autopsy.taught)
+    if autopsy.groups is not None:
+        found["groups"] = asdict(autopsy.groups)
+    if autopsy.broke:
+        found["broke"] = [asdict(one) for one in autopsy.broke]
+    if autopsy.levels:
+        found["levels"] = [asdict(one) | {"trend": one.trend} for one in autopsy.levels]
+        found["expected"] = [asdict(one) | {"answer": one.answer.value} for one in autopsy.expected]
     return finite(found)
+
+
+def dump_examples(run: Run, taught: Taught) -> str:
+    """The object of ``runopsy examples --format json``."""
+    found = {"run": {"path": run.path, "id": run.id, "x": run.axis}, **_taught(taught), "notes": list(run.notes)}
+    return json.dumps(finite(found), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _taught(taught: Taught) -> dict[str, Any]:
+    """What the watched examples say; a quartile of examples not learnt by the end is null."""
+    return {
+        "groups": [asdict(one) | {"quartiles": _reached(one)} for one in taught.lessons],
+        "widths": [asdict(one) for one in taught.widths],
+        "mislabelled": {
+            "named": taught.named,
+            "why": taught.why or None,
+            "first": [asdict(one) for one in taught.suspects],
+        },
+    }
+
+
+def _reached(one: Lesson) -> list[float | None] | None:
+    return None if one.quartiles is None else [step if math.isfinite(step) else None for step in one.quartiles]
 
 
 def position(value: Position) -> int | float:

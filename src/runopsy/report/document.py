@@ -119,6 +119,26 @@ class Findings:
     items: tuple[Finding, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Cloud:
+    """Points of one kind on a map."""
+
+    name: str
+    x: Values
+    y: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """Points on two even scales; clouds lie one above the other, the last on top."""
+
+    name: str  # of its file, where it becomes one
+    alt: str  # what it shows, for who cannot see it
+    x: tuple[str, float, float]  # name, least and largest of the scale
+    y: tuple[str, float, float]
+    clouds: tuple[Cloud, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     columns: tuple[str, ...]
@@ -214,7 +234,20 @@ class Details:
 
 
 Block: TypeAlias = (
-    Heading | Prose | Headline | Picture | Timeline | Chart | Map | Findings | Table | Runs | Moves | Steps | Details
+    Heading
+    | Prose
+    | Headline
+    | Picture
+    | Timeline
+    | Chart
+    | Scatter
+    | Map
+    | Findings
+    | Table
+    | Runs
+    | Moves
+    | Steps
+    | Details
 )
 
 

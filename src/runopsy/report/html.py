@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from importlib.resources import files
 from typing import TypeAlias, assert_never
 
-from runopsy.report import figure, grid_map, looks, moves, run_lines
+from runopsy.report import figure, grid_map, looks, moves, run_lines, scatter
 from runopsy.report.document import (
     Block,
     Chart,
@@ -24,6 +24,7 @@ from runopsy.report.document import (
     Picture,
     Prose,
     Runs,
+    Scatter,
     Step,
     Steps,
     Table,
@@ -109,6 +110,8 @@ def _block(block: Block, draw: Draw) -> Iterator[str]:
             yield from draw(Picture("chart", block.title, (), (block,)))
         case Map():
             yield f"<figure>{grid_map.inside(block)}</figure>"
+        case Scatter():
+            yield f"<figure>{scatter.drawing(block)}</figure>"
         case Runs():
             yield from run_lines.render(block)
         case Findings(items):

@@ -22,6 +22,7 @@ from runopsy.report.document import (
     Picture,
     Prose,
     Runs,
+    Scatter,
     Step,
     Steps,
     Table,
@@ -30,7 +31,7 @@ from runopsy.report.document import (
 from runopsy.report.words import visible
 
 # Where a picture goes: given it, the address of an image; None draws it in characters.
-Shelf = Callable[[Picture | Map], str] | None
+Shelf = Callable[[Picture | Map | Scatter], str] | None
 
 MOST = 200  # runs of many that a page lists
 CELL = 400  # characters: a table that is wider is read by nobody
@@ -84,6 +85,8 @@ def _block(block: Block, shelf: Shelf) -> Iterator[str]:
             if shelf is not None:
                 yield f"![{escape(block.alt)}]({shelf(block)})"
             yield _table(grid_map.table(block))
+        case Scatter():
+            yield _picture(block, shelf)
         case Runs():
             yield _table(run_lines.table(block, MOST))
             yield escape(run_lines.legend())
@@ -107,7 +110,7 @@ def _spoken(timeline: Timeline) -> str:
     return "; ".join(f"{band.label} {band.start:g} to {band.end:g}" for band in timeline.bands)
 
 
-def _picture(picture: Picture, shelf: Shelf) -> str:
+def _picture(picture: Picture | Scatter, shelf: Shelf) -> str:
     if shelf is None:
         return f"```text\n{terminal.picture(picture).rstrip()}\n```"
     return f"![{escape(picture.alt)}]({shelf(picture)})"

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from runopsy.errors import BadOption
-from runopsy.report.document import Document, Map, Picture
+from runopsy.report.document import Document, Map, Picture, Scatter
 
 # JSON is made from the facts, not from a document; every other format is a lowering of one.
 FORMATS = ("text", "markdown", "html", "json", "notebook")
@@ -59,13 +59,13 @@ def write(document: Document, path: Path, format: str, *, embed: bool = False) -
     """
     if format != "markdown":
         return (put(path, text(document, format, verbose=True)),)
-    from runopsy.report import grid_map, markdown, svg
+    from runopsy.report import markdown
 
     folder = path.with_name(path.stem + BESIDE)
     pictures: dict[Path, str] = {}
 
-    def shelve(picture: Picture | Map) -> str:
-        drawn = grid_map.render(picture) if isinstance(picture, Map) else svg.render(picture)
+    def shelve(picture: Picture | Map | Scatter) -> str:
+        drawn = _drawn(picture)
         if embed:
             return f"data:image/svg+xml;base64,{base64.b64encode(drawn.encode()).decode()}"
         pictures[folder / f"{picture.name}.svg"] = drawn
@@ -73,6 +73,19 @@ def write(document: Document, path: Path, format: str, *, embed: bool = False) -
 
     page = markdown.render(document, shelve)
     return (put(path, page), *(put(beside, drawn) for beside, drawn in pictures.items()))
+
+
+def _drawn(picture: Picture | Map | Scatter) -> str:
+    """A picture as an SVG file."""
+    from runopsy.report import grid_map, scatter, svg
+
+    match picture:
+        case Map():
+            return grid_map.render(picture)
+        case Scatter():
+            return scatter.render(picture)
+        case Picture():
+            return svg.render(picture)
 
 
 def put(path: Path, content: str) -> Path:

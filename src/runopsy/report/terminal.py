@@ -6,7 +6,7 @@ import io
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
-from runopsy.report import canvas, grid_map, moves, run_lines
+from runopsy.report import canvas, grid_map, moves, run_lines, scatter
 from runopsy.report.document import (
     Block,
     Chart,
@@ -20,6 +20,7 @@ from runopsy.report.document import (
     Picture,
     Prose,
     Runs,
+    Scatter,
     Steps,
     Table,
     Timeline,
@@ -69,10 +70,13 @@ def render(document: Document, *, width: int | None = None, color: bool = False,
     return _text(console)
 
 
-def picture(block: Picture, *, width: int | None = None) -> str:
+def picture(block: Picture | Scatter, *, width: int | None = None) -> str:
     """A picture drawn in characters, for a page that cannot hold another."""
     console = _console(max(width or WIDTH, NARROWEST), color=False)
-    _picture(console, replace(block, numbers=None))
+    if isinstance(block, Scatter):
+        _scatter(console, block)
+    else:
+        _picture(console, replace(block, numbers=None))
     return _text(console)
 
 
@@ -113,6 +117,8 @@ def _print(console: Console, block: Block) -> None:
             _timeline(console, block)
         case Chart():
             _chart(console, block)
+        case Scatter():
+            _scatter(console, block)
         case Findings():
             _findings(console, block)
         case Table():
@@ -199,6 +205,17 @@ def _chart(console: Console, block: Chart) -> None:
         for glyph, k in row:
             text.append(glyph, CURVES[k % len(CURVES)] if k >= 0 else "dim")
         console.print(text, no_wrap=True, crop=True)
+
+
+def _scatter(console: Console, block: Scatter) -> None:
+    from rich.text import Text
+
+    legend = Text(f"\n{visible(block.y[0])} against {visible(block.x[0])}  ")
+    for k, cloud in enumerate(block.clouds):
+        legend.append(f"  {canvas.GLYPHS[k % len(canvas.GLYPHS)]} {visible(cloud.name, NAME)}", CURVES[k % len(CURVES)])
+    console.print(legend)
+    for label, row in scatter.lines(block, console.width - MARGIN - 1):
+        console.print(Text(f"{label:>{MARGIN - 2}}  {row}"), no_wrap=True, crop=True)
 
 
 def _findings(console: Console, block: Findings) -> None:

@@ -16,7 +16,7 @@ from runopsy.signals.names import better
 
 # What was set or counted, and not measured; players and rewards are judged by rules of their own.
 SET = ("lr", "epoch", "batch_size", "step", "tokens", "samples", "time", "reward")
-SET_FAMILIES = ("lr/", "recorder/", "reward/", "player/", "train/", "val/", "val.", "eval/", "examples/")
+SET_FAMILIES = ("lr/", "recorder/", "reward/", "player/", "train/", "val/", "val.", "eval/", "examples/", "groups/")
 ERROR_OF = "/se"  # a reading's standard error, beside it
 MOST_NAMED = 6  # signals that are named; the matrix has them all
 

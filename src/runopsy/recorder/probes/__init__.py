@@ -14,6 +14,7 @@ from runopsy.recorder.probes.curvature import Curvature
 from runopsy.recorder.probes.entropy import FeatureEntropy, LogitScale, PredictionEntropy
 from runopsy.recorder.probes.evaluation import EvaluationAccuracy, EvaluationLoss
 from runopsy.recorder.probes.examples import CanaryAccuracy, ExampleDynamics
+from runopsy.recorder.probes.groups import GroupCurves
 from runopsy.recorder.probes.kernels import KernelAlignment, KernelVelocity
 from runopsy.recorder.probes.masks import MaskOverlap
 from runopsy.recorder.probes.noise import GradVariance, NoiseScale
@@ -47,6 +48,7 @@ FAMILIES: tuple[Family, ...] = (
             LogitScale(),
             ExampleDynamics(),
             CanaryAccuracy(),
+            GroupCurves(),
         ),
         1.0,
     ),

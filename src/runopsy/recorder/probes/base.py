@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # step, signal, value: a 0-d tensor may still be on its device; None is not written
 Reading = tuple[int, str, "float | Tensor | None"]
-Table = Mapping[str, Sequence[float | int | None]]  # column → one value per example
+Table = Mapping[str, Sequence[float | int | str | None]]  # column → one value per example
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +35,7 @@ class Loop:
     probe: Batch | None = None
     heldout: Batch | None = None
     canaries: Batch | None = None
+    groups: Sequence[str] | None = None  # the group of each probe example
     head: Any = None
     resumed: bool = False
     scaler: GradScaler | None = None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-from torch import Tensor
+from runopsy.errors import Unavailable
+from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
+from runopsy.recorder.probes.watching import Watched
 
-from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple, Table
+SIDES = ("probe", "heldout", "canaries")  # whose examples are watched; the first is what the signals are of
+TURNS = "-turns"  # after the name of a table: when each of its examples became right or wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,57 +21,49 @@ class ExampleDynamics:
     ``examples/forgetting``: times an example was right at one reading and wrong at the next, summed over
     readings so far, mean over examples; it depends on how often one looks. ``examples/learned_step``: the
     median, over examples that were ever right, of the first step at which one was. In evaluation mode, so
-    that dropout and augmentation forget nothing. The table ``examples/probe`` holds each example's own.
-    (Toneva et al. 2018, arXiv 1812.05159.)
+    that dropout and augmentation forget nothing. (Toneva et al. 2018, arXiv 1812.05159.)
+
+    The table ``examples/probe`` holds each example's own, with the mean and the spread over readings of the
+    probability of its label (Swayamdipta et al. 2020, arXiv 2009.10795) and the mean margin by which that exceeds
+    the best other class (Pleiss et al. 2020, arXiv 2001.10528); ``examples/probe-turns`` when each became right or
+    wrong. Where they were given, held-out examples and canaries have the same tables.
     """
 
     units: ClassVar[Mapping[str, str]] = {"examples/forgetting": "events per example", "examples/learned_step": "steps"}
     needs: ClassVar[tuple[str, ...]] = ("model", "probe")
-    cost: ClassVar[str] = "one forward pass of the probe batch"
+    cost: ClassVar[str] = "one forward pass of the probe batch, of the held-out one and of the canaries"
 
     def start(self, loop: Loop) -> Gauge:
-        gauge = _Dynamics(loop)
-        loop.tables["probe"] = gauge.table
+        watched = {side: Watched() for side in SIDES if getattr(loop, side) is not None}
+        watched["probe"].groups = loop.groups or ()
+        gauge = _Dynamics(loop, watched)
+        for side, one in watched.items():
+            loop.tables[side], loop.tables[side + TURNS] = one.table, one.turns
         return gauge
 
 
 @dataclass(slots=True)
 class _Dynamics:
     loop: Loop
-    _first: Tensor = field(default_factory=lambda: torch.empty(0, device="cpu"))  # (N,) first step right; −1: never
-    _last_wrong: Tensor = field(default_factory=lambda: torch.empty(0, device="cpu"))  # (N,) last step wrong; −1: never
-    _events: Tensor = field(default_factory=lambda: torch.empty(0, device="cpu"))  # (N,) times forgotten
-    _right: Tensor | None = None  # (N,) at the last reading
+    watched: dict[str, Watched]
 
     def settle(self) -> Iterable[Reading]:
         return ()
 
     def measure(self, step: int) -> Iterable[Reading]:
-        right = self.loop.sight.labelled("probe").right.cpu()
-        if self._right is None:
-            never = torch.full((len(right),), -1, device="cpu")
-            self._first, self._last_wrong, self._events = never, never.clone(), torch.zeros_like(never)
-            self._right = torch.zeros_like(right)
-        self._events += self._right & ~right
-        self._first[right & (self._first < 0)] = step
-        self._last_wrong[~right] = step
-        self._right = right
-        yield step, "examples/forgetting", float(self._events.double().mean())
-        learnt = self._first[self._first >= 0]
+        seen = {"probe": self.loop.sight.labelled("probe")}
+        for side in [side for side in self.watched if side != "probe"]:
+            try:
+                seen[side] = self.loop.sight.labelled(side)
+            except Unavailable:  # no classes there: the probe batch has them all the same
+                del self.watched[side]
+        for side, labelled in seen.items():
+            self.watched[side].see(step, labelled, len(self.loop.sight.batch(side)))
+        probe = self.watched["probe"]
+        yield step, "examples/forgetting", float(probe.events.double().mean())
+        learnt = probe.first[probe.first >= 0]
         if len(learnt):
             yield step, "examples/learned_step", float(learnt.double().quantile(0.5))
-
-    def table(self) -> Table:
-        """One row an example; None where it never was right, or never wrong."""
-        if self._right is None:
-            return {}
-        return {
-            "example": list(range(len(self._first))),
-            "first_right": [s if s >= 0 else None for s in self._first.tolist()],
-            "last_wrong": [s if s >= 0 else None for s in self._last_wrong.tolist()],
-            "forgotten": self._events.tolist(),
-            "right": [int(r) for r in self._right.tolist()],
-        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,7 @@
+"""Examples watched one by one → when each was learnt and forgotten, how widely, and whose label is doubtful."""
+
+from __future__ import annotations
+
+from runopsy.examples.lessons import taught
+
+__all__ = ["taught"]
