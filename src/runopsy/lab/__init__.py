@@ -61,8 +61,10 @@ TASKS: tuple[Task, ...] = (
         "Linear regression with a fast and a slow group of features",
         5,
         "The noise in the fast features is fitted before the signal in the slow ones, "
-        "so validation falls, rises and falls again; the curve is known in closed form.",
-        "runopsy.lab.linear:double_descent",
+        "so validation falls, rises and falls again; the curve is known in closed form. With a width, it is one "
+        "network of a sweep whose validation loss peaks where the width is the number of examples, 100.",
+        "runopsy.lab.random_features:double_descent",
+        ("width",),
     ),
     Task(
         "divergence",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,9 +25,11 @@ MASS = 0.9  # of an interval; measured by `make bench-sizes`
 RANGE = 10.0  # largest / least of a quantity: over less than a decade every smooth curve is a power law
 FEWEST_JOINT = 8  # runs, three more than parameters
 FEWEST_ALONE = 5  # sizes
+MOST_PARTS = 12  # families of models in one table: more are names of runs
 DIFFERENT = 3  # sizes of each quantity of a law in two
 HELD = 0.2  # share of the runs, those of the most compute, that the law is tested on
 TOGETHER = 0.98  # correlation of log parameters with log data from which their terms are not told apart
+LARGEST = 700.0  # logarithm of a number, just within what a float holds
 OUTLIER_ROUNDS = 5  # fits after each of which runs far off are left out
 
 
@@ -59,6 +61,7 @@ class Scaling:
     sentences: tuple[str, ...] = ()
     columns: Columns | None = None  # of the runs fitted, for pictures
     fit: Fit | None = None
+    groups: tuple[tuple[str, Scaling], ...] = ()  # each family of models, where the table holds several; this is one
 
     def as_json(self) -> dict[str, Any]:
         """The object of ``sweep --format json``."""
@@ -76,6 +79,7 @@ class Scaling:
             "runs": self.runs,
             "left_out": self.left_out,
             "sentences": list(self.sentences),
+            "groups": [{"label": label, **one.as_json()} for label, one in self.groups],
         }
 
 
@@ -103,6 +107,39 @@ def scaling_of(
     Raises:
         BadOption: a name that is no column.
     """
+    parts = list(_parts(table))
+    if len(parts) == 1:
+        return _law_of(table, parameters, data, loss, budget)
+    each = [(label, _law_of(rows, parameters, data, loss, budget)) for label, rows in parts]
+    found = [(label, one) for label, one in each if one is not None]
+    if not found:
+        return None
+    first = next((one for _, one in found if one.form is not None), found[0][1])
+    sentences = tuple(f"{label}: {sentence}" for label, one in found for sentence in one.sentences)
+    return replace(first, groups=tuple(found), sentences=sentences)
+
+
+def _parts(table: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The rows of each family of models, data set or other thing that is told apart by words."""
+    import polars as pl
+
+    named = [
+        name
+        for name in table.columns
+        if table[name].dtype == pl.String
+        and 2 <= table[name].n_unique() <= MOST_PARTS
+        and table[name].value_counts()["count"].to_numpy().min() >= FEWEST_JOINT
+    ]
+    if not named:
+        yield "", table
+        return
+    for key, rows in table.group_by(named, maintain_order=True):
+        yield ", ".join(dict.fromkeys(map(str, key))), rows
+
+
+def _law_of(
+    table: pl.DataFrame, parameters: str | None, data: str | None, loss: str | None, budget: float | None
+) -> Scaling | None:
     columns = columns_of(table, parameters, data, loss)
     if columns is None:
         return None
@@ -221,21 +258,26 @@ def _joint_law(found: Fit) -> dict[str, float]:
     a, alpha, b, beta, e = found.theta
     return {
         "E": float(np.exp(e)),
-        "A": float(np.exp(a + alpha * found.centre[0])),
+        "A": _exp(a + alpha * found.centre[0]),
         "alpha": float(alpha),
-        "B": float(np.exp(b + beta * found.centre[1])),
+        "B": _exp(b + beta * found.centre[1]),
         "beta": float(beta),
     }
 
 
+def _exp(log: float) -> float:
+    """A draw whose exponent is out of bounds has a coefficient beyond all floats."""
+    return float(np.exp(np.clip(log, -LARGEST, LARGEST)))
+
+
 def _optimum(found: Fit, budget: float) -> dict[str, float]:
-    """What a budget is best spent on: the minimum of A/N^α + B/D^β where 6 N D is the budget, in closed form."""
+    """What a budget is best spent on: the minimum of A/N^α + B/D^β where 6 N D is the budget."""
     a, alpha, b, beta, _ = found.theta
     share = beta / (alpha + beta)
     # in logarithms: a draw whose exponent is near 0 has an A beyond all floats
     log_g = (np.log(max(alpha, 1e-6)) + a + alpha * found.centre[0]
              - np.log(max(beta, 1e-6)) - b - beta * found.centre[1]) / (alpha + beta)  # fmt: skip
-    log_n = float(np.clip(log_g + share * np.log(budget / FLOPS), -700, 700))
+    log_n = float(np.clip(log_g + share * np.log(budget / FLOPS), -LARGEST, LARGEST))
     n = np.exp(log_n)
     d = budget / FLOPS / n
     loss = np.exp(found.log_loss(np.array([[n], [d]]))[0])
@@ -263,21 +305,21 @@ def _joint_words(
     n: Quantity,
     d: Quantity,
 ) -> Iterator[str]:
-    yield f"Loss = E + A/N^α + B/D^β with N = {n.name}, D = {d.name}: " + ", ".join(_value(k, v) for k, v in law.items()) + "."
+    yield f"Loss = E + A/N^α + B/D^β with N = {n.name}, D = {d.name}: {_listed(law)}."
     for name, one in law.items():
         if name in ("alpha", "beta") and one.interval[1] - one.interval[0] > one.at:
             yield f"These data cannot tell {name}: its interval is wider than itself."
     if left:
-        yield f"{_runs(left)} left out: more than {number(DEFAULTS.outlier)} standard deviations off the law of the others."
+        apart = f"more than {number(DEFAULTS.outlier)} standard deviations off the law of the others"
+        yield f"{_runs(left)} left out: {apart}."
     if test is not None:
         yield (
             f"The law of the smaller runs predicts the largest {test['runs']:.0f} to {100 * test['error']:.2g} % of "
             "their loss."
         )
     yield (
-        f"A budget of {number(budget)} FLOP (C = 6 N D) is best spent on {_rounded(optimal['parameters'])} parameters and "
-        f"{_rounded(optimal['data'])} tokens or examples; the optimal N grows as "
-        f"C^{_rounded(optimal['exponent'])}."
+        f"A budget of {number(budget)} FLOP (C = 6 N D) is best spent on {_rounded(optimal['parameters'])} parameters "
+        f"and {_rounded(optimal['data'])} tokens or examples; the optimal N grows as C^{_rounded(optimal['exponent'])}."
     )
 
 
@@ -285,8 +327,8 @@ def _runs(count: int) -> str:
     return "1 run was" if count == 1 else f"{count} runs were"
 
 
-def _value(name: str, one: Number) -> str:
-    return f"{name} {_rounded(one)}"
+def _listed(law: Mapping[str, Number]) -> str:
+    return ", ".join(f"{name} {_rounded(one)}" for name, one in law.items())
 
 
 def _rounded(one: Number) -> str:
@@ -309,21 +351,21 @@ def _alone(columns: Columns, one: Quantity, notes: tuple[str, ...]) -> Scaling:
 
 def _law_in_one(found: Fit) -> dict[str, float]:
     theta = dict(zip(found.form.parameters, found.theta.tolist(), strict=True))
-    law = {"A": float(np.exp(theta["log_A"] + theta["alpha"] * found.centre[0])), "alpha": theta["alpha"]}
+    law = {"A": _exp(theta["log_A"] + theta["alpha"] * found.centre[0]), "alpha": theta["alpha"]}
     if "log_E" in theta:
         law["E"] = float(np.exp(theta["log_E"]))
     if "log_break" in theta:
         law["alpha_after"] = theta["alpha"] + theta["more"]
-        law["break"] = float(np.exp(theta["log_break"] + found.centre[0]))
+        law["break"] = _exp(theta["log_break"] + found.centre[0])
     return law
 
 
 def _words_in_one(law: Mapping[str, Number], found: Fit, one: Quantity, gains: Mapping[str, float]) -> Iterator[str]:
-    yield f"Loss = {found.form.name} with x = {one.name}: " + ", ".join(_value(k, v) for k, v in law.items()) + "."
+    yield f"Loss = {found.form.name} with x = {one.name}: {_listed(law)}."
     if found.form is BROKEN:
         yield (
-            f"The law breaks at {one.name} {_rounded(law['break'])}: an exponent of {_rounded(law['alpha'])} before it, "
-            f"of {_rounded(law['alpha_after'])} after."
+            f"The law breaks at {one.name} {_rounded(law['break'])}: an exponent of {_rounded(law['alpha'])} before "
+            f"it, of {_rounded(law['alpha_after'])} after."
         )
     best = max(gains, key=lambda name: gains[name])
     if best != found.form.name:

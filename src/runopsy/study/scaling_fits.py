@@ -118,11 +118,13 @@ def _joint_terms(theta: Floats, x: Floats) -> tuple[Floats, Floats]:
     a, alpha, b, beta, e = theta
     zero, one = np.zeros(x.shape[1]), np.ones(x.shape[1])
     exponents = np.stack([a - alpha * x[0], b - beta * x[1], e * one])
-    slopes = np.stack([
-        np.stack([one, -x[0], zero, zero, zero]),
-        np.stack([zero, zero, one, -x[1], zero]),
-        np.stack([zero, zero, zero, zero, one]),
-    ])
+    slopes = np.stack(
+        [
+            np.stack([one, -x[0], zero, zero, zero]),
+            np.stack([zero, zero, one, -x[1], zero]),
+            np.stack([zero, zero, zero, zero, one]),
+        ]
+    )
     return exponents, slopes
 
 

@@ -195,7 +195,9 @@ def margin_of(table: pl.DataFrame, one: Outcome) -> Floats | None:
         parts = words(name)
         marked = [w for w in parts if w in MARGINS]
         if marked and plain and plain == {w for w in parts if w not in MARGINS and w not in ("mean", "avg", "average")}:
-            return numbers(table[name]) / (100 if one.kind == "error" and np.nanmax(numbers(table[one.column])) > PERCENT else 1)
+            return numbers(table[name]) / (
+                100 if one.kind == "error" and np.nanmax(numbers(table[one.column])) > PERCENT else 1
+            )
     return None
 
 
@@ -217,14 +219,15 @@ def axis_column(table: pl.DataFrame) -> str | None:
     return None
 
 
-def same_order(a: Floats, b: Floats) -> bool:
-    """Whether two columns put the rows in one order, or in the opposite one."""
+def same_order(a: Floats, b: Floats, *, opposite: bool = True) -> bool:
+    """Whether two columns put the rows in one order; or in the opposite one, where that counts as well."""
     known = np.isfinite(a) & np.isfinite(b)
     if known.sum() < 3 or np.ptp(a[known]) == 0 or np.ptp(b[known]) == 0:
         return False
     from scipy.stats import spearmanr
 
-    return bool(abs(spearmanr(a[known], b[known]).statistic) >= ALIKE)
+    found = float(spearmanr(a[known], b[known]).statistic)
+    return found >= ALIKE or (opposite and found <= -ALIKE)
 
 
 def is_size(value: Floats) -> bool:
@@ -261,7 +264,12 @@ def by_relation(table: pl.DataFrame, taken: Sequence[str]) -> str | None:
     fit = train[0].read(table)
     found = []
     for name in table.columns:
-        if name in taken or outcome(name) or any(w in FOREIGN for w in words(name)) or not table[name].dtype.is_numeric():
+        if (
+            name in taken
+            or outcome(name)
+            or any(w in FOREIGN for w in words(name))
+            or not table[name].dtype.is_numeric()
+        ):
             continue
         value = numbers(table[name])
         known = np.isfinite(value)

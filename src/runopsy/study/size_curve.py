@@ -21,7 +21,7 @@ from runopsy.thresholds import DEFAULTS
 # Shape's penalty was set for rows of a log, whose noise is slow; sizes are trained apart from each other. With it, a
 # monotone sweep shows a false peak in at most 2 of 100 (make bench-sizes); at 0.5 in 5 to 20.
 INDEPENDENT = 0.85
-EXPECTED = 0.75  # of that, for a peak at the interpolation threshold: a few places are asked instead of all
+EXPECTED = 0.7  # of that, for a peak at the interpolation threshold: a few places are asked instead of all
 CAUTION = 0.95  # quantile of Student's distribution by which a noise known from few trainings is widened
 # What one training differs from another of its size by, where only one was trained: a few percent of the loss; worth
 # PRIOR readings, so that a curve which never goes back on itself is not taken for one without noise.
@@ -29,7 +29,7 @@ USUAL = {"loss": 0.07, "error": 0.015}
 PRIOR = 1.0
 TURNS = 2  # that a double descent has, and that are no noise
 REVERSAL, LEFT_OUT = 0.89, 8.0  # root mean square of reversals of white noise, and sizes over which two weigh in it
-OVERLAP = 0.33  # independent readings per size: simulated, as the two above
+OVERLAP = 0.5  # independent readings per size: simulated, as the two above
 LEAST_READINGS = 0.2  # of so few sizes that nothing is known of their noise
 LEAST = 1e-9  # relative: rounding of a closed form is no noise, and no division by zero
 
@@ -101,15 +101,23 @@ def points_of(trainings: Trainings, kind: str) -> Points | None:
 
 
 def _noise(
-    size: Floats, level: Floats, scaled: Floats, which: NDArray[np.int64], count: NDArray[np.int64], noted: Floats | None, usual: float
+    size: Floats,
+    level: Floats,
+    scaled: Floats,
+    which: NDArray[np.int64],
+    count: NDArray[np.int64],
+    noted: Floats | None,
+    usual: float,
 ) -> Floats:
     """(m,) standard error of each size's mean."""
-    from scipy.stats import norm, t
+    from scipy.stats import chi2, norm, t
 
     spare = int((count - 1).sum())
     if spare >= len(size) // 2:
         squares = np.bincount(which, (scaled - level[which]) ** 2)
-        pooled = squares.sum() / spare
+        repeated = count > 1
+        usually = float(np.median(count[repeated] - 1))  # a median: beside the threshold seeds differ by decades
+        pooled = np.median(squares[repeated] / (count[repeated] - 1)) * usually / chi2.median(usually)
         near = np.convolve(squares, np.ones(3), "same") / np.maximum(np.convolve(count - 1, np.ones(3), "same"), 1)
         widened = pooled * (t.ppf(CAUTION, spare) / norm.ppf(CAUTION)) ** 2
         return np.asarray(np.sqrt(np.maximum(widened, near) / count))  # near its threshold a model scatters the most
@@ -139,8 +147,8 @@ def turns_of(points: Points, threshold: Place | None = None) -> Turns:
 
     Args:
         points: of one outcome.
-        threshold: where training just fits. With one training per size, a peak that a single training makes is no
-            peak, unless it lies there, where theory expects one.
+        threshold: where training just fits. With one training per size, a peak that a single training makes is none;
+            there, where theory expects one, less evidence is asked for.
     """
     every = np.ones(len(points.size), dtype=bool)
     pieces = _pieces(points, every)
@@ -154,9 +162,10 @@ def turns_of(points: Points, threshold: Place | None = None) -> Turns:
     if at is None:
         turned = directions == (-1, 1)
         return Turns(_place(points, int(np.argmin(points.level)), 1) if turned else None, None, None, directions)
-    if points.trainings < 2 and not _beside(points, at, threshold):
+    if points.trainings < 2:
         without = every & (np.arange(len(points.size)) != at)
-        if _summit(points, _pieces(points, without)) is None:
+        share = EXPECTED if _beside(points, at, threshold) else 1.0
+        if _summit(points, _pieces(points, without, share)) is None:
             return Turns(None, None, None, (), lone_peak=float(points.size[at]))
     return _around(points, at)
 
@@ -196,11 +205,11 @@ def _stands_out(points: Points, rise: Piece, fall: Piece) -> bool:
 
 
 def _beside(points: Points, at: int, threshold: Place | None) -> bool:
-    """Whether a row is one of those at which training just fits."""
+    """Whether a row is one of those at which training just fits, or the next larger one."""
     if threshold is None:
         return False
     low, high = np.searchsorted(points.size, threshold.interval)
-    return bool(low <= at <= high)
+    return bool(low <= at <= high + 1)
 
 
 def _place(points: Points, at: int, sign: int) -> Place:

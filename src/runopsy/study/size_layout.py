@@ -140,9 +140,7 @@ def _choose(table: pl.DataFrame) -> str | None:
     return max(crossing, key=lambda one: len(np.unique(values[one[0]])))[0]
 
 
-def _curves(
-    table: pl.DataFrame, by: str, seed: str | None, alike: Sequence[str]
-) -> Iterator[tuple[str, pl.DataFrame]]:
+def _curves(table: pl.DataFrame, by: str, seed: str | None, alike: Sequence[str]) -> Iterator[tuple[str, pl.DataFrame]]:
     """The rows of each curve, with the settings that set it apart."""
     import polars as pl
 
@@ -179,5 +177,7 @@ def _is_curve(rows: pl.DataFrame, by: str) -> bool:
     """Whether no other size changes by itself along the curve: points of a plane are no sweep over one size."""
     size = numbers(rows[by])
     return all(
-        kind in ("ratio",) or same_order(numbers(rows[name]), size) for name, kind in size_columns(rows) if name != by
+        kind == "ratio" or same_order(numbers(rows[name]), size, opposite=False)
+        for name, kind in size_columns(rows)
+        if name != by
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runopsy.stats import Floats
 from runopsy.study.size_columns import Outcome, numbers, outcome, outcomes_of
@@ -67,7 +68,7 @@ def _collapse(size: Floats, loss: Floats) -> Place | None:
 
 
 def _first_fitted(rows: pl.DataFrame, size: Floats, one: Outcome, seed: str | None) -> Place | None:
-    """The edge of the sizes that fit: the smallest of the larger models that do, the largest data set that is fitted."""
+    """The edge of what fits: the smallest model from which on all fit, or the largest data set that is fitted."""
     value = one.read(rows)
     sizes, mean = _means(size, value)
     if len(sizes) < 3:
@@ -94,7 +95,7 @@ def _limit(one: Outcome, mean: Floats) -> float:
     return missed if one.kind == "error" else missed * float(mean.max())
 
 
-def _edge(fits: Floats) -> tuple[int, int] | None:
+def _edge(fits: NDArray[np.bool_]) -> tuple[int, int] | None:
     """(first fitted row, the row before it that is not) where what fits is one end of the sizes; None otherwise."""
     if fits.all() or not fits.any():
         return None

@@ -108,7 +108,10 @@ def regime(curve: SizeCurve, by: str, size: float) -> str:
         return f"{here} is in the under-parametrised regime, {side} {of}."
     if second is not None and size >= second:
         return f"{here} is beyond the second descent, where {curve.name} is better than in the first minimum."
-    return f"{here} is beyond the peak at {place(peak.at)}, where {curve.name} falls but is not yet better than in the first minimum."
+    falls = f"where {curve.name} falls but is not yet better than in the first minimum"
+    if low is None:
+        falls = f"where {curve.name} falls again"
+    return f"{here} is beyond the peak at {place(peak.at)}, {falls}."
 
 
 def _elsewhere(curve: SizeCurve) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from runopsy.readers.dialect import is_remark, layout, split
 from runopsy.readers.numeric_text import numbers_in
 from runopsy.readers.source import Source
-from runopsy.study.size_columns import FEWEST, SEEDS, UNITS, axis_column, numbers, outcome, size_kind
+from runopsy.study.size_columns import A_LOG, FEWEST, SEEDS, UNITS, axis_column, numbers, outcome, size_kind
 from runopsy.study.size_layout import layout_of
 
 if TYPE_CHECKING:
@@ -28,13 +28,19 @@ Record: TypeAlias = dict[str, Any]
 
 LARGEST = 64 << 20  # bytes: no table of sizes is larger, and a log of that size is not read in vain
 MOST_ROWS = 200_000  # likewise, of all epochs of all trainings
-A_LOG = 30  # evenly spaced counts of tokens or examples: more of them are the course of one training
+
 COUNT = re.compile(r"~?\s*(\d+(?:[.,]\d+)?)\s*([kKmMbBgGtT])(?:\s*(?:params?|parameters|tokens|examples))?")
 POWER = re.compile(r"(?:10\s*\^|10\*\*)\s*(-?\d+(?:\.\d+)?)")
 # A column per repetition or per level of a setting: test_loss_seed0, "Test MSE (noise=0.1)", sigma0.2_test_error
-WIDE = re.compile(r"(?P<a>.*?)[\s_./(\[-]*(?P<key>[A-Za-z]+)[\s_=:-]*(?P<level>\d+(?:\.\d+)?)[)\]]*(?P<b>(?:[\s_./-].*)?)")
+WIDE = re.compile(
+    r"(?P<a>.*?)[\s_./(\[-]*(?P<key>[A-Za-z]+)[\s_=:-]*(?P<level>\d+(?:\.\d+)?)[)\]]*"
+    r"(?P<b>(?:[\s_./-].*)?)"
+)
 NUMBERED = re.compile(r"(?P<a>.*\D)[\s_.-](?P<level>\d+)")
-KEYED = re.compile(r"(?:(?P<key>[A-Za-z][\w\s]*?)[\s_=:-]*)?(?P<level>-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*(?P<unit>[kKmMbB]?)")
+KEYED = re.compile(
+    r"(?:(?P<key>[A-Za-z][\w\s]*?)[\s_=:-]*)?(?P<level>-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
+    r"\s*(?P<unit>[kKmMbB]?)"
+)
 
 
 def read_table(path: str | Path) -> pl.DataFrame | None:
@@ -78,11 +84,13 @@ def _is_plane(table: pl.DataFrame, counted: Sequence[str]) -> bool:
     from runopsy.study.scaling_columns import columns_of
 
     axis = axis_column(table)
-    return len(counted) >= 2 and (axis is None or table[axis].n_unique() < table.height // 2) and bool(columns_of(table))
+    return (
+        len(counted) >= 2 and (axis is None or table[axis].n_unique() < table.height // 2) and bool(columns_of(table))
+    )
 
 
 def _folder(path: Path) -> pl.DataFrame | None:
-    """The tables of a folder under each other, where they have the same columns; a number in a file's name is its seed."""
+    """The tables of a folder with the same columns under each other; a number in a file's name is its seed."""
     import polars as pl
 
     files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
@@ -210,7 +218,7 @@ def _columns(document: Mapping[str, Any]) -> list[Record] | None:
         return None
     m = max(map(len, flat.values()))
     known = {name: value for name, value in flat.items() if len(value) == m}
-    nested = {name: value for name, value in lists.items() if value and isinstance(value[0], list)}
+    nested = {name: value for name, value in lists.items() if isinstance(value[0], list)}
     if m < FEWEST or (len(known) < 2 and not nested):
         return None
     rows = [{name: value[i] for name, value in known.items()} for i in range(m)]
@@ -239,7 +247,8 @@ def _parted(document: Mapping[str, Any]) -> Iterator[Record]:
     records = {key: value for key, value in document.items() if isinstance(value, dict | list)}
     if len(records) >= FEWEST and all(_is_flat(value) for value in records.values()):
         for key, value in records.items():
-            yield {_key(key)[0]: _key(key)[1]} | _flat(value)
+            name, level = _key(key)
+            yield {name: level, **_flat(value)}  # type: ignore[arg-type]  # ``_is_flat`` is true of mappings alone
         return
     parts = [(key, rows) for key, value in records.items() if len(rows := list(_records(value))) >= FEWEST]
     if len(parts) == 1:
@@ -247,7 +256,8 @@ def _parted(document: Mapping[str, Any]) -> Iterator[Record]:
         return
     for key, rows in parts:
         name, level = _key(key)
-        yield from ({("group" if name == "size" else name): level} | row for row in rows)
+        taken = name == "size" or name in rows[0]
+        yield from ({("group" if taken else name): level} | row for row in rows)
 
 
 def _is_flat(value: Any) -> bool:
