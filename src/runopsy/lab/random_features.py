@@ -87,7 +87,8 @@ def _whitened(hidden: Tensor) -> Tensor:
     """All features in the directions of the training examples, each of which has length 1 there."""
     _, scale, directions = torch.linalg.svd(hidden[:EXAMPLES], full_matrices=False)
     kept = scale > CUT * scale[0]
-    return hidden @ directions[kept].T / scale[kept]
+    white: Tensor = hidden @ directions[kept].T / scale[kept]
+    return white
 
 
 def _truth(seed: int, size: int, curves: Curves, known: Examples) -> Truth:

@@ -61,7 +61,7 @@ class Scaling:
     sentences: tuple[str, ...] = ()
     columns: Columns | None = None  # of the runs fitted, for pictures
     fit: Fit | None = None
-    groups: tuple[tuple[str, Scaling], ...] = ()  # each family of models, where the table holds several; this is one
+    groups: tuple[tuple[str, Scaling], ...] = ()  # by family of models, where there are several; this is one
 
     def as_json(self) -> dict[str, Any]:
         """The object of ``sweep --format json``."""

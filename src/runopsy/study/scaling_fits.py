@@ -18,6 +18,7 @@ DELTA = 1e-3  # of log loss: of both articles; a run farther off counts by its d
 CONTINUED = (0.1, 0.01, DELTA)  # an almost absolute loss has corners, which a search from afar runs into
 QUICK = (0.03,)  # nearly squares: to compare laws, where the last digit of a parameter does not matter
 MOST = 150  # steps of a search: a corner is circled for ever
+STILL = 1e-5  # relative step at which a search has ended: at a corner no slope ever comes to 0
 EXPONENTS = (0.1, 0.3, 0.5, 0.8, 1.2)  # to start from: published ones lie between 0.05 and 1
 STARTS = 3  # of all starts, those with the least squares
 SMOOTH = 0.3  # of log size: a break goes over into the next law within about a factor of two
@@ -75,7 +76,7 @@ def _minimise(form: Form, theta: Floats, x: Floats, y: Floats, deltas: tuple[flo
 
     cost = np.inf
     for delta in deltas:
-        found = minimize(_objective, theta, (form, x, y, delta), jac=True, method="BFGS", options={"maxiter": MOST})
+        found = minimize(_objective, theta, (form, x, y, delta), jac=True, method="BFGS", options={"maxiter": MOST, "xrtol": STILL})
         theta, cost = found.x, float(found.fun)
     return theta, cost
 

@@ -61,7 +61,7 @@ PERPLEXITY = ("ppl", "perplexity")
 ERRORS = ("error", "errors", "err", "misclassification", "err1", "top1err")
 ACCURACIES = ("acc", "accuracy", "acc1", "top1")
 TRAIN = (*SIDES["train"], "empirical", "insample", "fit")
-TEST = (*SIDES["test"], "generalization", "generalisation", "gen", "excess", "oos", "population", "risk")
+TEST = (*SIDES["test"], "generalization", "generalisation", "gen", "excess", "oos", "population")
 # Words of what is made from an outcome, or stands beside it, without being one.
 MADE = {"std", "stdev", "sd", "stderr", "sem", "se", "var", "variance", "min", "max", "gap", "diff", "delta", "ratio",
         "time", "theory", "theoretical", "predicted", "pred", "bound", "bias", "slope", "lr", "norm", "grad",
