@@ -102,6 +102,10 @@ bench-speed: $(VENV)/test ## time and memory from 1e4 to 1e7 rows, beside their 
 bench-diff: $(VENV)/test ## how often a diff cries wolf: 1400 pairs of runs that differ by noise alone
 	$(BIN)/python tests/benchmarks/bench_diff.py 1400
 
+.PHONY: bench-sizes
+bench-sizes: $(VENV)/test ## curves over sizes and scaling laws: false peaks, recall, intervals, breaks (some minutes)
+	$(BIN)/python tests/benchmarks/bench_sizes.py 100 $(SHARED)
+
 bench-signals: $(VENV)/bench ## what each signal costs, beside TensorBoard, on a transformer and a convnet (twenty minutes)
 	$(BIN)/python tests/benchmarks/bench_signals.py
 

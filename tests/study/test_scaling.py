@@ -20,7 +20,7 @@ REPLICATION = {"E": (1.8172, 0.03), "A": (482.01, 124.58), "alpha": (0.3478, 0.0
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="the published points are not there")
-@pytest.mark.parametrize("runs", [240, 245])
+@pytest.mark.parametrize("runs", [pytest.param(240, marks=pytest.mark.slow), 245])
 def test_the_published_points_give_the_replications_law(runs):
     found = scaling_of(read_table(DATA / "chinchilla/losses.csv").sort("loss").head(runs)).as_json()
     for name, (value, error) in REPLICATION.items():
@@ -70,6 +70,7 @@ def test_runs_that_were_cut_short_are_left_out_and_counted():
     assert "4 runs were left out" in " ".join(found.sentences)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "form"), [("power", POWER), ("floor", FLOOR), ("broken", BROKEN)])
 def test_the_form_in_one_quantity_is_the_planted_one(kind, form):
     random, hits = np.random.default_rng(3), 0
@@ -97,7 +98,9 @@ def test_data_that_cannot_tell_say_why():
 
 def test_parameters_and_data_that_rise_together_are_not_told_apart():
     n = np.geomspace(1e6, 1e9, 12)
-    found = scaling_of(pl.DataFrame({"params": n, "tokens": 20 * n, "loss": 1.8 + 400 / n**0.34 + 2000 / (20 * n) ** 0.36}))
+    found = scaling_of(
+        pl.DataFrame({"params": n, "tokens": 20 * n, "loss": 1.8 + 400 / n**0.34 + 2000 / (20 * n) ** 0.36})
+    )
     assert found.form != JOINT.name
     assert "rise together" in found.sentences[0]
 
@@ -116,6 +119,7 @@ def test_every_way_to_write_a_size_gives_the_same_law():
         assert found.law["A"].at == pytest.approx(400, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_families_are_fitted_apart():
     random = np.random.default_rng(5)
     parts = [
@@ -136,7 +140,7 @@ def test_a_table_without_sizes_or_loss_has_no_law_and_a_wrong_name_is_refused():
 
 
 def test_what_was_found_is_json_and_always_the_same():
-    table = planted_sizes.joint(np.random.default_rng(6), 30, 0.01)
+    table = planted_sizes.joint(np.random.default_rng(6), 16, 0.01)
     first, again = (json.dumps(scaling_of(table).as_json(), allow_nan=False) for _ in range(2))
     assert first == again
     assert {"form", "E", "A", "alpha", "B", "beta", "intervals", "optimal"} <= json.loads(first).keys()

@@ -59,7 +59,12 @@ def test_ridgeless_regression_peaks_at_as_many_features_as_examples():
     widths = [20, 40, 60, 80, 90, 95, 100, 105, 110, 120, 150, 200, 300, 400]
     draw = random()
     rows = [
-        {"features": p, "seed": s, "train_error": max(0.0, 1 - p / n), "risk": planted_sizes.ridgeless(draw, n, p, variance)}
+        {
+            "features": p,
+            "seed": s,
+            "train_error": max(0.0, 1 - p / n),
+            "risk": planted_sizes.ridgeless(draw, n, p, variance),
+        }
         for p in widths
         for s in range(12)
     ]

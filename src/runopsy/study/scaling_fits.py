@@ -76,7 +76,9 @@ def _minimise(form: Form, theta: Floats, x: Floats, y: Floats, deltas: tuple[flo
 
     cost = np.inf
     for delta in deltas:
-        found = minimize(_objective, theta, (form, x, y, delta), jac=True, method="BFGS", options={"maxiter": MOST, "xrtol": STILL})
+        found = minimize(
+            _objective, theta, (form, x, y, delta), jac=True, method="BFGS", options={"maxiter": MOST, "xrtol": STILL}
+        )
         theta, cost = found.x, float(found.fun)
     return theta, cost
 
