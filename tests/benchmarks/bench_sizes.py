@@ -16,7 +16,6 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import planted_sizes
-
 from runopsy.study.scaling import scaling_of
 from runopsy.study.sizes import sizes_of
 from runopsy.study.tables import read_table

@@ -1,6 +1,6 @@
 """Curves over sizes as pictures: what is marked lies where it was found."""
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_a_picture_names_what_was_found_and_for_who_cannot_see_it_too(drawn):
 
 def test_the_svg_is_one_and_has_a_dot_per_size(drawn):
     svg = size_chart.as_svg(drawn[0])
-    root = ElementTree.fromstring(svg)
+    root = ET.fromstring(svg)
     dots = [e for e in root.iter() if "dots" in e.get("class", "")]
     assert len(dots) == 1
     assert dots[0].get("d").count("M") == len(drawn[0].charts[0].lines[0].step)

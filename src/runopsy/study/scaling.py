@@ -150,7 +150,8 @@ def _law_of(
     alone = _widest(columns)
     why = _not_alone(alone, columns)
     if why is not None:
-        return Scaling(None, tuple(q.name for q in columns.quantities), columns.loss_name, len(columns.loss),
+        over = tuple(q.name for q in columns.quantities)
+        return Scaling(None, over, columns.loss_name, len(columns.loss),
                        sentences=(*notes, f"These data cannot tell a scaling law: {why}."), columns=columns)  # fmt: skip
     return _alone(columns, alone, notes)
 

@@ -43,7 +43,7 @@ def _course(curve: SizeCurve, by: str, kind: str) -> str:
     if turns.first_minimum is None:
         return (
             f"{name} rises to a peak of {number(peak.value or 0)} at {by} {_at(peak)} and falls beyond it, to "
-            f"{number(value[-1])} at {place(size[-1])}; no minimum is seen before the peak."
+            f"{number(value[-1])} at {place(size[-1])}; no minimum before the peak stands out from the noise."
         )
     low = turns.first_minimum
     again = (
