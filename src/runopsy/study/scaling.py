@@ -151,8 +151,8 @@ def _law_of(
     why = _not_alone(alone, columns)
     if why is not None:
         over = tuple(q.name for q in columns.quantities)
-        return Scaling(None, over, columns.loss_name, len(columns.loss),
-                       sentences=(*notes, f"These data cannot tell a scaling law: {why}."), columns=columns)  # fmt: skip
+        said = (*notes, f"These data cannot tell a scaling law: {why}.")
+        return Scaling(None, over, columns.loss_name, len(columns.loss), sentences=said, columns=columns)
     return _alone(columns, alone, notes)
 
 
