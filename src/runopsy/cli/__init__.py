@@ -33,7 +33,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("signals", "signals", "signals"),
     Command("import", "import_run", "import_"),
     Command("rules", "rules", "rules"),
-    Command("explain", "rules", "explain"),
+    Command("explain", "explain", "explain"),
     Command("lab", "lab", "lab"),
 )
 

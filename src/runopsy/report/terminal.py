@@ -215,9 +215,14 @@ def _table(console: Console, block: Table) -> None:
     from rich.table import Table as Grid
     from rich.text import Text
 
-    grid = Grid(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="dim")
+    headed = any(block.columns)
+    grid = Grid(
+        box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="dim", show_header=headed
+    )
     for name in block.columns:
         grid.add_column(Text(visible(name, NAME)), overflow="fold")  # no digit is ever lost
     for row in block.rows:
         grid.add_row(*(Text(visible(cell, CELL)) for cell in row))
+    if not headed:
+        console.print()
     console.print(grid)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple, Table
+from runopsy.signal_specs import cost_of, needs_of, units_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,9 @@ class ExampleDynamics:
     (Toneva et al. 2018, arXiv 1812.05159.)
     """
 
-    units: ClassVar[Mapping[str, str]] = {"examples/forgetting": "events per example", "examples/learned_step": "steps"}
-    needs: ClassVar[tuple[str, ...]] = ("model", "probe")
-    cost: ClassVar[str] = "one forward pass of the probe batch"
+    units: ClassVar[Mapping[str, str]] = units_of("examples/forgetting", "examples/learned_step")
+    needs: ClassVar[tuple[str, ...]] = needs_of("examples/forgetting")
+    cost: ClassVar[str] = cost_of("examples/forgetting")
 
     def start(self, loop: Loop) -> Gauge:
         gauge = _Dynamics(loop)
@@ -80,9 +81,9 @@ class CanaryAccuracy:
     (Arpit et al. 2017, arXiv 1706.05394; canaries: Carlini et al., arXiv 1802.08232.)
     """
 
-    units: ClassVar[Mapping[str, str]] = {"canary/acc": "share"}
-    needs: ClassVar[tuple[str, ...]] = ("model", "canaries")
-    cost: ClassVar[str] = "one forward pass of the canaries"
+    units: ClassVar[Mapping[str, str]] = units_of("canary/acc")
+    needs: ClassVar[tuple[str, ...]] = needs_of("canary/acc")
+    cost: ClassVar[str] = cost_of("canary/acc")
 
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:
