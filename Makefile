@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt
 READERS := .venv-readers
 PEERS  := .venv-peers
+DOCS   := .venv-docs
 RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
 KINDS  ?= curves,chance,numbers,resume,short
@@ -135,12 +136,23 @@ score: $(VENV)/core ## the labelled runs, where $(SHARED) is there
 fuzz: $(VENV)/test ## 200 000 mutated logs: only errors of our own, no hang, little memory
 	$(BIN)/python tests/readers/fuzzing.py 200000
 
+docs: $(DOCS)/built ## the manual, built strictly and offline into build/site (an environment of its own)
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet
+
+figures-of-kinds: $(VENV)/test ## recall and false alarms of every kind of event, for the manual (a few minutes)
+	$(BIN)/python tests/benchmarks/bench_kinds.py -o docs/measured/kinds.json
+
+measured: $(VENV)/test $(PEERS)/built ## the other tables of the manual: beside other tools, segmenters, logs by epoch
+	$(BIN)/python tests/measures/peers.py --peers $(PEERS)/bin > docs/measured/peers.txt
+	$(BIN)/python tests/benchmarks/bench_segmenters.py 40 > docs/measured/segmenters.txt
+	$(BIN)/python tests/epochs/score.py > docs/measured/epochs.txt
+
 format: $(VENV)/test ## write the format that lint asks for
 	$(BIN)/ruff format src tests
 	$(BIN)/ruff check --fix src tests
 
 clean: ## remove the virtual environment and what tools left behind
-	rm -rf $(VENV) $(CALLBACKS) $(READERS) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CALLBACKS) $(READERS) $(PEERS) $(DOCS) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # One that somebody made by hand, with the Python that is wanted, is kept as it is.
 $(MADE) $(CALLBACKS_MADE) $(READERS_MADE):
@@ -176,6 +188,11 @@ $(VENV)/bench: $(VENV)/test
 $(PEERS)/built: Makefile
 	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check runmedic==0.1.1 trainproof==0.22.0
+	@touch $@
+
+$(DOCS)/built: pyproject.toml
+	@test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@
 
 # An environment of their own: what the trackers need would hold back what runopsy needs.
