@@ -96,7 +96,7 @@ def _event_page(kind: Kind, known: tuple[Subject, ...], figures: Mapping[str, An
     subject = next(one for one in known if one.name == kind.name and one.sort == "event kind")
     return "\n\n".join(
         [
-            _about(subject),
+            _about(subject).replace("\n\n", f"\n\n`{kind.name}`: ", 1),
             f"![A planted run with {kind.title}]({kind.name}.svg)",
             "The picture is a planted run, drawn by the program when this page was built.",
             "## How often it is right",
@@ -164,8 +164,17 @@ def _share(part: int, whole: int) -> str:
 
 def _about(subject: Subject, level: int = 1) -> str:
     """The subject as runopsy explain prints it, with its headings below ``level``."""
-    text = markdown.render(subject.document)
-    return re.sub(r"^(#+) ", lambda found: "#" * (len(found[1]) + level - 1) + " ", text, flags=re.MULTILINE).rstrip()
+    _, _, text = markdown.render(subject.document).partition("\n\n")
+    title = f"# {_headed(subject)}\n\n{text}"
+    return re.sub(r"^(#+) ", lambda found: "#" * (len(found[1]) + level - 1) + " ", title, flags=re.MULTILINE).rstrip()
+
+
+def _headed(subject: Subject) -> str:
+    """The heading of a subject: its name as one writes it, and what it is in plain words."""
+    named = subject.title.lower() in (subject.name.lower(), subject.name.replace("_", " ").lower())
+    if subject.sort in ("term", "event kind"):
+        return subject.title.capitalize()
+    return f"`{subject.name}`" + ("" if named else f": {markdown.escape(subject.title)}")
 
 
 def _all_of(sort: str, title: str, known: tuple[Subject, ...], intro: str) -> str:

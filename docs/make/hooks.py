@@ -24,6 +24,7 @@ import generated
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
 
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ASKED = re.compile(r"\{\{ (\w+)\((.*?)\) \}\}")
@@ -38,17 +39,10 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     return config
 
 
-def on_files(files: Files, config: MkDocsConfig) -> Files:
-    try:
-        for path, content in generated.pages():
-            files.append(File.generated(config, path, content=content))
-        for schema in ("report-2", "run-1"):
-            _validate(schema)
-    except generated.Unfinished as lacking:
-        raise PluginError(str(lacking)) from lacking
-    contributing = (generated.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    files.append(File.generated(config, "contribute.md", content=contributing))
-    return files
+def on_post_page(output: str, page: Page, **_: Any) -> str:
+    """For search from a folder, without a server, the theme asks a CDN for a script: ours lies in the manual."""
+    ours = "../" * page.url.count("/") + "javascripts/local-worker.js"
+    return re.sub(r'<script src="https?://[^"]*"></script>', f'<script src="{ours}"></script>', output)
 
 
 def on_page_markdown(text: str, **_: Any) -> str:

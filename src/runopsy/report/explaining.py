@@ -147,7 +147,7 @@ def _kind(kind: Kind, rules: Sequence[Question], values: Mapping[str, float]) ->
 
 
 def _signal(spec: SignalSpec, rules: Sequence[Question]) -> tuple[Block, ...]:
-    asking = [f"{rule.code} ({title(rule)})" for rule in rules if spec.name in rule.needs]
+    asking = [rule.code for rule in rules if spec.name in rule.needs]
     rows = (
         ("formula", spec.formula),
         ("unit", spec.unit or "none, or that of the loss where it is made of losses or gradients"),
@@ -156,7 +156,7 @@ def _signal(spec: SignalSpec, rules: Sequence[Question]) -> tuple[Block, ...]:
         ("recorded if given", ", ".join(f"{name}=" for name in spec.needs)),
         ("cost of a reading", spec.cost),
         ("standard error", f"{spec.name}{signal_specs.ERROR}, of each reading, over examples" if spec.error else ""),
-        ("rules that need it", "; ".join(asking)),
+        ("rules that need it", ", ".join(asking)),
         ("source", spec.source),
     )
     return Prose(spec.what), _facts(rows)
