@@ -45,6 +45,19 @@ def on_post_page(output: str, page: Page, **_: Any) -> str:
     return re.sub(r'<script src="https?://[^"]*"></script>', f'<script src="{ours}"></script>', output)
 
 
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    try:
+        for path, content in generated.pages():
+            files.append(File.generated(config, path, content=content))
+        for schema in ("report-2", "run-1"):
+            _validate(schema)
+    except generated.Unfinished as lacking:
+        raise PluginError(str(lacking)) from lacking
+    contributing = (generated.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    files.append(File.generated(config, "contribute.md", content=contributing))
+    return files
+
+
 def on_page_markdown(text: str, **_: Any) -> str:
     try:
         text = ASKED.sub(lambda found: getattr(generated, found[1])(*filter(None, [found[2]])), text)
