@@ -75,7 +75,7 @@ def test_the_format_is_guessed_from_the_file_to_write(call, log, tmp_path):
 def test_verbose_adds_what_the_screen_leaves_out_and_says_how_to_ask_for_it(call, log):
     brief, full = call("analyze", log)[1], call("analyze", log, "-v")[1]
     assert "\nEvidence\n" not in brief
-    assert "-v adds: evidence" in " ".join(brief.split())
+    assert "-v: curves, evidence" in brief
     assert "\nEvidence\n" in full
     assert "\nThresholds\n" in full
     assert "-v adds" not in full
