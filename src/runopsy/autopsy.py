@@ -66,6 +66,15 @@ def analyze(
         UnreadableLog: the path cannot be read.
         BadOption: a role, column, axis or threshold that does not exist, or a value outside its domain.
         CannotJudge: no column of the log is a loss, an accuracy, a score or a reward.
+
+    Example:
+        >>> autopsy = runopsy.analyze("sample_logs/overfitting")
+        >>> autopsy.verdict.name, autopsy.stop.best_step
+        ('overfit', 360.0)
+        >>> [phase.label for phase in autopsy.phases]
+        ['underfitting', 'feature_learning', 'memorization']
+        >>> [check.code for check in autopsy.checks if check.outcome == "not_checked"]
+        ['L02', 'M02', 'C01', 'H01']
     """
     run = with_sums(run if isinstance(run, Run) else readers.read(run))
     assigned = assign(run.tracks, roles, metric, run.config)
