@@ -163,13 +163,7 @@ def clock(table: Table, numbers: Numbers, at: Values) -> Values | None:
             known = seconds[order][~np.isnan(seconds[order])]
             if rises(known):
                 filled = np.empty(len(at))
-                filled[order] = (
-                    pl.Series(seconds[order])
-                    .fill_nan(None)
-                    .fill_null(strategy="forward")
-                    .fill_null(strategy="backward")
-                    .to_numpy()
-                )
+                filled[order] = pl.Series(seconds[order]).fill_nan(None).forward_fill().backward_fill().to_numpy()
                 return in_seconds(filled)
     return None
 
@@ -253,9 +247,7 @@ def _end_to_end(
     for epochs in (numbers[other] for other, word in plain_names.items() if word in EPOCHS and other != name):
         if epochs is None or not epochs.count():
             continue
-        epoch = (
-            epochs.fill_null(strategy="forward").fill_null(strategy="backward").to_numpy()
-        )  # a row of another curve may not say it
+        epoch = epochs.forward_fill().backward_fill().to_numpy()  # a row of another curve may not say it
         if not _restarts_with(at[series], epoch[series]):
             continue
         notes.append(f"column {name!r} starts again in every epoch: the epochs are laid end to end")

@@ -54,7 +54,7 @@ def _not_within_epochs(
         epochs = numbers[name]
         if word not in epoch_names or name == column or epochs is None or not epochs.count():
             continue
-        epoch = epochs.fill_null(strategy="forward").fill_null(strategy="backward").to_numpy()[known]
+        epoch = epochs.forward_fill().backward_fill().to_numpy()[known]
         kept: list[tuple[int, int]] = []
         for a, b in bounds:
             if kept and epoch[a] > epoch[a - 1]:

@@ -234,7 +234,7 @@ def _carried_on(table: Table, numbers: Numbers, axis: Axis, notes: list[str]) ->
     for other in numbers.values():
         if other is not None and other.count() > 1:
             series |= other.is_not_null().to_numpy()
-    carried = pl.Series(axis.at).fill_nan(None).fill_null(strategy="forward").to_numpy()
+    carried = pl.Series(axis.at).fill_nan(None).forward_fill().to_numpy()
     at = np.where(silent & series, carried, axis.at)
     count = int((np.isnan(axis.at) & ~np.isnan(at)).sum())
     if count:
