@@ -118,8 +118,8 @@ def _explained(facts: Facts) -> Iterator[str]:
     """What looks wrong in the curves and need not be."""
     if facts.ahead:
         yield (
-            "validation is better than training for many rows, as it is where training figures are averaged over the "
-            "epoch, or taken with dropout and augmentation, and validation figures after it and without them"
+            "validation is better than training for many rows; usual causes: training figures are averages over the "
+            "epoch, or read with dropout and augmentation"
         )
 
 

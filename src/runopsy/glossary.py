@@ -46,7 +46,7 @@ VERDICT_ROWS: tuple[Term, ...] = (
     Term("double_descent", "Validation fell, rose, and fell again.",
          "It is the double descent over training time; that over model sizes needs several runs."),
     Term("diverged", "Training broke, and did not recover by the last step."),
-    Term("unstable", "A curve swings, or the loss leaps, again and again to the end, so how the run ended is chance."),
+    Term("unstable", "A curve swings, or the loss leaps, again and again up to the end. How the run ended is chance."),
     Term("inconclusive", "The log cannot show how the run ended; the reason names what is missing.",
          "It is no fault of the run."),
 )  # fmt: skip

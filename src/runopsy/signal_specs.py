@@ -38,7 +38,7 @@ LOGGED: tuple[SignalSpec, ...] = (
         "",
         moves="It falls as the model fits its training data, and rises when training is disturbed or diverges.",
         caution="A low training loss does not show that anything generalises. It is often read in training mode "
-        "(dropout on), and may be averaged over an epoch, so it need not be comparable with val/loss.",
+        "(dropout on), and may be an average over an epoch: compare it with val/loss with care.",
     ),
     SignalSpec(
         "train/acc", "training accuracy", "The share of training examples that the model gets right.", "share, 0 to 1",
@@ -230,7 +230,7 @@ RECORDED: tuple[SignalSpec, ...] = (
         formula=f"exp(−Σ pᵢ log pᵢ), p = s / Σ s, s the singular values of the centred {FEATURES}",
         moves="It often falls while features are learnt and as classes collapse to points; it may rise first. "
         "Memorizing random labels keeps it higher.",
-        caution="Neither a rise nor a fall is good or bad by itself, and it hardly moved at the grokking that was "
+        caution="Neither a rise nor a fall is good or bad by itself. It hardly moved at the grokking that was "
         "measured. It lies between 1 and min(n − 1, d) and depends on n: compare values of one run only.",
         needs=("model", "probe"), cost="one forward pass of the probe batch, and singular values of (n, d)",
         source="Roy and Vetterli 2007",
@@ -377,7 +377,7 @@ RECORDED: tuple[SignalSpec, ...] = (
         "ntk/alignment", "kernel alignment", "How well the tangent kernel fits the labels.", "",
         formula="⟨Θ_c, K_c⟩ / (‖Θ_c‖‖K_c‖), K = Y Yᵀ of the targets, both centred, unbiased",
         moves="It rises while the directions that the model can move fast become those of the task.",
-        caution="Few examples are read: NAME/se says how far it can be off.",
+        caution="Few examples are read: NAME/se shows how far it can be off.",
         needs=("model", "probe"), cost="gradients of 16 to 32 single examples for up to 4 outputs",
         source="Cristianini et al. 2001; Cortes, Mohri, Rostamizadeh 2012, arXiv 1203.0550", error=True,
     ),
@@ -418,8 +418,8 @@ DERIVED: tuple[SignalSpec, ...] = (
     SignalSpec(
         "gns", "gradient noise scale", "How many examples a batch needs until its gradient is half noise.", "examples",
         formula="mean of gns/s over mean of gns/g2, over a window of up to 100 readings",
-        moves="It usually grows while the loss falls, peaks where noise is memorized, and fell a hundredfold during "
-        "the grokking that was measured. A lower learning rate raises it.",
+        moves="It usually grows while the loss falls, and peaks where noise is memorized. It fell a hundredfold "
+        "during the grokking that was measured. A lower learning rate raises it.",
         caution="A high value alone is no sign of memorization. It is not given where the squared gradient cannot be "
         "distinguished from 0.",
         source="McCandlish et al. 2018, arXiv 1812.06162",

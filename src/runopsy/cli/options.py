@@ -99,7 +99,7 @@ Rules = Annotated[
 Segmenters = Annotated[
     Cutter | None,
     typer.Option(
-        "--segmenter", help="What cuts curves: exact (ours), or ruptures as [segmenter] of the settings says."
+        "--segmenter", help="What cuts curves: exact (ours), or ruptures, set by [segmenter] in the settings."
     ),
 ]
 Formats = Annotated[Format | None, typer.Option("--format", "-f", help="Default: what --output ends in.")]
