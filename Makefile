@@ -7,6 +7,9 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 READERS := .venv-readers
 HEAVY  := .venv-readers-heavy
 PEERS  := .venv-peers
+DOCS   := .venv-docs
+TOOLS  := .venv-tools
+LOWEST := .venv-lowest
 RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
 KINDS  ?= curves,chance,numbers,resume,short
@@ -172,12 +175,45 @@ score: $(VENV)/core ## the labelled runs, where $(SHARED) is there
 fuzz: $(VENV)/test ## 200 000 mutated logs: only errors of our own, no hang, little memory
 	$(BIN)/python tests/readers/fuzzing.py 200000
 
+docs: $(DOCS)/built ## the manual, built strictly and offline into build/site (an environment of its own)
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet
+
+figures-of-kinds: $(VENV)/test ## recall and false alarms of every kind of event, for the manual (a few minutes)
+	$(BIN)/python tests/benchmarks/bench_kinds.py -o docs/measured/kinds.json
+
+measured: $(VENV)/test $(PEERS)/built ## the other tables of the manual: beside other tools, segmenters, logs by epoch
+	$(BIN)/python tests/measures/peers.py --peers $(PEERS)/bin > docs/measured/peers.txt
+	$(BIN)/python tests/benchmarks/bench_segmenters.py 40 > docs/measured/segmenters.txt
+	$(BIN)/python tests/epochs/score.py > docs/measured/epochs.txt
+
+workflows: $(TOOLS)/built ## the hosted workflows, issue forms and the citation file against their schemas
+	$(TOOLS)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(TOOLS)/bin/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
+	$(TOOLS)/bin/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(TOOLS)/bin/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+
+lowest: $(LOWEST)/built ## the tests of the core with the lowest versions that pyproject.toml declares, without torch
+	$(LOWEST)/bin/python -m pytest -q -n 2 --dist loadfile -m "not slow" tests/readers tests/rules tests/facts tests/signals \
+		tests/segments tests/comparison tests/report tests/test_cli.py tests/test_autopsy.py tests/test_signal_specs.py
+
+wheel: $(TOOLS)/built ## wheel and sdist: built twice alike, checked, at most 1 MB, tried in an empty environment
+	rm -rf dist build/again build/installed
+	SOURCE_DATE_EPOCH=1700000000 $(TOOLS)/bin/python -m build --outdir dist . > /dev/null
+	SOURCE_DATE_EPOCH=1700000000 $(TOOLS)/bin/python -m build --wheel --outdir build/again . > /dev/null
+	cmp dist/*.whl build/again/*.whl
+	$(TOOLS)/bin/python -m twine check --strict dist/*
+	@ls -l dist
+	test $$(cat dist/*.whl | wc -c) -le 1000000
+	$(PYTHON) -m venv build/installed
+	build/installed/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
+	bash .ci/smoke.sh build/installed
+
 format: $(VENV)/test ## write the format that lint asks for
 	$(BIN)/ruff format src tests
 	$(BIN)/ruff check --fix src tests
 
 clean: ## remove the virtual environment and what tools left behind
-	rm -rf $(VENV) $(CALLBACKS) $(READERS) $(HEAVY) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CALLBACKS) $(READERS) $(HEAVY) $(PEERS) $(DOCS) $(TOOLS) $(LOWEST) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # One that somebody made by hand, with the Python that is wanted, is kept as it is.
 $(MADE) $(CALLBACKS_MADE) $(READERS_MADE) $(HEAVY_MADE):
@@ -213,6 +249,24 @@ $(VENV)/bench: $(VENV)/test
 $(PEERS)/built: Makefile
 	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check runmedic==0.1.1 trainproof==0.22.0
+	@touch $@
+
+$(DOCS)/built: pyproject.toml
+	@test -x $(DOCS)/bin/python || $(PYTHON) -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+$(TOOLS)/built: Makefile
+	@test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check build twine check-jsonschema
+	@touch $@
+
+$(LOWEST)/built: pyproject.toml .ci/lowest.py
+	@rm -rf $(LOWEST) && $(PYTHON) -m venv $(LOWEST)
+	@$(LOWEST)/bin/python .ci/lowest.py > $(LOWEST)/lowest.txt
+	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(LOWEST)/lowest.txt \
+		pytest pytest-randomly pytest-xdist hypothesis markdown-it-py
+	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
 # An environment of their own: what the trackers need would hold back what runopsy needs.

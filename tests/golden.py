@@ -28,7 +28,8 @@ def written(name: str) -> dict[str, str]:
     drawn = pictures.picture(autopsy)
     assert drawn is not None
     texts = {
-        "txt": runopsy.render(autopsy, "text"),
+        "txt": runopsy.render(autopsy, "text", width=80),
+        "verbose.txt": runopsy.render(autopsy, "text", verbose=True),
         "md": markdown.render(compose.compose(autopsy, compose.Bill(8, 2.5)), lambda p: f"{name}_files/{p.name}.svg"),
         "html": runopsy.render(autopsy, "html"),
         "json": runopsy.render(autopsy, "json"),

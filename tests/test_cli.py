@@ -75,7 +75,7 @@ def test_the_format_is_guessed_from_the_file_to_write(call, log, tmp_path):
 def test_verbose_adds_what_the_screen_leaves_out_and_says_how_to_ask_for_it(call, log):
     brief, full = call("analyze", log)[1], call("analyze", log, "-v")[1]
     assert "\nEvidence\n" not in brief
-    assert "-v adds: evidence" in " ".join(brief.split())
+    assert "-v: curves, evidence" in brief
     assert "\nEvidence\n" in full
     assert "\nThresholds\n" in full
     assert "-v adds" not in full
@@ -198,18 +198,26 @@ def test_rules_lists_every_rule_and_explain_gives_every_reason(call):
         assert rule.code in listed
         code, out, _ = call("explain", rule.code.lower())
         assert code == 0
-        for line in out.splitlines():
-            assert not line.strip().endswith("="), line
-        thresholds = [line for line in out.splitlines() if line.startswith("  ") and " = " in line]
-        reasons = [line for line in out.splitlines() if line.startswith("      ") and line.strip()]
-        assert len(thresholds) == len(reasons), f"{rule.code}: every threshold has its reason"
+        for name in rule.uses:
+            assert f"{name} = " in out, f"{rule.code}: every threshold has its row"
 
 
-def test_explain_tells_a_kind_and_a_threshold_in_full_sentences(call):
+def test_explain_states_the_meaning_of_a_kind_and_of_a_threshold_in_full_sentences(call):
     kind, threshold = call("explain", "grokking")[1], call("explain", "gap")[1]
     assert "late_gain = 0.3" in kind
     assert "is a gap" in threshold
     assert "M02" in threshold
+
+
+def test_explain_without_a_name_lists_all_names_and_a_plural_explains_all_of_a_sort(call):
+    assert "features/effective_rank" in call("explain")[1]
+    assert call("explain", "phases")[1].count("phase\n") == 6
+
+
+def test_explain_shows_a_threshold_as_the_settings_have_it(call, tmp_path):
+    settings = tmp_path / "own.toml"
+    settings.write_text("[thresholds]\nlate_gain = 0.2\n")
+    assert "0.2 of accuracy (default 0.3)" in call("explain", "late_gain", "--config", settings)[1]
 
 
 @pytest.mark.parametrize(
@@ -230,10 +238,12 @@ def test_a_threshold_that_does_not_fit_is_refused_in_one_line(call, log, tmp_pat
     assert said in err.splitlines()[0]
 
 
-def test_explaining_a_rule_that_does_not_exist_names_those_that_do(call):
+def test_explaining_what_does_not_exist_names_what_is_nearest(call):
     code, _, err = call("explain", "Z99")
     assert code == 2
     assert "G01" in err
+    assert "features/effective_rank" in call("explain", "effctive_rank")[2]
+    assert "gap" in call("explain", "share")[2]  # a threshold of version 0.1
 
 
 def test_the_version_is_printed_alone(call):

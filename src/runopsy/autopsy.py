@@ -69,6 +69,15 @@ def analyze(
         UnreadableLog: the path cannot be read.
         BadOption: a role, column, axis or threshold that does not exist, or a value outside its domain.
         CannotJudge: no column of the log is a loss, an accuracy, a score or a reward.
+
+    Example:
+        >>> autopsy = runopsy.analyze("sample_logs/overfitting")
+        >>> autopsy.verdict.name, autopsy.stop.best_step
+        ('overfit', 360.0)
+        >>> [phase.label for phase in autopsy.phases]
+        ['underfitting', 'feature_learning', 'memorization']
+        >>> [check.code for check in autopsy.checks if check.outcome == "not_checked"]
+        ['L02', 'M02', 'C01', 'H01']
     """
     run = with_sums(run if isinstance(run, Run) else readers.read(run))
     assigned = assign(run.tracks, roles, metric, run.config)
@@ -144,8 +153,8 @@ def _explained(facts: Facts) -> Iterator[str]:
     """What looks wrong in the curves and need not be."""
     if facts.ahead:
         yield (
-            "validation is better than training for many rows, as it is where training figures are averaged over the "
-            "epoch, or taken with dropout and augmentation, and validation figures after it and without them"
+            "validation is better than training for many rows; usual causes: training figures are averages over the "
+            "epoch, or read with dropout and augmentation"
         )
 
 

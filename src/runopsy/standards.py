@@ -82,16 +82,21 @@ def _domain(one: Threshold) -> str:
     return f"it goes from {one.low:g} to {one.high:g} ({one.unit})"
 
 
-def unknown(name: str, others: str = "runopsy explain thresholds lists them") -> BadOption:
-    """What to say of a name that no threshold has."""
-    new = sorted({now for names in RENAMED.values() for old, now in names.items() if old == name and now})
+def old_threshold(name: str) -> list[str]:
+    """What a threshold of version 0.1 is called now; several where one name stood for several ideas."""
+    return sorted({now for names in RENAMED.values() for old, now in names.items() if old == name and now})
+
+
+def unknown(name: str) -> BadOption:
+    """The refusal of a name that no threshold has."""
+    new = old_threshold(name)
     if new:
         return BadOption(f"there is no threshold {name!r} any more: it is now {' or '.join(new)}",
-                         hint=f"runopsy explain {new[0]} says what it means")  # fmt: skip
+                         hint=f"runopsy explain {new[0]}")  # fmt: skip
     near = get_close_matches(name, BY_NAME, n=1)
     return BadOption(
         f"there is no threshold {name!r}",
-        hint=f"did you mean {near[0]}?" if near else others,
+        hint=f"did you mean {near[0]}?" if near else "runopsy explain thresholds lists them",
     )
 
 

@@ -83,8 +83,8 @@ class Limits:
     )  # fmt: skip
     half_way: float = threshold(
         0.5, "share of a way", 0.05, 1,
-        "Something that has made less than this of the way that another curve made, or that it could make, has not "
-        "made it.", DEFINITIONS,
+        "Less than this share of a way does not count as having made it: the way of another curve, or the most that "
+        "is possible.", DEFINITIONS,
     )  # fmt: skip
     most: float = threshold(
         0.85, "share", 0.5, 1,
@@ -143,7 +143,7 @@ class Limits:
     )  # fmt: skip
     shortest: float = threshold(
         0.15, "log elapsed steps", 0.01, 1,
-        "A shorter spell of a phase (16 % of the steps before it) cannot be seen and joins its neighbour.", DEFINITIONS,
+        "A shorter stretch of a phase (16 % of the steps before it) is not seen: it joins its neighbour.", DEFINITIONS,
     )  # fmt: skip
     abrupt: float = threshold(
         0.8, "log elapsed steps", 0.05, 5,

@@ -89,6 +89,6 @@ def row(cutter: Segmenter, count: int, folder: Path | None) -> str:
 if __name__ == "__main__":
     numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
     folders = [Path(word) for word in sys.argv[1:] if not word.isdigit()]
-    print("segmenter                     noise  decays  recall   extra   a series  phases")
+    print(f"segmenter                     noise  decays  recall   extra   a series{'  phases' if folders else ''}")
     for cutter in segmenters():
         print(row(cutter, numbers[0] if numbers else 100, folders[0] if folders else None), flush=True)

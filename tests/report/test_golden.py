@@ -25,4 +25,4 @@ def test_another_process_on_another_day_writes_the_same_bytes():
 
 
 def test_no_golden_file_is_left_over():
-    assert {path.stem for path in FOLDER.iterdir()} == set(LOGS)
+    assert {path.name.partition(".")[0] for path in FOLDER.iterdir()} == set(LOGS)

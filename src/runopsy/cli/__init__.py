@@ -36,8 +36,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("signals", "signals", "signals"),
     Command("examples", "examples", "examples"),
     Command("import", "import_run", "import_"),
+    Command("redact", "redact", "redact"),
     Command("rules", "rules", "rules"),
-    Command("explain", "rules", "explain"),
+    Command("explain", "explain", "explain"),
     Command("lab", "lab", "lab"),
 )
 

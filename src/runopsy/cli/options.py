@@ -100,16 +100,25 @@ Output = Annotated[
 ]
 Rules = Annotated[
     Preset | None,
-    typer.Option("--rules", help="classic asks the founding threshold rule as well: see runopsy explain B01."),
+    typer.Option(
+        "--rules", help="classic asks the founding threshold rule (B01) in place of the calibrated one (B02)."
+    ),
 ]
 Segmenters = Annotated[
     Cutter | None,
     typer.Option(
-        "--segmenter", help="What cuts curves: exact (ours), or ruptures as [segmenter] of the settings says."
+        "--segmenter", help="What cuts curves: exact (ours), or ruptures, set by [segmenter] in the settings."
     ),
 ]
 Formats = Annotated[Format | None, typer.Option("--format", "-f", help="Default: what --output ends in.")]
 Axes = Annotated[Axis | None, typer.Option("--x", help="Count by this instead of the log's own axis.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="What it rests on and other signals too.")]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        help="Also the evidence, rules that were not checked or found nothing, thresholds, other signals.",
+    ),
+]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text also on a terminal (NO_COLOR does the same).")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks on stderr.")]

@@ -52,6 +52,11 @@ def diff(
     Raises:
         UnreadableLog, CannotJudge: as ``analyze``.
         BadOption: there is no such axis, a run cannot be laid on it, or a side is empty.
+
+    Example:
+        >>> difference = runopsy.diff("sample_logs/grokking", "sample_logs/memorization")
+        >>> difference
+        Comparison(...)
     """
     sides = [[_examined(s, roles, standards) for s in _several(side)] for side in (a, b)]
     if not all(sides):

@@ -49,7 +49,7 @@ def align(autopsies: Sequence[Autopsy], wanted: str | None, story: Sequence[Slot
     if wanted is None and len(own) > 1:
         raise BadOption(
             f"the runs count by different things: {', '.join(own)}",
-            hint="--align epoch, time or tokens lays them on what both logs say; loss and phase need no common count",
+            hint="--align epoch, time or tokens needs that count in both logs; loss and phase need none",
         )
     name = wanted or own[0]
     if name == "loss":

@@ -82,7 +82,7 @@ def _parting(name: str, autopsies: Sequence[Autopsy], splits: Splits, axis: Alig
         return Parting(Separation(name, Outcome.NOT_CHECKED, why=f"the runs share fewer than {FEWEST} rows of it"))
     alone = len(autopsies) == 2
     if not alone and splits.least_p > ALPHA:
-        return Parting(Separation(name, Outcome.NOT_CHECKED, why="too few runs to tell it from what seeds do"))
+        return Parting(Separation(name, Outcome.NOT_CHECKED, why="too few runs to distinguish it from seed noise"))
     starts, ends = _stretches(curves.place)
     if alone:
         return Parting(_separation(name, curves, starts, ends, *_noise_test(curves, starts, ends)))

@@ -115,6 +115,11 @@ def read(path: str | os.PathLike[str], run: str | int | None = None) -> Run:
     Raises:
         UnreadableLog: nothing there, several runs there, or no format that is known.
         BadOption: there is no such run.
+
+    Example:
+        >>> run = runopsy.read("sample_logs/spike")
+        >>> run.axis, len(run.tracks["train/loss"])
+        ('step', 2500)
     """
     return choose(runs(path), None if run is None else str(run), str(path)).read()
 

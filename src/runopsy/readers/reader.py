@@ -46,6 +46,10 @@ class Format:
     def read(self, source: Source) -> Found:
         return self._module().read(source)
 
+    def about(self) -> str:
+        """What the format is: the docstring of its module."""
+        return import_module(f"{FORMATS}.{self.name}").__doc__ or self.name
+
     def _module(self) -> Reader:
         return cast(Reader, import_module(f"{FORMATS}.{self.name}"))
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 
 from runopsy.errors import BadOption
 from runopsy.recorder.probes import Loop, Probe
+from runopsy.signal_specs import ERROR, pattern
 
 SETS = ("scalars", "default", "full")
-ERROR = "/se"  # after the name of a signal: the standard error of each of its readings
 
 
 def chosen(
@@ -48,13 +47,6 @@ def chosen(
 
     asked = {name for name, pattern in known.items() if any(pattern.fullmatch(one) for one in names)}
     return [probe for probe in probes if asked & set(probe.units)], lambda name: wanted(name) or name in asked
-
-
-def pattern(name: str) -> re.Pattern[str]:
-    """What a signal's name matches: itself, and whatever the model puts for ``<…>``."""
-    return re.compile(
-        "".join(".+" if part.startswith("<") else re.escape(part) for part in re.split("(<[^>]*>)", name))
-    )
 
 
 def check_needs(loop: Loop, signals: str | Iterable[str], probes: Iterable[Probe]) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from runopsy.recorder.alignment import Undecided
 from runopsy.recorder.budget import Account
-from runopsy.recorder.choosing import pattern
 from runopsy.recorder.probes import Gauge, Loop, Probe, Reading
+from runopsy.signal_specs import pattern
 
 Held = dict[bool, list[Reading]]  # readings with labels where they stand, and shifted
 

@@ -63,6 +63,11 @@ def render(
 
     Raises:
         BadOption: no such format.
+
+    Example:
+        >>> page = runopsy.render(runopsy.analyze("sample_logs/healthy"), "markdown")
+        >>> page.splitlines()[0]
+        '# Healthy (right about 19 times in 20): training fits, and validation follows'
     """
     if format == "json":
         return _dumped(subject)

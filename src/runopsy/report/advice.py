@@ -154,8 +154,8 @@ ADVICE: tuple[Advice, ...] = (
     ),
     Advice(
         "memorized",
-        "Run a grid of some twenty short trainings over learning rate, batch size and initialisation, "
-        "to learn where this model learns features at all.",
+        "Run about twenty short trainings over learning rate, batch size and initialisation: "
+        "they show where this model learns features.",
         "no phase of feature learning was found",
         _never_learnt_features,
     ),

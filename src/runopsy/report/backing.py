@@ -73,8 +73,8 @@ def not_checked(autopsy: Autopsy) -> Iterator[Block]:
 def meaning() -> Iterator[Block]:
     explanation = (
         "A confidence is how often such phases and verdicts were right on runs whose truth is known. The intervals "
-        "of events count the noise of the log alone, not what a reader may mean by the event. What was not logged, no "
-        "report can show."
+        "of events cover the noise of the log alone. They do not cover what a reader may mean by the event. A report "
+        "shows nothing that was not logged."
     )
     yield Details("How to read confidences and intervals", (Prose(explanation),))
 

@@ -11,6 +11,7 @@ from runopsy.model import Autopsy, Broke, Event, Evidence, Outcome, Position, St
 from runopsy.report import backing, groups, inside, lessons
 from runopsy.report.advice import advise
 from runopsy.report.document import Block, Document, Finding, Findings, Heading, Headline, Prose, Steps
+from runopsy.report.first_screen import first_screen, more
 from runopsy.report.moves import moves
 from runopsy.report.pictures import TONES as SEVERITY
 from runopsy.report.pictures import picture
@@ -70,18 +71,31 @@ def compose(autopsy: Autopsy, bill: Bill = FREE, further: Sequence[Block] = ()) 
         *backing.other_signals(autopsy),
         *backing.thresholds(autopsy),
     ]
-    return Document(title, tuple(blocks), f"Made by runopsy {VERSION} from the log alone.")
+    foot = f"Made by runopsy {VERSION} from the log alone."
+    return Document(title, tuple(blocks), foot, _first(autopsy), more(autopsy))
 
 
-def _verdict(autopsy: Autopsy) -> Iterator[Block]:
+def _first(autopsy: Autopsy) -> tuple[Block, ...]:
+    drawn, stop = picture(autopsy), autopsy.stop
+    found = [(event, _finding(autopsy, event, [])) for event in autopsy.events]
+    timelines = () if drawn is None else drawn.timelines
+    best = "" if stop is None else _best(stop, autopsy.axis)
+    return tuple(first_screen(autopsy, _headline(autopsy), timelines, found, best, advise(autopsy)))
+
+
+def _headline(autopsy: Autopsy) -> Headline:
     verdict = autopsy.verdict
     text = verdict.why
     if verdict.name == "memorized":
         text += f" ({autopsy.axis} {place(autopsy.last)}); more training may still change that"
     sure = "" if verdict.confidence is None else "right about {} times in {}".format(*odds(verdict.confidence))
-    yield Headline(plain(verdict.name), TONES.get(verdict.name, "plain"), text, sure)
-    if verdict.evidence:
-        yield Prose(f"At the end: {'; '.join(_ended(e) for e in verdict.evidence)}.")
+    return Headline(plain(verdict.name), TONES.get(verdict.name, "plain"), text, sure)
+
+
+def _verdict(autopsy: Autopsy) -> Iterator[Block]:
+    yield _headline(autopsy)
+    if autopsy.verdict.evidence:
+        yield Prose(f"At the end: {'; '.join(_ended(e) for e in autopsy.verdict.evidence)}.")
 
 
 def _ended(e: Evidence) -> str:
@@ -187,23 +201,26 @@ def _stopping(autopsy: Autopsy, bill: Bill) -> Iterator[Block]:
     if stop is None:
         return
     yield Heading("Where it would have been best to stop")
-    text = f"Lowest {stop.signal}" if stop.signal.endswith("loss") else f"Highest {stop.signal}"
-    text += f" {number(stop.best)} at {axis} {place(stop.best_step)}"
-    if stop.wasted_steps <= 0:
-        text += ", the last validation"
-        text += f"; {_steps(stop.unread_steps, axis)} after it were not validated." if stop.unread_steps > 0 else "."
-    else:
-        by = _worse(stop)
-        text += f"; {_steps(stop.wasted_steps, axis)}"
-        text += f" ({duration(stop.wasted_seconds)})" if stop.wasted_seconds else ""
-        text += f" came after it and ended {by} ({number(stop.last)})."
+    text = f"{_best(stop, axis)}."
     if stop.other is not None:
         signal, step, value = stop.other
         text += f" By {signal} it is another: {number(value)} at {axis} {place(step)}."
     yield Prose(text)
     if bill.gpus is not None and stop.wasted_steps > 0:
         yield Prose(_cost(autopsy, stop, bill))
-    yield Prose("Another schedule would have drawn another curve: this is the best of this run, no promise.")
+    yield Prose("This is the best step of this run only: under another schedule it would have been another run.")
+
+
+def _best(stop: Stop, axis: str) -> str:
+    """The best step, and what came after it."""
+    text = f"Lowest {stop.signal}" if stop.signal.endswith("loss") else f"Highest {stop.signal}"
+    text += f" {number(stop.best)} at {axis} {place(stop.best_step)}"
+    if stop.wasted_steps <= 0:
+        after = f"; {_steps(stop.unread_steps, axis)} after it were not validated" if stop.unread_steps > 0 else ""
+        return f"{text}, the last validation{after}"
+    text += f"; {_steps(stop.wasted_steps, axis)}"
+    text += f" ({duration(stop.wasted_seconds)})" if stop.wasted_seconds else ""
+    return f"{text} came after it and ended {_worse(stop)} ({number(stop.last)})"
 
 
 def _cost(autopsy: Autopsy, stop: Stop, bill: Bill) -> str:

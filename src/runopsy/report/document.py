@@ -256,3 +256,5 @@ class Document:
     title: str
     blocks: tuple[Block, ...]
     foot: str = ""  # which version of what made it
+    first: tuple[Block, ...] = ()  # what a terminal shows instead, unless all is asked for
+    more: str = ""  # what that leaves out, and how to see it

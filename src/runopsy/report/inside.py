@@ -73,8 +73,8 @@ def _counted(autopsy: Autopsy) -> str:
     counts = ", ".join(f"{sum(one.answer is kind for one in autopsy.expected)} {_word(kind)}" for kind in Answer)
     return (
         f"What the literature expects of signals in a phase, beside this run: {counts}. An expectation that does not "
-        f"hold says nothing against the run: the last column counts how often it held in the phases of {TRAININGS} small "
-        "trainings of known truth."
+        f"hold says nothing against the run: the last column counts how often it held in the phases of {TRAININGS} "
+        "small trainings of known truth."
     )
 
 

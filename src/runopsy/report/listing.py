@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from runopsy.kinds import KINDS
 from runopsy.model import Question, Role, Run, Values
 from runopsy.report import terminal
 from runopsy.report.document import Block, Document, Heading, Prose, Table
+from runopsy.report.explaining import title
 from runopsy.report.words import number, place
-from runopsy.thresholds import THRESHOLDS, Threshold
+from runopsy.thresholds import THRESHOLDS
 
 MOST = 200  # columns that are listed: those with a role come first, and nobody reads ten thousand
 
@@ -173,52 +172,12 @@ def rules_table(
     rules: Sequence[Question], values: Mapping[str, float], *, width: int | None = None, color: bool = False
 ) -> str:
     """Every rule, and every threshold with its value."""
-    rows = tuple((r.code, _title(r), ", ".join(r.needs), ", ".join(r.uses)) for r in rules)
+    rows = tuple((r.code, title(r), ", ".join(r.needs), ", ".join(r.uses)) for r in rules)
     known = tuple((t.name, f"{values[t.name]:g}", t.unit, t.reason) for t in THRESHOLDS)
     blocks: tuple[Block, ...] = (
         Table(("code", "question", "needs", "thresholds"), rows),
         Heading("Thresholds"),
         Table(("name", "value", "unit", "what it decides"), known),
-        Prose("runopsy explain NAME explains a rule (G01), a kind of event (grokking) or a threshold (gap)."),
+        Prose("runopsy explain NAME explains each: a rule (G01), a kind of event (grokking), a threshold (gap)."),
     )
     return terminal.render(Document("Rules", blocks), width=width, color=color)
-
-
-def explanation(name: str, rules: Sequence[Question], values: Mapping[str, float]) -> str | None:
-    """What a rule, a kind of event or a threshold is, in full sentences; None where nothing has that name."""
-    for rule in rules:
-        if rule.code == name.upper():
-            return _of_rule(rule, values)
-    if name in KINDS:
-        found = [rule for rule in rules if name in getattr(rule, "kinds", ())]
-        kind = KINDS[name]
-        parts = [f"{kind.name}: {kind.sentence}.", *(_of_rule(rule, values) for rule in found)]
-        return "\n\n".join(line.rstrip() for line in parts) + "\n"
-    known = {one.name: one for one in THRESHOLDS}
-    if name == "thresholds":
-        return "\n".join(_of_threshold(one, values) for one in THRESHOLDS) + "\n"
-    if name not in known:
-        return None
-    users = ", ".join(rule.code for rule in rules if name in rule.uses)
-    asked = f"Rules that rest on it: {users}." if users else "Facts, phases and verdict rest on it."
-    return f"{_of_threshold(known[name], values)}\n\n{asked}\nSet it under [thresholds] in the settings.\n"
-
-
-def _of_rule(rule: Question, values: Mapping[str, float]) -> str:
-    lines = [f"{rule.code}  {_title(rule)}", "", inspect.cleandoc(type(rule).__doc__ or ""), ""]
-    lines += [f"needs: {', '.join(rule.needs) or 'nothing'}", ""]
-    lines += [_of_threshold(one, values) for one in THRESHOLDS if one.name in rule.uses]
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _of_threshold(one: Threshold, values: Mapping[str, float]) -> str:
-    value = values[one.name]
-    default = "" if value == one.value else f"; the default is {one.value:g}"
-    source = f" Source: {one.source}." if one.source else ""
-    return (
-        f"  {one.name} = {value:g} {one.unit} (from {one.low:g} to {one.high:g}{default})\n      {one.reason}{source}"
-    )
-
-
-def _title(rule: Question) -> str:
-    return (type(rule).__doc__ or rule.code).splitlines()[0].rstrip(".")

@@ -55,15 +55,17 @@ ASCII = str.maketrans({"│": "|", "─": "-", "┊": ":", "·": ".", "●": "o"
 def render(document: Document, *, width: int | None = None, color: bool = False, verbose: bool = False) -> str:
     """The document as text, ``width`` columns wide; without ``color``, no escape sequence is in it.
 
-    Details are left out and named in the last line; ``verbose`` prints them.
+    Unless ``verbose``, the first screen of the document where it has one, else all of it but the details.
     """
     console = _console(max(width or WIDTH, NARROWEST), color)
     console.print(visible(document.title), style="bold")
-    for block in document.blocks:
+    for block in document.first if document.first and not verbose else document.blocks:
         if verbose or not isinstance(block, Details):
             _print(console, block)
     left_out = [b.summary.lower() for b in document.blocks if isinstance(b, Details)]
-    if left_out and not verbose:
+    if document.first and not verbose:
+        console.print(f"\n{document.more}", style="dim")
+    elif left_out and not verbose:
         console.print(f"\n-v adds: {', '.join(left_out)}.", style="dim")
     if document.foot and verbose:
         console.print(f"\n{document.foot}", style="dim")
@@ -223,9 +225,11 @@ def _findings(console: Console, block: Findings) -> None:
     from rich.text import Text
 
     grid = Grid.grid(padding=(0, 2))
+    placed = any(item.where for item in block.items)
     for item in block.items:
         refs = f"  [{' '.join(item.refs)}]" if item.refs else ""
-        grid.add_row(Text(visible(item.what), TONES[item.tone]), Text(item.where), Text(visible(item.text) + refs))
+        where = [Text(item.where)] if placed else []
+        grid.add_row(Text(visible(item.what), TONES[item.tone]), *where, Text(visible(item.text) + refs))
     console.print(grid)
 
 
@@ -244,9 +248,14 @@ def _table(console: Console, block: Table) -> None:
     from rich.table import Table as Grid
     from rich.text import Text
 
-    grid = Grid(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="dim")
+    headed = any(block.columns)
+    grid = Grid(
+        box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="dim", show_header=headed
+    )
     for name in block.columns:
         grid.add_column(Text(visible(name, NAME)), overflow="fold")  # no digit is ever lost
     for row in block.rows:
         grid.add_row(*(Text(visible(cell, CELL)) for cell in row))
+    if not headed:
+        console.print()
     console.print(grid)

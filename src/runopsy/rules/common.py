@@ -12,12 +12,12 @@ from runopsy.model import INSIDE, Event, Evidence, Severity, Signal
 from runopsy.rules.curves import NOT_SINGLE
 from runopsy.rules.places import spacing_at
 from runopsy.segments.common import FEWEST_SIGNALS, CommonChange, Move, common_changes, usable
+from runopsy.signal_specs import ERROR
 from runopsy.signals.names import better
 
 # What was set or counted, and not measured; players and rewards are judged by rules of their own.
 SET = ("lr", "epoch", "batch_size", "step", "tokens", "samples", "time", "reward")
 SET_FAMILIES = ("lr/", "recorder/", "reward/", "player/", "train/", "val/", "val.", "eval/", "examples/", "groups/")
-ERROR_OF = "/se"  # a reading's standard error, beside it
 MOST_NAMED = 6  # signals that are named; the matrix has them all
 
 
@@ -67,7 +67,7 @@ def validation(signals: Mapping[str, Signal]) -> dict[str, Signal]:
 
 def _is_recorded(name: str) -> bool:
     if name.startswith(INSIDE):
-        return not name.startswith(NOT_SINGLE) and not name.endswith(ERROR_OF)
+        return not name.startswith(NOT_SINGLE) and not name.endswith(ERROR)
     return name not in SET and not name.startswith(SET_FAMILIES) and not better(name)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from runopsy.errors import Unavailable
 from runopsy.recorder.probes.arrays import exact
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
+from runopsy.signal_specs import cost_of, needs_of, units_of
 
 PER_CLASS = 5  # examples of a class, on average, below which the spread within it cannot be told
 
@@ -30,15 +31,15 @@ class Collapse:
 
     @property
     def units(self) -> Mapping[str, str]:
-        return {self.signal: ""}
+        return units_of(self.signal)
 
     @property
     def needs(self) -> tuple[str, ...]:
-        return ("model", self.side)
+        return needs_of(self.signal)
 
     @property
     def cost(self) -> str:
-        return f"one forward pass of the {self.side} batch, and singular values of (classes, d)"
+        return cost_of(self.signal)
 
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:

@@ -18,6 +18,7 @@ from runopsy.recorder.gradients import differentiable, gradient, products, weigh
 from runopsy.recorder.probes.base import Gauge, Loop, Reading
 from runopsy.recorder.probes.eigen import Allowance, Product, Vector, dot, norm, top_eigenpair
 from runopsy.recorder.probes.spread import ENOUGH, alignment, error_of_top, variance
+from runopsy.signal_specs import cost_of, needs_of, units_of
 
 RESIDUAL = 0.03  # ‖Hv − λv‖/|λ| at which v counts as found; the error of λ itself is of second order in it
 SETTLED = 0.02  # at which a reading ends: well inside, or half of the readings would be just outside
@@ -68,16 +69,9 @@ class Curvature:
     is no mean over examples, the sample itself is taken, and nothing has an error.
     """
 
-    units: ClassVar[Mapping[str, str]] = {
-        "hessian/top": "",
-        "hessian/top/se": "",
-        "hessian/grad_alignment": "cos²",
-        "hessian/grad_alignment/se": "cos²",
-        "hessian/trace": "",
-        "hessian/trace/se": "",
-    }
-    needs: ClassVar[tuple[str, ...]] = ("model", "probe", "loss_fn")
-    cost: ClassVar[str] = "three to ten Hessian products, each two to three gradients of the sample; memory of twelve"
+    units: ClassVar[Mapping[str, str]] = units_of("hessian/top", "hessian/grad_alignment", "hessian/trace")
+    needs: ClassVar[tuple[str, ...]] = needs_of("hessian/top")
+    cost: ClassVar[str] = cost_of("hessian/top")
 
     def start(self, loop: Loop) -> Gauge:
         return _Curvature(loop)

@@ -13,6 +13,7 @@ from torch import Tensor
 from runopsy.errors import Unavailable
 from runopsy.recorder.probes.arrays import exact, thinned
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
+from runopsy.signal_specs import cost_of, needs_of, units_of
 
 BINS = 16  # of a unit's range; more need more examples than a probe batch has
 ROWS = 2048  # of features at most
@@ -26,9 +27,9 @@ class FeatureEntropy:
     plug-in entropy gets (m − 1)/2n added, m the bins in use (Miller 1955), and is never above log 16.
     """
 
-    units: ClassVar[Mapping[str, str]] = {"features/entropy": "nats"}
-    needs: ClassVar[tuple[str, ...]] = ("model", "probe")
-    cost: ClassVar[str] = "one forward pass of the probe batch, and a histogram per unit"
+    units: ClassVar[Mapping[str, str]] = units_of("features/entropy")
+    needs: ClassVar[tuple[str, ...]] = needs_of("features/entropy")
+    cost: ClassVar[str] = cost_of("features/entropy")
 
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:
@@ -60,9 +61,9 @@ class PredictionEntropy:
     else on the probe batch. run.json says which.
     """
 
-    units: ClassVar[Mapping[str, str]] = {"pred/entropy": "nats"}
-    needs: ClassVar[tuple[str, ...]] = ("model", "probe")
-    cost: ClassVar[str] = "one forward pass of the held-out (or probe) batch"
+    units: ClassVar[Mapping[str, str]] = units_of("pred/entropy")
+    needs: ClassVar[tuple[str, ...]] = needs_of("pred/entropy")
+    cost: ClassVar[str] = cost_of("pred/entropy")
 
     def start(self, loop: Loop) -> Gauge:
         side = "heldout" if loop.heldout is not None else "probe"
@@ -84,9 +85,9 @@ class LogitScale:
     that only raises it has stopped learning (Prieto et al., arXiv 2501.04697).
     """
 
-    units: ClassVar[Mapping[str, str]] = {"logits/scale": ""}
-    needs: ClassVar[tuple[str, ...]] = ("model", "probe")
-    cost: ClassVar[str] = "one forward pass of the probe batch"
+    units: ClassVar[Mapping[str, str]] = units_of("logits/scale")
+    needs: ClassVar[tuple[str, ...]] = needs_of("logits/scale")
+    cost: ClassVar[str] = cost_of("logits/scale")
 
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:

@@ -14,6 +14,7 @@ from runopsy.recorder.alignment import with_logits
 from runopsy.recorder.anatomy import main_tensor
 from runopsy.recorder.batches import Batch, own_loss
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
+from runopsy.signal_specs import cost_of, needs_of, units_of
 
 GROUPS = 16  # of examples, whose losses tell how far the mean can be off: its standard error is then good to a fifth
 LEAST = 2  # examples in a group
@@ -35,15 +36,15 @@ class EvaluationLoss:
 
     @property
     def units(self) -> Mapping[str, str]:
-        return {self.signal: "", f"{self.signal}/se": ""}
+        return units_of(self.signal)
 
     @property
     def needs(self) -> tuple[str, ...]:
-        return ("model", self.side, "loss_fn")
+        return needs_of(self.signal)
 
     @property
     def cost(self) -> str:
-        return f"one forward pass of the {self.side} batch"
+        return cost_of(self.signal)
 
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:
@@ -92,15 +93,15 @@ class EvaluationAccuracy:
 
     @property
     def units(self) -> Mapping[str, str]:
-        return {self.signal: "share", f"{self.signal}/se": "share"}
+        return units_of(self.signal)
 
     @property
     def needs(self) -> tuple[str, ...]:
-        return ("model", self.side)
+        return needs_of(self.signal)
 
     @property
     def cost(self) -> str:
-        return f"one forward pass of the {self.side} batch"
+        return cost_of(self.signal)
 
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:

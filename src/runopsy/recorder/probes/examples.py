@@ -9,6 +9,7 @@ from typing import ClassVar
 from runopsy.errors import Unavailable
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
 from runopsy.recorder.probes.watching import Watched
+from runopsy.signal_specs import cost_of, needs_of, units_of
 
 SIDES = ("probe", "heldout", "canaries")  # whose examples are watched; the first is what the signals are of
 TURNS = "-turns"  # after the name of a table: when each of its examples became right or wrong
@@ -29,9 +30,9 @@ class ExampleDynamics:
     wrong. Where they were given, held-out examples and canaries have the same tables.
     """
 
-    units: ClassVar[Mapping[str, str]] = {"examples/forgetting": "events per example", "examples/learned_step": "steps"}
-    needs: ClassVar[tuple[str, ...]] = ("model", "probe")
-    cost: ClassVar[str] = "one forward pass of the probe batch, of the held-out one and of the canaries"
+    units: ClassVar[Mapping[str, str]] = units_of("examples/forgetting", "examples/learned_step")
+    needs: ClassVar[tuple[str, ...]] = needs_of("examples/forgetting")
+    cost: ClassVar[str] = cost_of("examples/forgetting")
 
     def start(self, loop: Loop) -> Gauge:
         watched = {side: Watched() for side in SIDES if getattr(loop, side) is not None}
@@ -74,9 +75,9 @@ class CanaryAccuracy:
     (Arpit et al. 2017, arXiv 1706.05394; canaries: Carlini et al., arXiv 1802.08232.)
     """
 
-    units: ClassVar[Mapping[str, str]] = {"canary/acc": "share"}
-    needs: ClassVar[tuple[str, ...]] = ("model", "canaries")
-    cost: ClassVar[str] = "one forward pass of the canaries"
+    units: ClassVar[Mapping[str, str]] = units_of("canary/acc")
+    needs: ClassVar[tuple[str, ...]] = needs_of("canary/acc")
+    cost: ClassVar[str] = cost_of("canary/acc")
 
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from runopsy.errors import Unavailable
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
+from runopsy.signal_specs import cost_of, needs_of, units_of
 
 MOST = 50  # groups, two signals each: more make a run that nobody can look at
 LEAST = 2  # examples of a group: one alone says what the table of examples says
@@ -26,9 +27,9 @@ class GroupCurves:
     group. (That a smooth loss is many steps: Michaud et al. 2023, arXiv 2303.13506.)
     """
 
-    units: ClassVar[Mapping[str, str]] = {"groups/<group>/loss": "nat", "groups/<group>/acc": "share"}
-    needs: ClassVar[tuple[str, ...]] = ("model", "probe", "groups")
-    cost: ClassVar[str] = "one forward pass of the probe batch"
+    units: ClassVar[Mapping[str, str]] = units_of("groups/<group>/loss", "groups/<group>/acc")
+    needs: ClassVar[tuple[str, ...]] = needs_of("groups/<group>/loss")
+    cost: ClassVar[str] = cost_of("groups/<group>/loss")
 
     def start(self, loop: Loop) -> Gauge:
         assert loop.groups is not None  # stated in ``needs``

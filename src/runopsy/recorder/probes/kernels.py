@@ -18,6 +18,7 @@ from runopsy.recorder.probes.arrays import exact
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
 from runopsy.recorder.probes.similarity import cka
 from runopsy.recorder.sight import Sight
+from runopsy.signal_specs import cost_of, needs_of, units_of
 
 EXAMPLES = 32  # of the probe batch at most: each costs one gradient per output direction
 DIRECTIONS = 4  # outputs at most that are taken one by one; of more, one fixed random combination
@@ -41,9 +42,9 @@ class KernelVelocity:
     models, a tenth of the parameters gave a kernel whose cosine to that of all stayed above 0.97.)
     """
 
-    units: ClassVar[Mapping[str, str]] = {"ntk/velocity": "1/step", "ntk/velocity/se": "1/step"}
-    needs: ClassVar[tuple[str, ...]] = ("model", "probe")
-    cost: ClassVar[str] = "gradients of 16 to 32 single examples for up to 4 outputs"
+    units: ClassVar[Mapping[str, str]] = units_of("ntk/velocity")
+    needs: ClassVar[tuple[str, ...]] = needs_of("ntk/velocity")
+    cost: ClassVar[str] = cost_of("ntk/velocity")
 
     def start(self, loop: Loop) -> Gauge:
         return _Velocity(loop)
@@ -80,9 +81,9 @@ class KernelAlignment:
     ``NAME/se``: one standard error over examples, by the jackknife.
     """
 
-    units: ClassVar[Mapping[str, str]] = {"ntk/alignment": "", "ntk/alignment/se": ""}
-    needs: ClassVar[tuple[str, ...]] = ("model", "probe")
-    cost: ClassVar[str] = "gradients of 16 to 32 single examples for up to 4 outputs"
+    units: ClassVar[Mapping[str, str]] = units_of("ntk/alignment")
+    needs: ClassVar[tuple[str, ...]] = needs_of("ntk/alignment")
+    cost: ClassVar[str] = cost_of("ntk/alignment")
 
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:

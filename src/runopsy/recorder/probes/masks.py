@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from runopsy.recorder.probes.base import Gauge, Loop, Reading
 from runopsy.recorder.probes.norms import trainable
+from runopsy.signal_specs import cost_of, needs_of, units_of
 
 KEPT = 0.2  # share of the weights in the mask: tickets of a fifth of the weights are found in most of the literature
 SAMPLED = 1_000_000  # weights that are ranked; the overlap's standard error is then below 0.1 %
@@ -25,9 +26,9 @@ class MaskOverlap:
     It depends on how far apart the readings are. (You et al., "Drawing early-bird tickets", arXiv 1909.11957.)
     """
 
-    units: ClassVar[Mapping[str, str]] = {"weights/mask_overlap": "share"}
-    needs: ClassVar[tuple[str, ...]] = ("model",)
-    cost: ClassVar[str] = "a partial sort of the sampled weights"
+    units: ClassVar[Mapping[str, str]] = units_of("weights/mask_overlap")
+    needs: ClassVar[tuple[str, ...]] = needs_of("weights/mask_overlap")
+    cost: ClassVar[str] = cost_of("weights/mask_overlap")
 
     sampled: int = SAMPLED
 

@@ -17,6 +17,7 @@ from runopsy.recorder.gradients import Moments, example_moments
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
 from runopsy.recorder.probes.norms import l2
 from runopsy.recorder.training_batch import compiled_in_place, on_training_pass
+from runopsy.signal_specs import cost_of, needs_of, units_of
 
 EXAMPLES = 64  # of the probe batch at most; the standard error of tr Σ falls as 1/√n, the cost grows as n
 UNLIKE = 10  # windows with several backwards that are no equal micro-batches, after which there are taken to be none
@@ -66,9 +67,9 @@ class GradVariance:
     Of a model too large for single gradients, from the gradients of at least eight groups, times their size.
     """
 
-    units: ClassVar[Mapping[str, str]] = {"grad/variance": "", "grad/variance/se": ""}
-    needs: ClassVar[tuple[str, ...]] = ("model", "probe", "loss_fn")
-    cost: ClassVar[str] = "gradients of as many examples as a training batch has, 16 to 64, one by one or in groups"
+    units: ClassVar[Mapping[str, str]] = units_of("grad/variance")
+    needs: ClassVar[tuple[str, ...]] = needs_of("grad/variance")
+    cost: ClassVar[str] = cost_of("grad/variance")
 
     examples: int = EXAMPLES
 
@@ -94,11 +95,9 @@ class NoiseScale:
     ``NAME/se``: one standard error over these examples, by the jackknife.
     """
 
-    units: ClassVar[Mapping[str, str]] = {"gns/g2": "", "gns/s": "", "gns/g2/se": "", "gns/s/se": ""}
-    needs: ClassVar[tuple[str, ...]] = ("model",)
-    cost: ClassVar[str] = (
-        "a norm of each micro-gradient, or gradients of as many examples as a training batch has, 16 to 64"
-    )
+    units: ClassVar[Mapping[str, str]] = units_of("gns/g2", "gns/s")
+    needs: ClassVar[tuple[str, ...]] = needs_of("gns/g2")
+    cost: ClassVar[str] = cost_of("gns/g2")
 
     examples: int = EXAMPLES
 

@@ -13,6 +13,7 @@ from runopsy.errors import Unavailable
 from runopsy.recorder.anatomy import blocks, plain
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
 from runopsy.shares import SHARD
+from runopsy.signal_specs import cost_of, needs_of, units_of
 
 SAMPLED = 4_000_000  # weights copied for the update ratio: 16 MB in float32, and under 0.1 % error of the ratio
 
@@ -117,9 +118,9 @@ class GradNorm:
     ``GradScaler.unscale_``; gradients that are still scaled are divided by the scale of ``scaler=``.
     """
 
-    units: ClassVar[Mapping[str, str]] = {"grad/norm": ""}
-    needs: ClassVar[tuple[str, ...]] = ("model",)
-    cost: ClassVar[str] = "one pass over the gradients"
+    units: ClassVar[Mapping[str, str]] = units_of("grad/norm")
+    needs: ClassVar[tuple[str, ...]] = needs_of("grad/norm")
+    cost: ClassVar[str] = cost_of("grad/norm")
 
     def start(self, loop: Loop) -> Gauge:
         model = _with_whole_gradients(loop)
@@ -138,9 +139,9 @@ class ModuleGradNorm:
     Parameters of two blocks at once (tied weights) count for the first, those outside every block for ``own``.
     """
 
-    units: ClassVar[Mapping[str, str]] = {"grad/norm/<module>": ""}
-    needs: ClassVar[tuple[str, ...]] = ("model",)
-    cost: ClassVar[str] = "one pass over the gradients"
+    units: ClassVar[Mapping[str, str]] = units_of("grad/norm/<module>")
+    needs: ClassVar[tuple[str, ...]] = needs_of("grad/norm/<module>")
+    cost: ClassVar[str] = cost_of("grad/norm/<module>")
 
     def start(self, loop: Loop) -> Gauge:
         model = _with_whole_gradients(loop)
@@ -171,9 +172,9 @@ def _by_block(model: nn.Module) -> dict[str, list[nn.Parameter]]:
 class WeightNorm:
     """‖θ‖₂ over the trainable parameters, before the optimizer steps."""
 
-    units: ClassVar[Mapping[str, str]] = {"weights/norm": ""}
-    needs: ClassVar[tuple[str, ...]] = ("model",)
-    cost: ClassVar[str] = "one pass over the weights"
+    units: ClassVar[Mapping[str, str]] = units_of("weights/norm")
+    needs: ClassVar[tuple[str, ...]] = needs_of("weights/norm")
+    cost: ClassVar[str] = cost_of("weights/norm")
 
     def start(self, loop: Loop) -> Gauge:
         model = loop.model
@@ -195,9 +196,9 @@ class UpdateRatio:
     ``sampled`` weights are copied; both norms are taken over the same weights.
     """
 
-    units: ClassVar[Mapping[str, str]] = {"weights/update_ratio": ""}
-    needs: ClassVar[tuple[str, ...]] = ("model",)
-    cost: ClassVar[str] = "a copy of the sampled weights, and one pass over them"
+    units: ClassVar[Mapping[str, str]] = units_of("weights/update_ratio")
+    needs: ClassVar[tuple[str, ...]] = needs_of("weights/update_ratio")
+    cost: ClassVar[str] = cost_of("weights/update_ratio")
 
     sampled: int = SAMPLED
 
@@ -239,9 +240,9 @@ class DistanceInit:
     Chizat, Oyallon, Bach 2019, arXiv 1812.07956.)
     """
 
-    units: ClassVar[Mapping[str, str]] = {"weights/distance_init": "initial norms"}
-    needs: ClassVar[tuple[str, ...]] = ("model",)
-    cost: ClassVar[str] = "a copy of the sampled weights kept, and one pass over them"
+    units: ClassVar[Mapping[str, str]] = units_of("weights/distance_init")
+    needs: ClassVar[tuple[str, ...]] = needs_of("weights/distance_init")
+    cost: ClassVar[str] = cost_of("weights/distance_init")
 
     sampled: int = SAMPLED
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from runopsy.recorder.probes.arrays import centred, thinned
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
+from runopsy.signal_specs import cost_of, needs_of, units_of
 
 DUST = 1e-7  # of the largest singular value
 ROWS = 2048  # of features at most; beyond four rows per unit a rank hardly changes, and the cost grows on
@@ -26,13 +27,11 @@ class FeatureRanks:
     one run only. No reading where all examples have the same features, or where one is not finite.
     """
 
-    units: ClassVar[Mapping[str, str]] = {
-        "features/effective_rank": "directions",
-        "features/participation_ratio": "directions",
-        "features/stable_rank": "directions",
-    }
-    needs: ClassVar[tuple[str, ...]] = ("model", "probe")
-    cost: ClassVar[str] = "one forward pass of the probe batch, and singular values of (n, d)"
+    units: ClassVar[Mapping[str, str]] = units_of(
+        "features/effective_rank", "features/participation_ratio", "features/stable_rank"
+    )
+    needs: ClassVar[tuple[str, ...]] = needs_of("features/effective_rank")
+    cost: ClassVar[str] = cost_of("features/effective_rank")
 
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:

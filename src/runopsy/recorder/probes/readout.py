@@ -12,6 +12,7 @@ from torch import Tensor
 from runopsy.errors import Unavailable
 from runopsy.recorder.probes.arrays import exact, thinned
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
+from runopsy.signal_specs import cost_of, needs_of, units_of
 
 ROWS = 4096  # of features at most
 ROUNDING = 1e-12  # of the largest squared singular value: below that is no direction
@@ -30,14 +31,9 @@ class HeldoutProbe:
     (Chou et al., "Two Speeds of Learning", arXiv 2605.27078.)
     """
 
-    units: ClassVar[Mapping[str, str]] = {
-        "probe/acc_heldout": "share",
-        "probe/acc_heldout/se": "share",
-        "readout/gap": "share",
-        "readout/gap/se": "share",
-    }
-    needs: ClassVar[tuple[str, ...]] = ("model", "heldout")
-    cost: ClassVar[str] = "one forward pass of the held-out batch, and an eigen-decomposition of (d, d)"
+    units: ClassVar[Mapping[str, str]] = units_of("probe/acc_heldout", "readout/gap")
+    needs: ClassVar[tuple[str, ...]] = needs_of("probe/acc_heldout")
+    cost: ClassVar[str] = cost_of("probe/acc_heldout")
 
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:
@@ -61,13 +57,9 @@ class TrainProbe:
     ``readout/train_bias``: ``probe/acc_heldout`` minus that. Both probes are fitted on equally many rows.
     """
 
-    units: ClassVar[Mapping[str, str]] = {
-        "probe/acc_train": "share",
-        "probe/acc_train/se": "share",
-        "readout/train_bias": "share",
-    }
-    needs: ClassVar[tuple[str, ...]] = ("model", "probe", "heldout")
-    cost: ClassVar[str] = "a forward pass of both batches, and one or two eigen-decompositions of (d, d)"
+    units: ClassVar[Mapping[str, str]] = units_of("probe/acc_train", "readout/train_bias")
+    needs: ClassVar[tuple[str, ...]] = needs_of("probe/acc_train")
+    cost: ClassVar[str] = cost_of("probe/acc_train")
 
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from runopsy.errors import Unavailable
 from runopsy.recorder.probes.arrays import centred, gram, thinned
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
+from runopsy.signal_specs import cost_of, needs_of, units_of
 
 ROWS = 512  # of features at most: a Gram matrix of 2 MB; unrelated features then give 0 ± 0.003
 # Of several blocks: the map of a convolution has thousands of units, and a product costs n²d. Then 0 ± 0.012.
@@ -28,9 +29,9 @@ class CkaPrev:
     (Kornblith et al. 2019, arXiv 1905.00414; debiased as in Nguyen, Raghu, Kornblith, arXiv 2010.15327.)
     """
 
-    units: ClassVar[Mapping[str, str]] = {"features/cka_prev": ""}
-    needs: ClassVar[tuple[str, ...]] = ("model", "probe")
-    cost: ClassVar[str] = "one forward pass of the probe batch, and a Gram matrix (n, n)"
+    units: ClassVar[Mapping[str, str]] = units_of("features/cka_prev")
+    needs: ClassVar[tuple[str, ...]] = needs_of("features/cka_prev")
+    cost: ClassVar[str] = cost_of("features/cka_prev")
 
     def start(self, loop: Loop) -> Gauge:
         return _Cka(loop)
@@ -58,9 +59,9 @@ class CkaLayers:
     Sequences (n, T, d) are compared position by position, anything else example by example; 128 of them at most.
     """
 
-    units: ClassVar[Mapping[str, str]] = {"features/cka/<a>~<b>": ""}
-    needs: ClassVar[tuple[str, ...]] = ("model", "probe")
-    cost: ClassVar[str] = "one forward pass of the probe batch, and a Gram matrix (n, n) a layer"
+    units: ClassVar[Mapping[str, str]] = units_of("features/cka/<a>~<b>")
+    needs: ClassVar[tuple[str, ...]] = needs_of("features/cka/<a>~<b>")
+    cost: ClassVar[str] = cost_of("features/cka/<a>~<b>")
 
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:
@@ -87,9 +88,9 @@ class CcaLayers:
     (Hotelling 1936; Raghu et al., SVCCA, arXiv 1706.05806.)
     """
 
-    units: ClassVar[Mapping[str, str]] = {"features/cca/<a>~<b>": ""}
-    needs: ClassVar[tuple[str, ...]] = ("model", "probe")
-    cost: ClassVar[str] = "one forward pass of the probe batch, and a singular value decomposition a layer"
+    units: ClassVar[Mapping[str, str]] = units_of("features/cca/<a>~<b>")
+    needs: ClassVar[tuple[str, ...]] = needs_of("features/cca/<a>~<b>")
+    cost: ClassVar[str] = cost_of("features/cca/<a>~<b>")
 
     def start(self, loop: Loop) -> Gauge:
         def read(step: int) -> Iterable[Reading]:

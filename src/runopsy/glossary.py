@@ -1,0 +1,90 @@
+"""The words of a report that no other table explains: phases, verdicts, and the terms that sentences are made of.
+
+One row each, and nothing of it stands elsewhere. Which readings are called what stands in ``phases.labels``, which runs
+in ``verdicts``; the tests hold the names of both against these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word and what it means, in one or two full sentences."""
+
+    name: str
+    what: str
+    caution: str = ""  # what it does not mean
+
+
+PHASE_ROWS: tuple[Term, ...] = (
+    Term("underfitting", "Training has hardly moved from its start, or only guesses.",
+         "It does not mean that the model is too small: every run begins with it."),
+    Term("feature_learning", "Validation improves: what is learnt generalises.",
+         "The name is the usual one; that features change is shown by recorded signals alone."),
+    Term("memorization", "Training improves and validation does not, or validation stays well short of its best.",
+         "It is a description of the curves up to the last step: a later gain is possible (see grokking)."),
+    Term("converged", "Neither training nor validation moves any more, and validation is near its best.",
+         "A plateau may come before a further fall; a report speaks of the logged steps only."),
+    Term("fitting", "Training improves, and no validation was logged that could show whether it generalises."),
+    Term("diverged", "The loss is not a number, or most of what was learnt is lost, up to the last step."),
+)  # fmt: skip
+
+VERDICT_ROWS: tuple[Term, ...] = (
+    Term("healthy", "Training fits its data, or came down and stands still, and validation follows.",
+         "It does not mean that no better run exists."),
+    Term("undertrained", "The run was still improving at its last step: it ended too early."),
+    Term("underfit", "Training stopped improving far from fitting its data, or never left its start."),
+    Term("overfit", "Validation was better before, or stands far behind training that fits.",
+         "The best checkpoint of an overfit run may be a good model."),
+    Term("memorized", "Training is fitted, and validation never generalised by the last step.",
+         "It does not mean that more training could not change it: grokking begins so."),
+    Term("grokked", "Validation accuracy rose only after training was fitted, and the gain was kept.",
+         "Whether the representation learnt is another question: see genuine_grokking."),
+    Term("double_descent", "Validation fell, rose, and fell again.",
+         "It is the double descent over training time; that over model sizes needs several runs."),
+    Term("diverged", "Training broke, and did not recover by the last step."),
+    Term("unstable", "A curve swings, or the loss leaps, again and again up to the end. How the run ended is chance."),
+    Term("inconclusive", "The log cannot show how the run ended; the reason names what is missing.",
+         "It is no fault of the run."),
+)  # fmt: skip
+
+TERM_ROWS: tuple[Term, ...] = (
+    Term("run", "One training, from one log."),
+    Term("axis", "What positions are counted by: steps, epochs, tokens, samples, rows or time (--x)."),
+    Term("column", "One series of a log, as it was logged."),
+    Term("role", "What a column is taken for: train/loss, val/acc, lr … runopsy signals shows it, --map sets it."),
+    Term("signal", "A column that plays a role, cleaned and on the common axis; or one that the recorder measures."),
+    Term("phase", "A stretch of the run with one label. Phases follow each other without gaps."),
+    Term("event", "Something that happened at one place of the run, found by a rule."),
+    Term("rule", "A question that is asked of every run: found, not found, or not checked and why."),
+    Term("verdict", "One word for the whole run, up to its last step."),
+    Term("evidence", "The value of a signal that a finding rests on, beside the reference that it is compared with."),
+    Term("threshold", "A number that decides. Each stands once, with unit, range, reason and source; TOML changes it."),
+    Term("confidence", "How often such phases and verdicts were right on runs whose truth is known.",
+         "It was measured on our runs; yours may be of another kind."),
+    Term("interval", "Where the place of an event may lie, given the noise of the log.",
+         "It does not cover what a reader may mean by the event."),
+    Term("resolution", "The distance between two rows where an event lies: it cannot be placed more finely."),
+    Term("not checked", "A rule could not be asked, because the log lacks what it needs. It is no finding."),
+    Term("transition", "A place where the level or the slope of a signal changes, whatever it is called."),
+    Term("best step", "The step at which validation was best. It is the best of this run only.",
+         "Under another schedule the run would have been another."),
+    Term("fitted", "Training accuracy has reached fitted_accuracy; where none was logged, the loss fell by fell_far."),
+    Term("chance", "What guessing gives: ln K and 1/K of K classes, or the largest class."),
+    Term("train-validation gap",
+         "How far validation stands behind training: in accuracy, or as part of the first loss."),
+    Term("standard error", "The standard deviation of an estimate. NAME/se: of a reading of NAME, over examples."),
+    Term("noise", "What remains of a curve where nothing changes, slow (autocorrelated) noise included."),
+    Term("probe batch", "A fixed batch of training examples (probe=) on which the recorder measures."),
+    Term("held-out batch", "A fixed batch of examples that are not trained on (heldout=)."),
+    Term("canary", "A training example whose label was replaced at random: fitting it takes memorization."),
+    Term("evaluation mode", "The model as it predicts: no dropout, fixed batch statistics."),
+    Term("run folder", "What runopsy.record writes: run.json, the signals as Parquet, a journal."),
+)  # fmt: skip
+
+PHASES: Mapping[str, Term] = {term.name: term for term in PHASE_ROWS}
+VERDICTS: Mapping[str, Term] = {term.name: term for term in VERDICT_ROWS}
+TERMS: Mapping[str, Term] = {term.name: term for term in TERM_ROWS}
