@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from runopsy.kinds import KINDS
@@ -102,14 +102,15 @@ def _happened(autopsy: Autopsy, numbers: backing.Numbers) -> Iterator[Block]:
         asked = sum(c.outcome is not Outcome.NOT_CHECKED for c in autopsy.checks)
         yield Prose(f"No event was found; {asked} of {len(autopsy.checks)} questions could be asked of this log.")
         return
-    found = [(e.step, _finding(autopsy, e, numbers[i])) for i, e in enumerate(autopsy.events)]
+    found = [(e.step, finding(autopsy, e, numbers[i])) for i, e in enumerate(autopsy.events)]
     noted = [
         (m.step, Finding(plain(m.kind), "plain", f"{autopsy.axis} {place(m.step)}", _marked(m.detail))) for m in marks
     ]
     yield Findings(tuple(finding for _, finding in sorted([*found, *noted], key=lambda pair: pair[0])))
 
 
-def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) -> Finding:
+def finding(autopsy: Autopsy, event: Event, proof: Sequence[tuple[str, Evidence]] = ()) -> Finding:
+    """An event in words: its title, where, and a sentence; ``proof`` is its evidence as the report numbers it."""
     kind = KINDS[event.kind]
     where = f"{autopsy.axis} {place(event.step)}"
     if event.until is not None and event.until > event.step:
