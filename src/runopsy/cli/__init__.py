@@ -32,6 +32,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("report", "report", "report"),
     Command("signals", "signals", "signals"),
     Command("import", "import_run", "import_"),
+    Command("watch", "watch", "watch"),
     Command("export", "export", "export"),
     Command("rules", "rules", "rules"),
     Command("explain", "rules", "explain"),
