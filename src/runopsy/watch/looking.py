@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -126,6 +127,8 @@ class Watch:
             if self._seen is not None and amount:
                 self._between.append(now - self._grew)
             self._seen, self._grew, self._stale, self._stalled = stamp, now, bool(amount), False
+        if not amount:
+            return self._wait("it has no whole line yet" if os.path.exists(self.path) else "it does not exist yet")
         if self._stale and self._is_due(amount, now):
             return self.look(amount)
         return self._standstill(now)
@@ -153,7 +156,7 @@ class Watch:
         if now < self._looked + pause:
             return False
         grown = abs(amount - self._amount)
-        enough = max(LOOK_ROWS * self._per_row, LOOK_SHARE * self._amount)
+        enough = max(math.floor(LOOK_ROWS * self._per_row), LOOK_SHARE * self._amount)  # a header is no row
         return not self._per_row or grown >= enough or amount < self._amount or now - self._grew >= SETTLED
 
     def _wait(self, why: str) -> View | None:
