@@ -99,6 +99,10 @@ bench-confidence: $(VENV)/test ## what a confidence is worth: reliability tables
 bench-speed: $(VENV)/test ## time and memory from 1e4 to 1e7 rows, beside their limits and beside ruptures
 	$(BIN)/python tests/benchmarks/bench_speed.py
 
+.PHONY: bench-watch
+bench-watch: $(VENV)/test ## how often a watch cries wolf on 600 replayed runs without an event, what it confirms, how late (an hour)
+	$(BIN)/python tests/benchmarks/bench_watch.py -v
+
 bench-diff: $(VENV)/test ## how often a diff cries wolf: 1400 pairs of runs that differ by noise alone
 	$(BIN)/python tests/benchmarks/bench_diff.py 1400
 

@@ -21,7 +21,10 @@ LOSS = planted.noisy(planted.decay(np.arange(STEPS), scale=5.0), 0.02).tolist()
 
 
 def csv_lines():
-    return ["step,train/loss,val/loss", *(f"{i},{LOSS[i]!r},{LOSS[i] * 1.1 if i % 10 == 9 else ''}" for i in range(STEPS))]
+    return [
+        "step,train/loss,val/loss",
+        *(f"{i},{LOSS[i]!r},{LOSS[i] * 1.1 if i % 10 == 9 else ''}" for i in range(STEPS)),
+    ]
 
 
 def json_lines():
@@ -90,7 +93,9 @@ def test_what_was_parsed_is_not_parsed_again(tmp_path, monkeypatch, grow):
     from runopsy.readers.formats import delimited
 
     plain = delimited.numbers_alone
-    monkeypatch.setattr(delimited, "numbers_alone", lambda data, *a, **k: parsed.append(len(data)) or plain(data, *a, **k))
+    monkeypatch.setattr(
+        delimited, "numbers_alone", lambda data, *a, **k: parsed.append(len(data)) or plain(data, *a, **k)
+    )
     with path.open("a") as file:
         file.write("\n".join(csv_lines()[50:]) + "\n")
     log.amount()

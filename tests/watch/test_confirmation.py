@@ -2,10 +2,12 @@
 
 import pytest
 
-from runopsy.model import Event, Severity
-from runopsy.watch.confirmation import CERTAIN, Ledger, at_same_place, follow
+from runopsy.model import Event, Evidence, Severity
+from runopsy.watch.confirmation import CERTAIN, LATE, SOON, Ledger, at_same_place, follow, is_revised, wait_of
 
-WAIT = (10, 0.05)
+
+def wait(event):
+    return (0, 0.0) if event.kind in CERTAIN else (10, 0.05)
 
 
 def event(kind, step, low=None, high=None, until=None):
@@ -16,7 +18,7 @@ def event(kind, step, low=None, high=None, until=None):
 def run(looks, over=False):
     ledger, told = Ledger(), []
     for rows, events in looks:
-        ledger = follow(ledger, events, rows, (0.0, float(rows)), over=over, wait=WAIT)
+        ledger = follow(ledger, events, rows, (0.0, float(rows)), over=over, wait=wait)
         told.append([s.event.kind for s in ledger.fresh])
     return ledger, told
 
@@ -91,3 +93,18 @@ def test_an_unresolved_event_is_at_the_place_of_its_own_step():
     assert at_same_place(event("loss_spike", 50), event("loss_spike", 50), span)
     assert not at_same_place(event("loss_spike", 50), event("loss_spike", 54), span)
     assert at_same_place(event("grokking", 50), event("grokking", 54), span)  # of what happens once, near by
+
+
+def test_a_fall_of_the_loss_and_a_loss_of_validation_wait_longer():
+    def left(signal):
+        return Event("divergence", "", 1.0, Severity.FATAL, (Evidence(signal, 1.0, 1.0, None, "", "", "left"),))
+
+    assert wait_of(event("loss_drop", 5)) == wait_of(left("val/acc")) == LATE
+    assert wait_of(left("train/loss")) == wait_of(event("grokking", 5)) == SOON
+    assert wait_of(event("not_finite", 5)) == (0, 0.0)
+
+
+def test_memorized_so_far_is_revised_by_a_second_descent():
+    ledger, _ = run([(60, [event("memorization_onset", 30, 29, 31)]), (80, [event("memorization_onset", 30, 29, 31)])])
+    assert is_revised(ledger.sightings[0], ["double_descent_peak"])
+    assert not is_revised(ledger.sightings[0], ["loss_spike"])

@@ -215,7 +215,9 @@ def test_a_restart_repeats_nothing(log, clock, tmp_path, monkeypatch):
     news = []
     for _ in range(6):  # as cron calls it: one look each
         known = recall(file)
-        with Watch(str(log.path), clock=clock, examine=quick, ledger=known.ledger, told=known.told, last=known.last) as watch:
+        with Watch(
+            str(log.path), clock=clock, examine=quick, ledger=known.ledger, told=known.told, last=known.last
+        ) as watch:
             view = watch.look()
             news += told([view])
             keep(file, Remembered(watch.ledger, watch.told, watch.last))

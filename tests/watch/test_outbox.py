@@ -17,7 +17,7 @@ from runopsy.watch.channels import Command, Flag, Message, channels
 from runopsy.watch.looking import News
 from runopsy.watch.outbox import MOST, USUAL, Outbox, message, wanted
 
-NASTY = "$(touch x); `id` && \"'\n\\{\"a\":1}\x1b[31m{{7*7}} \u202e"
+NASTY = '$(touch x); `id` && "\'\n\\{"a":1}\x1b[31m{{7*7}} \u202e'
 
 
 def made(kind="divergence", step=10.0, run="run", text="it diverged", now=1000.0):
@@ -153,7 +153,9 @@ def test_the_id_follows_from_what_is_told_alone():
 def test_a_command_gets_json_and_no_shell(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     script = tmp_path / "take.py"
-    script.write_text("import sys, pathlib; pathlib.Path('got').write_text(sys.stdin.read() + '|' + repr(sys.argv[1:]))")
+    script.write_text(
+        "import sys, pathlib; pathlib.Path('got').write_text(sys.stdin.read() + '|' + repr(sys.argv[1:]))"
+    )
     line = f"{sys.executable} {script} '$(touch x)' ';' \"a b\""
     assert Command(line).deliver(made(run=NASTY, text=NASTY))
     told, _, words = (tmp_path / "got").read_text().rpartition("|")

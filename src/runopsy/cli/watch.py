@@ -34,7 +34,11 @@ def watch(
     ] = False,
     on: Annotated[
         str | None,
-        typer.Option("--on", metavar="KIND[,KIND]", help="Send messages for these events. Default: what breaks, grokking, the end."),
+        typer.Option(
+            "--on",
+            metavar="KIND[,KIND]",
+            help="Send messages for these events. Default: what breaks, grokking, the end.",
+        ),
     ] = None,
     notify: Annotated[
         list[str] | None,

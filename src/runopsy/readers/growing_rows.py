@@ -1,4 +1,4 @@
-"""Rows that are parsed once, as they come: tables of numbers and JSON lines. What comes out is what their readers give."""
+"""Rows that are parsed once, as they come: tables of numbers and JSON lines, as their readers would give them."""
 
 from __future__ import annotations
 

@@ -2,25 +2,43 @@
 
 Each look at a growing log is an autopsy of all that there is, and each can be wrong once in a while; a run of a
 thousand looks would be wrong at some of them. What is found is therefore provisional. It is confirmed when every look
-since has found it at the same place while the log grew by ``WAIT_ROWS`` rows and ``WAIT_SHARE`` of what it was; what a
-look no longer finds is forgotten, and begins again if it is found again. The two numbers were chosen on replays of runs
-in which nothing happens and of planted ones (``make bench-watch``): the rate of false alarms is that of a run, however
-many looks it has.
+since has found it at the same place while the log grew by so many rows, and by such a share of what it was
+(``wait_of``); what a look no longer finds is forgotten, and begins again if it is found again. The numbers were chosen
+on replays of runs in which nothing happens and of planted ones (``make bench-watch``): the rate of false alarms is
+that of a run, however many looks it has.
+
+Some of what is true so far is true no longer when the run has gone on: ``REVISED`` names what a later look may find
+in its place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from runopsy.kinds import KINDS, Often
 from runopsy.model import Event, Position
+from runopsy.thresholds import DEFAULTS
 
-WAIT_ROWS = 10  # rows by which the log must have grown since the first look that found it
-WAIT_SHARE = 0.05  # of the rows that it had then, likewise
+Wait = tuple[int, float]  # rows, and share of the rows at the first sight, by which the log must have grown since
+SOON: Wait = (10, 0.03)
+# A sudden fall of the loss is sudden against the course before it and after it, which take longer to be seen; so does
+# a validation curve that loses what it had while training goes on: it may be the first half of a double descent.
+LATE: Wait = (40, 0.4)
 # Facts of the log rather than estimates: there is nothing to wait for.
 CERTAIN = ("not_finite", "resume", "crashed", "interrupted")
-BESIDE = 0.12  # of the elapsed steps: nearer to each other, two findings of what happens once are one (as in Limits)
+REVISED: Mapping[str, tuple[str, ...]] = {
+    "memorization_onset": ("double_descent_peak", "grokking"),
+    "divergence": ("double_descent_peak",),
+}
+
+
+def wait_of(event: Event) -> Wait:
+    """How much longer the log must be before an event is confirmed."""
+    if event.kind in CERTAIN:
+        return 0, 0.0
+    of_validation = any(e.signal.startswith("val/") for e in event.evidence)
+    return LATE if event.kind == "loss_drop" or (event.kind == "divergence" and of_validation) else SOON
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +69,7 @@ def follow(
     span: tuple[Position, Position],
     *,
     over: bool = False,
-    wait: tuple[int, float] = (WAIT_ROWS, WAIT_SHARE),
+    wait: Callable[[Event], Wait] = wait_of,
 ) -> Ledger:
     """The ledger after one more look.
 
@@ -61,7 +79,7 @@ def follow(
         rows: of the log, at this look.
         span: the first and the last position of the log.
         over: the run has ended: no later look will disagree, and what is found now is confirmed.
-        wait: (rows, share of the rows at the first sight) by which the log must have grown.
+        wait: by how much the log must have grown for an event.
     """
     before = list(ledger.sightings)
     met, now = ledger.met, []
@@ -85,10 +103,14 @@ def _was(ledger: Ledger, s: Sighting) -> bool:
     return any(old.number == s.number and old.confirmed is not None for old in ledger.sightings)
 
 
-def _is_due(s: Sighting, rows: int, over: bool, wait: tuple[int, float]) -> bool:
-    least, share = wait
-    known = over or s.event.kind in CERTAIN
-    return s.confirmed is None and (known or rows - s.since >= max(least, share * s.since))
+def _is_due(s: Sighting, rows: int, over: bool, wait: Callable[[Event], Wait]) -> bool:
+    least, share = wait(s.event)
+    return s.confirmed is None and (over or rows - s.since >= max(least, share * s.since))
+
+
+def is_revised(s: Sighting, kinds: Iterable[str]) -> bool:
+    """Whether what is found now tells what became of a confirmed event, so that it was right as far as it went."""
+    return not {*REVISED.get(s.event.kind, ())}.isdisjoint(kinds)
 
 
 def is_same(old: Event, new: Event, span: tuple[Position, Position]) -> bool:
@@ -104,7 +126,7 @@ def at_same_place(old: Event, new: Event, span: tuple[Position, Position]) -> bo
     if a[0] <= b[1] and b[0] <= a[1]:
         return True
     once = KINDS[new.kind].often is not Often.MANY
-    return once and abs(old.step - new.step) <= BESIDE * max(new.step - span[0], 0)
+    return once and abs(old.step - new.step) <= DEFAULTS.beside * max(new.step - span[0], 0)
 
 
 def _extent(event: Event) -> tuple[Position, Position]:

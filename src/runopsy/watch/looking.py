@@ -12,7 +12,7 @@ from typing import Self
 
 from runopsy.autopsy import analyze
 from runopsy.errors import RunopsyError
-from runopsy.model import Autopsy, Event, Run, Severity
+from runopsy.model import Autopsy, Run, Severity
 from runopsy.readers.growing import Growing
 from runopsy.report.compose import finding
 from runopsy.thresholds import DEFAULTS
@@ -250,8 +250,3 @@ def time_left(autopsy: Autopsy, total: float) -> float | None:
     if half < 1 or not (steps > 0 and seconds >= 0):
         return None
     return float(max(total - autopsy.last, 0.0) * seconds / steps)
-
-
-def restored(kind: str, step: float, severity: str, interval: tuple[float, float] | None, until: float | None) -> Event:
-    """An event as a state file has it, without its evidence."""
-    return Event(kind, "", step, Severity(severity), (), until=until, interval=interval)

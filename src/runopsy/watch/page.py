@@ -47,7 +47,8 @@ def where(view: View) -> str:
     axis, last = view.autopsy.axis, view.autopsy.last
     of = "" if view.total is None else f" of {place(view.total)}"
     left = "" if view.left is None else f", about {duration(view.left)} left"
-    return f"{axis} {place(last)}{of}, {view.rows:,} rows{left}, seen {time.strftime('%H:%M:%S', time.localtime(view.moment))}"
+    seen = time.strftime("%H:%M:%S", time.localtime(view.moment))
+    return f"{axis} {place(last)}{of}, {view.rows:,} rows{left}, seen {seen}"
 
 
 def state(view: View) -> str:
