@@ -109,7 +109,7 @@ class Packer:
         self.refused = 0  # values that were no numbers
         self.lost = 0  # values on a device that failed
         self._new_number, self._complain = number, complain
-        self._numbers: dict[str, int] = {}
+        self.numbers: dict[str, int] = {}  # signal → its number in the journal
         self._sets: dict[tuple[str, ...], list[int]] = {}  # numbers of names that have been given together
         self._transfers = Transfers()
 
@@ -128,14 +128,14 @@ class Packer:
         found = (*values.values(),)
         if numbers is None or {*map(type, found)} != FLOATS:
             packed = b"".join(self.rows(step, values.items(), now))
-            if numbers is None and len(self._sets) < MOST_SETS and all(name in self._numbers for name in names):
-                self._sets[names] = [self._numbers[name] for name in names]
+            if numbers is None and len(self._sets) < MOST_SETS and all(name in self.numbers for name in names):
+                self._sets[names] = [self.numbers[name] for name in names]
             return packed
         return b"".join(map(RECORD.pack, repeat(step), repeat(now), found, numbers))
 
     def rows(self, step: int, values: Iterable[tuple[str, Any]], now: float) -> list[bytes]:
         """The same, one by one."""
-        pack, numbers = RECORD.pack, self._numbers
+        pack, numbers = RECORD.pack, self.numbers
         rows = []
         for name, value in values:
             if type(value) is float:
@@ -170,7 +170,7 @@ class Packer:
         return rows
 
     def _number(self, name: str) -> int:
-        number = self._numbers.get(name)
+        number = self.numbers.get(name)
         if number is None:
-            number = self._numbers[name] = self._new_number(str(name))
+            number = self.numbers[name] = self._new_number(str(name))
         return number

@@ -22,6 +22,7 @@ from runopsy.recorder.outcome import exception_detail, how_the_script_ended, sta
 from runopsy.recorder.place import ALONE, Agreement, Place
 from runopsy.recorder.reserve import Reserve
 from runopsy.recorder.scalars import Packer
+from runopsy.recorder.state import Detector, State
 from runopsy.recorder.steps import NoStep, whole_step
 from runopsy.store import read_manifest, write_manifest
 
@@ -77,6 +78,7 @@ class Recording:
         session = next_session(folder, earlier) if where.rank == 0 else None
         self._journal = Journal(folder, session, where.rank, rows_per_part)
         self._packer = Packer(self._journal.number, self._complain)
+        self._detector: Detector | None = None  # from the first time that somebody asks
         self._manifest: dict[str, Any] = {}
         if where.rank == 0:
             self._guarded(partial(self._begin, earlier, about))
@@ -116,6 +118,22 @@ class Recording:
         """Note that something happened that no curve shows: a change of data, of batch size, a manual restart."""
         if self._mine() and self._where.rank == 0:
             self._guarded(lambda: self._write_event(whole_step(step), str(kind), detail))
+
+    def state(self) -> State:
+        """How the run stands by what came so far: not finite, diverged, memorizing, stalled. It does nothing about it.
+
+        Its fields are the steps since which that is so. What came before the first call counts as far as it is still
+        in the journal. Of several processes the first one knows.
+        """
+        try:
+            with self._lock:
+                if self._detector is None:
+                    self._detector = Detector()
+                    self._detector.take(self._journal.written(), self._packer.numbers)
+                return self._detector.state(time.time())
+        except Exception as cause:  # whatever happened, it must not reach the training loop
+            self._complain(f"{type(cause).__name__}: {cause}")
+            return State()
 
     def finish(self, status: str = "finished") -> None:
         """Close the run: everything into Parquet, the summary into run.json. Later calls do nothing."""
@@ -226,6 +244,8 @@ class Recording:
         if self._where.world > 1:
             self._agree()
         self._journal.append(rows, started)
+        if self._detector is not None:
+            self._guarded(partial(self._detector.take, rows, self._packer.numbers))
         if self._journal.trouble:
             self._complain(f"{self._journal.trouble}; values are held back, and counted if lost")
             if self._journal.disk_full and "disk_full" not in self._manifest and self._where.rank == 0:
@@ -336,4 +356,5 @@ def _elsewhere(path: Path) -> Recording:
     recording = Recording.__new__(Recording)
     recording.path = path
     vars(recording).update(_pid=-1, _open=False, _instruments=None, _where=ALONE)
+    vars(recording).update(_lock=threading.RLock(), _detector=Detector(), _complain=to_stderr)
     return recording
