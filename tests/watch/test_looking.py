@@ -132,7 +132,9 @@ def test_a_costly_look_is_followed_by_a_pause(log, clock, monkeypatch):
         while log.row < 380:
             log.grow(1)
             times += [clock.now for _ in polled(watch, clock, 1)]
-        assert min(np.diff(times)) >= 50  # one second of processor, at a fiftieth of a core
+        waits = np.diff(times)
+        assert sum(waits < 50) == 1  # for the first NaN; else one second of processor at a fiftieth of a core
+        assert len(waits) >= 3
 
 
 @pytest.mark.parametrize("header", [True, False])

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from runopsy.watch.outbox import Outbox
 
 POLL = 0.5  # s between two questions whether the log has grown: a quarter of what an event may take to be told
-REDRAW = 4  # times a second, of a page whose content is new every few seconds
 
 
 def watch(
@@ -173,5 +172,5 @@ def _screen(first: View, no_color: bool) -> Iterator[Callable[[View], None]]:
     def drawn(view: View) -> Text:
         return Text.from_ansi(page(view, console.width, color=in_color(no_color)), no_wrap=True)
 
-    with Live(drawn(first), console=console, refresh_per_second=REDRAW, vertical_overflow="crop") as live:
+    with Live(drawn(first), console=console, auto_refresh=False, vertical_overflow="crop") as live:
         yield lambda view: live.update(drawn(view), refresh=True)

@@ -13,6 +13,7 @@ whole log again, and takes its place.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from runopsy.store import Memory, is_run_folder, read_run
 # Formats of lines: a last line without an end is still being written, and is read when it is whole.
 LINES = ("delimited", "jsonlines", "textlog", "monitor", "mlperf", "tensorboard_export", "wandb_export", "catboost",
          "yolo_results")  # fmt: skip
+ODD = re.compile(rb"(?i)\b(?:nan|inf|infinity)\b")
 BLOCK = 1 << 20  # bytes read at once, to count lines
 SAME = 4096  # bytes of a file's beginning by which it is recognised again
 MOST_FILES = 10_000  # of a folder, whose sizes are asked for
@@ -70,6 +72,11 @@ class Growing:
         if self._file is not None:
             return self._file.amount()
         return float(sum(size for size, _ in _sizes(self.path)))
+
+    @property
+    def odd(self) -> int:
+        """Words for values that are not finite, of what ``amount`` has seen of a text; 0 of anything else."""
+        return 0 if self._file is None else self._file.odd
 
     def stamp(self) -> object:
         """Changes whenever anything of the log does."""
@@ -125,6 +132,7 @@ class GrowingFile:
         self._head = b""
         self._counted = 0  # bytes whose lines are counted
         self._lines = 0.0
+        self.odd = 0  # words for values that are not finite
         self._parsed = 0  # bytes that are in ``rows``
         self._before: Rows | None = None  # of the file before this one: a logger may write its header but once
         self._begin = b""  # of the file, by which it is recognised again
@@ -142,6 +150,7 @@ class GrowingFile:
                 break
             self._counted += len(block)
             self._lines += block.count(b"\n")
+            self.odd += sum(1 for _ in ODD.finditer(block))
         return self._lines if self._lines > 1 or self._counted < SAME else float(self._counted)
 
     def close(self) -> None:

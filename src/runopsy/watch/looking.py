@@ -18,12 +18,13 @@ from runopsy.report.compose import finding
 from runopsy.thresholds import DEFAULTS
 from runopsy.watch.confirmation import Ledger, Sighting, follow
 
-LOOK_ROWS = 10  # rows by which the log grows between two looks …
-LOOK_SHARE = 0.01  # … or this share of it, whichever is more: looks cost what the log is long
+LOOK_ROWS = 10  # rows by which the log grows between two looks, at least
 SETTLED = 5.0  # s without growth after which fewer rows than that are looked at too
-# Share of one core that looks may take: the pause after a look is what it cost divided by this. A small log is looked
-# at within two seconds of its rows; one that takes longer than ``SLOW`` to examine gets its pause from ``LEAST``.
-MOST, LEAST, SLOW = 0.05, 0.02, 0.1
+# Share of one core that looks may take: the pause after a look is what it cost divided by this. One of less than
+# ``SLOW`` seconds (some ten thousand rows) is paid from the larger share, so that small logs are told of soon.
+MOST, LEAST, SLOW = 0.05, 0.02, 0.25
+URGENT = 60.0  # s between two looks that are made before their pause is over, since NaN has appeared in the text
+RARE = 0.01  # values that are not finite a line: where they are usual, another is nothing to hurry for
 PACE = 50  # times between two growths that tell what is usual
 OVER = ("finished", "failed", "interrupted", "killed", "disk_full")  # statuses of a recorded run that has ended
 # Settings that name the last position, by the axis that they count.
@@ -103,6 +104,8 @@ class Watch:
         self._amount = 0.0  # of the log at that look, in its own unit
         self._per_row = 0.0  # of that unit
         self._stale = False  # something has changed since
+        self._hurried = -math.inf  # when a look was made before its pause was over
+        self._odd = 0  # values that are not finite in the text, at the last look
         self._stalled = self._ended = False
         self.view = View(path, None, "it does not exist yet", self.ledger, 0, self._began, told=self.told)
 
@@ -146,18 +149,24 @@ class Watch:
         else:
             view = self._judged(autopsy, rows)
             self._per_row = amount / max(rows, 1)
-        self._amount, self._looked = amount, self._clock()
+        self._amount, self._odd, self._looked = amount, self._log.odd, self._clock()
         self._cost = time.process_time() - began
         return view
 
     def _is_due(self, amount: float, now: float) -> bool:
         """Whether the log has grown enough, or stands still with something new in it, and a look may be paid."""
+        if self._is_urgent(amount, now):
+            self._hurried = now
+            return True
         pause = self._cost / (MOST if self._cost < SLOW else LEAST)
         if now < self._looked + pause:
             return False
-        grown = abs(amount - self._amount)
-        enough = max(math.floor(LOOK_ROWS * self._per_row), LOOK_SHARE * self._amount)  # a header is no row
+        grown, enough = abs(amount - self._amount), math.floor(LOOK_ROWS * self._per_row)  # a header is no row
         return not self._per_row or grown >= enough or amount < self._amount or now - self._grew >= SETTLED
+
+    def _is_urgent(self, amount: float, now: float) -> bool:
+        """Whether values that are not finite have appeared where there were hardly any."""
+        return self._log.odd > self._odd and self._odd <= RARE * amount and now >= self._hurried + URGENT
 
     def _wait(self, why: str) -> View | None:
         if self.view.autopsy is None and why != self.view.waiting:

@@ -10,7 +10,7 @@ from runopsy.model import Autopsy, Severity
 from runopsy.report.document import Block, Document, Finding, Findings, Heading, Prose
 from runopsy.report.pictures import TONES, picture
 from runopsy.report.terminal import render
-from runopsy.report.words import duration, odds, place, plain, visible
+from runopsy.report.words import duration, odds, place, plain, span, visible
 from runopsy.watch.confirmation import Sighting
 from runopsy.watch.looking import News, View
 
@@ -28,10 +28,7 @@ def page(view: View, width: int | None = None, *, color: bool = False) -> str:
 
 def _blocks(view: View, autopsy: Autopsy) -> Iterator[Block]:
     yield Prose(state(view))
-    drawn = picture(autopsy)
-    if drawn is not None:
-        yield replace(drawn, numbers=None)
-    yield Heading("Events")
+    yield Heading("Events")  # above the curves: a low window shows them
     items = tuple(_item(view, s) for s in view.ledger.sightings[-SHOWN:] if s.number in view.told)
     if items:
         yield Findings(items)
@@ -39,6 +36,9 @@ def _blocks(view: View, autopsy: Autopsy) -> Iterator[Block]:
         yield Prose("none so far")
     for note in view.notes:
         yield Prose(note)
+    drawn = picture(autopsy)
+    if drawn is not None:
+        yield replace(drawn, numbers=None)
 
 
 def where(view: View) -> str:
@@ -64,7 +64,7 @@ def state(view: View) -> str:
     turn = next((t for t in autopsy.transitions if t.step == phase.start), None)
     since = f"since {autopsy.axis} {place(phase.start)}"
     if turn is not None and turn.interval is not None and turn.interval[1] > turn.interval[0]:
-        since += f" (between {place(turn.interval[0])} and {place(turn.interval[1])})"
+        since += f" ({span(*turn.interval)})"
     sure = "" if phase.confidence is None else ", right about {} times in {}".format(*odds(phase.confidence))
     memorizes = f"; {ALLOWANCE}" if phase.label == "memorization" else ""
     return f"{plain(phase.label)} {since}{sure}{memorizes}"
