@@ -103,6 +103,10 @@ bench-speed: $(VENV)/test ## time and memory from 1e4 to 1e7 rows, beside their 
 bench-watch: $(VENV)/test ## how often a watch cries wolf on 600 replayed runs without an event, what it confirms, how late (an hour)
 	$(BIN)/python tests/benchmarks/bench_watch.py -v
 
+.PHONY: bench-watch-live
+bench-watch-live: $(VENV)/test ## what a watch takes of a core beside ten rows a second, and how soon it tells (four minutes)
+	$(BIN)/python tests/benchmarks/bench_watch_live.py
+
 bench-diff: $(VENV)/test ## how often a diff cries wolf: 1400 pairs of runs that differ by noise alone
 	$(BIN)/python tests/benchmarks/bench_diff.py 1400
 

@@ -53,7 +53,7 @@ def measure(rows: int, seconds: float, folder: Path) -> None:
     assert watch.stdout is not None
     reader = threading.Thread(target=lambda: lines.extend((time.time(), line) for line in watch.stdout), daemon=True)
     reader.start()
-    while not lines:
+    while not any(" rows" in line for _, line in lines):
         time.sleep(0.1)
     time.sleep(3)
     before, began, wrote = spent(watch.pid), time.time(), 0.0

@@ -2,7 +2,10 @@
 
 import math
 import os
+import subprocess
+import sys
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -133,7 +136,7 @@ def test_a_costly_look_is_followed_by_a_pause(log, clock, monkeypatch):
             log.grow(1)
             times += [clock.now for _ in polled(watch, clock, 1)]
         waits = np.diff(times)
-        assert sum(waits < 50) == 1  # for the first NaN; else one second of processor at a fiftieth of a core
+        assert sum(waits < 50) == 1  # for the first NaN; else one second of processor at less than a fiftieth
         assert len(waits) >= 3
 
 
@@ -208,6 +211,46 @@ def test_the_end_of_a_recorded_run_is_told_with_its_verdict(tmp_path, clock):
         assert told([view]) == ["finished"]
         assert "It has ended" in page(view)
         assert told(polled(watch, clock, 3600)) == []
+
+
+DIES = """
+import os, signal, sys
+from runopsy.recorder import record
+run = record(sys.argv[1], signals="scalars")
+for step in range(60):
+    run.log(step, {"train/loss": 0.3 + 2 / (1 + step / 10)})
+print("wrote", flush=True)
+sys.stdin.readline()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_recorded_run_that_is_killed_and_resumed_is_followed(tmp_path, clock):
+    path = tmp_path / "run"
+    training = subprocess.Popen(
+        [sys.executable, "-c", DIES, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with Watch(str(path), clock=clock, examine=quick_of_loss) as watch:
+        assert training.stdout.readline() == "wrote\n"
+        assert told(polled(watch, clock)) == []
+        assert watch.view.rows == 60
+        training.communicate("\n")
+        views = polled(watch, clock, 120)
+        assert told(views) == ["finished"]
+        assert "killed" in views[-1].news[0].text
+        assert not views[-1].done
+        with record(path, signals="scalars", resume=True) as run:
+            for step in range(50, 90):
+                run.log(step, {"train/loss": 0.3 + 2 / (1 + step / 10)})
+            views = polled(watch, clock, 20)
+            assert not views[-1].over
+        views = polled(watch, clock, 20)
+        assert told(views) == ["finished"]
+        assert views[-1].done
+
+
+def quick_of_loss(run):
+    return quick(replace(run, tracks={"train/loss": run.tracks["train/loss"]}))
 
 
 def test_a_restart_repeats_nothing(log, clock, tmp_path, monkeypatch):

@@ -125,15 +125,15 @@ def _once(watched: Watch, outbox: Outbox, no_color: bool) -> None:
 
 
 def _follow(watched: Watch, outbox: Outbox, save: Callable[[], None], no_color: bool) -> None:
-    """Until the run has ended, or somebody ends the watch."""
+    """Until the run has finished, or somebody ends the watch: a run that was killed may be resumed."""
     with _screen(watched.view, no_color) as put:
-        while not watched.view.over:
+        while not watched.view.done:
             view = watched.poll()
             if view is not None:
                 _post(view, outbox)
                 put(view)
                 save()
-            if not watched.view.over:
+            if not watched.view.done:
                 time.sleep(POLL)
 
 

@@ -22,10 +22,12 @@ LOOK_ROWS = 10  # rows by which the log grows between two looks, at least
 SETTLED = 5.0  # s without growth after which fewer rows than that are looked at too
 # Share of one core that looks may take: the pause after a look is what it cost divided by this. One of less than
 # ``SLOW`` seconds (some ten thousand rows) is paid from the larger share, so that small logs are told of soon.
-MOST, LEAST, SLOW = 0.05, 0.02, 0.25
+MOST, LEAST, SLOW = 0.05, 0.015, 0.25
 URGENT = 60.0  # s between two looks that are made before their pause is over, since NaN has appeared in the text
 RARE = 0.01  # values that are not finite a line: where they are usual, another is nothing to hurry for
 PACE = 50  # times between two growths that tell what is usual
+RUNNING = "running"
+IDLE = 60.0  # s after which a recorded run that says it goes on is asked again: a kill changes no file
 OVER = ("finished", "failed", "interrupted", "killed", "disk_full")  # statuses of a recorded run that has ended
 # Settings that name the last position, by the axis that they count.
 TOTALS: Mapping[str, tuple[str, ...]] = {
@@ -59,7 +61,8 @@ class View:
     rows: int
     moment: float  # unix s of the look
     news: tuple[News, ...] = ()
-    over: bool = False  # the run says that it has ended
+    over: bool = False  # the run has ended, as it says or as its dead process shows
+    done: bool = False  # and as it was meant to: one that was killed or failed may be resumed
     total: float | None = None  # the last position, where the log or its owner says it
     left: float | None = None  # s until then, at the pace so far
     notes: tuple[str, ...] = ()
@@ -132,7 +135,7 @@ class Watch:
             self._seen, self._grew, self._stale, self._stalled = stamp, now, bool(amount), False
         if not amount:
             return self._wait("it has no whole line yet" if os.path.exists(self.path) else "it does not exist yet")
-        if self._stale and self._is_due(amount, now):
+        if (self._stale and self._is_due(amount, now)) or self._may_be_dead(now):
             return self.look(amount)
         return self._standstill(now)
 
@@ -167,6 +170,12 @@ class Watch:
     def _is_urgent(self, amount: float, now: float) -> bool:
         """Whether values that are not finite have appeared where there were hardly any."""
         return self._log.odd > self._odd and self._odd <= RARE * amount and now >= self._hurried + URGENT
+
+    def _may_be_dead(self, now: float) -> bool:
+        """Whether a recorded run has said nothing for a while: its process may have been killed."""
+        autopsy = self.view.autopsy
+        quiet = now - max(self._looked, self._grew)
+        return autopsy is not None and autopsy.run.status == RUNNING and quiet >= IDLE
 
     def _wait(self, why: str) -> View | None:
         if self.view.autopsy is None and why != self.view.waiting:
@@ -203,6 +212,7 @@ class Watch:
             moment=self._clock(),
             news=tuple(news),
             over=over,
+            done=autopsy.run.status == "finished",
             total=total,
             left=None if over or total is None else time_left(autopsy, total),
             notes=tuple(notes),
