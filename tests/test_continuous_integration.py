@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
 
 def shell(command, folder):
     environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(folder)}
-    run = f"runopsy() {{ {sys.executable} -m runopsy \"$@\"; }}; {command}"
+    run = f'runopsy() {{ {sys.executable} -m runopsy "$@"; }}; {command}'
     return subprocess.run(
         ["bash", "-c", run], cwd=folder, env={**environment, "PYTHONPATH": str(ROOT / "src")}, capture_output=True,
         text=True, check=False, timeout=HANGS,

@@ -25,7 +25,17 @@ def file(grokked, tmp_path):
 
 def test_it_is_the_autopsy_without_its_curves(grokked, file):
     before, after = grokked.to_dict(), stored(file).to_dict()
-    for key in ("run", "verdict", "verdict_confidence", "verdict_why", "transitions", "events", "stop", "checks", "roles"):
+    for key in (
+        "run",
+        "verdict",
+        "verdict_confidence",
+        "verdict_why",
+        "transitions",
+        "events",
+        "stop",
+        "checks",
+        "roles",
+    ):
         assert after[key] == before[key], key
     assert [{k: v for k, v in p.items() if k != "moved"} for p in before["phases"]] == [
         {k: v for k, v in p.items() if k != "moved"} for p in after["phases"]

@@ -132,7 +132,9 @@ def test_a_training_stops_on_what_it_is_asked_to(tmp_path: Path, capfd: Any) -> 
 
     for asked, last in (({"stop_on": "not_finite"}, 5), ({}, STEPS)):
         folder = tmp_path / str(last)
-        made = trainer(folder, RunopsyCallback(folder / "run", signals="scalars", **asked), logging_nan_inf_filter=False)
+        made = trainer(
+            folder, RunopsyCallback(folder / "run", signals="scalars", **asked), logging_nan_inf_filter=False
+        )
         made.model = made.model_wrapped = Breaks()
         made.train()
         assert made.state.global_step == last

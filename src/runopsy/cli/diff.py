@@ -19,7 +19,9 @@ def diff(
     ],
     baseline: Annotated[
         Path | None,
-        typer.Option("--baseline", metavar="JSON", help="A is this stored autopsy (analyze -o a.json); all runs are B."),
+        typer.Option(
+            "--baseline", metavar="JSON", help="A is this stored autopsy (analyze -o a.json); all runs are B."
+        ),
     ] = None,
     align: Annotated[
         Alignment | None,
@@ -69,7 +71,9 @@ def diff(
 
 def _all_of_b(runs: list[str]) -> list[str]:
     if VERSUS in runs:
-        raise BadOption("with --baseline all runs are of one side", hint="runopsy diff --baseline autopsy.json B1 B2 B3")
+        raise BadOption(
+            "with --baseline all runs are of one side", hint="runopsy diff --baseline autopsy.json B1 B2 B3"
+        )
     return runs
 
 
