@@ -415,3 +415,11 @@ def test_diff_takes_a_stored_autopsy_as_its_baseline(call, log, tmp_path):
     code, _, err = call("diff", "--baseline", tmp_path / "a.json", log, "vs", log)
     assert code == 2
     assert "one side" in err
+
+
+def test_export_writes_a_table_and_says_so(call, log, tmp_path):
+    code, out, err = call("export", log, "--to", "csv", "-o", tmp_path / "s.csv")
+    assert (code, out, err) == (0, "", f"wrote {tmp_path / 's.csv'}\n")
+    assert (tmp_path / "s.csv").read_text(encoding="utf-8").startswith("signal,step,time,value,phase\n")
+    assert call("export", log, "--to", "csv", "-o", tmp_path / "s.xlsx")[0] == 2
+    assert call("export", log, "--to", "csv", "-o", tmp_path / "t.csv", "--run", "all")[0] == 2

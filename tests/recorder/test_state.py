@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -92,6 +93,20 @@ def test_it_agrees_with_the_autopsy_of_the_same_rows(curves, kind, field):
     asked = range(100, 1001, 100)
     autopsies = [any(e.kind == kind for e in prefix(curves, rows).events) for rows in asked]
     assert [getattr(states[rows - 1], field) is not None for rows in asked] == autopsies
+
+
+@pytest.mark.parametrize("run", [planted.overfitting(), planted.healthy()], ids=["overfitting", "healthy"])
+def test_memorization_so_far_agrees_with_the_autopsy_of_the_same_rows(run):
+    detector, rows = Detector(), len(run.tracks["train/loss"])
+    for i in range(rows):
+        for name, track in run.tracks.items():
+            detector.see(name, int(track.step[i]), float(track.value[i]))
+        if (i + 1) % (rows // 5) == 0:
+            tracks = {n: replace(t, step=t.step[: i + 1], value=t.value[: i + 1]) for n, t in run.tracks.items()}
+            onset = [e for e in analyze(replace(run, tracks=tracks)).events if e.kind == "memorization_onset"]
+            found = detector.state().memorizing
+            assert (found is not None) == bool(onset), i
+            assert found is None or abs(found - onset[0].step) <= 0.1 * onset[0].step
 
 
 def test_a_standstill_is_seen_by_who_asks_later():

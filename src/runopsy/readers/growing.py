@@ -67,7 +67,7 @@ class Growing:
         Raises:
             OSError: as the file system says, but for a path that does not exist.
         """
-        if self._file is None and self.path.is_file() and not _is_database(self.path):
+        if self._file is None and self.path.is_file() and _is_one_file(self.path):
             self._file = GrowingFile(self.path)
         if self._file is not None:
             return self._file.amount()
@@ -103,10 +103,11 @@ class Growing:
         return runs(self.path)
 
 
-def _is_database(path: Path) -> bool:
-    """SQLite keeps what is new in a second file, and is to be read by itself."""
+def _is_one_file(path: Path) -> bool:
+    """Whether a file has begun, and holds all of the log: SQLite keeps what is new in another."""
     with path.open("rb") as file:
-        return file.read(len(SQLITE)) == SQLITE
+        begin = file.read(len(SQLITE))
+    return bool(begin) and begin != SQLITE
 
 
 def _sizes(path: Path) -> Iterable[tuple[int, float]]:
