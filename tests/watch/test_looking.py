@@ -173,6 +173,23 @@ def test_a_log_without_permission_or_with_junk_is_waited_for(log, clock, monkeyp
         assert watch.view.autopsy is not None
 
 
+def test_a_look_that_fails_ends_no_watch(log, clock):
+    def fails(run):
+        if len(run.tracks["train/loss"]) == 110:
+            raise ZeroDivisionError("a fault of somebody's")
+        return quick(run)
+
+    log.grow(100)
+    with Watch(str(log.path), clock=clock, examine=fails) as watch:
+        polled(watch, clock)
+        log.grow(10)
+        (view,) = polled(watch, clock)
+        assert "ZeroDivisionError" in view.notes[0]
+        assert view.rows == 100
+        log.grow(10)
+        assert [v.rows for v in polled(watch, clock)] == [120]
+
+
 def test_a_run_that_begins_again_under_the_same_name_is_another(log, clock):
     log.grow(200)
     with Watch(str(log.path), clock=clock) as watch:

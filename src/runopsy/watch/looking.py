@@ -119,11 +119,7 @@ class Watch:
         self._log.__exit__()
 
     def poll(self) -> View | None:
-        """The view after a look, if one is due or the run has come to a stand; None if there is nothing new.
-
-        Raises:
-            BadOption: the log holds no run of the name that was asked for.
-        """
+        """The view after a look, if one is due or the run has come to a stand; None if there is nothing new."""
         now = self._clock()
         try:
             amount, stamp = self._log.amount(), self._log.stamp()
@@ -140,7 +136,7 @@ class Watch:
         return self._standstill(now)
 
     def look(self, amount: float | None = None) -> View:
-        """Examine the log as it is."""
+        """Examine the log as it is; what cannot be judged now may be later, and ends no watch."""
         amount = self._log.amount() if amount is None else amount
         began, self._stale = time.process_time(), False
         try:
@@ -149,6 +145,8 @@ class Watch:
             autopsy = self._examine(run)
         except RunopsyError as why:
             view = self._wait(why.message) or self.view
+        except Exception as fault:  # of this program, or of a file system: the next look may do without it
+            view = self._failed(f"this look failed, the next may not: {type(fault).__name__}: {fault}")
         else:
             view = self._judged(autopsy, rows)
             self._per_row = amount / max(rows, 1)
@@ -183,8 +181,12 @@ class Watch:
             return self.view
         return None
 
+    def _failed(self, why: str) -> View:
+        self.view = replace(self.view, news=(), notes=(why,), waiting=why)
+        return self.view
+
     def _judged(self, autopsy: Autopsy, rows: int) -> View:
-        if autopsy.last < self.last:  # another run under the same name
+        if autopsy.last < self.last and rows < self.ledger.rows:  # another run under the same name
             self.ledger, self.told, self._ended = Ledger(), {}, False
         self.last = autopsy.last
         over = autopsy.run.status in OVER

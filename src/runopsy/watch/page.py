@@ -91,8 +91,9 @@ def lines(before: View | None, view: View) -> Iterator[str]:
     known = before.autopsy if before is not None else None
     if known is None:
         yield f"{stamp} {name}: {where(view)}"
-        for note in view.notes:
-            yield f"{stamp} {note}"
+    for note in view.notes:
+        if before is None or note not in before.notes:
+            yield f"{stamp} {visible(note)}"
     told = (_phase(known), None if before is None else before.over)
     if (_phase(view.autopsy), view.over) != told and not view.over:
         yield f"{stamp} {where(view).partition(',')[0]}: {visible(state(view))}"
