@@ -14,7 +14,7 @@ import planted
 from runopsy.autopsy import analyze
 from runopsy.model import Autopsy, Check, Event, Evidence, Outcome, Phase, Run, Severity, Track, Verdict
 from runopsy.recorder import record
-from runopsy.watch import Watch
+from runopsy.watch import Ledger, Sighting, Watch
 from runopsy.watch.looking import SETTLED, time_left, total_of
 from runopsy.watch.memory import Remembered, keep, place_of, recall
 from runopsy.watch.page import lines, page
@@ -352,3 +352,16 @@ def test_a_day_under_watch_takes_no_more_memory_than_its_rows(tmp_path, clock):
         tracemalloc.stop()
     assert watch.view.rows == 19 * 60
     assert sizes[-1] < sizes[2] + 2_000_000  # 16 bytes a value, a few copies: 200 kB; what leaks at each look, far more
+
+
+def test_the_page_says_what_became_of_an_event_that_is_gone(log, clock):
+    log.grow(100)
+    with Watch(str(log.path), clock=clock, examine=quick) as watch:
+        (view,) = polled(watch, clock)
+    onset = Event("memorization_onset", "", 20.0, Severity.WARNING, (), interval=(19.0, 21.0))
+    grokked = Event("grokking", "", 80.0, Severity.INFO, (), interval=(79.0, 81.0))
+    gone = Sighting(1, onset, 30, confirmed=40, here=False)
+    told = {1: ("memorization onset", "step 20", "it memorizes"), 2: ("grokking", "step 80", "it generalises")}
+    for others, says in (((), "no longer found"), ((Sighting(2, grokked, 90),), "what became of it: grokking")):
+        text = page(replace(view, ledger=Ledger((gone, *others)), told=told))
+        assert says in " ".join(text.split())

@@ -11,7 +11,7 @@ from runopsy.report.document import Block, Document, Finding, Findings, Heading,
 from runopsy.report.pictures import TONES, picture
 from runopsy.report.terminal import render
 from runopsy.report.words import duration, odds, place, plain, span, visible
-from runopsy.watch.confirmation import Sighting
+from runopsy.watch.confirmation import REVISED, Sighting, is_revised
 from runopsy.watch.looking import News, View
 
 SHOWN = 12  # events on a page: the newest; the report has them all
@@ -74,8 +74,18 @@ def _item(view: View, s: Sighting) -> Finding:
     title, at, text = view.told[s.number]
     if s.confirmed is None:
         return Finding(title, "plain", at, f"{text} (provisional: it is confirmed when it stays as the log grows)")
-    gone = "" if s.here else " (no longer found in the log as it is now)"
-    return Finding(title, TONES[s.event.severity], at, f"{text}{gone}")
+    return Finding(title, TONES[s.event.severity], at, f"{text}{_gone(view, s)}")
+
+
+def _gone(view: View, s: Sighting) -> str:
+    """What became of a confirmed event that is found no more."""
+    if s.here:
+        return ""
+    now = [other.event.kind for other in view.ledger.sightings if other.here]
+    if is_revised(s, now):
+        became = ", ".join(plain(kind) for kind in dict.fromkeys(now) if kind in REVISED[s.event.kind])
+        return f" (so it was until then; what became of it: {became})"
+    return " (no longer found in the log as it is now)"
 
 
 # --- lines ---------------------------------------------------------------------------------------
