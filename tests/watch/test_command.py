@@ -80,6 +80,7 @@ def test_only_kinds_that_are_asked_for_are_sent(call, log, tmp_path):
     assert not (tmp_path / "flag").exists()
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the libraries that apprise loads
 def test_options_that_mean_nothing_are_refused(call, log):
     assert call("watch", "-")[0] == 2
     code, _, err = call("watch", log(90), "--once", "--on", "nonsense")

@@ -41,11 +41,10 @@ class Recorded:
         return True
 
 
-class Clock:
-    """Runs a hundred times as fast, so that seconds between two tries are short."""
-
-    def __call__(self):
-        return 100 * time.monotonic()
+@pytest.fixture
+def soon(monkeypatch):
+    """A hundredth of a second before a second try, in place of a second."""
+    monkeypatch.setattr("runopsy.watch.outbox.FIRST", 0.01)
 
 
 def until(condition):
@@ -65,9 +64,9 @@ def test_each_message_goes_to_each_channel_once():
 
 
 @pytest.mark.parametrize("error", [None, OSError("refused"), RuntimeError("any")])
-def test_a_channel_that_fails_is_tried_again_and_complained_of_once(error):
+def test_a_channel_that_fails_is_tried_again_and_complained_of_once(error, soon):
     complaints, channel = [], Recorded(fails=3, error=error)
-    box = Outbox([channel], complain=complaints.append, clock=Clock())
+    box = Outbox([channel], complain=complaints.append)
     box.post(made())
     until(lambda: channel.taken)
     box.close()
@@ -237,9 +236,9 @@ def hook(server, query=""):
 
 @apprise
 @pytest.mark.parametrize("answers", [[200], [500, 503, 200], [404, 200]])
-def test_a_webhook_gets_each_message_once_after_it_has_answered(server, answers, capfd):
+def test_a_webhook_gets_each_message_once_after_it_has_answered(server, answers, soon, capfd):
     server.RequestHandlerClass.answers, complaints = list(answers), []
-    box = Outbox(hook(server), complain=complaints.append, clock=Clock())
+    box = Outbox(hook(server), complain=complaints.append)
     box.post(made(run=NASTY, text=NASTY))
     until(lambda: server.RequestHandlerClass.got)
     box.post(made(run=NASTY, text=NASTY))
