@@ -116,6 +116,12 @@ bench-backtest: $(VENV)/test ## what rules of stopping save and miss on every lo
 bench-library: $(VENV)/test ## false alarms of the classic threshold rule with baselines of its own run, and of a library of 20 seeds
 	$(BIN)/python tests/benchmarks/bench_library.py
 
+bench-watch: $(VENV)/test ## how often a watch cries wolf on 600 replayed runs without an event, what it confirms, how late (an hour)
+	$(BIN)/python tests/benchmarks/bench_watch.py -v
+
+bench-watch-live: $(VENV)/test ## what a watch takes of a core beside ten rows a second, and how soon it tells (four minutes)
+	$(BIN)/python tests/benchmarks/bench_watch_live.py
+
 bench-diff: $(VENV)/test ## how often a diff cries wolf: 1400 pairs of runs that differ by noise alone
 	$(BIN)/python tests/benchmarks/bench_diff.py 1400
 

@@ -412,3 +412,24 @@ def test_import_keeps_one_run_or_many(call, sweep, log, tmp_path):
     assert call("import", sweep, tmp_path / "two", "--run", "all", "-q")[0] == 0
     assert sorted(path.name for path in (tmp_path / "two").iterdir()) == ["seed=1", "seed=2"]
     assert call("import", sweep, tmp_path / "three")[0] == 2
+
+
+def test_diff_takes_a_stored_autopsy_as_its_baseline(call, log, tmp_path):
+    call("analyze", log, "-o", tmp_path / "a.json")
+    code, out, _ = call("diff", "--baseline", tmp_path / "a.json", log, "--fail-on", "verdict,lost:grokking")
+    assert code == 0
+    assert "curves were not compared" in " ".join(out.split())
+    (tmp_path / "b.csv").write_text(csv(planted.healthy()))
+    code, _, err = call("diff", "--baseline", tmp_path / "a.json", tmp_path / "b.csv", "--fail-on", "lost:grokking")
+    assert (code, err) == (1, "--fail-on matched: lost:grokking\n")
+    code, _, err = call("diff", "--baseline", tmp_path / "a.json", log, "vs", log)
+    assert code == 2
+    assert "one side" in err
+
+
+def test_export_writes_a_table_and_says_so(call, log, tmp_path):
+    code, out, err = call("export", log, "--to", "csv", "-o", tmp_path / "s.csv")
+    assert (code, out, err) == (0, "", f"wrote {tmp_path / 's.csv'}\n")
+    assert (tmp_path / "s.csv").read_text(encoding="utf-8").startswith("signal,step,time,value,phase\n")
+    assert call("export", log, "--to", "csv", "-o", tmp_path / "s.xlsx")[0] == 2
+    assert call("export", log, "--to", "csv", "-o", tmp_path / "t.csv", "--run", "all")[0] == 2

@@ -238,9 +238,9 @@ def test_a_file_compacted_in_the_middle_of_a_reading_is_not_missed(
 
     reading = store._parts
 
-    def compacted_meanwhile(folder: Path, notes: list[str]) -> object:
+    def compacted_meanwhile(folder: Path, notes: list[str], memory: store.Memory) -> object:
         compact_all(folder)
-        return reading(folder, notes)
+        return reading(folder, notes, memory)
 
     monkeypatch.setattr(store, "_parts", compacted_meanwhile)
     run = read_run(tmp_path)

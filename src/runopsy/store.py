@@ -179,8 +179,15 @@ class Piece(NamedTuple):
     value: NDArray[Any]
 
 
-def read_run(folder: Path) -> Run:
-    """The run in a folder, finished or not, also while it is being written.
+class Memory:
+    """The closed parts of a folder that have been read: none is ever written again, so a later look reads new ones."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, list[Piece]] = {}
+
+
+def read_run(folder: Path, memory: Memory | None = None) -> Run:
+    """The run in a folder, finished or not, also while it is being written; with ``memory``, no part is read twice.
 
     Raises:
         UnreadableLog: it is no run folder, or one of a later format version.
@@ -193,7 +200,7 @@ def read_run(folder: Path) -> Run:
         known = f"this runopsy reads up to {FORMAT}"
         raise UnreadableLog(f"{folder} has format version {version}; {known}", hint="update runopsy")
     notes = _manifest_notes(manifest)
-    pieces = _pieces(folder, notes)
+    pieces = _pieces(folder, notes, memory or Memory())
     end = ending(_left(folder, manifest, pieces), time.time())
     notes.extend(end.notes)
     examples = _examples(folder, notes)
@@ -256,14 +263,14 @@ def _manifest_notes(manifest: Mapping[str, Any]) -> list[str]:
     return notes
 
 
-def _pieces(folder: Path, notes: list[str]) -> list[Piece]:
+def _pieces(folder: Path, notes: list[str], memory: Memory) -> list[Piece]:
     """Everything in the folder, each file once, in the order of sessions and parts.
 
     The journals are read before the parts, and a part is preferred: what a live recorder compacts
     meanwhile is then read twice at most, and never missed.
     """
     journals = _journals(folder, notes)
-    parts = _parts(folder, notes)
+    parts = _parts(folder, notes, memory)
     notes.extend(note for stem, (_, note) in journals.items() if note and stem not in parts)
     found = {stem: pieces for stem, (pieces, _) in journals.items()} | parts
     return [piece for stem in sorted(found) for piece in found[stem]]
@@ -295,16 +302,21 @@ def _split_journal(records: NDArray[Any], session: int, rank: int, name: Callabl
         yield Piece(name(int(number)), session, rank, mine["step"], mine["time"], mine["value"])
 
 
-def _parts(folder: Path, notes: list[str]) -> dict[str, list[Piece]]:
+def _parts(folder: Path, notes: list[str], memory: Memory) -> dict[str, list[Piece]]:
     import pyarrow.parquet as pq
 
     found: dict[str, list[Piece]] = {}
     for path in files(folder / SIGNALS, ".parquet"):
+        if path.stem in memory.parts:
+            found[path.stem] = memory.parts[path.stem]
+            continue
         try:
             with pq.ParquetFile(path, read_dictionary=["signal"], page_checksum_verification=True) as file:
                 found[path.stem] = list(_split_part(file.read()))
         except Exception as cause:  # damage shows in any way; one file must not hide the others
             notes.append(f"{SIGNALS}/{path.name} cannot be read and was skipped ({type(cause).__name__})")
+        else:
+            memory.parts[path.stem] = found[path.stem]
     return found
 
 

@@ -121,3 +121,21 @@ def test_the_training_is_the_same_to_the_last_bit(tmp_path: Path) -> None:
     plain.train(), recorded.train()
     assert_same(plain.model.state_dict(), recorded.model.state_dict())
     assert "hessian/top" in read_run(tmp_path / "run").tracks
+
+
+def test_a_training_stops_on_what_it_is_asked_to(tmp_path: Path, capfd: Any) -> None:
+    class Breaks(Tiny):
+        def forward(self, x: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+            self.calls = getattr(self, "calls", 0) + self.training
+            found = super().forward(x, labels)
+            return found | {"loss": found["loss"] * (float("nan") if self.calls > 4 else 1.0)}
+
+    for asked, last in (({"stop_on": "not_finite"}, 5), ({}, STEPS)):
+        folder = tmp_path / str(last)
+        made = trainer(
+            folder, RunopsyCallback(folder / "run", signals="scalars", **asked), logging_nan_inf_filter=False
+        )
+        made.model = made.model_wrapped = Breaks()
+        made.train()
+        assert made.state.global_step == last
+    assert "stopped, as stop_on asks: not finite since step 5" in capfd.readouterr().err

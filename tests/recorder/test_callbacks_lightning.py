@@ -109,3 +109,16 @@ def test_the_training_is_the_same_to_the_last_bit(tmp_path: Path) -> None:
     plain, recorded = fit(tmp_path), fit(tmp_path, RunopsyCallback(tmp_path / "run", **options))
     assert_same(plain.state_dict(), recorded.state_dict())
     assert "hessian/top" in read_run(tmp_path / "run").tracks
+
+
+def test_a_training_stops_on_what_it_is_asked_to(tmp_path: Path, capfd: Any) -> None:
+    class Breaks(Module):
+        def training_step(self, batch: Any, number: int) -> torch.Tensor:
+            return super().training_step(batch, number) * (float("nan") if self.global_step >= 5 else 1.0)
+
+    for asked in ({"stop_on": ("not_finite",)}, {}):
+        run = tmp_path / f"run-{len(asked)}"
+        module = Breaks()
+        fit(tmp_path, RunopsyCallback(run, signals="scalars", **asked), module=module)
+        assert (module.trainer.global_step == 6) == bool(asked)
+    assert "stopped, as stop_on asks: not finite since step 5" in capfd.readouterr().err

@@ -36,6 +36,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("signals", "signals", "signals"),
     Command("examples", "examples", "examples"),
     Command("import", "import_run", "import_"),
+    Command("watch", "watch", "watch"),
+    Command("export", "export", "export"),
     Command("redact", "redact", "redact"),
     Command("rules", "rules", "rules"),
     Command("explain", "explain", "explain"),

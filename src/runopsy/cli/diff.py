@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +17,12 @@ def diff(
         list[str],
         typer.Argument(metavar="A B | A… vs B…", help="Two runs, or the runs of A, the word vs, and those of B."),
     ],
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline", metavar="JSON", help="A is this stored autopsy (analyze -o a.json); all runs are B."
+        ),
+    ] = None,
     align: Annotated[
         Alignment | None,
         typer.Option("--align", help="Lay the runs on one axis by this. Default: what the logs count by."),
@@ -39,13 +46,14 @@ def diff(
 ) -> None:
     """Hold one run, or several seeds of it, against another: what moved, by how much, and whether beyond noise."""
     from runopsy.comparison import diff as compare
-    from runopsy.comparison import gates, hits
+    from runopsy.comparison import gates, hits, stored
     from runopsy.report import render, save
     from runopsy.settings import load
 
     gated = gates(fail_on or "")
     chosen = load(config)
-    a, b = _two_sides(runs)
+    a: list[Any]
+    a, b = _two_sides(runs) if baseline is None else ([stored(baseline)], _all_of_b(runs))
     roles = {**chosen.roles, **role_pairs(map_)}
     found = compare(
         a, b, align=align.value if align else chosen.x, roles=roles, standards=tuned_standards(chosen, rules)
@@ -59,6 +67,14 @@ def diff(
     if hit:
         typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
         raise typer.Exit(1)
+
+
+def _all_of_b(runs: list[str]) -> list[str]:
+    if VERSUS in runs:
+        raise BadOption(
+            "with --baseline all runs are of one side", hint="runopsy diff --baseline autopsy.json B1 B2 B3"
+        )
+    return runs
 
 
 def _two_sides(runs: list[str]) -> tuple[list[str], list[str]]:

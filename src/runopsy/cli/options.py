@@ -46,6 +46,14 @@ class Suffix(StrEnum):
     png = "png"
 
 
+class Tracker(StrEnum):
+    tensorboard = "tensorboard"
+    wandb = "wandb"
+    mlflow = "mlflow"
+    csv = "csv"
+    parquet = "parquet"
+
+
 class Axis(StrEnum):
     step = "step"
     epoch = "epoch"

@@ -12,6 +12,7 @@ import numpy as np
 from runopsy.autopsy import STANDARDS, analyze
 from runopsy.comparison import judging, separation
 from runopsy.comparison.alignment import ALIGNMENTS, Alignment, align, seconds_at
+from runopsy.comparison.baseline import stored
 from runopsy.comparison.configs import compare_configs
 from runopsy.comparison.gates import gates, hits
 from runopsy.comparison.judging import Row
@@ -24,7 +25,7 @@ from runopsy.kinds import MILESTONES
 from runopsy.model import Autopsy, Change, Comparison, Laid, Outcome, Phase, Run
 from runopsy.standards import Standards
 
-__all__ = ["ALIGNMENTS", "ALPHA", "diff", "gates", "hits"]
+__all__ = ["ALIGNMENTS", "ALPHA", "diff", "gates", "hits", "stored"]
 
 NOTICE = 0.01  # of a run: boundaries of phases that lie closer are one; the first few rows decide which comes first
 
@@ -269,7 +270,7 @@ def _identical(a: Sequence[Autopsy], b: Sequence[Autopsy]) -> bool:
 
 
 def _same_signals(x: Autopsy, y: Autopsy) -> bool:
-    if x.signals.keys() != y.signals.keys():
+    if x.signals.keys() != y.signals.keys() or not x.signals:  # a stored autopsy has none
         return False
     return all(
         np.array_equal(s.step, y.signals[n].step) and np.array_equal(s.value, y.signals[n].value)

@@ -231,10 +231,15 @@ def _guarded(place: Path, load: Callable[[], Found]) -> Found:
 def _read_source(source: Source) -> Found:
     if source.is_empty:
         raise UnreadableLog(f"{source.name} is empty", hint="the training has written nothing yet, or elsewhere")
-    for reader in (*others(), *READERS):
-        if reader.recognises(source):
-            return reader.read(source)
-    raise _unknown(source)
+    reader = reader_of(source)
+    if reader is None:
+        raise _unknown(source)
+    return reader.read(source)
+
+
+def reader_of(source: Source) -> Reader | None:
+    """The first reader that recognises a source; None where none does."""
+    return next((reader for reader in (*others(), *READERS) if reader.recognises(source)), None)
 
 
 def _unknown(source: Source) -> UnreadableLog:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from runopsy.errors import BadOption
 from runopsy.recorder.complaints import to_stderr
 from runopsy.recorder.opening import record
 from runopsy.recorder.session import Recording
+from runopsy.recorder.state import ALARMS, refused
 
 # what others put before a name, and what stands for it here
 PREFIXES: tuple[tuple[str, str], ...] = (
@@ -39,12 +41,25 @@ def numbers_in(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _stopping(asked: str | Iterable[str]) -> tuple[str, ...]:
+    """The states that end a training.
+
+    Raises:
+        BadOption: one that does not exist.
+    """
+    names = tuple(name.strip() for name in (asked.split(",") if isinstance(asked, str) else asked))
+    if unknown := refused(names):
+        raise BadOption(f"stop_on: no such state: {', '.join(unknown)}", hint=f"states: {', '.join(ALARMS)}")
+    return names
+
+
 class Attached:
     """A recording at the disposal of a callback: begun when training begins, harmless ever after."""
 
     def __init__(self, path: Any, options: Mapping[str, Any]) -> None:
         self.run: Recording | None = None
         self.path, self.options = path, dict(options)
+        self.stop_on = _stopping(self.options.pop("stop_on", ()))
 
     def begin(self, **found: Any) -> None:
         """Start recording with what the framework has; what the user gave to the callback goes first.
@@ -63,6 +78,16 @@ class Attached:
             action(self.run)
         except Exception as cause:  # a framework of another version may hand us anything
             to_stderr(f"runopsy: a callback failed: {type(cause).__name__}: {cause}")
+
+    def alarm(self) -> str | None:
+        """Why the training is to stop, of what ``stop_on`` names; None for going on."""
+        if self.run is None or not self.stop_on:
+            return None
+        state = self.run.state()
+        name = next((name for name in self.stop_on if name in state.alarms), None)
+        if name is None:
+            return None
+        return f"{name.replace('_', ' ')} since step {getattr(state, name)}"
 
     def finish(self, cause: BaseException | None = None) -> None:
         """Close the recording, with the exception that ended the training; the next training begins another."""

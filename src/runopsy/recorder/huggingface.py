@@ -12,6 +12,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from runopsy.recorder.attached import Attached, numbers_in, our_name
+from runopsy.recorder.complaints import to_stderr
 
 NAMES = {"grad_norm": "grad/norm", "loss": "train/loss", "num_input_tokens_seen": "tokens"}
 SUMMARY = "train_runtime"  # stands in what is logged once at the end: means over the run, under names of its steps
@@ -28,7 +29,8 @@ class RunopsyCallback(TrainerCallback):  # type: ignore[misc]  # transformers sh
 
     Args:
         path: the run folder, as for ``runopsy.record``.
-        options: further arguments of ``runopsy.record``; model, optimizer, config and resume are known.
+        options: further arguments of ``runopsy.record``; model, optimizer, config and resume are known. And
+            ``stop_on``, names of ``run.state()`` on which the training is stopped: ``stop_on="diverged,not_finite"``.
     """
 
     def __init__(self, path: Any, **options: Any) -> None:
@@ -53,6 +55,10 @@ class RunopsyCallback(TrainerCallback):  # type: ignore[misc]  # transformers sh
         kept = {n: v for n, v in found.items() if n not in LEFT_OUT and not n.endswith(SPEEDS)}
         values = {NAMES.get(name) or our_name(name): value for name, value in kept.items()}
         self._attached.quietly(lambda run: run.log(state.global_step, values))
+        why = self._attached.alarm()
+        if why is not None and not control.should_training_stop:
+            control.should_training_stop = True
+            to_stderr(f"runopsy: the training is stopped, as stop_on asks: {why}")
 
     def on_train_end(self, args: Any, state: Any, control: Any, **known: Any) -> None:
         self._attached.finish()

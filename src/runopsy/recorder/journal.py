@@ -99,6 +99,14 @@ class Journal:
         if self._size >= self._full:
             self._roll()
 
+    def written(self) -> bytes:
+        """The records of the open file, and those that are held back.
+
+        Raises:
+            OSError: as the file system says.
+        """
+        return (b"" if self._handle is None else self._path.read_bytes()[: self._size]) + bytes(self._held)
+
     def close(self) -> None:
         """One last attempt to write what is held, then compact everything; never raises ``OSError``."""
         self._next_try = self._next_check = 0.0

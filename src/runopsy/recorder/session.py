@@ -24,6 +24,7 @@ from runopsy.recorder.outcome import exception_detail, how_the_script_ended, sta
 from runopsy.recorder.place import ALONE, Agreement, Place
 from runopsy.recorder.reserve import Reserve
 from runopsy.recorder.scalars import Packer
+from runopsy.recorder.state import Detector, State
 from runopsy.recorder.steps import NoStep, whole_step
 from runopsy.store import read_manifest, write_manifest
 
@@ -79,6 +80,7 @@ class Recording:
         self._journal = Journal(folder, session, where.rank, rows_per_part)
         self._packer = Packer(self._journal.number, self._complain)
         self._lane = Lane(self._packer.numbers)
+        self._detector: Detector | None = None  # from the first time that somebody asks
         self._manifest: dict[str, Any] = {}
         if where.rank == 0:
             self._guarded(partial(self._begin, earlier, about))
@@ -126,6 +128,23 @@ class Recording:
         """Note that something happened that no curve shows: a change of data, of batch size, a manual restart."""
         if self._mine() and self._where.rank == 0:
             self._guarded(lambda: self._write_event(whole_step(step), str(kind), detail))
+
+    def state(self) -> State:
+        """How the run stands by what came so far: not finite, diverged, memorizing, stalled. It does nothing about it.
+
+        Its fields are the steps since which that is so. What came before the first call counts as far as it is still
+        in the journal. Of several processes the first one knows.
+        """
+        try:
+            with self._lock:
+                if self._detector is None:
+                    self._lane.close()  # from here on every value goes the long way, past the detector
+                    self._detector = Detector()
+                    self._detector.take(self._journal.written(), self._packer.numbers)
+                return self._detector.state(time.time())
+        except Exception as cause:  # whatever happened, it must not reach the training loop
+            self._complain(f"{type(cause).__name__}: {cause}")
+            return State()
 
     def finish(self, status: str = "finished") -> None:
         """Close the run: everything into Parquet, the summary into run.json. Later calls do nothing."""
@@ -229,7 +248,9 @@ class Recording:
             self._open_lane()
 
     def _open_lane(self) -> None:
-        """Until something is due again, here, in the journal or for the instruments."""
+        """Until something is due again, here, in the journal or the instruments; never where a detector looks on."""
+        if self._detector is not None:
+            return
         tools, mapped = self._instruments, self._journal.mapped
         steps, until, rates = (*tools.idle(), tools.optimizers) if tools is not None else (FOREVER, inf, {})
         if mapped is not None:
@@ -253,6 +274,8 @@ class Recording:
         if self._where.world > 1:
             self._agree()
         self._journal.append(rows, started)
+        if self._detector is not None:
+            self._guarded(partial(self._detector.take, rows, self._packer.numbers))
         if self._journal.trouble:
             self._complain(f"{self._journal.trouble}; values are held back, and counted if lost")
             if self._journal.disk_full and "disk_full" not in self._manifest and self._where.rank == 0:
@@ -373,5 +396,5 @@ def _elsewhere(path: Path) -> Recording:
     recording = Recording.__new__(Recording)
     recording.path = path
     vars(recording).update(_pid=-1, _open=False, _instruments=None, _where=ALONE)
-    vars(recording).update(_lock=threading.RLock(), _lane=Lane({}))
+    vars(recording).update(_lock=threading.RLock(), _lane=Lane({}), _detector=Detector(), _complain=to_stderr)
     return recording

@@ -88,6 +88,8 @@ def _headline(c: Comparison) -> Iterator[Block]:
 def _gist(c: Comparison) -> str:
     if c.outcome == "identical":
         return "the logs hold the same values at the same places"
+    if c.outcome == "same" and not all(_signals(side) for side in (c.a, c.b)):
+        return "the phases and events agree within their intervals; curves were not compared"
     if c.outcome == "same":
         return "the phases, events and values agree within their intervals, and no curve parts beyond noise"
     if c.outcome == "seed_noise":
@@ -192,7 +194,9 @@ def _coverage(c: Comparison) -> Iterator[str]:
     """What one side has that the other has not, or has longer."""
     a, b = (_signals(side) for side in (c.a, c.b))
     for name, mine, other in (("A", a, b), ("B", b, a)):
-        if mine - other:
+        if not mine:
+            yield f"{name} is a stored autopsy: curves, values, cost and settings were not compared."
+        elif other and mine - other:
             lone = sorted(mine - other)
             yield f"Only {name} logged {', '.join(lone[:8])}{' …' if len(lone) > 8 else ''}."
     ends = [max(x.last for x in side) for side in (c.a, c.b)]

@@ -77,7 +77,7 @@ def compose(autopsy: Autopsy, bill: Bill = FREE, further: Sequence[Block] = ()) 
 
 def _first(autopsy: Autopsy) -> tuple[Block, ...]:
     drawn, stop = picture(autopsy), autopsy.stop
-    found = [(event, _finding(autopsy, event, [])) for event in autopsy.events]
+    found = [(event, finding(autopsy, event, [])) for event in autopsy.events]
     timelines = () if drawn is None else drawn.timelines
     best = "" if stop is None else _best(stop, autopsy.axis)
     return tuple(first_screen(autopsy, _headline(autopsy), timelines, found, best, advise(autopsy)))
@@ -122,14 +122,15 @@ def _happened(autopsy: Autopsy, numbers: backing.Numbers) -> Iterator[Block]:
         asked = sum(c.outcome is not Outcome.NOT_CHECKED for c in autopsy.checks)
         yield Prose(f"No event was found; {asked} of {len(autopsy.checks)} questions could be asked of this log.")
         return
-    found = [(e.step, _finding(autopsy, e, numbers[i])) for i, e in enumerate(autopsy.events)]
+    found = [(e.step, finding(autopsy, e, numbers[i])) for i, e in enumerate(autopsy.events)]
     noted = [
         (m.step, Finding(plain(m.kind), "plain", f"{autopsy.axis} {place(m.step)}", _marked(m.detail))) for m in marks
     ]
     yield Findings(tuple(finding for _, finding in sorted([*found, *noted], key=lambda pair: pair[0])))
 
 
-def _finding(autopsy: Autopsy, event: Event, proof: list[tuple[str, Evidence]]) -> Finding:
+def finding(autopsy: Autopsy, event: Event, proof: Sequence[tuple[str, Evidence]] = ()) -> Finding:
+    """An event in words: its title, where, and a sentence; ``proof`` is its evidence as the report numbers it."""
     kind = KINDS[event.kind]
     where = f"{autopsy.axis} {place(event.step)}"
     if event.until is not None and event.until > event.step:

@@ -87,30 +87,37 @@ def _plain(source: Source, found: Layout) -> pl.DataFrame | NumberTable | None:
     by line instead: quotes, remarks, words for nothing, repeated headers, rows that are too short or too long.
     """
     data = source.data()
-    is_simple = found.names and not found.preface and found.above == 1 and found.separator not in (" ", UNIT)
-    if not is_simple or source.encoding != "utf-8-sig" or not data.endswith(b"\n"):
+    if not is_plain(found) or source.encoding != "utf-8-sig" or not data.endswith(b"\n"):
         return None
     numbers = parse(data, found.separator, found.width)
-    if numbers is not None:
-        return numbers
+    return numbers_alone(data, found.separator, found.width, skip=1) if numbers is None else numbers
+
+
+def is_plain(found: Layout) -> bool:
+    """Whether a table has one header and then its rows, with a separator between cells that no cell holds."""
+    return bool(found.names) and not found.preface and found.above == 1 and found.separator not in (" ", UNIT)
+
+
+def numbers_alone(data: bytes, separator: str, width: int, *, skip: int) -> pl.DataFrame | None:
+    """Whole lines of numbers, the first ``skip`` left out, as a table; None if anything else is in them, or nothing."""
     import polars as pl
 
     try:
         frame = pl.read_csv(
             data,
-            separator=found.separator,
+            separator=separator,
             has_header=False,
-            skip_rows=1,
+            skip_rows=skip,
             quote_char=None,
-            schema={str(i): pl.Float64 for i in range(found.width)},
+            schema={str(i): pl.Float64 for i in range(width)},
         )
     except pl.exceptions.PolarsError:  # a cell that is no number, a row that is too long
         return None
     if not frame.height or not frame.to_series(-1).null_count():
         return frame if frame.height else None
-    lines = data.count(b"\n") - 1  # rows that are too short lack their last cell
-    cells = data.count(found.separator.encode()) + lines + 1
-    return frame if lines == frame.height and cells == (lines + 1) * found.width else None
+    lines = data.count(b"\n") - skip  # rows that are too short lack their last cell
+    cells = data.count(separator.encode()) + lines + skip
+    return frame if lines == frame.height and cells == (lines + skip) * width else None
 
 
 def _without_torn_cell(lines: list[str], separator: str, notes: list[str]) -> list[str]:

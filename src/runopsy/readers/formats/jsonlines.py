@@ -27,7 +27,7 @@ def recognises(source: Source) -> bool:
     lines = source.first_lines()[:SAMPLE]
     if not any(line.lstrip().startswith("{") for line in lines[:5]):
         return False
-    rows = [row for line in lines if (row := _object(line)) is not None]
+    rows = [row for line in lines if (row := row_of(line)) is not None]
     document = len(lines) == 1 and any(_is_of_a_document(name, value) for row in rows for name, value in flat(row))
     return bool(rows) and len(rows) >= MOSTLY * len(lines) and not document
 
@@ -36,7 +36,7 @@ def read(source: Source) -> Found:
     rows: list[dict[str, Any]] = []
     skipped = 0
     for line in filter(str.strip, source.text().split("\n")):
-        row = _object(line)
+        row = row_of(line)
         if row is None:
             skipped += 1
         else:
@@ -61,8 +61,8 @@ def rows_to_run(rows: Iterable[Mapping[str, Any]], source: Source, notes: list[s
         raise UnreadableLog(f"{source.name} has objects without a single value", hint="log numbers, not lists")
     if lists:
         notes.append(f"lists are no curves and were left out: {listed(lists)}")
-    frame = pl.DataFrame([_series(i, [row.get(name) for row in level]) for i, name in enumerate(names)])
-    return to_run(frame, [_utf8(name) for name in names], source, notes)
+    frame = pl.DataFrame([series(i, [row.get(name) for row in level]) for i, name in enumerate(names)])
+    return to_run(frame, [utf8(name) for name in names], source, notes)
 
 
 def _is_of_a_document(name: str, value: Any) -> bool:
@@ -70,7 +70,7 @@ def _is_of_a_document(name: str, value: Any) -> bool:
     return isinstance(value, list) or any(map(is_row_key, name.split("/")))
 
 
-def _object(line: str) -> dict[str, Any] | None:
+def row_of(line: str) -> dict[str, Any] | None:
     """The object on a line; None where there is none. Bare NaN and Infinity are read as loggers write them."""
     try:
         found = json.loads(line)
@@ -79,13 +79,13 @@ def _object(line: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _series(number: int, values: list[Any]) -> pl.Series:
+def series(number: int, values: list[Any]) -> pl.Series:
     """Numbers where every value is one; text otherwise, for ``to_run`` to read what it can."""
     import polars as pl
 
     if all(v is None or isinstance(v, (int, float)) for v in values):
         return pl.Series(str(number), [None if v is None else _float(v) for v in values], dtype=pl.Float64)
-    return pl.Series(str(number), [None if v is None else _utf8(str(v)) for v in values], dtype=pl.String)
+    return pl.Series(str(number), [None if v is None else utf8(str(v)) for v in values], dtype=pl.String)
 
 
 def _float(value: float) -> float:
@@ -95,6 +95,6 @@ def _float(value: float) -> float:
         return float("inf") if value > 0 else float("-inf")
 
 
-def _utf8(text: str) -> str:
+def utf8(text: str) -> str:
     r"""Text that can be written: half of a surrogate pair ("\ud800" is legal JSON) becomes a question mark."""
     return text.encode("utf-8", errors="replace").decode("utf-8")

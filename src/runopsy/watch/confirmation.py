@@ -1,0 +1,136 @@
+"""Looking many times must not cry wolf: an event is provisional until the growing log has kept it for a while.
+
+Each look at a growing log is an autopsy of all that there is, and each can be wrong once in a while; a run of a
+thousand looks would be wrong at some of them. What is found is therefore provisional. It is confirmed when every look
+since has found it at the same place while the log grew by so many rows, and by such a share of what it was
+(``wait_of``); what a look no longer finds is forgotten, and begins again if it is found again. The numbers were chosen
+on replays of runs in which nothing happens and of planted ones (``make bench-watch``): the rate of false alarms is
+that of a run, however many looks it has.
+
+Some of what is true so far is true no longer when the run has gone on: ``REVISED`` names what a later look may find
+in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from runopsy.kinds import KINDS, Often
+from runopsy.model import Event, Position
+from runopsy.thresholds import DEFAULTS
+
+Wait = tuple[int, float]  # rows, and share of the rows at the first sight, by which the log must have grown since
+SOON: Wait = (10, 0.03)
+# A sudden fall of the loss is sudden against the course before it and after it, which take longer to be seen; so does
+# a validation curve that loses what it had while training goes on: it may be the first half of a double descent.
+LATE: Wait = (40, 0.4)
+# Facts of the log rather than estimates: there is nothing to wait for.
+CERTAIN = ("not_finite", "resume", "crashed", "interrupted")
+REVISED: Mapping[str, tuple[str, ...]] = {
+    "memorization_onset": ("double_descent_peak", "grokking"),
+    "divergence": ("double_descent_peak",),
+}
+
+
+def wait_of(event: Event) -> Wait:
+    """How much longer the log must be before an event is confirmed."""
+    if event.kind in CERTAIN:
+        return 0, 0.0
+    of_validation = any(e.signal.startswith("val/") for e in event.evidence)
+    return LATE if event.kind == "loss_drop" or (event.kind == "divergence" and of_validation) else SOON
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """An event as the looks have found it."""
+
+    number: int  # in the order of their first appearance, from 1
+    event: Event  # as the newest look that found it has it
+    since: int  # rows of the log at the first of the looks that found it
+    confirmed: int | None = None  # rows of the log when it was confirmed; None: provisional
+    here: bool = True  # whether the newest look has it
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """All that the looks so far have found, and not given up."""
+
+    sightings: tuple[Sighting, ...] = ()
+    met: int = 0  # events that were ever met: the next has the next number
+    rows: int = 0
+    fresh: tuple[Sighting, ...] = field(default=())  # those that the newest look has confirmed
+
+
+def follow(
+    ledger: Ledger,
+    events: Iterable[Event],
+    rows: int,
+    span: tuple[Position, Position],
+    *,
+    over: bool = False,
+    wait: Callable[[Event], Wait] = wait_of,
+) -> Ledger:
+    """The ledger after one more look.
+
+    Args:
+        ledger: after the look before.
+        events: what this look has found.
+        rows: of the log, at this look.
+        span: the first and the last position of the log.
+        over: the run has ended: no later look will disagree, and what is found now is confirmed.
+        wait: by how much the log must have grown for an event.
+    """
+    before = list(ledger.sightings)
+    met, now = ledger.met, []
+    for event in events:
+        mine = next((s for s in before if is_same(s.event, event, span)), None)
+        if mine is None:
+            met += 1
+            mine = Sighting(met, event, rows)
+        else:
+            before.remove(mine)
+        keeps = mine.confirmed is not None or at_same_place(mine.event, event, span)
+        now.append(replace(mine, event=event, here=True, since=mine.since if keeps else rows))
+    aged = [replace(s, confirmed=rows) if _is_due(s, rows, over, wait) else s for s in now]
+    gone = [replace(s, here=False) for s in before if s.confirmed is not None]
+    fresh = tuple(s for s in aged if s.confirmed == rows and s not in ledger.sightings and not _was(ledger, s))
+    listed = tuple(sorted([*aged, *gone], key=lambda s: s.number))
+    return Ledger(listed, met, rows, fresh)
+
+
+def _was(ledger: Ledger, s: Sighting) -> bool:
+    return any(old.number == s.number and old.confirmed is not None for old in ledger.sightings)
+
+
+def _is_due(s: Sighting, rows: int, over: bool, wait: Callable[[Event], Wait]) -> bool:
+    least, share = wait(s.event)
+    return s.confirmed is None and (over or rows - s.since >= max(least, share * s.since))
+
+
+def is_revised(s: Sighting, kinds: Iterable[str]) -> bool:
+    """Whether what is found now tells what became of a confirmed event, so that it was right as far as it went."""
+    return not {*REVISED.get(s.event.kind, ())}.isdisjoint(kinds)
+
+
+def is_same(old: Event, new: Event, span: tuple[Position, Position]) -> bool:
+    """Whether two looks mean the same event: of what happens once, any of its kind; of the rest, one near by."""
+    if old.kind != new.kind:
+        return False
+    return KINDS[new.kind].often is not Often.MANY or at_same_place(old, new, span)
+
+
+def at_same_place(old: Event, new: Event, span: tuple[Position, Position]) -> bool:
+    """Whether the intervals of two findings of one kind meet; an unresolved one reaches as far as the log's rows."""
+    a, b = _extent(old), _extent(new)
+    if a[0] <= b[1] and b[0] <= a[1]:
+        return True
+    once = KINDS[new.kind].often is not Often.MANY
+    return once and abs(old.step - new.step) <= DEFAULTS.beside * max(new.step - span[0], 0)
+
+
+def _extent(event: Event) -> tuple[Position, Position]:
+    """From where to where an event may have begun, and lasted: what later looks merge stays one."""
+    low, high = event.interval or (event.step, event.step)
+    reach = event.resolution or 0.0
+    return min(low, event.step) - reach, max(high, event.step, event.until or event.step) + reach

@@ -1,0 +1,273 @@
+"""Look after look at a growing log: when one is due, what it found, and what is to be told."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from runopsy.autopsy import analyze
+from runopsy.errors import RunopsyError
+from runopsy.model import Autopsy, Run, Severity
+from runopsy.readers.growing import Growing
+from runopsy.report.compose import finding
+from runopsy.thresholds import DEFAULTS
+from runopsy.watch.confirmation import Ledger, Sighting, follow
+
+LOOK_ROWS = 10  # rows by which the log grows between two looks, at least
+SETTLED = 5.0  # s without growth after which fewer rows than that are looked at too
+# Share of one core that looks may take: the pause after a look is what it cost divided by this. One of less than
+# ``SLOW`` seconds (some ten thousand rows) is paid from the larger share, so that small logs are told of soon.
+MOST, LEAST, SLOW = 0.05, 0.015, 0.25
+URGENT = 60.0  # s between two looks that are made before their pause is over, since NaN has appeared in the text
+RARE = 0.01  # values that are not finite a line: where they are usual, another is nothing to hurry for
+PACE = 50  # times between two growths that tell what is usual
+RUNNING = "running"
+IDLE = 60.0  # s after which a recorded run that says it goes on is asked again: a kill changes no file
+OVER = ("finished", "failed", "interrupted", "killed", "disk_full")  # statuses of a recorded run that has ended
+# Settings that name the last position, by the axis that they count.
+TOTALS: Mapping[str, tuple[str, ...]] = {
+    "step": ("max_steps", "total_steps", "num_steps", "num_train_steps", "train_steps", "max_iters", "total_iterations",
+             "num_iterations", "expected_steps", "steps"),
+    "epoch": ("epochs", "max_epochs", "num_epochs", "num_train_epochs", "n_epochs", "total_epochs"),
+}  # fmt: skip
+Examine = Callable[[Run], Autopsy]
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One thing to be told once: an event that is confirmed, a run that has ended, one that stands still."""
+
+    kind: str  # of an event, "stalled" or "finished"
+    title: str
+    step: float
+    where: str
+    text: str
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is known after a look."""
+
+    path: str
+    autopsy: Autopsy | None  # None: nothing can be judged yet
+    waiting: str  # what it waits for then
+    ledger: Ledger
+    rows: int
+    moment: float  # unix s of the look
+    news: tuple[News, ...] = ()
+    over: bool = False  # the run has ended, as it says or as its dead process shows
+    done: bool = False  # and as it was meant to: one that was killed or failed may be resumed
+    total: float | None = None  # the last position, where the log or its owner says it
+    left: float | None = None  # s until then, at the pace so far
+    notes: tuple[str, ...] = ()
+    told: Mapping[int, tuple[str, str, str]] = field(default_factory=dict)  # sighting → title, place, sentence
+
+
+class Watch:
+    """A growing log and all that was seen of it. A context manager: it holds the log open.
+
+    Args:
+        path: of the log; it need not be there yet.
+        which: of several runs, as ``--run`` takes it; the last unless said.
+        examine: what an autopsy is made by.
+        total: the last position, where its owner says it.
+        clock: unix seconds.
+        ledger: what was seen before a restart.
+        told: the words for it.
+        last: the last position that was seen before a restart.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        which: str | None = None,
+        *,
+        examine: Examine = analyze,
+        total: float | None = None,
+        clock: Callable[[], float] = time.time,
+        ledger: Ledger | None = None,
+        told: Mapping[int, tuple[str, str, str]] | None = None,
+        last: float = -math.inf,
+    ) -> None:
+        self.path, self.total = path, total
+        self.ledger, self.told, self.last = ledger or Ledger(), dict(told or {}), last
+        self._log, self._examine, self._clock = Growing(path, which), examine, clock
+        self._began = clock()
+        self._seen: object = None  # stamp of the log at the last poll
+        self._grew = self._began  # when it grew last
+        self._between: deque[float] = deque(maxlen=PACE)
+        self._looked = -math.inf  # when the last look ended
+        self._cost = 0.0  # s of processor that it took
+        self._amount = 0.0  # of the log at that look, in its own unit
+        self._per_row = 0.0  # of that unit
+        self._stale = False  # something has changed since
+        self._hurried = -math.inf  # when a look was made before its pause was over
+        self._odd = 0  # values that are not finite in the text, at the last look
+        self._stalled = self._ended = False
+        self.view = View(path, None, "it does not exist yet", self.ledger, 0, self._began, told=self.told)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._log.__exit__()
+
+    def poll(self) -> View | None:
+        """The view after a look, if one is due or the run has come to a stand; None if there is nothing new."""
+        now = self._clock()
+        try:
+            amount, stamp = self._log.amount(), self._log.stamp()
+        except OSError as cause:  # no permission, a network file system that is away: it may come back
+            return self._wait(f"it cannot be read: {cause.strerror or cause}")
+        if stamp != self._seen:
+            if self._seen is not None and amount:
+                self._between.append(now - self._grew)
+            self._seen, self._grew, self._stale, self._stalled = stamp, now, bool(amount), False
+        if not amount:
+            return self._wait("it has no whole line yet" if os.path.exists(self.path) else "it does not exist yet")
+        if (self._stale and self._is_due(amount, now)) or self._may_be_dead(now):
+            return self.look(amount)
+        return self._standstill(now)
+
+    def look(self, amount: float | None = None) -> View:
+        """Examine the log as it is; what cannot be judged now may be later, and ends no watch."""
+        amount = self._log.amount() if amount is None else amount
+        began, self._stale = time.process_time(), False
+        try:
+            run = self._log.read()
+            rows = max((len(track) for track in run.tracks.values()), default=0)
+            autopsy = self._examine(run)
+        except RunopsyError as why:
+            view = self._wait(why.message) or self.view
+        except Exception as fault:  # of this program, or of a file system: the next look may do without it
+            view = self._failed(f"this look failed, the next may not: {type(fault).__name__}: {fault}")
+        else:
+            view = self._judged(autopsy, rows)
+            self._per_row = amount / max(rows, 1)
+        self._amount, self._odd, self._looked = amount, self._log.odd, self._clock()
+        self._cost = time.process_time() - began
+        return view
+
+    def _is_due(self, amount: float, now: float) -> bool:
+        """Whether the log has grown enough, or stands still with something new in it, and a look may be paid."""
+        if self._is_urgent(amount, now):
+            self._hurried = now
+            return True
+        pause = self._cost / (MOST if self._cost < SLOW else LEAST)
+        if now < self._looked + pause:
+            return False
+        grown, enough = abs(amount - self._amount), math.floor(LOOK_ROWS * self._per_row)  # a header is no row
+        return not self._per_row or grown >= enough or amount < self._amount or now - self._grew >= SETTLED
+
+    def _is_urgent(self, amount: float, now: float) -> bool:
+        """Whether values that are not finite have appeared where there were hardly any."""
+        return self._log.odd > self._odd and self._odd <= RARE * amount and now >= self._hurried + URGENT
+
+    def _may_be_dead(self, now: float) -> bool:
+        """Whether a recorded run has said nothing for a while: its process may have been killed."""
+        autopsy = self.view.autopsy
+        quiet = now - max(self._looked, self._grew)
+        return autopsy is not None and autopsy.run.status == RUNNING and quiet >= IDLE
+
+    def _wait(self, why: str) -> View | None:
+        if self.view.autopsy is None and why != self.view.waiting:
+            self.view = replace(self.view, waiting=why, moment=self._clock())
+            return self.view
+        return None
+
+    def _failed(self, why: str) -> View:
+        self.view = replace(self.view, news=(), notes=(why,), waiting=why)
+        return self.view
+
+    def _judged(self, autopsy: Autopsy, rows: int) -> View:
+        if autopsy.last < self.last and rows < self.ledger.rows:  # another run under the same name
+            self.ledger, self.told, self._ended = Ledger(), {}, False
+        self.last = autopsy.last
+        over = autopsy.run.status in OVER
+        self.ledger = follow(self.ledger, autopsy.events, rows, (autopsy.first, autopsy.last), over=over)
+        for s in self.ledger.sightings:
+            if s.here:
+                words = finding(autopsy, s.event)
+                self.told[s.number] = (words.what, words.where, words.text)
+        kept = {s.number for s in self.ledger.sightings}
+        self.told = {number: words for number, words in self.told.items() if number in kept}
+        news = [self._of(s) for s in self.ledger.fresh]
+        if over and not self._ended:
+            news.append(_ended(autopsy))
+        self._ended = over
+        total = self.total if self.total is not None else total_of(autopsy)
+        notes = [f"of {self._log.several} runs the last is watched; --run NAME chooses"] if self._log.several else []
+        if not self._log.is_incremental:
+            notes.append("this format is read again at every look")
+        self.view = View(
+            path=self.path,
+            autopsy=autopsy,
+            waiting="",
+            ledger=self.ledger,
+            rows=rows,
+            moment=self._clock(),
+            news=tuple(news),
+            over=over,
+            done=autopsy.run.status == "finished",
+            total=total,
+            left=None if over or total is None else time_left(autopsy, total),
+            notes=tuple(notes),
+            told=self.told,
+        )
+        return self.view
+
+    def _of(self, s: Sighting) -> News:
+        title, where, text = self.told[s.number]
+        return News(s.event.kind, title, s.event.step, where, text, s.event.severity)
+
+    def _standstill(self, now: float) -> View | None:
+        """Said once, when the log has not grown for far longer than usual."""
+        if self._stalled or self.view.autopsy is None or self.view.over:
+            return None
+        usual = sorted(self._between)[len(self._between) // 2] if self._between else 0.0
+        silent = now - self._grew
+        if silent <= max(DEFAULTS.pause * usual, DEFAULTS.pause_seconds):
+            return None
+        self._stalled = True
+        at = self.view.autopsy.last
+        text = f"the log has not grown for {silent / 60:.0f} minutes"
+        news = News("stalled", "stalled", at, f"{self.view.autopsy.axis} {at:,.12g}", text, Severity.WARNING)
+        self.view = replace(self.view, news=(news,), moment=now)
+        return self.view
+
+
+def _ended(autopsy: Autopsy) -> News:
+    status, verdict = autopsy.run.status or "finished", autopsy.verdict
+    severity = Severity.INFO if status == "finished" else Severity.WARNING
+    text = f"the run has ended ({status.replace('_', ' ')}): {verdict.name.replace('_', ' ')}, {verdict.why}"
+    return News("finished", "finished", autopsy.last, f"{autopsy.axis} {autopsy.last:,.12g}", text, severity)
+
+
+def total_of(autopsy: Autopsy) -> float | None:
+    """The last position that the settings of a run name; None where they name none, or it has been passed."""
+    config = autopsy.run.config
+    for name in TOTALS.get(autopsy.axis, ()):
+        value = config.get(name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= autopsy.last:
+            return float(value)
+    return None
+
+
+def time_left(autopsy: Autopsy, total: float) -> float | None:
+    """Seconds until a position at the pace of the last half of the log; None where it has no times."""
+    timed = [s for s in autopsy.signals.values() if s.time is not None and len(s) > 1]
+    if not timed:
+        return None
+    signal = max(timed, key=len)
+    assert signal.time is not None  # as chosen
+    half = len(signal) // 2
+    steps, seconds = signal.step[-1] - signal.step[half - 1], signal.time[-1] - signal.time[half - 1]
+    if half < 1 or not (steps > 0 and seconds >= 0):
+        return None
+    return float(max(total - autopsy.last, 0.0) * seconds / steps)

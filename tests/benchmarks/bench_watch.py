@@ -1,0 +1,216 @@
+"""How often a watch cries wolf, and how much of what the final autopsy finds it has confirmed by the end, how late.
+
+``python tests/benchmarks/bench_watch.py [--nulls 600] [--planted 90] [--most-rows 3000] [--save FILE] [--load FILE]``.
+Runs are replayed in looks of 10 rows or 1 %, whichever is more. Nulls: the smooth decays of ``bench_segments.py`` and
+the flat curves of ``bench_nulls.py``; a false alarm is a run in which any event was ever confirmed. Planted: the
+stories of ``bench_segments.py``. All looks can be saved, so that other rules of confirmation are held against them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import pickle
+import sys
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "measures"))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from bench_nulls import level
+from stories import null, positive
+
+from runopsy.autopsy import analyze
+from runopsy.errors import RunopsyError
+from runopsy.model import Event, Run
+from runopsy.watch.confirmation import Ledger, Wait, follow, is_revised, is_same, wait_of
+from runopsy.watch.outbox import USUAL
+
+Rule = Callable[[Event], Wait]
+LOOK_ROWS, LOOK_SHARE = 10, 0.01  # a look whenever the log has grown by both
+
+
+@dataclass(frozen=True)
+class Look:
+    rows: int
+    first: float
+    last: float
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
+class Replay:
+    name: str
+    looks: tuple[Look, ...]
+
+
+def rows_of(run: Run) -> int:
+    return max(len(track) for track in run.tracks.values())
+
+
+def cut(run: Run, last: float) -> Run:
+    """The run as it was when it had come to a position."""
+    tracks = {}
+    for name, t in run.tracks.items():
+        n = int(np.searchsorted(t.step, last, side="right"))
+        if n:
+            tracks[name] = replace(t, step=t.step[:n], value=t.value[:n])
+    return replace(run, tracks=tracks)
+
+
+def places(n: int) -> list[int]:
+    """How many rows the log has at each look."""
+    found = [LOOK_ROWS]
+    while found[-1] < n:
+        found.append(min(n, found[-1] + max(LOOK_ROWS, int(LOOK_SHARE * found[-1]))))
+    return [rows for rows in found if rows <= n]
+
+
+def replay(asked: tuple[str, int]) -> Replay:
+    warnings.simplefilter("ignore")
+    which, seed = asked
+    name, run = named(which, seed)
+    longest = max(run.tracks.values(), key=len)
+    looks = []
+    for rows in places(len(longest)):
+        part = cut(run, float(longest.step[rows - 1]))
+        try:
+            autopsy = analyze(part)
+        except RunopsyError:
+            continue
+        looks.append(Look(rows, autopsy.first, autopsy.last, autopsy.events))
+    return Replay(f"{which} {seed} {name}", tuple(looks))
+
+
+def named(which: str, seed: int) -> tuple[str, Run]:
+    if which == "planted":
+        story = positive(seed)
+        return story.name, story.run
+    return null(seed) if which == "decays" else level(seed)
+
+
+def chosen(which: str, count: int, most: int, first: int) -> list[tuple[str, int]]:
+    """The first seeds whose runs are short enough to be replayed here."""
+    found: list[tuple[str, int]] = []
+    seed = first
+    while len(found) < count:
+        if rows_of(named(which, seed)[1]) <= most:
+            found.append((which, seed))
+        seed += 1
+    return found
+
+
+# ---- judging
+
+
+def watched(one: Replay, wait: Rule) -> Ledger:
+    ledger = Ledger()
+    for look in one.looks:
+        ledger = follow(ledger, look.events, look.rows, (look.first, look.last), wait=wait)
+    return ledger
+
+
+def alarms(nulls: list[Replay], wait: Rule) -> list[tuple[str, list[str]]]:
+    found = []
+    for one in nulls:
+        kinds = [
+            f"{s.event.kind}@{s.event.step:.0f}/{s.confirmed}" for s in watched(one, wait).sightings if s.confirmed
+        ]
+        if kinds:
+            found.append((one.name, kinds))
+    return found
+
+
+def judge(planted: list[Replay], wait: Rule) -> dict[str, float]:
+    """How much of what the final look finds is confirmed, how late; how much of what is confirmed stands at the end."""
+    final = hits = 0
+    confirmed = stands = revised = 0
+    rows_late, shares_late, from_place = [], [], []
+    for one in planted:
+        ledger, last = watched(one, wait), one.looks[-1]
+        span = (last.first, last.last)
+        for event in last.events:
+            final += 1
+            mine = [s for s in ledger.sightings if s.confirmed and is_same(s.event, event, span)]
+            hits += bool(mine)
+            if mine:
+                late = mine[0].confirmed - mine[0].since
+                rows_late.append(late)
+                shares_late.append(late / mine[0].since)
+                per_row = (last.last - last.first) / max(last.rows - 1, 1)
+                from_place.append(mine[0].confirmed - (event.step - last.first) / per_row)
+        for s in ledger.sightings:
+            if s.confirmed:
+                confirmed += 1
+                still = any(is_same(s.event, e, span) for e in last.events)
+                stands += still
+                revised += not still and is_revised(s, [e.kind for e in last.events])
+    return {
+        "final events": final,
+        "confirmed by the end": hits / max(final, 1),
+        "median delay, rows": float(np.median(rows_late)) if rows_late else 0,
+        "median delay, share": float(np.median(shares_late)) if rows_late else 0,
+        "median rows from its place": float(np.median(from_place)) if rows_late else 0,
+        "confirmed": confirmed,
+        "still found at the end": stands / max(confirmed, 1),
+        "or revised by what came of it": (stands + revised) / max(confirmed, 1),
+    }
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--nulls", type=int, default=600, help="two thirds decays, one third flat")
+    ask.add_argument("--planted", type=int, default=90)
+    ask.add_argument("--most-rows", type=int, default=3000, help="longer runs are left out")
+    ask.add_argument("--first", type=int, default=0, help="the first seed")
+    ask.add_argument("--jobs", type=int, default=2)
+    ask.add_argument("--save", type=Path)
+    ask.add_argument("--load", type=Path, nargs="+")
+    ask.add_argument("-v", action="store_true", help="name each false alarm")
+    asked = ask.parse_args()
+    began = time.perf_counter()
+    if asked.load:
+        parts = [pickle.loads(file.read_bytes()) for file in asked.load]
+        nulls, planted = [r for p in parts for r in p[0]], [r for p in parts for r in p[1]]
+    else:
+        decays = chosen("decays", asked.nulls * 2 // 3, asked.most_rows, asked.first)
+        flat = chosen("flat", asked.nulls - len(decays), asked.most_rows, asked.first)
+        stories = chosen("planted", asked.planted, asked.most_rows, asked.first)
+        with multiprocessing.get_context("spawn").Pool(asked.jobs) as pool:
+            nulls = pool.map(replay, [*decays, *flat], chunksize=2)
+            planted = pool.map(replay, stories, chunksize=2)
+        if asked.save:
+            asked.save.write_bytes(pickle.dumps((nulls, planted)))
+    looks = sum(len(one.looks) for one in (*nulls, *planted))
+    print(f"{len(nulls)} runs without an event, {len(planted)} planted ones, {looks} looks")
+    any_look = sum(any(look.events for look in one.looks) for one in nulls)
+    at_end = sum(bool(one.looks and one.looks[-1].events) for one in nulls)
+    print(f"without confirmation: {any_look / max(len(nulls), 1):.3f} of the runs raise an event at some look; "
+          f"{at_end / max(len(nulls), 1):.3f} at the last one")  # fmt: skip
+    rules: dict[str, Rule] = {"as shipped": wait_of, "none": lambda _: (0, 0.0)}
+    rules |= {
+        f"{rows} rows and {share}": lambda _, w=(rows, share): w for rows, share in ((10, 0.05), (20, 0.1), (40, 0.4))
+    }
+    for name, rule in rules.items():
+        wrong = alarms(nulls, rule)
+        sent = sum(any(kind.split("@")[0] in USUAL for kind in kinds) for _, kinds in wrong)
+        print(f"wait {name}: false alarms per run {len(wrong) / max(len(nulls), 1):.4f}, "
+              f"of kinds that are sent by default {sent / max(len(nulls), 1):.4f}")  # fmt: skip
+        print("    " + "; ".join(f"{what} {value:.3g}" for what, value in judge(planted, rule).items()))
+    if asked.v:
+        for name, kinds in alarms(nulls, wait_of):
+            print("  ", name, kinds)
+        print("  ", Counter(k.split("@")[0] for _, ks in alarms(nulls, wait_of) for k in set(ks)))
+    print(f"{time.perf_counter() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

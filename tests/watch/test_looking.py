@@ -1,0 +1,367 @@
+"""A growing log under watch: when it is looked at, what is told, and that nothing stops it."""
+
+import math
+import os
+import subprocess
+import sys
+import tracemalloc
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import planted
+from runopsy.autopsy import analyze
+from runopsy.model import Autopsy, Check, Event, Evidence, Outcome, Phase, Run, Severity, Track, Verdict
+from runopsy.recorder import record
+from runopsy.watch import Ledger, Sighting, Watch
+from runopsy.watch.looking import LEAST, SETTLED, time_left, total_of
+from runopsy.watch.memory import Remembered, keep, place_of, recall
+from runopsy.watch.page import lines, page
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1_700_000_000.0
+
+    def __call__(self):
+        return self.now
+
+
+class Log:
+    """A CSV that grows as it is told to, by the rows of a diverging run."""
+
+    def __init__(self, path, rows=400, breaks=150):
+        self.path, self.row = path, 0
+        step = np.arange(rows)
+        self.loss = planted.noisy(planted.decay(step, scale=20.0), 0.03)
+        self.loss[breaks:] = math.nan
+
+    def grow(self, rows, header=False):
+        with self.path.open("a") as file:
+            if self.row == 0 or header:
+                file.write("step,train/loss\n")
+            for i in range(self.row, self.row + rows):
+                file.write(f"{i},{self.loss[i]}\n")
+        self.row += rows
+
+
+def quick(run):
+    """What an autopsy says of NaN alone, in no time; the real one is asked where it matters."""
+    (track,) = run.tracks.values()
+    first, last = float(track.step.min()), float(track.step.max())
+    broken = track.step[~np.isfinite(track.value)]
+    found = []
+    if len(broken):
+        at = float(broken[0])
+        proof = (Evidence("train/loss", at, math.nan, None, "", "not finite", "left"),)
+        found = [Event(kind, "", at, Severity.FATAL, proof, interval=(at, at)) for kind in ("not_finite", "divergence")]
+    check = Check("T01", "test", Outcome.FOUND if found else Outcome.NOT_FOUND, tuple(found))
+    phase = Phase("diverged" if found else "underfitting", first, last)
+    return Autopsy(run, run.axis, first, last, (), {}, {}, (check,), (phase,), (), Verdict("x", "y"), None, {}, ())
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def log(tmp_path):
+    return Log(tmp_path / "train.csv")
+
+
+def polled(watch, clock, seconds=10.0):
+    """All views of so many seconds."""
+    views = []
+    for _ in range(int(2 * seconds)):
+        clock.now += 0.5
+        view = watch.poll()
+        if view is not None:
+            views.append(view)
+    return views
+
+
+def told(views):
+    return [news.kind for view in views for news in view.news]
+
+
+def test_a_log_that_is_not_there_is_waited_for_and_then_followed(log, clock):
+    with Watch(str(log.path), clock=clock) as watch:
+        assert polled(watch, clock) == []
+        assert "does not exist yet" in page(watch.view)
+        log.path.write_text("step,train/")
+        (waiting,) = polled(watch, clock)
+        assert waiting.autopsy is None
+        assert "no whole line yet" in page(waiting)
+        log.path.write_text("")
+        log.grow(60)
+        views = polled(watch, clock)
+        assert views[-1].rows == 60
+        assert views[-1].autopsy.phases or views[-1].autopsy.verdict
+
+
+def test_each_thing_is_told_once_and_soon(log, clock):
+    log.grow(100)
+    with Watch(str(log.path), clock=clock) as watch:
+        views = polled(watch, clock)
+        while log.row < 300:
+            log.grow(5)
+            views += polled(watch, clock, 0.5)
+        assert sorted(told(views)) == ["divergence", "not_finite"]
+        first = next(view for view in views if told([view]))
+        assert first.rows <= 165
+
+
+def test_looks_are_made_for_ten_rows_or_after_a_while(log, clock):
+    log.grow(100)
+    with Watch(str(log.path), clock=clock, examine=quick) as watch:
+        assert len(polled(watch, clock)) == 1
+        log.grow(4)
+        assert polled(watch, clock, SETTLED - 1) == []
+        assert len(polled(watch, clock, 2)) == 1
+        log.grow(10)
+        assert len(polled(watch, clock, 1)) == 1
+        assert polled(watch, clock, 60) == []
+
+
+def test_a_costly_look_is_followed_by_a_pause(log, clock, monkeypatch):
+    spent = iter(np.cumsum([0.0, 1.0] * 100))
+    monkeypatch.setattr("runopsy.watch.looking.time.process_time", lambda: float(next(spent)))
+    log.grow(100)
+    with Watch(str(log.path), clock=clock, examine=quick) as watch:
+        polled(watch, clock)
+        times = []
+        while log.row < 380:
+            log.grow(1)
+            times += [clock.now for _ in polled(watch, clock, 1)]
+        waits = np.diff(times)
+        assert len(waits) >= 3
+        assert sum(waits < 1 / LEAST) <= 1  # for the first NaN; else a second of processor is paid for
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_a_training_that_is_rotated_killed_and_resumed_loses_no_event(log, clock, tmp_path, header):
+    log.grow(120)
+    with Watch(str(log.path), clock=clock, examine=quick) as watch:
+        views = polled(watch, clock)
+        log.grow(3)
+        os.rename(log.path, tmp_path / "train.csv.1")
+        views += polled(watch, clock, 3)
+        log.row -= 10  # it was killed, and goes on from a checkpoint
+        log.grow(30, header=header)
+        views += polled(watch, clock)
+        while log.row < 260:
+            log.grow(5)
+            views += polled(watch, clock, 1)
+        assert sorted(told(views)) == ["divergence", "not_finite"] or sorted(told(views)) == [
+            "divergence", "not_finite", "resume"]  # fmt: skip
+        assert views[-1].autopsy.first == 0
+
+
+def test_a_log_without_permission_or_with_junk_is_waited_for(log, clock, monkeypatch):
+    log.grow(100)
+    with Watch(str(log.path), clock=clock, examine=quick) as watch:
+        polled(watch, clock)
+        with log.path.open("ab") as file:
+            file.write(b"\0\0\xff\xfe garbage \n" * 20)
+        polled(watch, clock)
+        amount = watch._log.amount
+        monkeypatch.setattr(watch._log, "amount", lambda: (_ for _ in ()).throw(PermissionError(13, "denied")))
+        assert polled(watch, clock) == []
+        monkeypatch.setattr(watch._log, "amount", amount)
+        assert watch.view.autopsy is not None
+
+
+def test_a_look_that_fails_ends_no_watch(log, clock):
+    def fails(run):
+        if len(run.tracks["train/loss"]) == 110:
+            raise ZeroDivisionError("a fault of somebody's")
+        return quick(run)
+
+    log.grow(100)
+    with Watch(str(log.path), clock=clock, examine=fails) as watch:
+        polled(watch, clock)
+        log.grow(10)
+        (view,) = polled(watch, clock)
+        assert "ZeroDivisionError" in view.notes[0]
+        assert view.rows == 100
+        log.grow(10)
+        assert [v.rows for v in polled(watch, clock)] == [120]
+
+
+def test_a_run_that_begins_again_under_the_same_name_is_another(log, clock):
+    log.grow(200)
+    with Watch(str(log.path), clock=clock) as watch:
+        polled(watch, clock)
+        assert watch.ledger.sightings
+        log.row = 0
+        log.path.write_text("")
+        log.grow(100)
+        polled(watch, clock)
+        assert not watch.ledger.sightings
+
+
+def test_a_standstill_is_told_once_and_again_after_it_has_gone_on(log, clock):
+    log.grow(50)
+    with Watch(str(log.path), clock=clock, examine=quick) as watch:
+        views = []
+        for _ in range(10):
+            log.grow(5)
+            views += polled(watch, clock, 5)
+        assert told(views) == []
+        views = polled(watch, clock, 3600)
+        assert told(views) == ["stalled"]
+        assert "10 minutes" in views[-1].news[0].text
+        log.grow(10)
+        assert told(polled(watch, clock, 60)) == []
+        assert told(polled(watch, clock, 3600)) == ["stalled"]
+
+
+def test_the_end_of_a_recorded_run_is_told_with_its_verdict(tmp_path, clock):
+    with record(tmp_path / "run", signals="scalars") as run:
+        for step in range(100):
+            run.log(step, {"train/loss": 0.3 + 2 / (1 + step / 10)})
+    with Watch(str(tmp_path / "run"), clock=clock) as watch:
+        (view,) = polled(watch, clock)
+        assert view.over
+        assert told([view]) == ["finished"]
+        assert "It has ended" in page(view)
+        assert told(polled(watch, clock, 3600)) == []
+
+
+DIES = """
+import os, signal, sys
+from runopsy.recorder import record
+run = record(sys.argv[1], signals="scalars")
+for step in range(60):
+    run.log(step, {"train/loss": 0.3 + 2 / (1 + step / 10)})
+print("wrote", flush=True)
+sys.stdin.readline()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_recorded_run_that_is_killed_and_resumed_is_followed(tmp_path, clock):
+    path = tmp_path / "run"
+    training = subprocess.Popen(
+        [sys.executable, "-c", DIES, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with Watch(str(path), clock=clock, examine=quick_of_loss) as watch:
+        assert training.stdout.readline() == "wrote\n"
+        assert told(polled(watch, clock)) == []
+        assert watch.view.rows == 60
+        training.communicate("\n")
+        views = polled(watch, clock, 120)
+        assert told(views) == ["finished"]
+        assert "killed" in views[-1].news[0].text
+        assert not views[-1].done
+        with record(path, signals="scalars", resume=True) as run:
+            for step in range(50, 90):
+                run.log(step, {"train/loss": 0.3 + 2 / (1 + step / 10)})
+            views = polled(watch, clock, 20)
+            assert not views[-1].over
+        views = polled(watch, clock, 20)
+        assert told(views) == ["finished"]
+        assert views[-1].done
+
+
+def quick_of_loss(run):
+    return quick(replace(run, tracks={"train/loss": run.tracks["train/loss"]}))
+
+
+def test_a_restart_repeats_nothing(log, clock, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    file = place_of(str(log.path), None)
+    log.grow(190)
+    news = []
+    for _ in range(6):  # as cron calls it: one look each
+        known = recall(file)
+        with Watch(
+            str(log.path), clock=clock, examine=quick, ledger=known.ledger, told=known.told, last=known.last
+        ) as watch:
+            view = watch.look()
+            news += told([view])
+            keep(file, Remembered(watch.ledger, watch.told, watch.last))
+        log.grow(10)
+    assert sorted(news) == ["divergence", "not_finite"]
+    assert str(tmp_path) not in file.read_text()
+
+
+def test_a_damaged_memory_is_an_empty_one(tmp_path):
+    for content in ("", "{", "[]", '{"format": 1}', '{"format": 99}'):
+        (tmp_path / "m.json").write_text(content)
+        assert recall(tmp_path / "m.json") == Remembered()
+    assert recall(tmp_path / "none.json") == Remembered()
+
+
+def test_lines_say_what_has_changed_and_nothing_twice(log, clock):
+    log.grow(60)
+    with Watch(str(log.path), clock=clock, examine=quick) as watch:
+        before, text = None, []
+        for view in [watch.view, *polled(watch, clock)]:
+            text += list(lines(before, view))
+            before = view
+        while log.row < 300:
+            log.grow(10)
+            for view in polled(watch, clock, 1):
+                text += list(lines(before, view))
+                before = view
+    assert "does not exist yet" in text[0]
+    assert sum("FATAL divergence" in line for line in text) == 1
+    assert sum("provisional: divergence" in line for line in text) == 1
+    assert sum("diverged since" in line for line in text) == 1
+
+
+def test_memorization_so_far_is_said_to_be_no_alarm(tmp_path, clock):
+    run = planted.grokking(last=1000)
+    table = {name: track.value for name, track in run.tracks.items()}
+    step = next(iter(run.tracks.values())).step
+    rows = [",".join(map(repr, map(float, row))) for row in zip(step, *table.values(), strict=True)]
+    (tmp_path / "g.csv").write_text("\n".join([",".join(["step", *table]), *rows]) + "\n")
+    with Watch(str(tmp_path / "g.csv"), clock=clock) as watch:
+        assert "memorization since" in page(watch.look())
+        assert "no alarm" in page(watch.view)
+
+
+def test_the_total_and_the_time_left():
+    step = np.arange(101.0)
+    loss = Track("train/loss", step, planted.decay(step, scale=5.0), 1e9 + 2 * step)
+    autopsy = analyze(Run("a", "a", "step", {"train/loss": loss}, config={"max_steps": 1000, "epochs": 3}))
+    assert total_of(autopsy) == 1000
+    assert time_left(autopsy, 1000) == pytest.approx(1800)
+    short = analyze(Run("a", "a", "step", {"train/loss": loss}, config={"max_steps": 50}))
+    assert total_of(short) is None
+
+
+@pytest.mark.slow
+def test_a_day_under_watch_takes_no_more_memory_than_its_rows(tmp_path, clock):
+    """24 hours in simulated time, a row a minute, and five of them without a row."""
+    log = Log(tmp_path / "day.csv", rows=1500, breaks=1500)
+    sizes = []
+    with Watch(str(log.path), clock=clock, examine=quick) as watch:
+        tracemalloc.start()
+        for minute in range(24 * 60):
+            if minute < 19 * 60:
+                log.grow(1)
+            for _ in range(6):
+                clock.now += 10
+                watch.poll()
+            if minute % 120 == 119:
+                sizes.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+    assert watch.view.rows == 19 * 60
+    assert sizes[-1] < sizes[2] + 2_000_000  # 16 bytes a value, a few copies: 200 kB; what leaks at each look, far more
+
+
+def test_the_page_says_what_became_of_an_event_that_is_gone(log, clock):
+    log.grow(100)
+    with Watch(str(log.path), clock=clock, examine=quick) as watch:
+        (view,) = polled(watch, clock)
+    onset = Event("memorization_onset", "", 20.0, Severity.WARNING, (), interval=(19.0, 21.0))
+    grokked = Event("grokking", "", 80.0, Severity.INFO, (), interval=(79.0, 81.0))
+    gone = Sighting(1, onset, 30, confirmed=40, here=False)
+    told = {1: ("memorization onset", "step 20", "it memorizes"), 2: ("grokking", "step 80", "it generalises")}
+    for others, says in (((), "no longer found"), ((Sighting(2, grokked, 90),), "what became of it: grokking")):
+        text = page(replace(view, ledger=Ledger((gone, *others)), told=told))
+        assert says in " ".join(text.split())
