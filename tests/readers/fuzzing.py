@@ -91,6 +91,14 @@ SEEDS: Mapping[str, Callable[[], bytes]] = {
     "text": lambda: _rows("iter {i}: loss {y}, time 30.1ms, lr 1e-4\nstep {i}: val loss {y}\n"),
     "dict lines": lambda: _rows("{{'loss': {y}, 'learning_rate': 5e-05, 'epoch': 0.{i}}}\n"),
     "bars": lambda: _rows("\rEpoch {e}:  45%|████▌ | {b}/5 [00:12<00:15, 35.2it/s, \x1b[1mloss={y}\x1b[0m]"),
+    "bars of lines": lambda: _rows(
+        "\r\x1b[KEpoch {e}/6 ━━━━╸━━━ {b}/4 0:00:00 • 0:00:01 5.1it/s val_loss: {y} train_loss: {y}"
+    ),
+    "lists of parts": lambda: _rows("{i}  [{y}, {y}]  [{y}, {y}]  []\n", "Step  Train loss  Test loss  Test metric\n"),
+    "epochs below their batches": lambda: _rows("train batch:{b}/4 loss:[ {y}]\nEpoch [{e}]/[6] train Accuracy: {y}\n"),
+    "json by number": lambda: json.dumps(
+        {str(i + 1): {"loss": y, "val": {"loss": y}} for i, y in enumerate(CURVE)}
+    ).encode(),
     "headings": lambda: _rows("Epoch {e}/5\n-----\ntrain Loss: {y} Acc: 0.5\nval Loss: {y} Acc: {y}\n"),
     "meters": lambda: _rows(
         "Epoch: [{e}][{b}/5]\tLoss {y} ({y})\tAcc@1 1.0 (2.0)\nTest: [{b}/5]\tLoss {y} ({y})\n * Acc@1 {y}\n"

@@ -10,8 +10,8 @@ import json
 import numpy as np
 import pytest
 
+from realruns import roles
 from runopsy.readers import read
-from runopsy.signals import assign
 
 ROUNDS = 20
 
@@ -21,10 +21,6 @@ def data():
     dice = np.random.default_rng(0)
     x = dice.normal(size=(400, 5))
     return x, (x[:, 0] + dice.normal(size=400) > 0).astype(int)
-
-
-def roles(run) -> dict[str, str]:
-    return {role.role: role.track for role in assign(run.tracks) if role.role}
 
 
 def same(run, name: str, expected, digits: int | None = None) -> None:

@@ -7,14 +7,11 @@ of its own, on a CPU, for a few seconds.
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
-import sys
-import textwrap
 
 import numpy as np
 import pytest
 
+from realruns import roles, trained
 from runopsy.readers import read, runs
 from runopsy.signals import assign, measure
 
@@ -22,29 +19,7 @@ from runopsy.signals import assign, measure
 @pytest.fixture
 def train(tmp_path):
     """Runs a script that trains with a framework, in ``tmp_path``; gives what it printed."""
-
-    def run(library: str, script: str) -> str:
-        if importlib.util.find_spec(library) is None:
-            pytest.skip(f"{library} is not installed")
-        home = {"HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
-        done = subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(script)],
-            cwd=tmp_path,
-            env={**os.environ, **home},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout
-        return done.stdout
-
-    return run
-
-
-def roles(run):
-    return {role.role: role.track for role in assign(run.tracks) if role.role}
+    return lambda library, script: trained(tmp_path, library, script)
 
 
 LIGHTNING = """

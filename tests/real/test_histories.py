@@ -10,14 +10,10 @@ import json
 import numpy as np
 import pytest
 
+from realruns import roles
 from runopsy.readers import read
-from runopsy.signals import assign
 
 EPOCHS = 6
-
-
-def roles(run) -> dict[str, str]:
-    return {role.role: role.track for role in assign(run.tracks) if role.role}
 
 
 def test_skorch(tmp_path, capsys):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 OFTEN = 3  # times that the same names occur in one line before such lines are a log; an axis beside a metric needs one
 FEWEST = 2  # lines with a metric and a position: two epochs make a log; without a position, OFTEN
 SETTINGS = 8  # names in a line, most of which stand nowhere else: ``epochs=4, iou=0.7, …`` is no reading at epoch 4
+MOSTLY = 0.5  # share of its names that stand nowhere else, beyond which such a line lists settings
 MANY = 10  # lines with a position and unknown names make a log too
 HEADINGS = 2  # times that a line must occur, numbers aside, to say where the lines below it are
 COMMON = (
@@ -65,9 +66,8 @@ def _rows(pairs: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     count = kind.is_in(["step", "batch"]) & pl.col("of").is_not_null()
     steps = kind.is_in(["step", "batch"]) & pl.col("of").is_null()
     valued = ~kind.is_in(["side", "batch"]) & pl.col("column").is_not_null()
-    lone = pairs.with_columns((pl.len().over("column") == 1).alias("lone"))
-    rows = lone.group_by("row", maintain_order=True).agg(
-        ((pl.col("lone") & valued).sum() > pl.max_horizontal(valued.sum() // 2, SETTINGS - 1)).alias("settings"),
+    rows = pairs.group_by("row", maintain_order=True).agg(
+        valued.sum().alias("values"),
         pl.col("column").filter(valued).hash().cast(pl.Int64, wrap_numerical=True).sum().alias("names"),
         (kind == "metric").any().alias("metric"),
         (kind == "metric").sum().alias("metrics"),
@@ -92,7 +92,7 @@ def _rows(pairs: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     placed = pl.col("epoch").is_not_null() | pl.col("step").is_not_null() | pl.col("count").is_not_null()
     rows = rows.with_columns((pl.col("closing") | (pl.col("row") > _end(rows.filter(placed), lines))).alias("closing"))
     # A word says the side of the line; without one, its names do, where they agree.
-    return rows.with_columns(
+    rows = rows.with_columns(
         pl.coalesce("word", pl.when("agreed").then("named")).alias("spoken"),
         placed.alias("placed"),
         pl.len().over("names").alias("times"),
@@ -100,6 +100,19 @@ def _rows(pairs: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
             pl.col("line").str.replace_all(r"[0-9]+", "").str.strip_chars().str.slice(0, 60)
         ).alias("shape"),
     )  # fmt: skip
+    return rows.with_columns(pl.col("row").is_in(_settings(rows, pairs.filter(valued)).implode()).alias("settings"))
+
+
+def _settings(rows: pl.DataFrame, pairs: pl.DataFrame) -> pl.Series:
+    """The lines that list many names, more than half of which stand in no other line."""
+    import polars as pl
+
+    lists = rows.filter((pl.col("values") >= SETTINGS) & (pl.col("times") == 1)).select("row")
+    if not lists.height:
+        return lists["row"]
+    alone = (pl.len().over("column") == 1).alias("alone")
+    shares = pairs.with_columns(alone).join(lists, on="row", how="semi").group_by("row").agg(pl.col("alone").mean())
+    return shares.filter(pl.col("alone") > MOSTLY)["row"]
 
 
 def _end(placed: pl.DataFrame, lines: pl.DataFrame) -> int:

@@ -73,6 +73,8 @@ def updated(pairs: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.D
     """
     import polars as pl
 
+    if rows["total"].null_count() == rows.height:
+        return pairs, rows
     bars = rows.filter(
         pl.col("metric") & pl.col("total").is_not_null() & pl.col("in_epoch").is_not_null()
         & pl.col("line").str.contains(BAR)

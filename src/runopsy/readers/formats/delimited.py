@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _layout = lru_cache(maxsize=1)(layout)  # it is asked for twice: to recognise a table, and to read it
 MOST = 0.5  # share of rows with more cells than the header, beyond which the separator or a decimal comma is to blame
+A_LOG = 2  # lines of text above a table that may be a log of their own
 AGAIN = 0.5  # share of a line's cells that are known names, and none a number, for it to be another header
 
 
@@ -38,7 +39,7 @@ def recognises(source: Source) -> bool:
     """
     lines = [] if source.is_binary else source.first_lines()
     found = _layout(tuple(lines))
-    if found is None or not found.preface:
+    if found is None or found.preface < A_LOG:
         return found is not None
     from runopsy.readers.formats import textlog  # a plain table needs none of it
 
