@@ -10,6 +10,11 @@ PEERS  := .venv-peers
 DOCS   := .venv-docs
 TOOLS  := .venv-tools
 LOWEST := .venv-lowest
+# Golden files hold every digit, and older versions round the last one otherwise; the nnls of scipy 1.12 is a twin that
+# does not converge.
+CORE   := tests/readers tests/rules tests/facts tests/signals tests/segments tests/comparison tests/report \
+	tests/test_cli.py tests/test_autopsy.py tests/test_signal_specs.py --ignore tests/report/test_golden.py \
+	--deselect tests/segments/test_nonnegative.py::test_a_mixture_whose_columns_are_nearly_alike_is_fitted_as_well_as_by_scipy
 RUN    ?= sample_logs/grokking
 SHARED ?= ../shared
 KINDS  ?= curves,chance,numbers,resume,short
@@ -199,8 +204,7 @@ workflows: $(TOOLS)/built ## the hosted workflows, issue forms and the citation 
 	$(TOOLS)/bin/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 lowest: $(LOWEST)/built ## the tests of the core with the lowest versions that pyproject.toml declares, without torch
-	$(LOWEST)/bin/python -m pytest -q -n 2 --dist loadfile -m "not slow" tests/readers tests/rules tests/facts tests/signals \
-		tests/segments tests/comparison tests/report tests/test_cli.py tests/test_autopsy.py tests/test_signal_specs.py
+	$(LOWEST)/bin/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(CORE)
 
 wheel: $(TOOLS)/built ## wheel and sdist: built twice alike, checked, at most 1 MB, tried in an empty environment
 	rm -rf dist build/again build/installed
@@ -271,7 +275,7 @@ $(LOWEST)/built: pyproject.toml .ci/lowest.py
 	@rm -rf $(LOWEST) && $(PYTHON) -m venv $(LOWEST)
 	@$(LOWEST)/bin/python .ci/lowest.py > $(LOWEST)/lowest.txt
 	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(LOWEST)/lowest.txt \
-		pytest pytest-randomly pytest-xdist hypothesis markdown-it-py
+		matplotlib pytest pytest-randomly pytest-xdist hypothesis markdown-it-py
 	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 

@@ -121,7 +121,7 @@ def test_a_learning_rate_changed_before_the_rise_is_said_and_not_read_as_undone(
     run = late(lambda s: planted.sigmoid(s, 2000, 100, 0.02, 0.98))
     step = run.tracks["train/loss"].step
     lr = planted.run(step, {"lr": np.where(step < 1500, 0.1, 0.01)}).tracks
-    said = runopsy.render(runopsy.analyze(type(run)("p", "p", "step", {**run.tracks, **lr})), "text", width=200)
+    said = runopsy.render(runopsy.analyze(type(run)("p", "p", "step", {**run.tracks, **lr})), "markdown")
     assert "the learning rate was changed before the rise" in " ".join(said.split())
     assert "undone" not in said
 
