@@ -319,7 +319,7 @@ def fanova(planted: list[Row], null: list[Row]) -> None:
             (m.setting, str(m.answer), m.p, round(m.share or 0, 2))
             for m in what_mattered(rows, differences(rows), outcome_of(rows))
         ]
-        print(f"{name}: fANOVA { ({k: round(v, 2) for k, v in shares.items()}) }; ours {ours[:3]}")
+        print(f"{name}: fANOVA { ({k: round(float(v), 2) for k, v in shares.items()}) }; ours {ours[:3]}")
 
 
 def page(runs: int) -> None:
