@@ -132,6 +132,14 @@ def test_families_are_fitted_apart():
     assert found.sentences[0].startswith("a: ")
 
 
+def test_of_every_training_the_last_epoch_counts():
+    table = planted_sizes.joint(np.random.default_rng(8), 20, 0.0)
+    rows = [table.with_columns(pl.lit(e).alias("epoch"), pl.col("loss") + 5 / e - 0.05) for e in (1, 10, 100)]
+    found = scaling_of(pl.concat(rows))
+    assert found.runs == 20
+    assert found.law["alpha"].at == pytest.approx(0.34, rel=1e-3)
+
+
 def test_a_table_without_sizes_or_loss_has_no_law_and_a_wrong_name_is_refused():
     assert scaling_of(pl.DataFrame({"lr": [1e-3, 1e-2, 1e-1], "loss": [1.0, 2.0, 3.0]})) is None
     assert scaling_of(pl.DataFrame({"params": [1.0, 2.0, 3.0]})) is None

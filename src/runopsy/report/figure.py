@@ -118,7 +118,8 @@ def _chart(chart: Chart, picture: Picture, marks: list[Mark], *, small: bool, bu
     yield from _ground(chart, picture, marks)
     for k, line in enumerate(chart.lines):
         for kind, course in svg.path(chart.scale, line, chart, WIDE, TALL, buckets, digits=0):
-            yield f'<path class="{kind} c{looks.curve(line.name, k)}" data-of="{k}" d="{course}"/>'
+            look = svg.dotted(kind)
+            yield f'<path class="{kind} c{looks.curve(line.name, k)}"{look} data-of="{k}" d="{course}"/>'
     yield "</svg>"
     at = "".join(f'<span style="top:{100 * share:.2f}%">{label}</span>' for share, label in svg.heights(chart, 5))
     yield f'<div class="ys" aria-hidden="true">{at}</div>'

@@ -27,7 +27,6 @@ text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,
 .faint{fill:var(--faint)} .title{font-weight:600} .end{text-anchor:end} .mid{text-anchor:middle}
 .grid{stroke:var(--rule);stroke-width:1} .frame{fill:none;stroke:var(--rule)}
 .line{fill:none;stroke-linejoin:round;stroke-width:2} .rows{stroke-width:1;opacity:.5}
-.dots{stroke-width:5;stroke-linecap:round;stroke-dasharray:none;opacity:.7}
 .mark{stroke-width:1.5;stroke-dasharray:4 3} .ghost{opacity:.3}
 """
 
@@ -74,6 +73,13 @@ def path(
         y = drawn(up(value[kept], low, high, log=chart.log)) * height
         at = [f"{a:.{digits}f} {b:.{digits}f}" for a, b in zip(x, y, strict=True)]
         yield kind, "".join(f"M{point}h0" for point in at) if kind == "line dots" else "M" + "L".join(at)
+
+
+def dotted(kind: str) -> str:
+    """How points are drawn: lines of no length with round ends, in line because few pictures have any."""
+    return (
+        ' style="stroke-width:5;stroke-linecap:round;stroke-dasharray:none;opacity:.7"' if kind == "line dots" else ""
+    )
 
 
 def heights(chart: Chart, most: int) -> list[tuple[float, str]]:
@@ -133,7 +139,7 @@ def _chart(chart: Chart, timelines: tuple[Timeline, ...], y: float, height: floa
     yield f'<g transform="translate({LEFT} {top:.0f})">'
     for k, line in enumerate(chart.lines):
         for kind, course in path(chart.scale, line, chart, PLOT, height, BUCKETS):
-            yield f'<path class="{kind} c{looks.curve(line.name, k)}" d="{course}"/>'
+            yield f'<path class="{kind} c{looks.curve(line.name, k)}"{dotted(kind)} d="{course}"/>'
     yield "</g>"
 
 

@@ -15,6 +15,7 @@ from runopsy.study.scaling_columns import FLOPS, Columns, Quantity, columns_of
 from runopsy.study.scaling_fits import BROKEN, JOINT, Fit, fit
 from runopsy.study.size_columns import same_order
 from runopsy.study.size_curve import Trainings, points_of, turns_of
+from runopsy.study.size_layout import last_rows
 from runopsy.thresholds import DEFAULTS
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def scaling_of(
     """The scaling law of a table of finished trainings.
 
     Args:
-        table: one row per training.
+        table: one row per training, or one for each of its epochs, of which the last counts.
         parameters: the column that counts parameters; None: by name.
         data: the column that counts tokens or examples; None: by name, or from compute as C = 6 N D.
         loss: the column of the loss; None: by name, that of the test set first.
@@ -107,6 +108,7 @@ def scaling_of(
     Raises:
         BadOption: a name that is no column.
     """
+    table = last_rows(table)
     parts = list(_parts(table))
     if len(parts) == 1:
         return _law_of(table, parameters, data, loss, budget)
