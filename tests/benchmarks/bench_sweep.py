@@ -120,7 +120,7 @@ def kills(count: int) -> None:
     place = Path(tempfile.mkdtemp(prefix="kills-"))
     draw = random.Random(0)
     try:
-        make(place / "runs", 30 * count, rows=300)
+        make(place / "runs", 20 * count, rows=300)
         time.sleep(2.5)
         start = started(place)
         lost = twice = 0
@@ -133,12 +133,11 @@ def kills(count: int) -> None:
                  "--workers", "2", "-f", "csv"], stdout=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
             try:
-                child.wait(timeout=draw.uniform(1, 2) * start)
+                child.wait(timeout=draw.uniform(0.6, 1.4) * start)
             except subprocess.TimeoutExpired:
                 os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
                 killed += 1
-                print(f"kill {killed}", end=" ", flush=True)
             if not (place / "study" / "study.json").exists():
                 continue
             rows = rows_of(place / "study")
@@ -146,6 +145,7 @@ def kills(count: int) -> None:
             lost += sum(path not in now for path in before)
             twice += sum(path in now and now[path] != before[path] for path in before)
             before = now
+            print(f"{killed} kills: {len(now)} runs done, {lost} rows lost, {twice} examined twice")
             if child.returncode == 0:
                 for path in list(now)[: len(now) // 2]:
                     Path(path).touch()  # looked at again by its content, and not examined
@@ -319,7 +319,7 @@ def fanova(planted: list[Row], null: list[Row]) -> None:
             (m.setting, str(m.answer), m.p, round(m.share or 0, 2))
             for m in what_mattered(rows, differences(rows), outcome_of(rows))
         ]
-        print(f"{name}: fANOVA { ({k: round(v, 2) for k, v in shares.items()}) }; ours {ours[:3]}")
+        print(f"{name}: fANOVA { ({k: round(float(v), 2) for k, v in shares.items()}) }; ours {ours[:3]}")
 
 
 def page(runs: int) -> None:

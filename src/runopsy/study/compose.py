@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -328,7 +329,7 @@ def _line(row: Row, name: str, settings: Sequence[str], outcome: tuple[str, ...]
         bands=tuple(Band(p["label"], p["label"], p["start"], p["end"]) for p in row.phases),
         curves=tuple(
             Curve(signal, np.array(step, dtype=np.float64), np.array(value, dtype=np.float64))
-            for signal, (step, value) in row.curves.items()
+            for signal, (step, value) in json.loads(row.curves).items()
         ),
     )
 

@@ -23,6 +23,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 AHEAD = 2  # tasks a worker that are handed out: the next one waits while one is worked on
+ALONE = 2  # workers that a task may kill before it is given up: one may die of something else
 SHARE = 0.8  # of the machine's memory, that all workers together may take
 LEAST = 1 << 30  # bytes a worker: the libraries alone take a quarter of it
 PATIENCE = 10.0  # s until a scheduler has answered
@@ -203,13 +204,16 @@ def _together(
 
 
 def _alone(engine: Engine, work: Callable[[T], R], task: T) -> R | Lost:
-    with _started(engine, workers=1) as executor:
-        try:
-            with _without_main():
-                future = executor.submit(work, task)
-            return future.result()
-        except (BrokenProcessPool, CancelledError):
-            return Lost(DIED)
+    """The answer of a worker that does nothing else; twice, as the first may have been killed from outside."""
+    for _ in range(ALONE):
+        with _started(engine, workers=1) as executor:
+            try:
+                with _without_main():
+                    future = executor.submit(work, task)
+                return future.result()
+            except (BrokenProcessPool, CancelledError):
+                continue
+    return Lost(DIED)
 
 
 @contextmanager
