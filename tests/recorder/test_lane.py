@@ -89,13 +89,14 @@ def test_known_names_go_the_short_way_and_new_ones_the_long(tmp_path: Path) -> N
     run = begun(tmp_path / "run")
     run.log(AFTER, {"a": 1.0})
     assert passed(run, lambda: run.log(AFTER + 1, {"a": 2.0, "b": 3.0}))
-    assert passed(run, lambda: run.step(AFTER + 2, {"b": 4.0}))
+    assert passed(run, lambda: run.step(AFTER + 2, {"b": np.float64(4.0)}))
+    assert passed(run, lambda: run.step(AFTER + 5, {"b": 8}))
     assert not passed(run, lambda: run.log(AFTER + 3, {"a": 5.0, "new": 6.0}))
     assert not passed(run, lambda: run.log(np.int64(AFTER + 4), {"a": 7.0}))  # type: ignore[arg-type]  # it is one
     run.finish()
     assert rows(tmp_path / "run") == {
         "a": [(AFTER, 1), (AFTER + 1, 2), (AFTER + 3, 5), (AFTER + 4, 7)],
-        "b": [(AFTER + 1, 3), (AFTER + 2, 4)],
+        "b": [(AFTER + 1, 3), (AFTER + 2, 4), (AFTER + 5, 8)],
         "new": [(AFTER + 3, 6)],
     }
 

@@ -707,6 +707,8 @@ locked, done = threading.Event(), threading.Event()
 threading.Thread(target=lambda: [run._lock.acquire(), locked.set(), done.wait(), run._lock.release()]).start()
 locked.wait()
 child = os.fork()
+if not child:
+    run.log(5, {"a": 5.0})
 if child:
     done.set()
     os.waitpid(child, 0)

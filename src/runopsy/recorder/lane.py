@@ -11,6 +11,7 @@ from runopsy.recorder.rates import rates_of
 from runopsy.store import RECORD
 
 MOST = 64  # values of a call; more of them take so long that the long way is no longer one
+PLAIN = (float, int)  # those of numpy's that are a Python float among them
 NONE: Mapping[str, Any] = {}
 
 
@@ -85,7 +86,7 @@ class Lane:
                 into, known, into_scratch = self._into, self._numbers, self._scratch
                 now, at, first = started + self._offset, 0, 0
                 for name, value in values.items():
-                    if type(value) is not float:
+                    if not isinstance(value, PLAIN):
                         if not value.is_cpu:  # reading it now would make the loop wait
                             return False
                         value = value.item()  # noqa: PLW2901  # one name less to look up

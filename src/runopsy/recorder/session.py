@@ -253,10 +253,10 @@ class Recording:
             return
         tools, mapped = self._instruments, self._journal.mapped
         steps, until, rates = (*tools.idle(), tools.optimizers) if tools is not None else (FOREVER, inf, {})
-        if mapped is not None:
-            self._lane.open(mapped, min(until, self._next_own, self._journal.quiet_until), steps, rates, self._offset)
-        elif self._where.rank:  # which has nothing to pass on
+        if self._where.rank:  # which has no values to pass on
             self._lane.open(None, min(until, self._next_own), steps, {}, self._offset)
+        elif mapped is not None:
+            self._lane.open(mapped, min(until, self._next_own, self._journal.quiet_until), steps, rates, self._offset)
 
     def _measured(self, instruments: Instruments, step: int, started: float) -> bytes:
         now = started + self._offset
@@ -381,14 +381,15 @@ class Recording:
 OPEN: WeakValueDictionary[str, Recording] = WeakValueDictionary()  # by folder: those of this process
 
 
-def _close_lanes() -> None:
-    """In a forked child, a worker of a data loader, say: the long way looks whose process it is in."""
+def _in_a_forked_child() -> None:
+    """A worker of a data loader, say: the long way looks whose process it is in, and waits for no thread of another."""
     for recording in tuple(OPEN.values()):
         recording._lane.close()  # noqa: SLF001  # of our own class
+        recording._lock = threading.RLock()  # noqa: SLF001
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_lanes)
+    os.register_at_fork(after_in_child=_in_a_forked_child)
 
 
 def _elsewhere(path: Path) -> Recording:
