@@ -362,7 +362,7 @@ class GroupStep:
 
     group: str
     step: Position  # half of the rise is made
-    interval: tuple[Position, Position]  # 90 % of such intervals hold the true step, see ``make bench-quanta``
+    interval: tuple[Position, Position]  # at least 90 % of such intervals hold the true step: ``make bench-quanta``
     before: float  # accuracy, 0 to 1
     after: float
     chance: float  # of such a rise in noise alone

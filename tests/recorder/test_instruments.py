@@ -144,10 +144,12 @@ def test_what_is_known_example_by_example_is_a_table_in_the_run_folder(tmp_path:
     with record(tmp_path / "run", model=model, loss_fn=nn.functional.cross_entropy, probe=(x, y), budget=None) as run:
         for step in range(3):
             run.step(step)
-    (file,) = (tmp_path / "run/examples").iterdir()
-    table = pl.read_parquet(file)
+    files = sorted((tmp_path / "run/examples").iterdir())
+    assert [file.name for file in files] == ["0000-probe-turns.parquet", "0000-probe.parquet"]
+    turns, table = (pl.read_parquet(file) for file in files)
     right = (model(x).argmax(dim=1) == y).tolist()
-    assert (file.name, table["example"].to_list()) == ("0000-probe.parquet", list(range(30)))
+    assert (turns["example"].to_list(), turns["right"].to_list()) == (list(range(30)), [int(r) for r in right])
+    assert table["example"].to_list() == list(range(30))
     assert table["first_right"].to_list() == [0 if r else None for r in right]
     assert table["last_wrong"].to_list() == [None if r else 2 for r in right]
     assert set(table["forgotten"]) == {0}

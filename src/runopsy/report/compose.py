@@ -179,13 +179,15 @@ def _before(autopsy: Autopsy) -> Iterator[Block]:
     asked = [one for one in autopsy.broke if one.asked or autopsy.levels]
     if asked:
         yield Heading("Before it broke")
-        yield from (Prose(_announced(one, autopsy.axis)) for one in asked)
+        yield from (Prose(_announced(one, autopsy.axis)) for one in asked if one.asked)
+        if not all(one.asked for one in asked):
+            places = ", ".join(place(one.step) for one in asked if not one.asked)
+            why = "no recorded signal has readings enough before it to know its range"
+            yield Prose(f"Not checked at {autopsy.axis} {places}: {why}.")
 
 
 def _announced(broke: Broke, axis: str) -> str:
     what = f"{plain(broke.kind).capitalize()} at {axis} {place(broke.step)}"
-    if not broke.asked:
-        return f"{what}: not checked, no recorded signal has readings enough before it to know its range."
     if not broke.left:
         return f"{what}: none of {broke.asked} recorded signals left its range in its last readings before it."
     ways = "; ".join(

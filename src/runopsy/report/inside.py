@@ -63,7 +63,7 @@ def _rate(code: str) -> str:
     rate = RATES.get(code)
     asked = 0 if rate is None else sum(rate)
     return (
-        f"held in {rate.agrees} of {asked}, contrary in {rate.contrary}"
+        f"held in {rate.agrees} of {asked} phases, contrary in {rate.contrary}"
         if rate is not None and asked
         else "not measured"
     )
@@ -73,8 +73,8 @@ def _counted(autopsy: Autopsy) -> str:
     counts = ", ".join(f"{sum(one.answer is kind for one in autopsy.expected)} {_word(kind)}" for kind in Answer)
     return (
         f"What the literature expects of signals in a phase, beside this run: {counts}. An expectation that does not "
-        f"hold says nothing against the run: the last column counts how often it held in the phases of {TRAININGS} "
-        "small trainings of known truth."
+        "hold says nothing against the run: the last column counts how often it held, phase by phase, in "
+        f"{TRAININGS} small trainings of known truth."
     )
 
 
