@@ -59,13 +59,14 @@ def _reward(f: Facts) -> str:
     """The reward's own report: where it began, its best, its end."""
     reward = f.curves["reward"]
     name = reward.signal.source
+    name = name if "reward" in name.lower() else f"the reward {name}"
     went = f"{name} went from {reward.begins:.4g} to {reward.ends:.4g} (best {reward.best:.4g})"
     ending = "is flat"
     if f.reward_collapsed:
         ending = "has collapsed"
     elif reward.moves:
         ending = "rises" if reward.moves[-1].change > 0 else "falls"
-    return f"reinforcement learning: the reward {went} and {ending} at the end; no loss here is one to fit"
+    return f"reinforcement learning: {went} and {ending} at the end; no loss here is one to fit"
 
 
 def _underfit(f: Facts) -> str:
@@ -175,7 +176,7 @@ VERDICTS: tuple[Row, ...] = (
     Row(
         "undertrained",
         "training still improves, and nothing shows that validation does not",
-        lambda f: bool(f.training_improves and f.follows) and not f.fits and not f.stays_at_chance,
+        lambda f: bool(f.training_improves and f.seems_to_follow) and not f.fits and not f.stays_at_chance,
     ),
     Row(
         "inconclusive",

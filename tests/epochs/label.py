@@ -37,8 +37,8 @@ class Curves:
     classes: int
     trained: bool
     chance: float
-    absolute: bool  # the loss of a regression is in the unit of its targets, and no square of it
     rough: dict[str, float]  # by curve: how much two smoothed readings differ by chance
+    absolute: bool = False  # the loss of a regression is in the unit of its targets, and no square of it
 
     def at(self, name: str, t: float) -> float:
         y = getattr(self, name)
@@ -85,8 +85,8 @@ def load(path: Path) -> tuple[dict, Curves, Curves, dict[str, Array]]:
         about["classes"],
         about["trained"],
         about["chance"] if "chance" in about else 1 / about["classes"],
-        absolute,
         rough,
+        absolute,
     )
     return about, held, replace(held, val=logged), rows
 

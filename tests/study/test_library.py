@@ -44,7 +44,7 @@ def made(name, kind="mlp on digits", seed=0, **changes):
 
 
 def writer(path, name, count):
-    paths = [str(ROOT / "src"), str(Path(__file__).parent), str(ROOT / "tests")]
+    paths = [str(ROOT / "src"), str(ROOT / "tests"), str(Path(__file__).parent)]
     code = WRITER.format(paths=paths)
     return subprocess.Popen(
         [sys.executable, "-c", code, str(path), name, str(count)], stdout=subprocess.PIPE, text=True

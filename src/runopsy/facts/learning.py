@@ -17,6 +17,7 @@ Curves = Mapping[str, Curve]
 CROSS_ENTROPIES = (0.5, 8.0)  # nats: a first loss between them may be that of guessing among 2 to 3000 classes
 LN2 = 0.693  # nats: the cross-entropy of guessing between two classes, the least that guessing costs
 # Numbers of classes that people have: among many, any loss is near that of guessing among some number of them.
+FEW_CLASSES = 3.0  # nats, ln 20: a loss that begins higher is of more classes, as of words, and ends higher too
 CLASSES = (*range(2, 21), 50, 100, 200, 1000)
 # Nats: the cross-entropy of classifiers that are right nine times in ten, a median of 360 readings of 80 trainings with
 # 2 to 10 classes (.30 to .42 in half of them).
@@ -137,7 +138,7 @@ def fits(curves: Curves, limits: Limits) -> tuple[Fact, bool]:
         return Fact(holds, acc.ends, limits.fits_at_end, at=acc.best_at, curve=acc.name), True
     if loss is None or loss.begins <= 0:
         return UNASKED, val is not None
-    if val is not None and CROSS_ENTROPIES[0] < loss.begins < CROSS_ENTROPIES[1]:
+    if val is not None and CROSS_ENTROPIES[0] < loss.begins < FEW_CLASSES:
         return Fact(loss.ends <= FITTED_NATS, loss.ends, FITTED_NATS, at=loss.best_at, curve=loss.name), True
     share = left_of(loss)
     fell = share <= limits.fell_far
@@ -292,7 +293,8 @@ def trend(curve: Curve, limits: Limits) -> float:
     after = curve.sign * curve.signal.value[curve.signal.step >= curve.best_at]
     if not limits.level_rows <= len(after) <= EVALUATIONS:
         return 0.0
-    return _ranks(-after) * (1.0 if len(after) <= MOST_RANKED else TREND / limits.sure)
+    longer = np.log(max(len(after), MOST_RANKED) / MOST_RANKED) / np.log(EVALUATIONS / MOST_RANKED)
+    return float(_ranks(-after) * TREND / (TREND + longer * (limits.sure - TREND)))
 
 
 def _ranks(value: Values) -> float:

@@ -12,6 +12,8 @@ from runopsy.report.document import Step
 from runopsy.report.words import number, percent, place
 
 MOST = 5  # suggestions: with more, nobody tries the first
+SURE = 3.0  # standard errors of the fitted curve by which it must end worse than its best for a shorter schedule …
+SEEN = 0.05  # … and of its own way
 LATE = 0.1  # of the run after its best step, from which a shorter schedule is worth trying
 NEAR = 0.02  # of the run between a changed learning rate and a divergence, within which the change is the first suspect
 USUAL = ("train/loss", "train/acc", "val/loss", "val/acc")
@@ -41,6 +43,18 @@ def _rate_changed_before_divergence(autopsy: Autopsy) -> bool:
     return (
         gone is not None and changed is not None and gone.step - changed.step <= NEAR * (autopsy.last - autopsy.first)
     )
+
+
+def _is_worse_since_best(autopsy: Autopsy) -> bool:
+    """Whether the fitted curve ends above its lowest level by more than its noise, and visibly."""
+    stop = autopsy.stop
+    segments = None if stop is None else autopsy.segments.get(stop.signal)
+    if segments is None or not _has_step_after_best(autopsy):
+        return False
+    sign = 1.0 if segments.signal.endswith("acc") else -1.0
+    curve = sign * segments.curve
+    fall, way = float(curve.max() - curve[-1]), float(np.ptp(curve))
+    return fall > SURE * float(segments.spread[-1]) and fall > SEEN * way
 
 
 def _broke_at_once(autopsy: Autopsy) -> bool:
@@ -236,7 +250,7 @@ ADVICE: tuple[Advice, ...] = (
         "healthy",
         "Try a schedule that ends near {axis} {best}.",
         "{signal} was best there; {wasted} {axis}s followed",
-        _has_step_after_best,
+        _is_worse_since_best,
     ),
 )
 

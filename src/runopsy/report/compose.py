@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runopsy.kinds import KINDS
 from runopsy.model import Autopsy, Broke, Event, Evidence, Outcome, Position, Stop
 from runopsy.report import backing, groups, inside, lessons
 from runopsy.report.advice import advise
 from runopsy.report.document import Block, Document, Finding, Findings, Heading, Headline, Prose, Steps
-from runopsy.report.first_screen import first_screen, more
+from runopsy.report.first_screen import TEXT, first_screen, more
 from runopsy.report.moves import moves
 from runopsy.report.pictures import TONES as SEVERITY
 from runopsy.report.pictures import picture
@@ -72,12 +72,12 @@ def compose(autopsy: Autopsy, bill: Bill = FREE, further: Sequence[Block] = ()) 
         *backing.thresholds(autopsy),
     ]
     foot = f"Made by runopsy {VERSION} from the log alone."
-    return Document(title, tuple(blocks), foot, _first(autopsy), more(autopsy))
+    return Document(title, tuple(blocks), foot, (*_first(autopsy), *further), more(autopsy))
 
 
 def _first(autopsy: Autopsy) -> tuple[Block, ...]:
     drawn, stop = picture(autopsy), autopsy.stop
-    found = [(event, finding(autopsy, event, [])) for event in autopsy.events]
+    found = [(event, _in_brief(autopsy, event)) for event in autopsy.events]
     timelines = () if drawn is None else drawn.timelines
     best = "" if stop is None else _best(stop, autopsy.axis)
     return tuple(first_screen(autopsy, _headline(autopsy), timelines, found, best, advise(autopsy)))
@@ -94,8 +94,13 @@ def _headline(autopsy: Autopsy) -> Headline:
 
 def _verdict(autopsy: Autopsy) -> Iterator[Block]:
     yield _headline(autopsy)
-    if autopsy.verdict.evidence:
-        yield Prose(f"At the end: {'; '.join(_ended(e) for e in autopsy.verdict.evidence)}.")
+    if ended := _at_the_end(autopsy):
+        yield Prose(ended)
+
+
+def _at_the_end(autopsy: Autopsy) -> str:
+    ended = "; ".join(_ended(e) for e in autopsy.verdict.evidence)
+    return f"At the end: {ended}." if ended else ""
 
 
 def _ended(e: Evidence) -> str:
@@ -145,6 +150,12 @@ def finding(autopsy: Autopsy, event: Event, proof: Sequence[tuple[str, Evidence]
     elif event.interval[1] - event.interval[0] > 0.01 * max(event.step - autopsy.first, 1):
         text += f"; between {place(event.interval[0])} and {place(event.interval[1])}"
     return Finding(kind.title, SEVERITY[event.severity], where, text, tuple(ref for ref, _ in proof))
+
+
+def _in_brief(autopsy: Autopsy, event: Event) -> Finding:
+    """An event for who has two lines: what was measured, where its title says the rest."""
+    whole, kind = finding(autopsy, event), KINDS[event.kind]
+    return replace(whole, text=_detail(event)) if kind.detail and len(whole.text) > TEXT else whole
 
 
 def _detail(event: Event) -> str:

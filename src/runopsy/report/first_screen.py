@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from runopsy.kinds import KINDS, Often
 from runopsy.model import Autopsy, Event, Outcome, Severity
-from runopsy.report.document import Block, Finding, Findings, Heading, Headline, Step, Timeline
+from runopsy.report.document import Block, Finding, Findings, Heading, Headline, Prose, Step, Timeline
 from runopsy.report.words import place
 
 MOST = 3  # kinds of events
@@ -45,6 +45,9 @@ def first_screen(
     if following:
         yield Heading("What to do")
         yield Findings(following)
+    if autopsy.notes:
+        yield Heading("Notes on the log")
+        yield from (Prose(note) for note in autopsy.notes)
 
 
 def _events(autopsy: Autopsy, found: Sequence[tuple[Event, Finding]]) -> Iterator[Finding]:

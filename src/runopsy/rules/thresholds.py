@@ -33,7 +33,7 @@ class Departure:
     """A signal leaves the band of its baseline (the founding rule; 63 of 100 runs of white noise leave it too).
 
     Baseline mean and standard deviation come from the first part of the run; the moving average must stay outside
-    the band for some rows on the same side. With a library of runs of its kind (``analyze --library``) they come from
+    the band for some rows on the same side. With a library of runs of its kind (analyze --library) they come from
     those, part by part of the run, and signals that it does not know are not asked: of n + 1 runs of one kind at most
     one leaves the band by chance.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -35,7 +36,8 @@ class Watched:
     _classes: Tensor | None = None  # (N, K) probabilities summed; None where there are too many
     _labels: Tensor = field(default_factory=lambda: torch.empty(0, device="cpu"))  # (N,)
     _group_of: Tensor | None = None  # (N,) the example that each row belongs to
-    _turns: list[tuple[int, Tensor, Tensor]] = field(default_factory=list)  # step, examples that turned, to what
+    # (step, examples that turned, to what); no tensors, of which a run would collect ever more
+    _turns: list[tuple[int, array[int], bytes]] = field(default_factory=list)
     _turned: int = 0
 
     def see(self, step: int, seen: Labelled, examples: int) -> None:
@@ -71,7 +73,7 @@ class Watched:
     def _note_turns(self, step: int, turned: Tensor, right: Tensor) -> None:
         self._turned += len(turned)
         if self._turned <= MOST_TURNS and len(turned):
-            self._turns.append((step, turned, right[turned]))
+            self._turns.append((step, array("q", turned.tolist()), bytes(right[turned].tolist())))
 
     def _add(self, seen: Labelled) -> None:
         """Probabilities of the labels, and by how much they exceed those of the best other class."""
@@ -132,9 +134,9 @@ class Watched:
         if not self._turns or self._turned > MOST_TURNS:
             return {}
         return {
-            "example": torch.cat([examples for _, examples, _ in self._turns]).tolist(),
+            "example": [example for _, examples, _ in self._turns for example in examples],
             "step": [step for step, examples, _ in self._turns for _ in range(len(examples))],
-            "right": [int(r) for _, _, right in self._turns for r in right.tolist()],
+            "right": [r for _, _, right in self._turns for r in right],
         }
 
 
