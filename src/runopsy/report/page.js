@@ -74,7 +74,7 @@ function awaken(figure) {
   }
 
   function ticksAcross() {
-    const low = position(from), high = position(to), most = Math.max(3, Math.floor(plots[0].box.clientWidth / 75));
+    const low = position(from), high = position(to), most = Math.max(3, Math.floor((plots.length ? plots[0].box.clientWidth : figure.clientWidth) / 75));
     if (!scale.log || high - scale.first < 3 * (low - scale.first)) return ticks(low, high, most);
     const chosen = [];
     const powers = [...Array(40).keys()].map((k) => 10 ** (Math.floor(Math.log10(scale.origin)) + k));
