@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -83,9 +84,12 @@ def watch(
 
     troubles: set[str] = set()
 
+    saving = threading.Lock()
+
     def save() -> None:
         try:
-            keep(file, Remembered(watched.ledger, watched.told, watched.last, outbox.state()))
+            with saving:  # messages arrive in a thread of their own, and what is newer must be written later
+                keep(file, Remembered(watched.ledger, watched.told, watched.last, outbox.state()))
         except OSError as cause:  # a full disk: the watch goes on, and a restart may repeat a message
             if cause.strerror not in troubles:
                 complain(f"{file} cannot be written: {cause.strerror}")

@@ -108,7 +108,7 @@ def is_numbers(column: object) -> TypeGuard[NumberColumn]:
 def parse(data: bytes, separator: str, width: int) -> NumberTable | None:
     """The rows below the one header line, where every cell of every row is a number; None elsewhere."""
     lines = data.count(b"\n") - 1
-    if not 0 < len(data) <= MOST_BYTES or lines < 1:
+    if not 0 < len(data) <= MOST_BYTES or lines < 1 or not data.partition(b"\n")[2].strip():
         return None
     try:
         rows = np.loadtxt(io.BytesIO(data), delimiter=separator, skiprows=1, comments=None, ndmin=2)

@@ -18,7 +18,6 @@ from runopsy.signals.names import words
 # Words of a column's name, and the power of the target's unit that it is in.
 ERRORS = {"mse": 2, "rmse": 1, "mae": 1}
 SPELLED = {("mean", "squared", "error"): 2, ("mean", "absolute", "error"): 1}
-SAME = 0.01  # of its values: a loss so near to a column of absolute errors is these errors
 
 
 def with_powers(signals: Mapping[str, Signal]) -> dict[str, Signal]:
@@ -44,7 +43,7 @@ def _absolute(signals: Mapping[str, Signal]) -> Iterator[Signal]:
 def _are_same(loss: Signal, error: Signal) -> bool:
     if len(loss) != len(error):
         return False
-    return bool(np.all(np.abs(loss.value - error.value) <= SAME * np.abs(loss.value)))
+    return np.allclose(loss.value, error.value)
 
 
 def _power(column: str) -> int:
