@@ -25,7 +25,18 @@ from runopsy.cli.options import (
     Verbose,
     Which,
 )
-from runopsy.cli.shared import autopsy_of, each_run, in_color, is_file, joined, report_written, show, terminal_width
+from runopsy.cli.shared import (
+    asked,
+    autopsy_of,
+    each_run,
+    end_if,
+    in_color,
+    is_file,
+    joined,
+    report_written,
+    show,
+    terminal_width,
+)
 from runopsy.errors import BadOption
 
 if TYPE_CHECKING:
@@ -63,20 +74,22 @@ def analyze(
     if which == "all" and is_file(output):
         raise BadOption("--run all writes to the screen", hint="redirect it, or name one run")
 
+    how = asked(map_, metric, x, config, rules, segmenter)
     in_json = format is Format.json or (format is None and is_file(output) and output.suffix == ".json")
 
     def examine(log: Run) -> tuple[Autopsy, tuple[Block, ...]]:
         """A run, and where a library is asked its place in it."""
-        one = autopsy_of(log, map_, metric, x, config, rules, segmenter)
+        one = autopsy_of(log, how)
         if library is None:
             return one, ()
-        from runopsy.study.kinship import among
+        from runopsy.study.kinship import among, with_baselines
         from runopsy.study.library import Library
         from runopsy.study.library_words import section, sentence
 
         with Library(library, must_exist=True) as shelf:
             found = among(one, shelf, kind)
-        one = autopsy_of(log, map_, metric, x, config, rules, segmenter, found) if found.baselines else one
+        if found.baselines:
+            one = autopsy_of(log, replace(how, standards=with_baselines(how.standards, found)))
         noted = replace(one, notes=(*one.notes, sentence(found))) if in_json else one  # other formats have the section
         return noted, section(found)
 
@@ -92,9 +105,7 @@ def analyze(
         ]
         show(joined(texts, which, chosen))
     hit = sorted(gates & {kind for one, _ in examined for kind in (*(e.kind for e in one.events), one.verdict.name)})
-    if hit:
-        typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
-        raise typer.Exit(1)
+    end_if(hit)
 
 
 def _gates(kinds: str | None) -> set[str]:

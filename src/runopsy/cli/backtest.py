@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from runopsy.cli.options import Config, Format, Formats, Map, NoColor, Output, Quiet, Verbose
-from runopsy.cli.shared import in_color, is_file, report_written, role_pairs, show, terminal_width
+from runopsy.cli.options import Config, Formats, Gpus, Map, NoColor, Output, Price, Quiet, Verbose
+from runopsy.cli.shared import deliver, roles_of
 
 
 def backtest(
@@ -29,10 +29,8 @@ def backtest(
             "--watch", metavar="SIGNAL", help="What is gained is measured by it. Default: val/loss, or val/acc."
         ),
     ] = None,
-    gpus: Annotated[
-        float | None, typer.Option("--gpus", min=0, help="How many GPUs trained each run: time in GPU-hours.")
-    ] = None,
-    price: Annotated[float | None, typer.Option("--price", min=0, help="Of one GPU-hour: time in money.")] = None,
+    gpus: Gpus = None,
+    price: Price = None,
     format: Formats = None,
     output: Output = None,
     map_: Map = None,
@@ -42,14 +40,8 @@ def backtest(
     quiet: Quiet = False,
 ) -> None:
     """Replay rules of stopping on logs: what each would have saved, and which late gains it would have cut off."""
-    from runopsy.report import render, save
     from runopsy.settings import load
     from runopsy.study.backtest import backtest as replay
 
-    roles = {**load(config).roles, **role_pairs(map_)}
-    found = replay(runs, policy or (), watch=watch, roles=roles)
-    if is_file(output):
-        report_written(save(found, output, format, gpus=gpus, price=price), quiet)
-        return
-    shown, width, color = (format or Format.text).value, terminal_width(), in_color(no_color)
-    show(render(found, shown, width=width, color=color, verbose=verbose, gpus=gpus, price=price))
+    found = replay(runs, policy or (), watch=watch, roles=roles_of(load(config), map_))
+    deliver(found, output, format, no_color=no_color, verbose=verbose, quiet=quiet, gpus=gpus, price=price)

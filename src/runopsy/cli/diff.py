@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from runopsy.cli.options import VERSUS, Alignment, Config, Format, Formats, Map, NoColor, Output, Quiet, Rules, Verbose
-from runopsy.cli.shared import in_color, is_file, report_written, role_pairs, show, terminal_width, tuned_standards
+from runopsy.cli.options import VERSUS, Alignment, Config, Formats, Map, NoColor, Output, Quiet, Rules, Verbose
+from runopsy.cli.shared import deliver, end_if, roles_of, tuned_standards
 from runopsy.errors import BadOption
 
 
@@ -47,26 +47,21 @@ def diff(
     """Hold one run, or several seeds of it, against another: what moved, by how much, and whether beyond noise."""
     from runopsy.comparison import diff as compare
     from runopsy.comparison import gates, hits, stored
-    from runopsy.report import render, save
     from runopsy.settings import load
 
     gated = gates(fail_on or "")
     chosen = load(config)
     a: list[Any]
     a, b = _two_sides(runs) if baseline is None else ([stored(baseline)], _all_of_b(runs))
-    roles = {**chosen.roles, **role_pairs(map_)}
     found = compare(
-        a, b, align=align.value if align else chosen.x, roles=roles, standards=tuned_standards(chosen, rules)
+        a,
+        b,
+        align=align.value if align else chosen.x,
+        roles=roles_of(chosen, map_),
+        standards=tuned_standards(chosen, rules),
     )
-    if is_file(output):
-        report_written(save(found, output, format), quiet)
-    else:
-        shown = (format or Format.text).value
-        show(render(found, shown, width=terminal_width(), color=in_color(no_color), verbose=verbose))
-    hit = hits(found, gated)
-    if hit:
-        typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
-        raise typer.Exit(1)
+    deliver(found, output, format, no_color=no_color, verbose=verbose, quiet=quiet)
+    end_if(hits(found, gated))
 
 
 def _all_of_b(runs: list[str]) -> list[str]:

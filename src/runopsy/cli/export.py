@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from runopsy.cli.options import Axes, Config, Map, Metric, Quiet, Rules, RunPath, Segmenters, Tracker, Which
-from runopsy.cli.shared import autopsy_of, each_run, report_written
+from runopsy.cli.shared import asked, autopsy_of, each_run, report_written
 from runopsy.errors import BadOption
 
 
@@ -34,5 +34,6 @@ def export(
 
     if which == "all":
         raise BadOption("an export is of one run", hint="name one with --run")
-    (autopsy,) = each_run(run, which, lambda log: autopsy_of(log, map_, metric, x, config, rules, segmenter))
+    how = asked(map_, metric, x, config, rules, segmenter)
+    (autopsy,) = each_run(run, which, lambda log: autopsy_of(log, how))
     report_written(write(autopsy, to.value, output), quiet)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from runopsy.cli.options import Quiet, Which
-from runopsy.cli.shared import report_written
+from runopsy.cli.shared import complain, report_written
 from runopsy.errors import BadOption, RunopsyError, UnreadableLog
 
 
@@ -40,7 +40,7 @@ def import_(
                 if not many:
                     raise
                 failed += 1
-                typer.echo(f"runopsy: {candidate.name}: {error.message}", err=True)
+                complain(candidate.name, error)
             else:
                 report_written((place,), quiet)
             progress(done / len(found))

@@ -53,7 +53,7 @@ def _lab_command(task: Task) -> None:
         ] = None,
         signals: Annotated[
             str | None,
-            typer.Option("--signals", help="Recorded: scalars (of a grid, unless said), default, or full (slower)."),
+            typer.Option("--signals", help="Recorded: scalars (the default of a grid), default, or full (slower)."),
         ] = None,
         quiet: Quiet = False,
     ) -> None:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runopsy.cli.options import Config, Format, Formats, LibraryFile, Map, NoColor, Quiet, RunKind
-from runopsy.cli.shared import in_color, library_path, role_pairs, show, terminal_width
+from runopsy.cli.options import Config, Formats, LibraryFile, Map, NoColor, Quiet, RunKind
+from runopsy.cli.shared import complain, deliver, library_path, roles_of
 from runopsy.errors import BadOption, RunopsyError, UnreadableLog
 
 if TYPE_CHECKING:
-    from runopsy.study.library_words import Shelf
+    pass
 
 library = typer.Typer(
     name="library",
@@ -37,7 +37,7 @@ def add(
     from runopsy.study.library import Library
     from runopsy.study.profiles import profile
 
-    roles = {**load(config).roles, **role_pairs(map_)}
+    roles = roles_of(load(config), map_)
     kept = 0
     with Library(library_path(library_file, config)) as shelf:
         for path in runs:
@@ -49,8 +49,7 @@ def add(
                     if not quiet:
                         typer.echo(f"{'added' if new else 'replaced'} {one.name}: {one.kind}", err=True)
             except RunopsyError as error:
-                typer.echo(f"runopsy: {path}: {error.message}", err=True)
-                typer.echo(f"  {error.hint}", err=True)
+                complain(path, error)
     if not kept:
         raise UnreadableLog(f"none of the {len(runs)} runs can be kept", hint="what is so stands above")
 
@@ -67,7 +66,7 @@ def list_(
     from runopsy.study.library_words import Shelf
 
     with Library(library_path(library_file, config), must_exist=True) as shelf:
-        _show(Shelf(str(shelf.path), tuple(shelf.kinds())), format, no_color)
+        deliver(Shelf(str(shelf.path), tuple(shelf.kinds())), None, format, no_color=no_color)
 
 
 @library.command("show")
@@ -87,7 +86,7 @@ def show_(
         if not profiles:
             known = "; ".join(name for name, _ in shelf.kinds())
             raise BadOption(f"{shelf.path} holds no {kind!r}", hint=f"it holds: {known}" if known else "it is empty")
-        _show(Shelf(str(shelf.path), tuple(shelf.kinds()), kind, profiles), format, no_color)
+        deliver(Shelf(str(shelf.path), tuple(shelf.kinds()), kind, profiles), None, format, no_color=no_color)
 
 
 @library.command("forget")
@@ -109,9 +108,3 @@ def forget(
             raise BadOption(f"{shelf.path} holds no {kind or run!r}", hint="runopsy library list and show name them")
         if not quiet:
             typer.echo(f"took out {count} run{'' if count == 1 else 's'}", err=True)
-
-
-def _show(shelf: Shelf, format: Format | None, no_color: bool) -> None:
-    from runopsy.report import render
-
-    show(render(shelf, (format or Format.text).value, width=terminal_width(), color=in_color(no_color)))

@@ -1,4 +1,4 @@
-"""What can be said on the command line: the options that verbs share, and the words they take."""
+"""The options that commands share, and the words they take."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ RunPath = Annotated[
 Map = Annotated[
     list[str] | None,
     typer.Option(
-        "--map", metavar="ROLE=COLUMN", help="Say which column plays a role, e.g. val/loss=eval_nll. Repeatable."
+        "--map", metavar="ROLE=COLUMN", help="Set which column plays a role, e.g. val/loss=eval_nll. Repeatable."
     ),
 ]
 Metric = Annotated[
@@ -100,7 +100,7 @@ LibraryFile = Annotated[
 ]
 RunKind = Annotated[
     str | None,
-    typer.Option("--kind", metavar="KIND", help='"ARCHITECTURE on DATA". Default: what the settings in the log say.'),
+    typer.Option("--kind", metavar="KIND", help='"ARCHITECTURE on DATA". Default: from the settings in the log.'),
 ]
 Output = Annotated[
     Path | None,
@@ -118,6 +118,8 @@ Segmenters = Annotated[
         "--segmenter", help="What cuts curves: exact (ours), or ruptures, set by [segmenter] in the settings."
     ),
 ]
+Gpus = Annotated[float | None, typer.Option("--gpus", min=0, help="How many GPUs trained a run: time in GPU-hours.")]
+Price = Annotated[float | None, typer.Option("--price", min=0, help="Of one GPU-hour: time in money.")]
 Formats = Annotated[Format | None, typer.Option("--format", "-f", help="Default: what --output ends in.")]
 Axes = Annotated[Axis | None, typer.Option("--x", help="Count by this instead of the log's own axis.")]
 Verbose = Annotated[

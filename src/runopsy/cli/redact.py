@@ -32,6 +32,7 @@ def redact(
     from runopsy.readers import run_selection, runs
     from runopsy.readers.import_run import keep
     from runopsy.readers.redaction import as_csv, redacted
+    from runopsy.report import publish
     from runopsy.signals import assign, with_sums
 
     (candidate, *more) = run_selection.chosen(runs(run), which, run)
@@ -43,19 +44,12 @@ def redact(
         show(as_csv(bare))
         return
     if output.suffix == TABLE:
-        _write(output, as_csv(bare))
+        publish.put(output, as_csv(bare))
     else:
         keep(bare, output)
     report_written((output,), quiet)
     if not quiet:
         typer.echo(_compared(log, str(output), role_pairs(map_), metric), err=True)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as cause:
-        raise BadOption(f"{path} cannot be written: {cause.strerror or cause}", hint="name another file") from cause
 
 
 def _compared(log: Run, written: str, roles: dict[str, str], metric: str | None) -> str:

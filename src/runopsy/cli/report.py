@@ -12,9 +12,11 @@ from runopsy.cli.options import (
     Config,
     Format,
     Formats,
+    Gpus,
     Map,
     Metric,
     Output,
+    Price,
     Quiet,
     Rules,
     RunPath,
@@ -22,7 +24,7 @@ from runopsy.cli.options import (
     Suffix,
     Which,
 )
-from runopsy.cli.shared import autopsy_of, each_run, is_file, report_written, show
+from runopsy.cli.shared import asked, autopsy_of, each_run, is_file, report_written, show
 from runopsy.errors import BadOption
 
 
@@ -34,10 +36,8 @@ def report(
     embed: Annotated[
         bool, typer.Option("--embed", help="Markdown: pictures inside the page (GitHub does not show such).")
     ] = False,
-    gpus: Annotated[
-        float | None, typer.Option("--gpus", min=0, help="How many GPUs trained: time in GPU-hours.")
-    ] = None,
-    price: Annotated[float | None, typer.Option("--price", min=0, help="Of one GPU-hour: time in money.")] = None,
+    gpus: Gpus = None,
+    price: Price = None,
     figures: Annotated[
         Path | None, typer.Option("--figures", metavar="DIR", help="Write figures for a paper here (needs matplotlib).")
     ] = None,
@@ -57,7 +57,8 @@ def report(
 
     if which == "all":
         raise BadOption("a report is of one run", hint="runopsy analyze --run all prints each in turn")
-    (autopsy,) = each_run(run, which, lambda log: autopsy_of(log, map_, metric, x, config, rules, segmenter))
+    how = asked(map_, metric, x, config, rules, segmenter)
+    (autopsy,) = each_run(run, which, lambda log: autopsy_of(log, how))
     gpus = 1.0 if price is not None and gpus is None else gpus
     further = section(autopsy)
     if figures is not None:

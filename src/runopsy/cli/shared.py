@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
@@ -13,23 +14,23 @@ from runopsy.cli.options import Axis, Cutter, Format, Preset
 from runopsy.errors import BadOption, RunopsyError, UnreadableLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from runopsy.model import Autopsy, Run
+    from runopsy.report import Subject
     from runopsy.segments import Segmenter
     from runopsy.settings import Settings
     from runopsy.standards import Standards
-    from runopsy.study.kinship import Kinship
 
 T = TypeVar("T")
 
 
 def each_run(path: str, which: str | None, verb: Callable[[Run], T]) -> Iterator[T]:
-    """What a verb makes of the run that is meant, or of each in turn; what cannot be judged among many is said.
+    """What a verb makes of the run that is meant, or of each in turn; what cannot be judged among many is reported.
 
     Raises:
         UnreadableLog: there are several runs, now listed on stderr, and none was chosen; or none can be read.
-        RunopsyError: as the verb says of the one run that is meant.
+        RunopsyError: as the verb raises of the one run that is meant.
     """
     from runopsy.readers import run_selection, runs
 
@@ -47,7 +48,7 @@ def each_run(path: str, which: str | None, verb: Callable[[Run], T]) -> Iterator
         try:
             made = verb(candidate.read())
         except RunopsyError as error:
-            typer.echo(f"runopsy: {candidate.name}: {error.message}", err=True)
+            complain(candidate.name, error)
         else:
             done += 1
             yield made
@@ -62,34 +63,49 @@ def joined(texts: list[str], which: str | None, format: Format) -> str:
     return "\n".join(texts)
 
 
-def autopsy_of(
-    run: Run,
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How runs are to be examined: the options of a command over the settings."""
+
+    roles: Mapping[str, str]
+    axis: str | None
+    metric: str | None
+    standards: Standards
+    segmenter: Segmenter
+
+
+def asked(
     mapping: list[str] | None,
     metric: str | None,
     x: Axis | None,
     config: Path | None,
     rules: Preset | None,
     segmenter: Cutter | None,
-    kin: Kinship | None = None,
-) -> Autopsy:
-    """The examination that the options ask for; with ``kin``, classic baselines are those of its kind."""
-    from runopsy.autopsy import analyze as examine
+) -> Asked:
+    """What the options ask for, settled once for all runs."""
     from runopsy.settings import load
 
     chosen = load(config)
-    roles = {**chosen.roles, **role_pairs(mapping)}
-    axis, score = x.value if x else chosen.x, metric or chosen.metric
-    cutter = segmenter_of(chosen, segmenter)
-    standards = tuned_standards(chosen, rules)
-    if kin is not None:
-        from runopsy.study.kinship import with_baselines
+    return Asked(
+        roles=roles_of(chosen, mapping),
+        axis=x.value if x else chosen.x,
+        metric=metric or chosen.metric,
+        standards=tuned_standards(chosen, rules),
+        segmenter=segmenter_of(chosen, segmenter),
+    )
 
-        standards = with_baselines(standards, kin)
-    return examine(run, roles=roles, x=axis, metric=score, standards=standards, segmenter=cutter)
+
+def autopsy_of(run: Run, how: Asked) -> Autopsy:
+    """The examination of a run as it is asked for."""
+    from runopsy.autopsy import analyze as examine
+
+    return examine(
+        run, roles=how.roles, x=how.axis, metric=how.metric, standards=how.standards, segmenter=how.segmenter
+    )
 
 
 def segmenter_of(chosen: Settings, cutter: Cutter | None) -> Segmenter:
-    """What --segmenter says; without it, ruptures where the settings describe it."""
+    """What --segmenter names; without it, ruptures where the settings describe it."""
     from runopsy.segments import EXACT
 
     if cutter is Cutter.exact or (cutter is None and not chosen.segmenter):
@@ -119,7 +135,17 @@ def library_path(given: Path | None, config: Path | None) -> Path:
     return given or (Path(named) if named else USUAL)
 
 
+def roles_of(chosen: Settings, mapping: list[str] | None) -> dict[str, str]:
+    """Which column plays which role: as --map has it, else the settings."""
+    return {**chosen.roles, **role_pairs(mapping)}
+
+
 def role_pairs(mapping: list[str] | None) -> dict[str, str]:
+    """Role → column, as --map has it.
+
+    Raises:
+        BadOption: a pair that is none.
+    """
     pairs = {}
     for pair in mapping or []:
         role, equals, column = pair.partition("=")
@@ -127,6 +153,39 @@ def role_pairs(mapping: list[str] | None) -> dict[str, str]:
             raise BadOption(f"--map {pair!r} is no ROLE=COLUMN", hint="for example --map val/loss=eval_nll")
         pairs[role] = column
     return pairs
+
+
+def deliver(
+    found: Subject,
+    output: Path | None,
+    format: Format | None,
+    *,
+    no_color: bool,
+    verbose: bool = False,
+    quiet: bool = False,
+    gpus: float | None = None,
+    price: float | None = None,
+) -> None:
+    """A result into the file that is meant, or on the screen."""
+    from runopsy.report import render, save
+
+    if is_file(output):
+        report_written(save(found, output, format, gpus=gpus, price=price), quiet)
+        return
+    shown, width, color = (format or Format.text).value, terminal_width(), in_color(no_color)
+    show(render(found, shown, width=width, color=color, verbose=verbose, gpus=gpus, price=price))
+
+
+def end_if(hit: Sequence[str]) -> None:
+    """Exit with 1 where something matched --fail-on."""
+    if hit:
+        typer.echo(f"--fail-on matched: {', '.join(hit)}", err=True)
+        raise typer.Exit(1)
+
+
+def complain(name: str, error: RunopsyError) -> None:
+    """What is so of one of several runs, while the others go on."""
+    typer.echo(f"runopsy: {name}: {error.message}", err=True)
 
 
 def in_color(no_color: bool) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runopsy.cli.options import Config, Format, Listing, Map, Metric, NoColor, RunPath, Which
-from runopsy.cli.shared import each_run, in_color, joined, role_pairs, show, terminal_width
+from runopsy.cli.shared import each_run, in_color, joined, roles_of, show, terminal_width
 
 if TYPE_CHECKING:
     from runopsy.model import Run
@@ -31,7 +31,7 @@ def signals(
 
     def listed(log: Run) -> str:
         log = with_sums(log)
-        roles = assign(log.tracks, {**chosen.roles, **role_pairs(map_)}, metric or chosen.metric, log.config)
+        roles = assign(log.tracks, roles_of(chosen, map_), metric or chosen.metric, log.config)
         values = {role.track: in_unit(log.tracks[role.track].value, role) for role in roles}
         return listing(log, roles, values, missing(roles), as_json=format is Listing.json, width=terminal_width(),
                        color=in_color(no_color))  # fmt: skip

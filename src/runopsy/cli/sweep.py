@@ -9,16 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runopsy.cli.options import Axes, Config, Map, Metric, NoColor, Output, Quiet, Rules, Segmenters, Verbose
-from runopsy.cli.shared import (
-    in_color,
-    is_file,
-    report_written,
-    role_pairs,
-    segmenter_of,
-    show,
-    terminal_width,
-    tuned_standards,
-)
+from runopsy.cli.shared import asked, in_color, is_file, report_written, show, terminal_width
 from runopsy.errors import BadOption
 
 if TYPE_CHECKING:
@@ -93,11 +84,10 @@ def sweep(
 ) -> None:
     """Examine many runs, each once: verdicts, what went with the outcome, seeds, the best, a phase diagram."""
     from runopsy.report.progress import bar
-    from runopsy.settings import load
     from runopsy.study.engine import engine_of
     from runopsy.study.sweep import sweep as examine
 
-    chosen = load(config)
+    how = asked(map_, metric, x, config, rules, segmenter)
     shape = shape_of(format, output)
     place = engine_of(engine.value, scheduler, workers)
     with bar("examining", hidden=quiet) as progress:
@@ -109,11 +99,11 @@ def sweep(
             sort=sort,
             outcome=outcome,
             size=size,
-            roles={**chosen.roles, **role_pairs(map_)},
-            x=x.value if x else chosen.x,
-            metric=metric or chosen.metric,
-            standards=tuned_standards(chosen, rules),
-            segmenter=segmenter_of(chosen, segmenter),
+            roles=how.roles,
+            x=how.axis,
+            metric=how.metric,
+            standards=how.standards,
+            segmenter=how.segmenter,
             engine=place,
             again=again,
             progress=progress,

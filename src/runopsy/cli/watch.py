@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runopsy.cli.options import Axes, Config, Map, Metric, NoColor, Quiet, Rules, Segmenters, Which
-from runopsy.cli.shared import autopsy_of, in_color, show, terminal_width
+from runopsy.cli.shared import asked, autopsy_of, in_color, show, terminal_width
 from runopsy.errors import BadOption
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from runopsy.watch import View, Watch
     from runopsy.watch.outbox import Outbox
 
-POLL = 0.5  # s between two questions whether the log has grown: a quarter of what an event may take to be told
+POLL = (
+    0.5  # s between two questions whether the log has grown: a quarter of the time in which an event is to be reported
+)
 
 
 def watch(
@@ -74,6 +76,7 @@ def watch(
 
     if run == "-":
         raise BadOption("standard input cannot be watched", hint="write it to a file, and watch that")
+    how = asked(map_, metric, x, config, rules, segmenter)
     kinds, where_to = wanted(on), channels(notify or [], exec_, touch)
     file = place_of(run, which)
     known = recall(file)
@@ -98,7 +101,7 @@ def watch(
     watched = Watch(
         run,
         which,
-        examine=lambda log: autopsy_of(log, map_, metric, x, config, rules, segmenter),
+        examine=lambda log: autopsy_of(log, how),
         total=total,
         ledger=known.ledger,
         told=known.told,
