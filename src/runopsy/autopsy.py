@@ -21,7 +21,9 @@ from runopsy.model import (
     Autopsy,
     Check,
     Event,
+    Expected,
     GroupSteps,
+    Level,
     Outcome,
     Phase,
     Role,
@@ -99,6 +101,7 @@ def _examined(
     case = _case(run, assigned, signals, resumes, standards, segmenter)
     checks, events = _ask_all(standards.rules, case)
     named, turns, verdict = _concluded(case, events, standards)
+    inside_by_phase, expected = _inside_by_phase(case, named)
     return Autopsy(
         run=run,
         axis=x or run.axis,
@@ -115,7 +118,8 @@ def _examined(
         thresholds=values(standards.limits),
         notes=(*run.notes, *measured.notes, *_explained(case.facts)),
         taught=_taught(run),
-        **_expected(case, named),
+        levels=inside_by_phase,
+        expected=expected,
         groups=_groups(case),
         broke=before_it_broke(events, case.signals),
     )
@@ -130,14 +134,14 @@ def _groups(case: Case) -> GroupSteps | None:
     return steps_of(case.signals, case.first)
 
 
-def _expected(case: Case, named: Sequence[Phase]) -> dict[str, Any]:
-    """Levels of the signals of the inside by phase, and what they say to the literature; nothing of a plain log."""
+def _inside_by_phase(case: Case, named: Sequence[Phase]) -> tuple[tuple[Level, ...], tuple[Expected, ...]]:
+    """Levels of the signals of the inside by phase, and the literature's answers to them; nothing of a plain log."""
     if not named or not any(name in case.segments for name in inside(case.signals)):
-        return {}
+        return (), ()
     from runopsy.expectations import answers, levels
 
     found = levels(named, case.signals, case.segments)
-    return {"levels": found, "expected": answers(named, found, case.limits.likely)}
+    return found, answers(named, found, case.limits.likely)
 
 
 def _taught(run: Run) -> Taught | None:

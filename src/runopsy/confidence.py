@@ -147,15 +147,20 @@ def weigh(
     committee, window = ask(case, events), case.limits.beside
     few = case.facts.rows < FEW_ROWS
     phase_right, verdict_right = (PHASE_RIGHT_FEW, VERDICT_RIGHT_FEW) if few else (PHASE_RIGHT, VERDICT_RIGHT)
-    if not len(committee.grid):  # no curve had a value to be read again
-        return tuple(named), tuple(transitions), verdict
-    sure = tuple(replace(p, confidence=_worth(agreement(committee, p), PHASE_AGREED, phase_right)) for p in named)
+    sure = tuple(_with_confidence(p, committee, phase_right) for p in named)
     spans = list(zip(transitions, pairwise(named), strict=True))
     placed = tuple(replace(t, interval=_interval(committee, t, before, after, window)) for t, (before, after) in spans)
     if verdict.name == "inconclusive":
         return sure, placed, verdict  # it claims nothing of which one could be sure
     agreed = float(np.mean([word == verdict.name for word in committee.words]))
     return sure, placed, replace(verdict, confidence=_worth(agreed, VERDICT_AGREED, verdict_right))
+
+
+def _with_confidence(phase: Phase, committee: Committee, right: Sequence[float]) -> Phase:
+    """How sure a phase is; not known where no curve had a value that the members could read."""
+    if not len(committee.grid):
+        return phase
+    return replace(phase, confidence=_worth(agreement(committee, phase), PHASE_AGREED, right))
 
 
 def _worth(agreed: float, shares: Sequence[float], right: Sequence[float]) -> float:

@@ -73,7 +73,7 @@ def _underfit(f: Facts) -> str:
     if f.stays_at_chance:
         return "validation never left chance, and training is far from fitting"
     if not f.has_accuracy:
-        return f"training stopped improving when its error was still {f.fits.size:.0%} of the first"
+        return f"validation stopped improving, and the training error is still {f.fits.size:.0%} of the first"
     if f.training_improves:
         return "validation stopped improving, and training is still far from fitting"
     return "training stopped improving far from fitting"
@@ -176,7 +176,7 @@ VERDICTS: tuple[Row, ...] = (
     Row(
         "undertrained",
         "training still improves, and nothing shows that validation does not",
-        lambda f: bool(f.training_improves and f.seems_to_follow) and not f.fits and not f.stays_at_chance,
+        lambda f: bool(f.training_improves and f.follows) and not f.fits and not f.stays_at_chance,
     ),
     Row(
         "inconclusive",

@@ -399,9 +399,13 @@ def _worsens(curve: Curve, limits: Limits) -> bool:
 
 
 def _may_improve(curve: Curve, limits: Limits) -> Fact:
+    """Whether a curve gains, and may gain visibly within its noise; or its rows are too few or too noisy to show it."""
     fact = _improving(curve, limits)
-    error = fact.size / fact.sure if fact.sure else 0.0
-    return replace(fact, holds=bool(curve.flat or fact.size + limits.likely * abs(error) >= fact.limit))
+    error = abs(fact.size / fact.sure) if fact.sure else 0.0
+    gains = fact.size > 0 and fact.sure >= limits.half_way * limits.likely
+    blind = curve.rows < limits.fewest_rows or error >= fact.limit
+    possible = fact.size + limits.likely * error >= fact.limit
+    return replace(fact, holds=bool(curve.flat or (possible and (gains or blind))))
 
 
 def _last_is_best(curve: Curve, limits: Limits, enough: bool) -> Fact:

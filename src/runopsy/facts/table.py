@@ -83,15 +83,6 @@ class Facts:
         return self.stays_at_chance and self.far and not ahead
 
     @property
-    def seems_to_follow(self) -> bool:
-        """Whether validation gained as much as half of what would be sure, or is too short or too noisy to show it."""
-        gain = self.follows
-        curve = self.curves.get(gain.curve)
-        noisy = (curve is not None and curve.flat) or abs(gain.size) >= gain.limit * abs(gain.sure)
-        gained = gain.size > 0 and gain.sure >= self.limits.half_way * self.limits.likely
-        return bool(gain) and (gained or noisy or self.validations < self.limits.fewest_rows)
-
-    @property
     def late_gain_kept(self) -> bool:
         return self.late_gain is not None and self.late_gain.kept
 

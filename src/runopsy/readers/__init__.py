@@ -209,15 +209,12 @@ def _recognised(place: Path) -> tuple[int, Callable[[], Found]] | None:
         return -1, lambda: _guarded(place, lambda: read_run(place))
     try:
         source = Source.from_folder(place) if place.is_dir() else Source.from_file(place)
-        found = next(
-            ((rank, reader) for rank, reader in enumerate((*others(), *READERS)) if reader.recognises(source)), None
-        )
+        reader = reader_of(source)
     except OSError:
         return None  # in a search, what cannot be opened is none of the logs
-    if found is None:
+    if reader is None:
         return None
-    rank, reader = found
-    return rank, lambda: _guarded(place, lambda: reader.read(source))
+    return (*others(), *READERS).index(reader), lambda: _guarded(place, lambda: reader.read(source))
 
 
 def _guarded(place: Path, load: Callable[[], Found]) -> Found:

@@ -7,7 +7,6 @@ series that readers use on numbers, and to no others.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import numpy as np
@@ -35,9 +34,6 @@ class NumberColumn:
     def __and__(self, other: NumberColumn) -> NumberColumn:
         return NumberColumn(self.values & other.values)
 
-    def __iter__(self) -> Iterator[float]:
-        return iter(self.values.tolist())
-
     def to_numpy(self) -> NDArray[Any]:
         return self.values
 
@@ -55,9 +51,6 @@ class NumberColumn:
 
     def any(self) -> bool:
         return bool(self.values.any())
-
-    def max(self) -> float:
-        return float(self.values.max())
 
     def n_unique(self) -> int:
         return len(np.unique(self.values))

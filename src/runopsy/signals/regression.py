@@ -16,7 +16,7 @@ from runopsy.model import Signal
 from runopsy.signals.names import words
 
 # Words of a column's name, and the power of the target's unit that it is in.
-ERRORS = {"mse": 2, "rmse": 1, "mae": 1}
+POWERS = {"mse": 2, "rmse": 1, "mae": 1}
 SPELLED = {("mean", "squared", "error"): 2, ("mean", "absolute", "error"): 1}
 
 
@@ -33,7 +33,7 @@ def with_powers(signals: Mapping[str, Signal]) -> dict[str, Signal]:
 
 def _of_loss(loss: Signal, signals: Mapping[str, Signal]) -> int:
     named = _power(loss.source)
-    return named or next((1 for other in _absolute(signals) if _are_same(loss, other)), ERRORS["mse"])
+    return named or next((1 for other in _absolute(signals) if _are_same(loss, other)), POWERS["mse"])
 
 
 def _absolute(signals: Mapping[str, Signal]) -> Iterator[Signal]:
@@ -50,4 +50,4 @@ def _power(column: str) -> int:
     """The power that a column's name says; 0 where it says none."""
     parts = tuple(words(column))
     spelled = next((p for name, p in SPELLED.items() if any(parts[i : i + 3] == name for i in range(len(parts)))), 0)
-    return spelled or next((ERRORS[part] for part in parts if part in ERRORS), 0)
+    return spelled or next((POWERS[part] for part in parts if part in POWERS), 0)
