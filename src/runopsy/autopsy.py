@@ -145,7 +145,7 @@ def _inside_by_phase(case: Case, named: Sequence[Phase]) -> tuple[tuple[Level, .
 
 
 def _taught(run: Run) -> Taught | None:
-    """What its examples say, where they were watched; nothing is loaded for a log that has none."""
+    """What its watched examples show; nothing is loaded for a log that has none."""
     if not run.examples:
         return None
     from runopsy.examples import taught

@@ -41,7 +41,7 @@ TAIL = 0.1  # of the members' answers beyond either end of a 90 % interval: they
 # epoch logs and cases as they are, with every second row, and with 4 % of noise. Of verdicts: 200 trainings drawn at
 # random, by the code before anybody had looked at them (tests/epochs/drawn): where fewer than half of the members
 # agreed 15 of 22 were right, to .8 33 of 41, below all 41 of 50, where all agreed 75 of 80; and 48 sealed ones, which
-# say the same but for the first, 5 of 11. The rules have learnt since, and a little more is stated.
+# show the same but for the first, 5 of 11. The rules have learnt since, and a little more is stated.
 FEW_ROWS = 12  # rows: in a shorter log the same agreement was worth less
 PHASE_AGREED = (0.0, 0.5, 0.8, 1.0)
 PHASE_RIGHT, PHASE_RIGHT_FEW = (0.75, 0.82, 0.9, 0.95), (0.65, 0.72, 0.82, 0.9)

@@ -152,7 +152,7 @@ class Signal:
     time: Values | None = None  # (n,) unix seconds
     broken: Positions | None = None  # (m,) where the logged value was NaN or infinite
     better: str = ""  # "higher" or "lower" values, "" where nothing says it
-    power: int = 0  # of the target's unit, that the loss of a regression is in; 0 where nothing says it is of one
+    power: int = 0  # of the target's unit, that the loss of a regression is in; 0 where nothing shows that it is of one
 
     def __len__(self) -> int:
         return len(self.value)

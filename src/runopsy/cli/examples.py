@@ -57,7 +57,7 @@ def examples(
 
 
 def _watched(run: Run) -> tuple[Run, Taught]:
-    """The run with what its examples say.
+    """The run with what its examples show.
 
     Raises:
         CannotJudge: none were watched.

@@ -111,7 +111,7 @@ def _grid(
         found = sweep(
             output,
             study=output / DEFAULT,
-            by=(by[0], by[1]) if len(by) == 2 else None,  # with more, which two is for the user to say
+            by=(by[0], by[1]) if len(by) == 2 else None,  # of more, the user chooses two
             engine=engine,
             progress=progress,
         )

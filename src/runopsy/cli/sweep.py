@@ -57,7 +57,7 @@ def sweep(
         typer.Option("--outcome", metavar="NAME", help="best (default), last, a signal, or a kind of event."),
     ] = None,
     size: Annotated[
-        str | None, typer.Option("--size", metavar="NAME", help="The setting that says how large model or data are.")
+        str | None, typer.Option("--size", metavar="NAME", help="The setting that is the size of model or data.")
     ] = None,
     study: Annotated[Path, typer.Option("--study", metavar="DIR", help="The folder that keeps what was found.")] = Path(
         "runopsy-study"

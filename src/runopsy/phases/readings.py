@@ -205,7 +205,7 @@ def _rises(acc: Motion | None, limits: Limits) -> Bools | bool:
 def _held(strength: Values, real: Bools, hold: float) -> Bools:
     """Where something moves: from strength 1 on, until it falls below ``hold``. One threshold would flicker."""
     begins, ends = real & (strength > 1.0), ~(real & (strength > min(hold, 1.0)))
-    latest = np.maximum.accumulate(np.where(begins | ends, np.arange(len(real)), 0))  # the last point that says either
+    latest = np.maximum.accumulate(np.where(begins | ends, np.arange(len(real)), 0))  # the last point of either kind
     return np.asarray(begins[latest])
 
 

@@ -34,7 +34,7 @@ def unrolled(node: Any, depth: int = 0) -> Any:
     """A document whose tables are lists, whatever they were written as.
 
     Objects with the keys 0, 1, 2, … are lists, as a data frame writes its columns or rows, and so are those with the
-    keys 1, 2, 3, … or epoch_1, epoch_2, …, whose rows then say it. Columns that are keyed by other whole numbers, or
+    keys 1, 2, 3, … or epoch_1, epoch_2, …, whose rows then have it. Columns that are keyed by other whole numbers, or
     are pairs of a position and a value, are kept beside a column of these positions.
     """
     if depth > DEEPEST:
@@ -65,13 +65,13 @@ def _is_numbered(node: Mapping[str, Any]) -> bool:
 
 
 def _numbered(node: Mapping[str, Any]) -> list[Any]:
-    """The values in order; rows that count from 1 say where they stand, unless they do so themselves."""
+    """The values in order; rows that count from 1 get their number, unless they have a position of their own."""
     keys = sorted(node, key=int)
-    counted = int(keys[0]) == 1 and all(isinstance(row, dict) and _says_nothing(row) for row in node.values())
+    counted = int(keys[0]) == 1 and all(isinstance(row, dict) and _has_no_position(row) for row in node.values())
     return [{STEP: int(key), **node[key]} for key in keys] if counted else [node[key] for key in keys]
 
 
-def _says_nothing(row: Mapping[str, Any]) -> bool:
+def _has_no_position(row: Mapping[str, Any]) -> bool:
     """Whether a row holds numbers and no position among them."""
     return not any(isinstance(value, list) or plain(name) in COUNTING for name, value in flat(row))
 

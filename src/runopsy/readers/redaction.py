@@ -24,7 +24,16 @@ from runopsy.signals.scores import DISCRIMINATOR
 AXES = {"step": "step", "epoch": "epoch", "tokens": "tokens", "samples": "samples_seen", "time": "time"}
 CLOCK = "elapsed"  # the column of seconds since the first row
 SETTINGS = ("batch_size", "momentum")  # of the configuration: numbers that rules read
-OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop", "adagrad", "lion", "gd", "muon")  # names that say nothing of the data
+OPTIMIZERS = (
+    "sgd",
+    "adam",
+    "adamw",
+    "rmsprop",
+    "adagrad",
+    "lion",
+    "gd",
+    "muon",
+)  # names that reveal nothing of the data
 MARKS = (*KINDS, "out_of_memory", "communication_error", "not_a_run")
 
 
@@ -79,7 +88,7 @@ def _cells(track: Track) -> Iterator[tuple[tuple[int, float, int], float, float 
 
 
 def _ours(name: str) -> bool:
-    """Whether a column is a signal of the recorder: its name says nothing of the model but the names of its blocks."""
+    """Whether a column is a signal of the recorder: its name reveals nothing of the model but the names of its blocks."""
     return spec_of(name) is not None
 
 

@@ -61,7 +61,7 @@ def _breaks(signal: Signal) -> bool:
     if broken is None or not len(broken):
         return False
     if not len(signal) and signal.name.endswith(("/acc", "/metric")):
-        return False  # a score that is nowhere defined says nothing of the training
+        return False  # a score that is nowhere defined is no sign of the training
     return not (len(broken) == 1 and len(signal) > 0 and broken[0] < signal.step[0])
 
 

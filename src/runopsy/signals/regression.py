@@ -1,7 +1,7 @@
 """Whether a log is of a regression, and what power of the target's unit its loss is in.
 
 A cross-entropy's first level is that of guessing; a squared error's is the variance of the targets. How far a loss
-came down says how well a regression fits, where the log says that it is one: by a column of errors beside the loss,
+came down shows how well a regression fits, where the log shows that it is one: by a column of errors beside the loss,
 or by the name of the loss itself.
 """
 
@@ -47,7 +47,7 @@ def _are_same(loss: Signal, error: Signal) -> bool:
 
 
 def _power(column: str) -> int:
-    """The power that a column's name says; 0 where it says none."""
+    """The power by a column's name; 0 where it names no error."""
     parts = tuple(words(column))
     spelled = next((p for name, p in SPELLED.items() if any(parts[i : i + 3] == name for i in range(len(parts)))), 0)
     return spelled or next((POWERS[part] for part in parts if part in POWERS), 0)
