@@ -130,14 +130,12 @@ bench-watch-live: $(VENV)/test ## what a watch takes of a core beside ten rows a
 bench-diff: $(VENV)/test ## how often a diff cries wolf: 1400 pairs of runs that differ by noise alone
 	$(BIN)/python tests/benchmarks/bench_diff.py 1400
 
-.PHONY: bench-sizes
 bench-sizes: $(VENV)/test ## curves over sizes and scaling laws: false peaks, recall, intervals, breaks (some minutes)
 	$(BIN)/python tests/benchmarks/bench_sizes.py 100 $(SHARED)
 
 bench-signals: $(VENV)/bench ## what each signal costs, beside TensorBoard, on a transformer and a convnet (twenty minutes)
 	$(BIN)/python tests/benchmarks/bench_signals.py
 
-.PHONY: bench-mislabelled bench-widths bench-expectations bench-quanta bench-precursors
 bench-precursors: $(VENV)/test ## what left its range before a break: named without cause, and planted ones found (a minute)
 	$(BIN)/python tests/benchmarks/bench_precursors.py
 

@@ -88,7 +88,7 @@ def _cells(track: Track) -> Iterator[tuple[tuple[int, float, int], float, float 
 
 
 def _ours(name: str) -> bool:
-    """Whether a column is a signal of the recorder: its name reveals nothing of the model but the names of its blocks."""
+    """Whether a column is a signal of the recorder, whose name reveals nothing of the model but names of its blocks."""
     return spec_of(name) is not None
 
 
