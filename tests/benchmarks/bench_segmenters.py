@@ -62,7 +62,8 @@ def right(folder: Path, cutter: Segmenter) -> float:
             for at, allowed in zip(truth["grid"], truth["labels"], strict=True)
             if allowed
         ]
-        shares.append(np.mean(hits))
+        if hits:  # of some runs nothing is scored
+            shares.append(np.mean(hits))
     return float(np.mean(shares))
 
 
