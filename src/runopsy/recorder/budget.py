@@ -70,6 +70,9 @@ class Budget:
     goes to all alike, so that cheap ones are read at every call if they can be; see ``strides``.
     And no reading is made before it can be paid: it waits, and is made up for, if it was one of the even ones.
 
+    What passing values takes is counted, and cannot be thinned: where a step takes about a millisecond, 2.4 to 5.8 %
+    of processor time were measured at a share of 0.02.
+
     Args:
         share: of wall time; None for no limit.
         accounts: one per family.

@@ -55,7 +55,7 @@ def record(
             the first free number from 1 on: ``"runs/first-{n}"``; with ``resume`` for the last one that is there.
         model: what is measured. It is given back as it was: weights, buffers, modes, gradients, random states.
         optimizer: for the learning rate of every parameter group. Of several, a list or a dict by name:
-            ``lr/<name>`` is each one's.
+            ``lr/<name>`` is each one's. A learning rate that a call passes itself is kept instead.
         loss_fn: ``(output, targets) → 0-d tensor``; for gradients and curvature on the probe batch.
         probe: ``(inputs, targets)`` of some training examples, 100 to 2 000, always the same; what costs many
             gradients takes a part of them, measured by the training batch. Inputs may be a tensor, a tuple
@@ -68,7 +68,8 @@ def record(
         every: measure at every n-th ``step`` call or at the given ones, whatever that costs; default:
             log-spaced, then evenly, as often as the budget allows.
         budget: the share of wall time that recording may cost, 0 to 1; None for no limit. Signals are read
-            less often to keep it, the dear ones first.
+            less often to keep it, the dear ones first. Where a step takes about a millisecond it is exceeded: 2.4 to
+            5.8 % of processor time were measured at 0.02.
         config: whatever describes the run; anything JSON cannot hold is stored as text.
         resume: continue an existing run, in a new session; a missing path is then simply started.
         scaler: the ``torch.amp.GradScaler``, if there is one: gradients that are still scaled when ``step``

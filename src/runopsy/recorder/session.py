@@ -22,6 +22,7 @@ from runopsy.recorder.lock import Lock
 from runopsy.recorder.manifest import append_event, begin, end, end_of_rank, next_session
 from runopsy.recorder.outcome import exception_detail, how_the_script_ended, status_of
 from runopsy.recorder.place import ALONE, Agreement, Place
+from runopsy.recorder.rates import with_rates
 from runopsy.recorder.reserve import Reserve
 from runopsy.recorder.scalars import Packer
 from runopsy.recorder.state import Detector, State
@@ -233,9 +234,12 @@ class Recording:
             step = whole_step(step)
         self._lane.last_step = step
         now = started + self._offset
+        tools = self._instruments if is_step else None
+        if tools is not None:
+            values = with_rates(tools.optimizers, values)
         rows = self._packer.packed(step, values, now) if values else b""
-        if is_step and self._instruments is not None:
-            rows += self._measured(self._instruments, step, started)
+        if tools is not None:
+            rows += self._measured(tools, step, started)
         if self._packer.waiting:
             rows += b"".join(self._packer.arrived())
         if rows:
@@ -262,9 +266,8 @@ class Recording:
         now = started + self._offset
         instruments.skip(self._lane.passed)
         self._lane.passed = 0
-        rates, readings = instruments.read(step, started, self._lane.spent)
-        rows = self._packer.packed(step, rates, now)
-        for at, name, value in readings:
+        rows = b""
+        for at, name, value in instruments.read(step, started, self._lane.spent):
             rows += self._packer.packed(at, {name: value}, now)
         if instruments.troubles:
             self._complain(instruments.troubles[0])
