@@ -31,6 +31,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from runopsy.atomic import replacing
 from runopsy.endings import Left, ending
 from runopsy.errors import UnreadableLog
 from runopsy.model import Examples, Mark, Run, Track
@@ -102,16 +103,8 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     Raises:
         OSError: as the file system says.
     """
-    temporary = folder / f"{MANIFEST}.tmp"
-    try:
-        with temporary.open("wb") as file:
-            file.write((json.dumps(manifest, indent=1, default=str) + "\n").encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, folder / MANIFEST)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    with replacing(folder / MANIFEST, sync=True) as draft:
+        draft.write_bytes((json.dumps(manifest, indent=1, default=str) + "\n").encode())
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

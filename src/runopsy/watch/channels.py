@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shlex
 import subprocess
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
+from runopsy.atomic import replacing
 from runopsy.errors import BadOption
 from runopsy.report.words import visible
 
@@ -109,9 +109,8 @@ class Flag:
         self.name, self._path = f"touch-{_hashed(str(path))}", path
 
     def deliver(self, message: Message) -> bool:
-        temporary = self._path.with_name(f"{self._path.name}.tmp")
-        temporary.write_text(json.dumps(asdict(message)) + "\n", encoding="utf-8")
-        os.replace(temporary, self._path)
+        with replacing(self._path) as draft:
+            draft.write_text(json.dumps(asdict(message)) + "\n", encoding="utf-8")
         return True
 
 

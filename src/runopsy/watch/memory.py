@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runopsy.atomic import replacing
 from runopsy.model import Event, Severity
 from runopsy.watch.confirmation import Ledger, Sighting
 
@@ -68,9 +69,8 @@ def keep(file: Path, known: Remembered) -> None:
         "post": dict(known.post),
     }
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(json.dumps(about), encoding="utf-8")
-    os.replace(temporary, file)
+    with replacing(file) as draft:
+        draft.write_text(json.dumps(about), encoding="utf-8")
 
 
 def _plain(s: Sighting) -> dict[str, Any]:
