@@ -173,10 +173,17 @@ class Piece(NamedTuple):
 
 
 class Memory:
-    """The closed parts of a folder that have been read: none is ever written again, so a later look reads new ones."""
+    """The closed parts of a run that have been read: none is ever written again, so a later look reads new ones."""
 
     def __init__(self) -> None:
-        self.parts: dict[str, list[Piece]] = {}
+        self._run: object = None  # when it started: a run that replaces another has parts of the same names
+        self._parts: dict[str, list[Piece]] = {}
+
+    def of(self, manifest: Mapping[str, Any]) -> dict[str, list[Piece]]:
+        """What was read of the run of a manifest, by the stem of its file."""
+        if manifest.get("started") != self._run:
+            self._run, self._parts = manifest.get("started"), {}
+        return self._parts
 
 
 def read_run(folder: Path, memory: Memory | None = None) -> Run:
@@ -193,7 +200,7 @@ def read_run(folder: Path, memory: Memory | None = None) -> Run:
         known = f"this runopsy reads up to {FORMAT}"
         raise UnreadableLog(f"{folder} has format version {version}; {known}", hint="update runopsy")
     notes = _manifest_notes(manifest)
-    pieces = _pieces(folder, notes, memory or Memory())
+    pieces = _pieces(folder, notes, (memory or Memory()).of(manifest))
     end = ending(_left(folder, manifest, pieces), time.time())
     notes.extend(end.notes)
     examples = _examples(folder, notes)
@@ -256,14 +263,14 @@ def _manifest_notes(manifest: Mapping[str, Any]) -> list[str]:
     return notes
 
 
-def _pieces(folder: Path, notes: list[str], memory: Memory) -> list[Piece]:
+def _pieces(folder: Path, notes: list[str], known: dict[str, list[Piece]]) -> list[Piece]:
     """Everything in the folder, each file once, in the order of sessions and parts.
 
     The journals are read before the parts, and a part is preferred: what a live recorder compacts
     meanwhile is then read twice at most, and never missed.
     """
     journals = _journals(folder, notes)
-    parts = _parts(folder, notes, memory)
+    parts = _parts(folder, notes, known)
     notes.extend(note for stem, (_, note) in journals.items() if note and stem not in parts)
     found = {stem: pieces for stem, (pieces, _) in journals.items()} | parts
     return [piece for stem in sorted(found) for piece in found[stem]]
@@ -295,13 +302,13 @@ def _split_journal(records: NDArray[Any], session: int, rank: int, name: Callabl
         yield Piece(name(int(number)), session, rank, mine["step"], mine["time"], mine["value"])
 
 
-def _parts(folder: Path, notes: list[str], memory: Memory) -> dict[str, list[Piece]]:
+def _parts(folder: Path, notes: list[str], known: dict[str, list[Piece]]) -> dict[str, list[Piece]]:
     import pyarrow.parquet as pq
 
     found: dict[str, list[Piece]] = {}
     for path in files(folder / SIGNALS, ".parquet"):
-        if path.stem in memory.parts:
-            found[path.stem] = memory.parts[path.stem]
+        if path.stem in known:
+            found[path.stem] = known[path.stem]
             continue
         try:
             with pq.ParquetFile(path, read_dictionary=["signal"], page_checksum_verification=True) as file:
@@ -309,7 +316,7 @@ def _parts(folder: Path, notes: list[str], memory: Memory) -> dict[str, list[Pie
         except Exception as cause:  # damage shows in any way; one file must not hide the others
             notes.append(f"{SIGNALS}/{path.name} cannot be read and was skipped ({type(cause).__name__})")
         else:
-            memory.parts[path.stem] = found[path.stem]
+            known[path.stem] = found[path.stem]
     return found
 
 
