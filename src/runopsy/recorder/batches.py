@@ -164,6 +164,11 @@ class Labelled:
     def accuracy(self) -> Tensor:
         return self.right.float().mean()
 
+    def example_of_row(self, examples: int) -> Tensor | None:
+        """(N,) the number of the example that each row belongs to; None where predictions are none of examples."""
+        each = self.positions // max(examples, 1)
+        return self.rows // each if each and each * examples == self.positions else None
+
     def of(self, features: Tensor) -> Tensor:
         """The features (N, d) of the labelled positions.
 
