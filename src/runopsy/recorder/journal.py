@@ -244,7 +244,7 @@ class Journal:
             self._padded = True
             self.mapped = Mapped(self._handle, self._written, self._full)
         except (OSError, ValueError):
-            self._mappable = False  # writing says what is the matter, if it cannot be done either
+            self._mappable = False  # writing shows what is the matter, if it cannot be done either
 
     def _unmap(self) -> None:
         mapped, self.mapped = self.mapped, None

@@ -22,7 +22,7 @@ from runopsy.watch.looking import News
 # What is sent where --on is not given. That a run has memorized *so far* is none: many that do so generalise later.
 USUAL = ("divergence", "not_finite", "loss_spike", "grokking", "crashed", "interrupted", "stalled", "finished")
 ALWAYS = "finished"  # beside the kinds of events
-MOST = 1000  # messages that wait: more are dropped, the oldest first, and counted
+MOST = 1000  # messages that wait: more are dropped, the oldest first, and the user is warned once
 SENT = 10_000  # ids that are remembered
 FIRST, LONGEST = 1.0, 300.0  # s before a second try, and at most between two
 
