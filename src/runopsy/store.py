@@ -8,7 +8,7 @@
     RUN/journal/<session>-<rank>.names            one JSON string per line: the n-th names signal n (from 1)
     RUN/journal/<rank>.lock                       which process writes a rank's share; gone when it has closed the run
     RUN/journal/<session>-<rank>.end              how a session of another rank than the first ended
-    RUN/events.jsonl                              what the script said about itself
+    RUN/events.jsonl                              what the script noted by run.event
     RUN/examples/<session>-<table>.parquet        one row an example of a probe batch, written when the run ends;
                                                   <table>-turns: one row each time that one became right or wrong
 
@@ -75,7 +75,7 @@ def end_path(folder: Path, session: int, rank: int) -> Path:
 
 
 def read_lock(path: Path) -> dict[str, Any]:
-    """Who holds a lock, as ``processes.this_process`` said it; empty where there is none, or nothing to be read."""
+    """Who holds a lock, as ``processes.this_process`` described it; empty where there is none, or it is damaged."""
     return _object(path)
 
 
@@ -108,7 +108,7 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """What run.json says; empty where there is none (killed before it was written) or it is damaged."""
+    """What run.json holds; empty where there is none (killed before it was written) or it is damaged."""
     return _object(folder / MANIFEST)
 
 
@@ -236,7 +236,7 @@ def _mapping(value: object) -> dict[str, Any]:
 
 
 def _left(folder: Path, manifest: Mapping[str, Any], pieces: Iterable[Piece]) -> Left:
-    """What tells how the run ended."""
+    """What shows how the run ended."""
     locks = {int(file.stem): _object(file) for file in files(folder / JOURNAL, LOCK) if file.stem.isdigit()}
     ends = {}
     for file in files(folder / JOURNAL, END):

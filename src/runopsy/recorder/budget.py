@@ -10,7 +10,7 @@ from runopsy.recorder.strides import level, strides
 
 GRACE = 5.0  # s; so much of the run may be paid for in advance: without it nothing could be read at the start
 RECOVER = 5.0  # s in which what was overspent, by a reading that was dearer than thought, is saved again
-LASTS = 30.0  # s; where nobody says how long a run will be, each signal is first given its readings over so long
+LASTS = 30.0  # s; where the length of a run is not known, each signal is first given its readings over so long
 WANTED = 16  # readings in that time, or in the whole run: twice what a curve needs, for a stride is a power of two
 PACE = WANTED / 2  # readings in that time that each is to have: one that lags behind is made as soon as it can be paid
 PLANNED = 0.9  # of the budget; the rest is for costs that rise between two plans, and for what is not seen of them
@@ -77,7 +77,7 @@ class Budget:
         share: of wall time; None for no limit.
         accounts: one per family.
         expected: ``run.step`` calls of the whole run, where that is known.
-        started: s of a steady clock, before the first step: it says how long that step took at most.
+        started: s of a steady clock, before the first step: a bound on how long that step took.
     """
 
     share: float | None

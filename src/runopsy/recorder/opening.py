@@ -79,7 +79,7 @@ def record(
         expected_steps: how many ``step`` calls the whole run will make, or a loader of that length: a short run
             can then spread its readings over its whole length.
         sizes: how many examples each set of your signals has, by what stands before the slash: ``{"val": 10_000}``
-            for ``val/loss`` and ``val/acc``. Kept in run.json; it says how far a curve can be trusted.
+            for ``val/loss`` and ``val/acc``. Kept in run.json; how far a curve can be trusted follows from it.
         groups: which group each example of ``probe`` is of, in its order: a class, a subtask, a source. Loss and
             accuracy of each are recorded, and the page shows how a smooth mean is made of many steps.
 
@@ -89,7 +89,7 @@ def record(
         BadOption: an unknown signal, one that was asked for by name without what it needs, a budget
             outside 0 to 1, or two options that exclude each other.
 
-    A folder that cannot be written is no error: training goes on, one warning says so.
+    A folder that cannot be written is no error: training goes on after one warning.
     """
     where = place()
     _check_options(path, where, budget, config, resume, overwrite, sizes)
@@ -163,7 +163,7 @@ def _length(expected: Any) -> int | None:
     """Step calls that the run will make.
 
     Raises:
-        BadOption: it says no such number.
+        BadOption: it is no such number.
     """
     if expected is None:
         return None

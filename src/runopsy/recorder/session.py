@@ -195,7 +195,7 @@ class Recording:
         self.finish(status_of(self._keep(cause)))
 
     def _keep(self, cause: BaseException | None) -> BaseException | None:
-        """Remember the exception that ends the run; what it says of itself is somebody else's code."""
+        """Remember the exception that ends the run; its text is somebody else's code."""
         if cause is not None and status_of(cause) != "finished" and self._open:
             self._exception = {"type": type(cause).__name__, "message": "", "step": self._lane.last_step}
             self._guarded(lambda: self._keep_exception(cause))
@@ -324,7 +324,7 @@ class Recording:
         self._write_own(now)
 
     def _write_own(self, now: float) -> None:
-        """What recording has cost and lost so far; where nothing can be written, run.json alone says it."""
+        """What recording has cost and lost so far; where nothing can be written, run.json alone has it."""
         if self._lane.last_step is None or self._journal.stuck:
             return
         own = (("recorder/overhead", self._overhead()), ("recorder/dropped", self._counts()["dropped"]))

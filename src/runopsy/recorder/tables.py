@@ -1,4 +1,4 @@
-"""Per-example tables: what one number per step cannot say."""
+"""Per-example tables: what one number per step cannot hold."""
 
 from __future__ import annotations
 

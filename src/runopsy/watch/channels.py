@@ -118,7 +118,7 @@ def channels(urls: Iterable[str], command: str | None, flag: Path | None) -> lis
     """The channels that options ask for.
 
     Raises:
-        BadOption: as the channels say.
+        BadOption: an option is none that its channel can use.
     """
     found: list[Channel] = [Address(number, url) for number, url in enumerate(urls, 1)]
     found += [] if command is None else [Command(command)]

@@ -197,7 +197,7 @@ class _Curvature:
         return [whole[some] for some in rows.chunk(min(len(rows), groups))]
 
     def _is_mean(self, model: nn.Module, weights: list[nn.Parameter], sample: Batch, few: int) -> bool | None:
-        """Whether the loss of a batch is the mean of those of its parts; None where that cannot be told now."""
+        """Whether the loss of a batch is the mean of those of its parts; None where that is not known yet."""
         parts = [sample[i * few : (i + 1) * few] for i in range(PARTS)]
         try:
             whole, *others = (gradient(self._loss(model, part), weights) for part in (sample[: few * PARTS], *parts))
@@ -248,7 +248,7 @@ def _size(weights: list[nn.Parameter]) -> int:
 
 
 def _targets_each(batch: Batch) -> float:
-    """Classes to be told of each example: one, or as many as a sequence has labels."""
+    """Classes to be predicted of each example: one, or as many as a sequence has labels."""
     y = batch.y
     if not isinstance(y, Tensor) or y.is_floating_point() or not y.dim() or len(y) != len(batch):
         return 1.0
