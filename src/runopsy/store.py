@@ -8,7 +8,7 @@
     RUN/journal/<session>-<rank>.names            one JSON string per line: the n-th names signal n (from 1)
     RUN/journal/<rank>.lock                       which process writes a rank's share; gone when it has closed the run
     RUN/journal/<session>-<rank>.end              how a session of another rank than the first ended
-    RUN/events.jsonl                              what the script said about itself
+    RUN/events.jsonl                              what the script noted by run.event
     RUN/examples/<session>-<table>.parquet        one row an example of a probe batch, written when the run ends;
                                                   <table>-turns: one row each time that one became right or wrong
 
@@ -31,6 +31,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from runopsy.atomic import replacing
 from runopsy.endings import Left, ending
 from runopsy.errors import UnreadableLog
 from runopsy.model import Examples, Mark, Run, Track
@@ -74,7 +75,7 @@ def end_path(folder: Path, session: int, rank: int) -> Path:
 
 
 def read_lock(path: Path) -> dict[str, Any]:
-    """Who holds a lock, as ``processes.this_process`` said it; empty where there is none, or nothing to be read."""
+    """Who holds a lock, as ``processes.this_process`` described it; empty where there is none, or it is damaged."""
     return _object(path)
 
 
@@ -102,20 +103,12 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     Raises:
         OSError: as the file system says.
     """
-    temporary = folder / f"{MANIFEST}.tmp"
-    try:
-        with temporary.open("wb") as file:
-            file.write((json.dumps(manifest, indent=1, default=str) + "\n").encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, folder / MANIFEST)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    with replacing(folder / MANIFEST, sync=True) as draft:
+        draft.write_bytes((json.dumps(manifest, indent=1, default=str) + "\n").encode())
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """What run.json says; empty where there is none (killed before it was written) or it is damaged."""
+    """What run.json holds; empty where there is none (killed before it was written) or it is damaged."""
     return _object(folder / MANIFEST)
 
 
@@ -180,10 +173,17 @@ class Piece(NamedTuple):
 
 
 class Memory:
-    """The closed parts of a folder that have been read: none is ever written again, so a later look reads new ones."""
+    """The closed parts of a run that have been read: none is ever written again, so a later look reads new ones."""
 
     def __init__(self) -> None:
-        self.parts: dict[str, list[Piece]] = {}
+        self._run: object = None  # when it started: a run that replaces another has parts of the same names
+        self._parts: dict[str, list[Piece]] = {}
+
+    def of(self, manifest: Mapping[str, Any]) -> dict[str, list[Piece]]:
+        """What was read of the run of a manifest, by the stem of its file."""
+        if manifest.get("started") != self._run:
+            self._run, self._parts = manifest.get("started"), {}
+        return self._parts
 
 
 def read_run(folder: Path, memory: Memory | None = None) -> Run:
@@ -200,7 +200,7 @@ def read_run(folder: Path, memory: Memory | None = None) -> Run:
         known = f"this runopsy reads up to {FORMAT}"
         raise UnreadableLog(f"{folder} has format version {version}; {known}", hint="update runopsy")
     notes = _manifest_notes(manifest)
-    pieces = _pieces(folder, notes, memory or Memory())
+    pieces = _pieces(folder, notes, (memory or Memory()).of(manifest))
     end = ending(_left(folder, manifest, pieces), time.time())
     notes.extend(end.notes)
     examples = _examples(folder, notes)
@@ -236,7 +236,7 @@ def _mapping(value: object) -> dict[str, Any]:
 
 
 def _left(folder: Path, manifest: Mapping[str, Any], pieces: Iterable[Piece]) -> Left:
-    """What tells how the run ended."""
+    """What shows how the run ended."""
     locks = {int(file.stem): _object(file) for file in files(folder / JOURNAL, LOCK) if file.stem.isdigit()}
     ends = {}
     for file in files(folder / JOURNAL, END):
@@ -263,14 +263,14 @@ def _manifest_notes(manifest: Mapping[str, Any]) -> list[str]:
     return notes
 
 
-def _pieces(folder: Path, notes: list[str], memory: Memory) -> list[Piece]:
+def _pieces(folder: Path, notes: list[str], known: dict[str, list[Piece]]) -> list[Piece]:
     """Everything in the folder, each file once, in the order of sessions and parts.
 
     The journals are read before the parts, and a part is preferred: what a live recorder compacts
     meanwhile is then read twice at most, and never missed.
     """
     journals = _journals(folder, notes)
-    parts = _parts(folder, notes, memory)
+    parts = _parts(folder, notes, known)
     notes.extend(note for stem, (_, note) in journals.items() if note and stem not in parts)
     found = {stem: pieces for stem, (pieces, _) in journals.items()} | parts
     return [piece for stem in sorted(found) for piece in found[stem]]
@@ -302,13 +302,13 @@ def _split_journal(records: NDArray[Any], session: int, rank: int, name: Callabl
         yield Piece(name(int(number)), session, rank, mine["step"], mine["time"], mine["value"])
 
 
-def _parts(folder: Path, notes: list[str], memory: Memory) -> dict[str, list[Piece]]:
+def _parts(folder: Path, notes: list[str], known: dict[str, list[Piece]]) -> dict[str, list[Piece]]:
     import pyarrow.parquet as pq
 
     found: dict[str, list[Piece]] = {}
     for path in files(folder / SIGNALS, ".parquet"):
-        if path.stem in memory.parts:
-            found[path.stem] = memory.parts[path.stem]
+        if path.stem in known:
+            found[path.stem] = known[path.stem]
             continue
         try:
             with pq.ParquetFile(path, read_dictionary=["signal"], page_checksum_verification=True) as file:
@@ -316,7 +316,7 @@ def _parts(folder: Path, notes: list[str], memory: Memory) -> dict[str, list[Pie
         except Exception as cause:  # damage shows in any way; one file must not hide the others
             notes.append(f"{SIGNALS}/{path.name} cannot be read and was skipped ({type(cause).__name__})")
         else:
-            memory.parts[path.stem] = found[path.stem]
+            known[path.stem] = found[path.stem]
     return found
 
 

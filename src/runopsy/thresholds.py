@@ -21,6 +21,11 @@ DEFINITIONS = "definitions of phases, events and verdicts"
 MEASURED = "measured on the labelled runs and on planted ones"
 
 
+# While a run goes on, what is seen of it counts once the log has grown by so many rows, and by such a share, and shows
+# it still: a spike comes back. No thresholds of an autopsy, which has the whole log. Chosen by ``make bench-watch``.
+KEPT_ROWS, KEPT_SHARE = 10, 0.03
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
     """The thresholds of facts, rules, phases and verdict. A whole number counts rows, spikes or readings."""

@@ -192,6 +192,15 @@ def test_a_run_folder_keeps_its_closed_parts(tmp_path, grow):
     same(log.read(), wanted)
 
 
+def test_a_run_that_replaces_another_is_read_anew(tmp_path, grow):
+    log = grow(str(tmp_path / "run"))
+    for factor in (1, 2):
+        with record(tmp_path / "run", signals="scalars", overwrite=True) as run:
+            for step in range(50):
+                run.log(step, {"train/loss": factor * LOSS[step]})
+        same(log.read(), read(tmp_path / "run"))
+
+
 def test_a_folder_of_another_tracker_is_read_again(tmp_path, grow):
     run = tmp_path / "mlruns"
     run.mkdir()

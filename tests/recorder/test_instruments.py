@@ -22,6 +22,7 @@ from runopsy.recorder import record  # noqa: E402
 from runopsy.recorder.choosing import chosen  # noqa: E402
 from runopsy.recorder.instruments import Instruments  # noqa: E402
 from runopsy.recorder.probes import Loop, Reading  # noqa: E402
+from runopsy.recorder.rates import with_rates  # noqa: E402
 from runopsy.store import read_run  # noqa: E402
 
 
@@ -75,7 +76,7 @@ def test_of_a_family_that_the_model_completes_all_or_one_can_be_named(tmp_path: 
         (["grad/norm/<module>"], ["grad/norm/0", "grad/norm/1"]),
         (["grad/norm/1"], ["grad/norm/1"]),
     ):
-        _, readings = Instruments.choose(Loop(model), names, None, None).read(0, 0.0)
+        readings = Instruments.choose(Loop(model), names, None, None).read(0, 0.0)
         assert [name for _, name, _ in readings] == expected
 
 
@@ -194,7 +195,9 @@ def test_several_optimizers_are_recorded_by_name(tmp_path: Path, form: Any, name
 
 def test_a_list_of_one_optimizer_is_that_optimizer() -> None:
     optimizer = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.1)
-    assert Instruments.choose(Loop(optimizer=[optimizer]), "scalars", None, None).read(0, 0.0) == ({"lr": 0.1}, [])
+    tools = Instruments.choose(Loop(optimizer=[optimizer]), "scalars", None, None)
+    assert with_rates(tools.optimizers) == {"lr": 0.1}
+    assert tools.read(0, 0.0) == []
 
 
 def test_a_learning_rate_that_is_a_tensor_is_read_as_it_was_at_the_step(tmp_path: Path) -> None:
@@ -216,8 +219,9 @@ def test_a_learning_rate_is_never_read_on_its_device_by_the_instruments() -> Non
     optimizer = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.1)
     rate = OnDevice()
     optimizer.param_groups[0]["lr"] = rate
-    rates, _ = Instruments.choose(Loop(optimizer=optimizer), "scalars", None, None).read(0, 0.0)
-    assert rates["lr"] is rate
+    tools = Instruments.choose(Loop(optimizer=optimizer), "scalars", None, None)
+    tools.read(0, 0.0)
+    assert with_rates(tools.optimizers)["lr"] is rate
 
 
 def test_an_optimizer_without_groups_is_no_obstacle(tmp_path: Path) -> None:

@@ -353,7 +353,7 @@ def test_a_kill_between_names_and_records_leaves_no_value_without_a_name(
     assert set(returned) <= set(read_run(tmp_path).tracks) <= {"a", "b", "c"}
 
 
-@pytest.mark.parametrize("where", ["_sync", "os.replace", "Path.unlink"])
+@pytest.mark.parametrize("where", ["os.fsync", "os.replace", "Path.unlink"])
 def test_a_kill_during_compaction_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     journal = started(tmp_path)
     for step in range(5):

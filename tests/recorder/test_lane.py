@@ -139,6 +139,23 @@ def test_learning_rates_come_along_and_a_schedule_is_followed(tmp_path: Path) ->
         assert read_run(tmp_path / name).tracks[signal_name].value.tolist() == list(range(3 * AFTER))
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_of_a_learning_rate_that_is_passed_too_the_callers_is_kept_on_either_way(tmp_path: Path, several: bool) -> None:
+    torch = pytest.importorskip("torch")
+    one = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.5)
+    run = record(tmp_path / "run", optimizer={"a": one, "b": one} if several else one, signals="scalars")
+    for step in range(3 * AFTER):
+        run.step(step, {"lr": float(step)})  # most go the short way
+    quick = [passed(run, lambda: run.step(3 * AFTER, {"lr": 7.0}))]
+    quick += [passed(run, lambda: run.step(3 * AFTER + 1, {"lr": 8.0, "new": 1.0}))]
+    run.finish()
+    assert quick == [True, False]
+    tracks = read_run(tmp_path / "run").tracks
+    assert tracks["lr"].step.tolist() == list(range(3 * AFTER + 2))  # one row a step
+    assert tracks["lr"].value.tolist() == [*map(float, range(3 * AFTER)), 7.0, 8.0]
+    assert not several or set(tracks["lr/b"].value.tolist()) == {0.5}
+
+
 def test_a_full_file_is_closed_and_the_next_one_opened(tmp_path: Path) -> None:
     run = Recording(tmp_path / "run", None, {"config": {}, "given": []}, rows_per_part=5 * AFTER)
     count = 23 * AFTER

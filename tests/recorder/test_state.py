@@ -148,7 +148,7 @@ def test_nothing_of_it_reaches_the_loop(tmp_path, monkeypatch, capfd):
     assert len(read(tmp_path / "run").tracks["train/loss"]) == 20
 
 
-def test_a_callback_is_told_what_to_stop_on(tmp_path):
+def test_a_callback_stops_on_what_it_was_asked_to_and_shows_why_once(tmp_path, capsys):
     with pytest.raises(BadOption, match="no such state: sad"):
         Attached(tmp_path / "a", {"stop_on": ("sad",)})
     attached = Attached(tmp_path / "b", {"stop_on": "diverged,not_finite", "signals": "scalars"})
@@ -158,11 +158,13 @@ def test_a_callback_is_told_what_to_stop_on(tmp_path):
     assert attached.alarm() is None
     attached.quietly(lambda run: run.log(2, {"train/loss": math.nan}))
     assert attached.alarm() == "diverged since step 2"
+    assert (attached.stops(False), attached.stops(True)) == (True, True)
+    assert capsys.readouterr().err.count("stopped, as stop_on asks: diverged since step 2") == 1
     attached.finish()
     never = Attached(tmp_path / "c", {"signals": "scalars"})
     never.begin()
     never.quietly(lambda run: run.log(2, {"train/loss": math.nan}))
-    assert never.alarm() is None
+    assert (never.alarm(), never.stops(False)) == (None, False)
     never.finish()
 
 

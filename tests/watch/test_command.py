@@ -45,15 +45,15 @@ def log(tmp_path):
 
 def test_once_looks_once_and_tells_each_event_once_over_many_calls(call, log, tmp_path):
     take = tmp_path / "take.py"
-    take.write_text(f"import sys; open({str(tmp_path / 'told')!r}, 'a').write(sys.stdin.read() + '\\n')")
+    take.write_text(f"import sys; open({str(tmp_path / 'got')!r}, 'a').write(sys.stdin.read() + '\\n')")
     words = ("--once", "--exec", f"{sys.executable} {take}", "--touch", tmp_path / "flag")
     for rows in (90, 105, 120, 135, 150):
         code, out, err = call("watch", log(rows), *words)
         assert (code, err) == (0, "")
         assert f"{rows} rows" in out
-    told = [json.loads(line) for line in (tmp_path / "told").read_text().splitlines()]
-    assert [one["kind"] for one in told] == ["not_finite", "divergence"]
-    assert told[0]["path"].endswith("a log; $(x).csv")
+    got = [json.loads(line) for line in (tmp_path / "got").read_text().splitlines()]
+    assert [one["kind"] for one in got] == ["not_finite", "divergence"]
+    assert got[0]["path"].endswith("a log; $(x).csv")
     assert json.loads((tmp_path / "flag").read_text())["kind"] in ("not_finite", "divergence")
 
 
@@ -67,11 +67,11 @@ def test_a_run_that_has_ended_ends_the_watch(call, tmp_path):
     with record(tmp_path / "run", signals="scalars") as run:
         for step in range(60):
             run.log(step, {"train/loss": 0.3 + 2 / (1 + step / 10)})
-    for told in (True, False):  # shown each time, sent once
+    for sent in (True, False):  # shown each time, sent once
         code, out, err = call("watch", tmp_path / "run", "--touch", tmp_path / "flag")
         assert (code, err) == (0, "")
         assert "finished, step 59: the run has ended (finished)" in out
-        assert (tmp_path / "flag").exists() == told
+        assert (tmp_path / "flag").exists() == sent
         (tmp_path / "flag").unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""An event is told once, when the growing log has kept it."""
+"""An event is reported once, when the growing log has kept it."""
 
 import pytest
 
@@ -16,65 +16,65 @@ def event(kind, step, low=None, high=None, until=None):
 
 
 def run(looks, over=False):
-    ledger, told = Ledger(), []
+    ledger, fresh = Ledger(), []
     for rows, events in looks:
         ledger = follow(ledger, events, rows, (0.0, float(rows)), over=over, wait=wait)
-        told.append([s.event.kind for s in ledger.fresh])
-    return ledger, told
+        fresh.append([s.event.kind for s in ledger.fresh])
+    return ledger, fresh
 
 
 def test_what_stays_is_confirmed_once_and_not_before_the_log_has_grown():
     spike = event("loss_spike", 50, 49, 51)
-    ledger, told = run([(60, [spike]), (65, [spike]), (70, [spike]), (80, [spike]), (90, [spike])])
-    assert told == [[], [], ["loss_spike"], [], []]
+    ledger, fresh = run([(60, [spike]), (65, [spike]), (70, [spike]), (80, [spike]), (90, [spike])])
+    assert fresh == [[], [], ["loss_spike"], [], []]
     assert ledger.sightings[0].confirmed == 70
 
 
 def test_of_a_long_log_the_share_counts():
     spike = event("loss_spike", 950, 949, 951)
-    _, told = run([(1000, [spike]), (1010, [spike]), (1040, [spike]), (1050, [spike])])
-    assert told == [[], [], [], ["loss_spike"]]
+    _, fresh = run([(1000, [spike]), (1010, [spike]), (1040, [spike]), (1050, [spike])])
+    assert fresh == [[], [], [], ["loss_spike"]]
 
 
 def test_what_one_look_misses_begins_again():
     spike = event("loss_spike", 50, 49, 51)
-    _, told = run([(60, [spike]), (65, []), (70, [spike]), (75, [spike]), (80, [spike])])
-    assert told == [[], [], [], [], ["loss_spike"]]
+    _, fresh = run([(60, [spike]), (65, []), (70, [spike]), (75, [spike]), (80, [spike])])
+    assert fresh == [[], [], [], [], ["loss_spike"]]
 
 
 def test_what_moves_out_of_its_interval_begins_again():
-    _, told = run(
+    _, fresh = run(
         [(60, [event("memorization_onset", 30, 28, 32)]), (70, [event("memorization_onset", 50, 48, 52)]),
          (80, [event("memorization_onset", 50, 48, 52)])]
     )  # fmt: skip
-    assert told == [[], [], ["memorization_onset"]]
+    assert fresh == [[], [], ["memorization_onset"]]
 
 
-def test_what_happens_once_is_told_once_wherever_later_looks_place_it():
+def test_what_happens_once_is_reported_once_wherever_later_looks_place_it():
     looks = [(60 + 10 * k, [event("grokking", 30 + 10 * (k // 3), 29, 31)]) for k in range(12)]
-    ledger, told = run(looks)
-    assert sum(map(len, told)) == 1
+    ledger, fresh = run(looks)
+    assert sum(map(len, fresh)) == 1
     assert len(ledger.sightings) == 1
 
 
 def test_two_of_a_kind_are_two():
     a, b = event("loss_spike", 20, 19, 21), event("loss_spike", 60, 59, 61)
-    ledger, told = run([(70, [a, b]), (80, [a, b])])
-    assert told[-1] == ["loss_spike", "loss_spike"]
+    ledger, fresh = run([(70, [a, b]), (80, [a, b])])
+    assert fresh[-1] == ["loss_spike", "loss_spike"]
     assert [s.number for s in ledger.sightings] == [1, 2]
 
 
-def test_spikes_that_a_later_look_merges_are_not_told_again():
+def test_spikes_that_a_later_look_merges_are_not_reported_again():
     spikes = [event("loss_spike", at, at - 1, at + 1) for at in (20, 40)]
     merged = event("loss_spike", 20, 19, 21, until=75)
-    _, told = run([(50, spikes), (60, spikes), (80, [merged]), (90, [merged]), (100, [merged])])
-    assert [len(t) for t in told] == [0, 2, 0, 0, 0]
+    _, fresh = run([(50, spikes), (60, spikes), (80, [merged]), (90, [merged]), (100, [merged])])
+    assert [len(t) for t in fresh] == [0, 2, 0, 0, 0]
 
 
 def test_a_confirmed_event_that_is_gone_is_kept_and_marked():
     spike = event("loss_spike", 50, 49, 51)
-    ledger, told = run([(60, [spike]), (70, [spike]), (80, []), (90, [spike]), (100, [spike])])
-    assert sum(map(len, told)) == 1
+    ledger, fresh = run([(60, [spike]), (70, [spike]), (80, []), (90, [spike]), (100, [spike])])
+    assert sum(map(len, fresh)) == 1
     assert ledger.sightings[0].here
     assert not run([(60, [spike]), (70, [spike]), (80, [])])[0].sightings[0].here
 
@@ -84,7 +84,7 @@ def test_the_end_of_a_run_confirms_what_is_found_there():
 
 
 @pytest.mark.parametrize("kind", CERTAIN)
-def test_what_is_no_estimate_is_told_at_once(kind):
+def test_what_is_no_estimate_is_reported_at_once(kind):
     assert run([(60, [event(kind, 59, 59, 59)])])[1] == [[kind]]
 
 

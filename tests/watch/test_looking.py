@@ -1,4 +1,4 @@
-"""A growing log under watch: when it is looked at, what is told, and that nothing stops it."""
+"""A growing log under watch: when it is looked at, what is reported, and that nothing stops it."""
 
 import math
 import os
@@ -12,9 +12,11 @@ import pytest
 
 import planted
 from runopsy.autopsy import analyze
+from runopsy.errors import CannotJudge
 from runopsy.model import Autopsy, Check, Event, Evidence, Outcome, Phase, Run, Severity, Track, Verdict
 from runopsy.recorder import record
 from runopsy.watch import Ledger, Sighting, Watch
+from runopsy.watch.confirmation import Words
 from runopsy.watch.looking import LEAST, SETTLED, time_left, total_of
 from runopsy.watch.memory import Remembered, keep, place_of, recall
 from runopsy.watch.page import lines, page
@@ -29,7 +31,7 @@ class Clock:
 
 
 class Log:
-    """A CSV that grows as it is told to, by the rows of a diverging run."""
+    """A CSV that grows on request, by the rows of a diverging run."""
 
     def __init__(self, path, rows=400, breaks=150):
         self.path, self.row = path, 0
@@ -82,7 +84,7 @@ def polled(watch, clock, seconds=10.0):
     return views
 
 
-def told(views):
+def kinds(views):
     return [news.kind for view in views for news in view.news]
 
 
@@ -101,15 +103,15 @@ def test_a_log_that_is_not_there_is_waited_for_and_then_followed(log, clock):
         assert views[-1].autopsy.phases or views[-1].autopsy.verdict
 
 
-def test_each_thing_is_told_once_and_soon(log, clock):
+def test_each_thing_is_reported_once_and_soon(log, clock):
     log.grow(100)
     with Watch(str(log.path), clock=clock) as watch:
         views = polled(watch, clock)
         while log.row < 300:
             log.grow(5)
             views += polled(watch, clock, 0.5)
-        assert sorted(told(views)) == ["divergence", "not_finite"]
-        first = next(view for view in views if told([view]))
+        assert sorted(kinds(views)) == ["divergence", "not_finite"]
+        first = next(view for view in views if kinds([view]))
         assert first.rows <= 165
 
 
@@ -154,7 +156,7 @@ def test_a_training_that_is_rotated_killed_and_resumed_loses_no_event(log, clock
         while log.row < 260:
             log.grow(5)
             views += polled(watch, clock, 1)
-        assert sorted(told(views)) == ["divergence", "not_finite"] or sorted(told(views)) == [
+        assert sorted(kinds(views)) == ["divergence", "not_finite"] or sorted(kinds(views)) == [
             "divergence", "not_finite", "resume"]  # fmt: skip
         assert views[-1].autopsy.first == 0
 
@@ -190,6 +192,33 @@ def test_a_look_that_fails_ends_no_watch(log, clock):
         assert [v.rows for v in polled(watch, clock)] == [120]
 
 
+def test_a_look_that_cannot_judge_repeats_no_news(log, clock):
+    def sometimes(run):
+        if len(run.tracks["train/loss"]) == 210:
+            raise CannotJudge("no loss was recognised")
+        return quick(run)
+
+    log.grow(200)
+    with Watch(str(log.path), clock=clock, examine=sometimes) as watch:
+        assert kinds(polled(watch, clock)) == ["not_finite"]
+        log.grow(10)
+        (view,) = polled(watch, clock)
+        assert (view.news, view.notes, view.rows) == ((), ("no loss was recognised",), 200)
+
+
+def test_what_a_log_waits_for_is_one_line_however_often_it_is_looked_at(log, clock):
+    def never(run):
+        raise CannotJudge("no loss was recognised")
+
+    with Watch(str(log.path), clock=clock, examine=never) as watch:
+        log.grow(20)
+        first = watch.look()
+        log.grow(20)
+        second = watch.look()
+    assert len([*lines(None, first)]) == 1
+    assert [*lines(first, second)] == []
+
+
 def test_a_run_that_begins_again_under_the_same_name_is_another(log, clock):
     log.grow(200)
     with Watch(str(log.path), clock=clock) as watch:
@@ -202,32 +231,32 @@ def test_a_run_that_begins_again_under_the_same_name_is_another(log, clock):
         assert not watch.ledger.sightings
 
 
-def test_a_standstill_is_told_once_and_again_after_it_has_gone_on(log, clock):
+def test_a_standstill_is_reported_once_and_again_after_it_has_gone_on(log, clock):
     log.grow(50)
     with Watch(str(log.path), clock=clock, examine=quick) as watch:
         views = []
         for _ in range(10):
             log.grow(5)
             views += polled(watch, clock, 5)
-        assert told(views) == []
+        assert kinds(views) == []
         views = polled(watch, clock, 3600)
-        assert told(views) == ["stalled"]
+        assert kinds(views) == ["stalled"]
         assert "10 minutes" in views[-1].news[0].text
         log.grow(10)
-        assert told(polled(watch, clock, 60)) == []
-        assert told(polled(watch, clock, 3600)) == ["stalled"]
+        assert kinds(polled(watch, clock, 60)) == []
+        assert kinds(polled(watch, clock, 3600)) == ["stalled"]
 
 
-def test_the_end_of_a_recorded_run_is_told_with_its_verdict(tmp_path, clock):
+def test_the_end_of_a_recorded_run_is_reported_with_its_verdict(tmp_path, clock):
     with record(tmp_path / "run", signals="scalars") as run:
         for step in range(100):
             run.log(step, {"train/loss": 0.3 + 2 / (1 + step / 10)})
     with Watch(str(tmp_path / "run"), clock=clock) as watch:
         (view,) = polled(watch, clock)
         assert view.over
-        assert told([view]) == ["finished"]
+        assert kinds([view]) == ["finished"]
         assert "It has ended" in page(view)
-        assert told(polled(watch, clock, 3600)) == []
+        assert kinds(polled(watch, clock, 3600)) == []
 
 
 DIES = """
@@ -249,11 +278,11 @@ def test_a_recorded_run_that_is_killed_and_resumed_is_followed(tmp_path, clock):
     )
     with Watch(str(path), clock=clock, examine=quick_of_loss) as watch:
         assert training.stdout.readline() == "wrote\n"
-        assert told(polled(watch, clock)) == []
+        assert kinds(polled(watch, clock)) == []
         assert watch.view.rows == 60
         training.communicate("\n")
         views = polled(watch, clock, 120)
-        assert told(views) == ["finished"]
+        assert kinds(views) == ["finished"]
         assert "killed" in views[-1].news[0].text
         assert not views[-1].done
         with record(path, signals="scalars", resume=True) as run:
@@ -262,7 +291,7 @@ def test_a_recorded_run_that_is_killed_and_resumed_is_followed(tmp_path, clock):
             views = polled(watch, clock, 20)
             assert not views[-1].over
         views = polled(watch, clock, 20)
-        assert told(views) == ["finished"]
+        assert kinds(views) == ["finished"]
         assert views[-1].done
 
 
@@ -278,11 +307,11 @@ def test_a_restart_repeats_nothing(log, clock, tmp_path, monkeypatch):
     for _ in range(6):  # as cron calls it: one look each
         known = recall(file)
         with Watch(
-            str(log.path), clock=clock, examine=quick, ledger=known.ledger, told=known.told, last=known.last
+            str(log.path), clock=clock, examine=quick, ledger=known.ledger, words=known.words, last=known.last
         ) as watch:
             view = watch.look()
-            news += told([view])
-            keep(file, Remembered(watch.ledger, watch.told, watch.last))
+            news += kinds([view])
+            keep(file, Remembered(watch.ledger, watch.words, watch.last))
         log.grow(10)
     assert sorted(news) == ["divergence", "not_finite"]
     assert str(tmp_path) not in file.read_text()
@@ -361,7 +390,10 @@ def test_the_page_says_what_became_of_an_event_that_is_gone(log, clock):
     onset = Event("memorization_onset", "", 20.0, Severity.WARNING, (), interval=(19.0, 21.0))
     grokked = Event("grokking", "", 80.0, Severity.INFO, (), interval=(79.0, 81.0))
     gone = Sighting(1, onset, 30, confirmed=40, here=False)
-    told = {1: ("memorization onset", "step 20", "it memorizes"), 2: ("grokking", "step 80", "it generalises")}
+    words = {
+        1: Words("memorization onset", "step 20", "it memorizes"),
+        2: Words("grokking", "step 80", "it generalises"),
+    }
     for others, says in (((), "no longer found"), ((Sighting(2, grokked, 90),), "what became of it: grokking")):
-        text = page(replace(view, ledger=Ledger((gone, *others)), told=told))
+        text = page(replace(view, ledger=Ledger((gone, *others)), words=words))
         assert says in " ".join(text.split())

@@ -26,7 +26,7 @@ def made(kind="divergence", step=10.0, run="run", text="it diverged", now=1000.0
 
 
 class Recorded:
-    """A channel that fails as often as it is told to."""
+    """A channel that fails as often as it is asked to."""
 
     def __init__(self, name="recorded-1", fails=0, error=None):
         self.name, self.fails, self.error, self.taken, self.tries = name, fails, error, [], 0
@@ -141,7 +141,7 @@ def test_memorized_so_far_is_no_alarm_unless_asked_for():
         wanted("nonsense")
 
 
-def test_the_id_follows_from_what_is_told_alone():
+def test_the_id_follows_from_what_is_sent_alone():
     assert made(now=1.0).id == made(now=2.0, text="other words").id
     assert len({made().id, made(step=11.0).id, made("grokking").id, made(run="b").id}) == 4
 
@@ -157,9 +157,9 @@ def test_a_command_gets_json_and_no_shell(tmp_path, monkeypatch):
     )
     line = f"{sys.executable} {script} '$(touch x)' ';' \"a b\""
     assert Command(line).deliver(made(run=NASTY, text=NASTY))
-    told, _, words = (tmp_path / "got").read_text().rpartition("|")
-    assert json.loads(told)["run"] == NASTY
-    assert json.loads(told)["text"] == NASTY
+    got, _, words = (tmp_path / "got").read_text().rpartition("|")
+    assert json.loads(got)["run"] == NASTY
+    assert json.loads(got)["text"] == NASTY
     assert words == repr(["$(touch x)", ";", "a b"])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["got", "take.py"]
 
@@ -197,7 +197,7 @@ def test_a_channel_is_named_by_a_hash_alone(tmp_path):
 
 @pytest.fixture
 def server():
-    """A webhook that answers as told, one status after the other (the last for ever); 0 hangs."""
+    """A webhook that answers as asked, one status after the other (the last for ever); 0 hangs."""
 
     class Hook(BaseHTTPRequestHandler):
         answers, got, free = [200], [], threading.Event()

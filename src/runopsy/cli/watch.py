@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from runopsy.watch import View, Watch
     from runopsy.watch.outbox import Outbox
 
-POLL = (
-    0.5  # s between two questions whether the log has grown: a quarter of the time in which an event is to be reported
-)
+POLL = 0.5  # s between two questions whether the log has grown: an event is to be reported within 2
 
 
 def watch(
@@ -92,7 +90,7 @@ def watch(
     def save() -> None:
         try:
             with saving:  # messages arrive in a thread of their own, and what is newer must be written later
-                keep(file, Remembered(watched.ledger, watched.told, watched.last, outbox.state()))
+                keep(file, Remembered(watched.ledger, watched.words, watched.last, outbox.state()))
         except OSError as cause:  # a full disk: the watch goes on, and a restart may repeat a message
             if cause.strerror not in troubles:
                 complain(f"{file} cannot be written: {cause.strerror}")
@@ -104,7 +102,7 @@ def watch(
         examine=lambda log: autopsy_of(log, how),
         total=total,
         ledger=known.ledger,
-        told=known.told,
+        words=known.words,
         last=known.last,
     )
     outbox = Outbox(where_to, kinds, quiet_for=quiet_for, kept=known.post, complain=complain, changed=save)

@@ -115,7 +115,7 @@ def _compared(a: Sequence[Autopsy], b: Sequence[Autopsy], wanted: str | None) ->
 def _odds(
     splits: Splits, both: Sequence[Autopsy], parts: Sequence[Sequence[Row]], parted: Sequence[Parting]
 ) -> float | None:
-    """How often seeds alone tell two such sets apart as far as these are; None for one run each."""
+    """How often seeds alone set two such sets as far apart as these are; None for one run each."""
     if splits.b.shape[1] == 2:
         return None
     rows = [splits.sums(row.score) for part in parts for row in part]

@@ -1,4 +1,4 @@
-"""Two lots of numbers → what can be said of their difference."""
+"""Two lots of numbers → what is known of their difference."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def weigh(
 
 
 def unjudged(row: Row) -> Row:
-    """The same numbers, said without a judgement."""
+    """The same numbers, without a judgement."""
     return Row(replace(row.difference, change=Change.OPEN, p=None), np.zeros_like(row.score))
 
 

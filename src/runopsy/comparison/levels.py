@@ -39,7 +39,7 @@ def values(autopsies: Sequence[Autopsy], split: int, splits: Splits, axis: Align
 def cost(autopsies: Sequence[Autopsy], split: int, splits: Splits) -> list[Row]:
     """Steps and seconds to a value that both sides reach, and seconds per step.
 
-    Seconds are told and not judged: what else a machine did may differ from side to side as well.
+    Seconds are shown and not judged: what else a machine did may differ from side to side as well.
     """
     rows = []
     one_count = len({x.axis for x in autopsies}) == 1

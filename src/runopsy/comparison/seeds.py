@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from runopsy.model import Values
 
 ALPHA = 0.1  # two-sided; the least that 3 runs against 3 can show, and few train more seeds than that
-MOST = 20_000  # ways to split the runs that are all looked at; beyond, so many drawn ones tell p to about 0.002
+MOST = 20_000  # ways to split the runs that are all looked at; beyond, so many drawn ones give p to about 0.002
 
 
 class Spot(NamedTuple):

@@ -1,6 +1,6 @@
 """Where two curves part beyond noise.
 
-Of two runs the difference of the curves, row by row, is one series. If nothing but noise tells them
+Of two runs the difference of the curves, row by row, is one series. If nothing but noise sets them
 apart it scatters around zero, with a scatter that its own second differences measure and a long-run
 variance that its block means measure; the runs have parted where the mean over some stretch lies
 further from zero than noise carries any of the stretches that are looked at.
@@ -26,11 +26,11 @@ from runopsy.stats import MAD_TO_SD, first_spacing, long_run_factor, noise_of, r
 
 HANDLES = ("lr", "epoch", "tokens", "batch_size", "time")  # set by hand or counted, not measured
 OWN = "recorder/"  # what recording cost is about the machine
-FEWEST = 12  # rows that both have: of fewer, the noise of their difference cannot be told
+FEWEST = 12  # rows that both have: of fewer, the noise of their difference is not known
 STRETCHES = 128  # the finest of them: 2 % of the elapsed steps each, or a 128th of the run
 # of pairs that differ by noise alone, per signal: `make bench-diff` measures 0.0 to 0.3 %, 1 % in the worst noise
 FALSE = 0.002
-AROUND = 100  # rows around a stretch that tell the noise of a row: enough for 10 %, few enough to follow its changes
+AROUND = 100  # rows around a stretch that show the noise of a row: enough for 10 %, few enough to follow its changes
 WORTH = 0.37 / 2  # of a row, as a degree of freedom: a median of absolute differences of neighbours wastes the rest
 UPPER = 3.0  # / √rows: about three standard errors of a correlation
 SMOOTH = 2.2  # noise of 60 rows says up to 1.9 by chance, a smooth curve 3

@@ -28,7 +28,7 @@ class Series(NamedTuple):
     name: str
     step: Positions  # (n,) rising
     value: Values  # (n,)
-    time: Values | None  # (n,) unix seconds, NaN where the log says none
+    time: Values | None  # (n,) unix seconds, NaN where the log has none
 
 
 def series_of(autopsy: Autopsy) -> tuple[Series, ...]:

@@ -15,7 +15,7 @@ KEY = "runopsy"  # of the metadata: what --format json prints
 
 
 def write(autopsy: Autopsy, dest: str) -> tuple[Path, ...]:
-    """Columns ``signal, step, time, value, phase``; ``time`` in unix seconds, null where the log says none.
+    """Columns ``signal, step, time, value, phase``; ``time`` in unix seconds, null where the log has none.
 
     ``phase`` is null before the first phase and where none could be named. A value that was not finite is NaN.
 

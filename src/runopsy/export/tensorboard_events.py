@@ -58,8 +58,8 @@ def write(autopsy: Autopsy, dest: str) -> tuple[Path, ...]:
     for step, number in phase_points(autopsy, count):
         add(_scalar(f"{OURS}phase", number, LEGEND), step, now)
     for event in autopsy.events:
-        told = finding(autopsy, event)
-        add(_text(f"{OURS}events", f"**{told.what}**, {told.where}: {told.text}"), count(event.step), now)
+        found = finding(autopsy, event)
+        add(_text(f"{OURS}events", f"**{found.what}**, {found.where}: {found.text}"), count(event.step), now)
     last = count(autopsy.last)
     add(_text(f"{OURS}verdict", render(autopsy, "markdown")), last, now)
     if picture is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import wandb
 
 from runopsy.export.payload import OURS, PHASES, png, series_of
-from runopsy.model import Autopsy
+from runopsy.model import Autopsy, Event
 from runopsy.report.compose import finding
 
 PROJECT = "runopsy"
@@ -41,7 +41,7 @@ def write(autopsy: Autopsy, dest: str) -> tuple[Path, ...]:
     run.define_metric("*", step_metric=axis)
     for number, (place, row) in enumerate(sorted(_rows(autopsy).items())):
         run.log({axis: place, **row}, step=number)
-    table = wandb.Table(columns=list(TABLE), data=[_told(autopsy, i) for i in range(len(autopsy.events))])
+    table = wandb.Table(columns=list(TABLE), data=[_cells(autopsy, event) for event in autopsy.events])
     media = {} if picture is None else {f"{OURS}picture": wandb.Image(_opened(picture))}
     run.log({f"{OURS}events": table, **media})
     verdict, stop = autopsy.verdict, autopsy.stop
@@ -68,11 +68,10 @@ def _rows(autopsy: Autopsy) -> dict[float, dict[str, float]]:
     return rows
 
 
-def _told(autopsy: Autopsy, number: int) -> list[object]:
-    event = autopsy.events[number]
+def _cells(autopsy: Autopsy, event: Event) -> list[object]:
+    """A row of the table of events, in the order of ``TABLE``."""
     low, high = event.interval or (None, None)
-    told = finding(autopsy, event)
-    return [event.kind, event.step, low, high, str(event.severity), told.text]
+    return [event.kind, event.step, low, high, str(event.severity), finding(autopsy, event).text]
 
 
 def _opened(content: bytes) -> object:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runopsy.atomic import replacing
 from runopsy.errors import RunopsyError
 
 TRUTH = "truth.json"  # beside run.json; nothing in runopsy's analysis reads it
@@ -80,9 +80,8 @@ class Truth:
         Raises:
             OSError: as the file system says.
         """
-        temporary = folder / f"{TRUTH}.tmp"
-        temporary.write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, folder / TRUTH)
+        with replacing(folder / TRUTH) as draft:
+            draft.write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
 
 
 class NotShown(RunopsyError):

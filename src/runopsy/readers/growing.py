@@ -194,7 +194,7 @@ class GrowingFile:
         source = self._source(os.pread(self._handle.fileno(), size, 0))
         reader = None if source.is_empty else reader_of(source)
         if reader is None:
-            raise UnreadableLog(f"{self.path} holds no log yet", hint="wait, or see what runopsy signals says of it")
+            raise UnreadableLog(f"{self.path} holds no log yet", hint="wait, or see what runopsy signals shows of it")
         name = getattr(reader, "name", "")
         if name not in LINES:
             return reader.read(source)

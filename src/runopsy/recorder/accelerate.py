@@ -22,7 +22,7 @@ from runopsy.recorder.session import Recording
 class RunopsyTracker(GeneralTracker):  # type: ignore[misc]  # accelerate ships no types
     """Records what ``accelerator.log`` is given.
 
-    Accelerate tells its trackers nothing of the model. To measure it too, begin after ``prepare`` with
+    Accelerate gives its trackers nothing of the model. To measure it too, begin after ``prepare`` with
     ``tracker.begin(model=model, optimizer=optimizer)`` and call ``tracker.step(step)`` between ``backward``
     and ``clip_grad_norm_``.
 
@@ -41,7 +41,7 @@ class RunopsyTracker(GeneralTracker):  # type: ignore[misc]  # accelerate ships 
         self._step = 0
 
     def start(self) -> None:
-        """Whether there is a place to record to is said now, and not in the middle of the training.
+        """Whether there is a place to record to is checked now, and not in the middle of the training.
 
         Raises:
             RunExists: the path is taken.

@@ -19,7 +19,7 @@ from runopsy.errors import Unavailable
 from runopsy.recorder.anatomy import plain
 
 SAME_LOSS = 1e-3  # relative; two ways to average the same float32 losses differ by far less, two alignments by far more
-ROUNDING = 1e-5  # relative, of a mean of float32 losses: alignments that are nearer to each other cannot be told apart
+ROUNDING = 1e-5  # relative, of a mean of float32 losses: alignments that are nearer to each other are the same
 FARTHER = 10.0  # times further from the loss must the other alignment be
 AGREES, APART = 0.9, 0.02  # share of the positions that an alignment must explain; by which it must explain more
 SHIFTED = ("ForCausalLM", "LMHeadModel", "DoubleHeadsModel")  # how Hugging Face's models that shift inside are called …

@@ -89,6 +89,13 @@ class Attached:
             return None
         return f"{name.replace('_', ' ')} since step {getattr(state, name)}"
 
+    def stops(self, stopping: bool) -> bool:
+        """Whether the training is to stop; why is shown once. ``stopping``: it has been asked to already."""
+        why = None if stopping else self.alarm()
+        if why is not None:
+            to_stderr(f"runopsy: the training is stopped, as stop_on asks: {why}")
+        return stopping or why is not None
+
     def finish(self, cause: BaseException | None = None) -> None:
         """Close the recording, with the exception that ended the training; the next training begins another."""
         run, self.run = self.run, None

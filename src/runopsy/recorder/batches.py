@@ -164,6 +164,11 @@ class Labelled:
     def accuracy(self) -> Tensor:
         return self.right.float().mean()
 
+    def example_of_row(self, examples: int) -> Tensor | None:
+        """(N,) the number of the example that each row belongs to; None where predictions are none of examples."""
+        each = self.positions // max(examples, 1)
+        return self.rows // each if each and each * examples == self.positions else None
+
     def of(self, features: Tensor) -> Tensor:
         """The features (N, d) of the labelled positions.
 
@@ -184,7 +189,7 @@ def labelled(output: Any, y: Any, loss_fn: LossFunction | None, alignment: Align
     ``alignment`` for the run.
 
     Raises:
-        Unavailable: the targets are no classes, or it cannot be told which logits they belong to.
+        Unavailable: the targets are no classes, or it is not known which logits they belong to.
         Undecided: the loss of these labels is that of both alignments.
     """
     alignment = Alignment() if alignment is None else alignment
@@ -221,7 +226,7 @@ def _order(output: Any, y: Tensor, loss_fn: LossFunction | None) -> Callable[[Te
     """How classes become the last dimension: they are, or they are the second as torch's cross_entropy wants them.
 
     Raises:
-        Unavailable: it cannot be told, or they are neither.
+        Unavailable: it is not known, or they are neither.
     """
     logits = main_tensor(output)
     last = logits.dim() == y.dim() + 1 and logits.shape[:-1] == y.shape

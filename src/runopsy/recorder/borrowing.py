@@ -92,8 +92,8 @@ def _put_back(now: Any, before: dict[str, Any]) -> None:
 def _no_warnings() -> Iterator[None]:
     """Nothing that a measurement makes the model warn of is the user's to mend.
 
-    ``catch_warnings`` would do more: it makes Python forget what it has said already, and every warning
-    of the training would be said again after each reading.
+    ``catch_warnings`` would do more: it makes Python forget which warnings it has shown already, and every warning
+    of the training would be shown again after each reading.
     """
     filters = warnings.filters
     warnings.filters = [("ignore", None, Warning, None, 0)]

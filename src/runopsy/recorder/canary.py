@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from runopsy.errors import BadOption
 
 SHARE = 0.01  # of the data set: too few to hurt what is learnt from the rest
-LEAST, MOST = 32, 512  # canaries: with 32 the accuracy has a standard error below 0.09; more than 512 tell no more
+LEAST, MOST = 32, 512  # canaries: with 32 the accuracy has a standard error below 0.09; more than 512 show no more
 
 
 class Dataset(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runopsy.atomic import replacing
 from runopsy.store import JOURNAL, SIGNALS, files, names_path, read_names, read_wal, session_and_rank
 
 if TYPE_CHECKING:
@@ -79,22 +80,16 @@ def _write_part(wal: Path) -> None:
     records, _ = read_wal(wal)
     if not len(records):
         return
-    temporary = part.with_suffix(".tmp")
-    try:
+    with replacing(part, sync=True) as draft:
         pq.write_table(
             table(records, read_names(names_path(folder, session, rank)), session, rank),
-            temporary,
+            draft,
             compression="zstd",
             # of the layouts measured, the smallest that still reads one signal fast
             use_dictionary=["signal", "rank", "session"],
             column_encoding={"step": "DELTA_BINARY_PACKED", "time": "BYTE_STREAM_SPLIT", "value": "BYTE_STREAM_SPLIT"},
             write_page_checksum=True,  # or a flipped bit would be read as another value
         )
-        _sync(temporary)
-        os.replace(temporary, part)
-    except Exception:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def table(records: NDArray[Any], name: Callable[[int], str], session: int, rank: int) -> pa.Table:
@@ -129,11 +124,3 @@ def _strings(names: list[str]) -> pa.Array:
     encoded = [name.encode("utf-8", "backslashreplace") for name in names]  # half a surrogate pair is no text
     ends = np.cumsum([0, *map(len, encoded)]).astype("<i4")
     return pa.Array.from_buffers(pa.string(), len(names), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))])
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,4 +1,4 @@
-"""Where and with what a run was made: enough to tell two runs apart, nothing private beyond the command."""
+"""Where and with what a run was made: enough to distinguish two runs, nothing private beyond the command."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ from typing import Any
 from transformers import TrainerCallback
 
 from runopsy.recorder.attached import Attached, numbers_in, our_name
-from runopsy.recorder.complaints import to_stderr
 
 NAMES = {"grad_norm": "grad/norm", "loss": "train/loss", "num_input_tokens_seen": "tokens"}
 SUMMARY = "train_runtime"  # stands in what is logged once at the end: means over the run, under names of its steps
@@ -55,10 +54,8 @@ class RunopsyCallback(TrainerCallback):  # type: ignore[misc]  # transformers sh
         kept = {n: v for n, v in found.items() if n not in LEFT_OUT and not n.endswith(SPEEDS)}
         values = {NAMES.get(name) or our_name(name): value for name, value in kept.items()}
         self._attached.quietly(lambda run: run.log(state.global_step, values))
-        why = self._attached.alarm()
-        if why is not None and not control.should_training_stop:
+        if self._attached.stops(control.should_training_stop):
             control.should_training_stop = True
-            to_stderr(f"runopsy: the training is stopped, as stop_on asks: {why}")
 
     def on_train_end(self, args: Any, state: Any, control: Any, **known: Any) -> None:
         self._attached.finish()

@@ -25,7 +25,7 @@ from runopsy.recorder.probes import (
     Probe,
     Reading,
 )
-from runopsy.recorder.rates import named_optimizers, rates_of
+from runopsy.recorder.rates import named_optimizers, with_rates
 from runopsy.recorder.running import Running
 from runopsy.recorder.stopwatch import Stopwatch, device_of
 from runopsy.recorder.training_batch import TrainingBatch
@@ -127,7 +127,7 @@ class Instruments:
             for name, unit in running.probe.units.items()
             if self._wanted(name)
         }
-        rates = {name: {"unit": "", "cadence": "every step"} for name in rates_of(self.optimizers)}
+        rates = {name: {"unit": "", "cadence": "every step"} for name in with_rates(self.optimizers)}
         return about | rates
 
     def _cadence(self, running: Running) -> str:
@@ -176,8 +176,8 @@ class Instruments:
         self._call += calls
         self._skipped += calls
 
-    def read(self, step: int, now: float, spent: float = 0.0) -> tuple[dict[str, Any], list[Reading]]:
-        """Learning rates, and everything due at this call, made at ``now`` s; ``spent`` s were used until then."""
+    def read(self, step: int, now: float, spent: float = 0.0) -> list[Reading]:
+        """Everything due at this call, made at ``now`` s; ``spent`` s were used until then."""
         call = self._call
         self._call = call + 1
         if call < 2:
@@ -189,7 +189,7 @@ class Instruments:
             self._next_late = self._late_from(spent)
         if call >= self._next or now >= self._next_late:
             readings = readings + self._read_due(call, step, now, spent)
-        return rates_of(self.optimizers), readings
+        return readings
 
     @torch.no_grad()
     def _read_due(self, call: int, step: int, now: float, spent: float) -> list[Reading]:

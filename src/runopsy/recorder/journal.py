@@ -32,12 +32,12 @@ class Journal:
     """The growing files of one session and rank. Not thread-safe: its owner holds a lock.
 
     After an ``OSError`` nothing is raised: values are held, the write is tried again, and what does not
-    fit is counted in ``dropped``; ``trouble`` says what the system said. Where the folder was deleted and
+    fit is counted in ``dropped``; ``trouble`` is what the system reported. Where the folder was deleted and
     another run has begun in its place, ``taken`` is set, and nothing is written any more.
     """
 
     def __init__(self, folder: Path, session: int | None, rank: int = 0, rows_per_part: int = ROWS_PER_PART) -> None:
-        # the next free one from here on, until ``claim`` has succeeded; None: rank 0 has not said yet, rows are held
+        # the next free one from here on, until ``claim`` has succeeded; None: rank 0 has not chosen yet, rows are held
         self.session = session
         self.dropped = 0
         self.trouble: str | None = None
@@ -244,7 +244,7 @@ class Journal:
             self._padded = True
             self.mapped = Mapped(self._handle, self._written, self._full)
         except (OSError, ValueError):
-            self._mappable = False  # writing says what is the matter, if it cannot be done either
+            self._mappable = False  # writing shows what is the matter, if it cannot be done either
 
     def _unmap(self) -> None:
         mapped, self.mapped = self.mapped, None

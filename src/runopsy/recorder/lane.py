@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from runopsy.recorder.mapped import NUMBER, Mapped
-from runopsy.recorder.rates import rates_of
+from runopsy.recorder.rates import with_rates
 from runopsy.store import RECORD
 
 MOST = 64  # values of a call; more of them take so long that the long way is no longer one
 PLAIN = (float, int)  # those of numpy's that are a Python float among them
-NONE: Mapping[str, Any] = {}
 
 
 class Lane:
@@ -81,7 +80,7 @@ class Lane:
         self._busy = True
         try:
             if is_step and self._rates:
-                values = {**rates_of(self._rates), **(values or NONE)}
+                values = with_rates(self._rates, values)
             if values and self._mapped is not None:
                 into, known, into_scratch = self._into, self._numbers, self._scratch
                 now, at, first = started + self._offset, 0, 0

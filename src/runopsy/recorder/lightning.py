@@ -13,7 +13,6 @@ from lightning.pytorch.callbacks import Callback
 from torch.nn.parallel import DistributedDataParallel
 
 from runopsy.recorder.attached import Attached, numbers_in, our_name
-from runopsy.recorder.complaints import to_stderr
 
 
 class RunopsyCallback(Callback):  # type: ignore[misc]  # lightning's types need not be installed
@@ -57,10 +56,8 @@ class RunopsyCallback(Callback):  # type: ignore[misc]  # lightning's types need
         of_module = _of_module(trainer.logged_metrics)  # the newest of each name, those of the validation too
         values |= {name: value for name, value in of_module.items() if not name.startswith("val")}
         self._attached.quietly(lambda run: run.log(step, values))
-        why = self._attached.alarm()
-        if why is not None and not trainer.should_stop:
+        if self._attached.stops(trainer.should_stop):
             trainer.should_stop = True
-            to_stderr(f"runopsy: the training is stopped, as stop_on asks: {why}")
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         if not trainer.sanity_checking:

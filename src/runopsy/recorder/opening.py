@@ -55,7 +55,7 @@ def record(
             the first free number from 1 on: ``"runs/first-{n}"``; with ``resume`` for the last one that is there.
         model: what is measured. It is given back as it was: weights, buffers, modes, gradients, random states.
         optimizer: for the learning rate of every parameter group. Of several, a list or a dict by name:
-            ``lr/<name>`` is each one's.
+            ``lr/<name>`` is each one's. A learning rate that a call passes itself is kept instead.
         loss_fn: ``(output, targets) → 0-d tensor``; for gradients and curvature on the probe batch.
         probe: ``(inputs, targets)`` of some training examples, 100 to 2 000, always the same; what costs many
             gradients takes a part of them, measured by the training batch. Inputs may be a tensor, a tuple
@@ -68,7 +68,8 @@ def record(
         every: measure at every n-th ``step`` call or at the given ones, whatever that costs; default:
             log-spaced, then evenly, as often as the budget allows.
         budget: the share of wall time that recording may cost, 0 to 1; None for no limit. Signals are read
-            less often to keep it, the dear ones first.
+            less often to keep it, the dear ones first. Where a step takes about a millisecond it is exceeded: 2.4 to
+            5.8 % of processor time were measured at 0.02.
         config: whatever describes the run; anything JSON cannot hold is stored as text.
         resume: continue an existing run, in a new session; a missing path is then simply started.
         scaler: the ``torch.amp.GradScaler``, if there is one: gradients that are still scaled when ``step``
@@ -78,7 +79,7 @@ def record(
         expected_steps: how many ``step`` calls the whole run will make, or a loader of that length: a short run
             can then spread its readings over its whole length.
         sizes: how many examples each set of your signals has, by what stands before the slash: ``{"val": 10_000}``
-            for ``val/loss`` and ``val/acc``. Kept in run.json; it says how far a curve can be trusted.
+            for ``val/loss`` and ``val/acc``. Kept in run.json; how far a curve can be trusted follows from it.
         groups: which group each example of ``probe`` is of, in its order: a class, a subtask, a source. Loss and
             accuracy of each are recorded, and the page shows how a smooth mean is made of many steps.
 
@@ -88,7 +89,7 @@ def record(
         BadOption: an unknown signal, one that was asked for by name without what it needs, a budget
             outside 0 to 1, or two options that exclude each other.
 
-    A folder that cannot be written is no error: training goes on, one warning says so.
+    A folder that cannot be written is no error: training goes on after one warning.
     """
     where = place()
     _check_options(path, where, budget, config, resume, overwrite, sizes)
@@ -162,7 +163,7 @@ def _length(expected: Any) -> int | None:
     """Step calls that the run will make.
 
     Raises:
-        BadOption: it says no such number.
+        BadOption: it is no such number.
     """
     if expected is None:
         return None

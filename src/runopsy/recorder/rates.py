@@ -17,15 +17,19 @@ def named_optimizers(given: Any) -> dict[str, Any]:
     return {"": given}
 
 
-def rates_of(optimizers: Mapping[str, Any]) -> dict[str, Any]:
-    """Learning rates by signal; the usual cases, none and one optimizer with one group, in short."""
-    if not optimizers:
-        return {}
+NONE: Mapping[str, Any] = {}
+
+
+def with_rates(optimizers: Mapping[str, Any], values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The values of a call and the learning rates, by signal; where the caller passes one himself, his is kept.
+
+    The usual case, one optimizer with one group, is short: this is asked at every step.
+    """
     if "" in optimizers:
         groups: Any = getattr(optimizers[""], "param_groups", ())
         if len(groups) == 1:
-            return {"lr": groups[0].get("lr")}
-    return dict(learning_rates(optimizers))
+            return {"lr": groups[0].get("lr"), **(values or NONE)}
+    return {**dict(learning_rates(optimizers)), **(values or NONE)}
 
 
 def learning_rates(optimizers: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

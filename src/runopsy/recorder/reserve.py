@@ -1,4 +1,4 @@
-"""A little room on the disk, kept for saying that it is full."""
+"""A little room on the disk, kept for a note that it is full."""
 
 from __future__ import annotations
 

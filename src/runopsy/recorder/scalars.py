@@ -66,7 +66,7 @@ class Transfers:
         if value.device.type == "cuda":
             import torch  # the value is a tensor: torch is loaded already
 
-            # "cpu" is said aloud, because torch.set_default_device may have named another
+            # "cpu" is written out, because torch.set_default_device may have named another
             host = torch.empty((), dtype=value.dtype, device="cpu", pin_memory=True)
             host.copy_(scalar, non_blocking=True)
             ready = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch's own gap
@@ -99,7 +99,7 @@ class Transfers:
 
 
 class Packer:
-    """Values as journal records. One that is no number is refused: counted, said, and no harm to the others."""
+    """Values as journal records. One that is no number is refused: counted, warned of, and no harm to the others."""
 
     def __init__(self, number: Callable[[str], int], complain: Callable[[str], None]) -> None:
         self.refused = 0  # values that were no numbers

@@ -22,6 +22,7 @@ from runopsy.recorder.lock import Lock
 from runopsy.recorder.manifest import append_event, begin, end, end_of_rank, next_session
 from runopsy.recorder.outcome import exception_detail, how_the_script_ended, status_of
 from runopsy.recorder.place import ALONE, Agreement, Place
+from runopsy.recorder.rates import with_rates
 from runopsy.recorder.reserve import Reserve
 from runopsy.recorder.scalars import Packer
 from runopsy.recorder.state import Detector, State
@@ -194,7 +195,7 @@ class Recording:
         self.finish(status_of(self._keep(cause)))
 
     def _keep(self, cause: BaseException | None) -> BaseException | None:
-        """Remember the exception that ends the run; what it says of itself is somebody else's code."""
+        """Remember the exception that ends the run; its text is somebody else's code."""
         if cause is not None and status_of(cause) != "finished" and self._open:
             self._exception = {"type": type(cause).__name__, "message": "", "step": self._lane.last_step}
             self._guarded(lambda: self._keep_exception(cause))
@@ -233,9 +234,12 @@ class Recording:
             step = whole_step(step)
         self._lane.last_step = step
         now = started + self._offset
+        tools = self._instruments if is_step else None
+        if tools is not None:
+            values = with_rates(tools.optimizers, values)
         rows = self._packer.packed(step, values, now) if values else b""
-        if is_step and self._instruments is not None:
-            rows += self._measured(self._instruments, step, started)
+        if tools is not None:
+            rows += self._measured(tools, step, started)
         if self._packer.waiting:
             rows += b"".join(self._packer.arrived())
         if rows:
@@ -262,9 +266,8 @@ class Recording:
         now = started + self._offset
         instruments.skip(self._lane.passed)
         self._lane.passed = 0
-        rates, readings = instruments.read(step, started, self._lane.spent)
-        rows = self._packer.packed(step, rates, now)
-        for at, name, value in readings:
+        rows = b""
+        for at, name, value in instruments.read(step, started, self._lane.spent):
             rows += self._packer.packed(at, {name: value}, now)
         if instruments.troubles:
             self._complain(instruments.troubles[0])
@@ -321,7 +324,7 @@ class Recording:
         self._write_own(now)
 
     def _write_own(self, now: float) -> None:
-        """What recording has cost and lost so far; where nothing can be written, run.json alone says it."""
+        """What recording has cost and lost so far; where nothing can be written, run.json alone has it."""
         if self._lane.last_step is None or self._journal.stuck:
             return
         own = (("recorder/overhead", self._overhead()), ("recorder/dropped", self._counts()["dropped"]))

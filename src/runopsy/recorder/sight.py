@@ -29,7 +29,7 @@ from runopsy.recorder.borrowing import borrowed
 
 SHARE = 1 / 4  # of the training batch, that a dear probe takes: what it does with each example costs many gradients
 FEWEST = 16  # but so many examples: of fewer, a variance says little
-LAYERS = 4  # whose activations are compared, evenly spaced over the depth: six pairs at most, of which four are told
+LAYERS = 4  # whose activations are compared, evenly over the depth: at most six pairs, of which four are recorded
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,7 +1,7 @@
-"""What can be told of a run from inside the loop, value by value: ``run.state()``.
+"""What can be seen of a run from inside the loop, value by value: ``run.state()``.
 
 A small causal detector: it knows what came so far and nothing of what comes, costs a fixed time a value, and imports
-no analysis. It says how things stand and does nothing about it. The autopsy sees more, and later: where the two
+no analysis. It shows how things stand and does nothing about it. The autopsy sees more, and later: where the two
 disagree, the autopsy is right. The numbers that decide are the autopsy's own (``runopsy.thresholds``).
 """
 
@@ -13,14 +13,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from runopsy.store import RECORD
-from runopsy.thresholds import DEFAULTS
+from runopsy.thresholds import DEFAULTS, KEPT_ROWS, KEPT_SHARE
 
-ALARMS = ("not_finite", "diverged", "stalled", "memorizing")  # what a state may say
+ALARMS = ("not_finite", "diverged", "stalled", "memorizing")  # the fields of a state that are alarms
 TRAIN_LOSS, TRAIN_ACC, VAL_LOSS, VAL_ACC = "train/loss", "train/acc", "val/loss", "val/acc"
 SEEN = (TRAIN_LOSS, TRAIN_ACC, VAL_LOSS, VAL_ACC)
-# So many rows, and this share of all rows so far, must lie above the limit for a loss to have diverged: a spike comes
-# back. It is what a watch waits for as well.
-HOLD_ROWS, HOLD_SHARE = 10, 0.03
 PACE = 0.05  # weight of the newest step in the usual time of a step: about the last 20
 
 
@@ -144,7 +141,7 @@ class Detector:
 
     def _diverged(self) -> int | None:
         rows = self._levels[TRAIN_LOSS].rows
-        if self._above is None or rows - self._above[1] < max(HOLD_ROWS, HOLD_SHARE * rows):
+        if self._above is None or rows - self._above[1] < max(KEPT_ROWS, KEPT_SHARE * rows):
             return self._broken.get(TRAIN_LOSS)
         return self._above[0]
 

@@ -1,11 +1,11 @@
-"""Per-example tables: what one number per step cannot say."""
+"""Per-example tables: what one number per step cannot hold."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from runopsy.atomic import replacing
 from runopsy.store import EXAMPLES
 
 
@@ -24,11 +24,5 @@ def write_table(
 
     room = folder / EXAMPLES
     room.mkdir(parents=True, exist_ok=True)
-    file = room / f"{session:04d}-{name}.parquet"
-    temporary = file.with_suffix(".tmp")
-    try:
-        pq.write_table(pa.table(dict(columns)), temporary, compression="zstd")
-        os.replace(temporary, file)
-    except Exception:
-        temporary.unlink(missing_ok=True)
-        raise
+    with replacing(room / f"{session:04d}-{name}.parquet") as draft:
+        pq.write_table(pa.table(dict(columns)), draft, compression="zstd")

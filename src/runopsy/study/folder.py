@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from runopsy.atomic import replacing
 from runopsy.errors import BadOption
 from runopsy.readers.folders import STUDY
 from runopsy.study import content
@@ -78,11 +79,8 @@ class Folder:
 
         rows = sorted(self.rows.values(), key=lambda row: (row.path, row.place))
         lines = pl.Series(LINE, [row.as_json() for row in rows], dtype=pl.String)
-        temporary = self.path / f"{TABLE}.tmp"
-        frame(rows).with_columns(lines).write_parquet(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, self.path / TABLE)
+        with replacing(self.path / TABLE, sync=True) as draft:
+            frame(rows).with_columns(lines).write_parquet(draft)
         self._journal.truncate(0)
         self._dirty = False
 
@@ -214,6 +212,5 @@ def _whole_lines(path: Path, journal: IO[bytes]) -> None:
 def _replace(path: Path, data: bytes) -> None:
     """A file that is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
+    with replacing(path) as draft:
+        draft.write_bytes(data)

@@ -1,4 +1,4 @@
-"""A log that still grows: the same autopsy, made again and again, and each thing that it finds told once."""
+"""A log that still grows: the same autopsy, made again and again, and each thing that it finds reported once."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shlex
 import subprocess
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
+from runopsy.atomic import replacing
 from runopsy.errors import BadOption
 from runopsy.report.words import visible
 
@@ -109,9 +109,8 @@ class Flag:
         self.name, self._path = f"touch-{_hashed(str(path))}", path
 
     def deliver(self, message: Message) -> bool:
-        temporary = self._path.with_name(f"{self._path.name}.tmp")
-        temporary.write_text(json.dumps(asdict(message)) + "\n", encoding="utf-8")
-        os.replace(temporary, self._path)
+        with replacing(self._path) as draft:
+            draft.write_text(json.dumps(asdict(message)) + "\n", encoding="utf-8")
         return True
 
 
@@ -119,7 +118,7 @@ def channels(urls: Iterable[str], command: str | None, flag: Path | None) -> lis
     """The channels that options ask for.
 
     Raises:
-        BadOption: as the channels say.
+        BadOption: an option is none that its channel can use.
     """
     found: list[Channel] = [Address(number, url) for number, url in enumerate(urls, 1)]
     found += [] if command is None else [Command(command)]

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from runopsy.kinds import KINDS, Often
 from runopsy.model import Event, Position
-from runopsy.thresholds import DEFAULTS
+from runopsy.thresholds import DEFAULTS, KEPT_ROWS, KEPT_SHARE
 
 Wait = tuple[int, float]  # rows, and share of the rows at the first sight, by which the log must have grown since
-SOON: Wait = (10, 0.03)
+SOON: Wait = (KEPT_ROWS, KEPT_SHARE)
 # A sudden fall of the loss is sudden against the course before it and after it, which take longer to be seen; so does
 # a validation curve that loses what it had while training goes on: it may be the first half of a double descent.
 LATE: Wait = (40, 0.4)
@@ -50,6 +51,14 @@ class Sighting:
     since: int  # rows of the log at the first of the looks that found it
     confirmed: int | None = None  # rows of the log when it was confirmed; None: provisional
     here: bool = True  # whether the newest look has it
+
+
+class Words(NamedTuple):
+    """A sighting in words, as the newest look that found it put them."""
+
+    title: str
+    where: str
+    text: str  # one sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +103,10 @@ def follow(
         now.append(replace(mine, event=event, here=True, since=mine.since if keeps else rows))
     aged = [replace(s, confirmed=rows) if _is_due(s, rows, over, wait) else s for s in now]
     gone = [replace(s, here=False) for s in before if s.confirmed is not None]
-    fresh = tuple(s for s in aged if s.confirmed == rows and s not in ledger.sightings and not _was(ledger, s))
+    old = {s.number for s in ledger.sightings if s.confirmed is not None}
+    fresh = tuple(s for s in aged if s.confirmed is not None and s.number not in old)
     listed = tuple(sorted([*aged, *gone], key=lambda s: s.number))
     return Ledger(listed, met, rows, fresh)
-
-
-def _was(ledger: Ledger, s: Sighting) -> bool:
-    return any(old.number == s.number and old.confirmed is not None for old in ledger.sightings)
 
 
 def _is_due(s: Sighting, rows: int, over: bool, wait: Callable[[Event], Wait]) -> bool:
@@ -109,7 +115,7 @@ def _is_due(s: Sighting, rows: int, over: bool, wait: Callable[[Event], Wait]) -
 
 
 def is_revised(s: Sighting, kinds: Iterable[str]) -> bool:
-    """Whether what is found now tells what became of a confirmed event, so that it was right as far as it went."""
+    """Whether what is found now shows what became of a confirmed event, so that it was right as far as it went."""
     return not {*REVISED.get(s.event.kind, ())}.isdisjoint(kinds)
 
 

@@ -1,4 +1,4 @@
-"""Look after look at a growing log: when one is due, what it found, and what is to be told."""
+"""Look after look at a growing log: when one is due, what it found, and what is to be reported."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from runopsy.model import Autopsy, Run, Severity
 from runopsy.readers.growing import Growing
 from runopsy.report.compose import finding
 from runopsy.thresholds import DEFAULTS
-from runopsy.watch.confirmation import Ledger, Sighting, follow
+from runopsy.watch.confirmation import Ledger, Sighting, Words, follow
 
 LOOK_ROWS = 10  # rows by which the log grows between two looks, at least
 SETTLED = 5.0  # s without growth after which fewer rows than that are looked at too
 # Share of one core that looks may take: the pause after a look is what it cost divided by this. One of less than
-# ``SLOW`` seconds (some ten thousand rows) is paid from the larger share, so that small logs are told of soon.
+# ``SLOW`` seconds (some ten thousand rows) is paid from the larger share, so that small logs are looked at often.
 MOST, LEAST, SLOW = 0.05, 0.015, 0.25
 URGENT = 60.0  # s between two looks that are made before their pause is over, since NaN has appeared in the text
 RARE = 0.01  # values that are not finite a line: where they are usual, another is nothing to hurry for
-PACE = 50  # times between two growths that tell what is usual
+PACE = 50  # newest times between two growths, whose median is the usual one
 RUNNING = "running"
-IDLE = 60.0  # s after which a recorded run that says it goes on is asked again: a kill changes no file
+IDLE = 60.0  # s after which a recorded run whose status is running is looked at again: a kill changes no file
 OVER = ("finished", "failed", "interrupted", "killed", "disk_full")  # statuses of a recorded run that has ended
 # Settings that name the last position, by the axis that they count.
 TOTALS: Mapping[str, tuple[str, ...]] = {
@@ -40,7 +40,7 @@ Examine = Callable[[Run], Autopsy]
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One thing to be told once: an event that is confirmed, a run that has ended, one that stands still."""
+    """One thing to be reported once: an event that is confirmed, a run that has ended, one that stands still."""
 
     kind: str  # of an event, "stalled" or "finished"
     title: str
@@ -61,12 +61,12 @@ class View:
     rows: int
     moment: float  # unix s of the look
     news: tuple[News, ...] = ()
-    over: bool = False  # the run has ended, as it says or as its dead process shows
+    over: bool = False  # the run has ended, by its status or because its process is dead
     done: bool = False  # and as it was meant to: one that was killed or failed may be resumed
-    total: float | None = None  # the last position, where the log or its owner says it
+    total: float | None = None  # the last position, as the log or its owner names it
     left: float | None = None  # s until then, at the pace so far
     notes: tuple[str, ...] = ()
-    told: Mapping[int, tuple[str, str, str]] = field(default_factory=dict)  # sighting → title, place, sentence
+    words: Mapping[int, Words] = field(default_factory=dict)  # by the number of a sighting
 
 
 class Watch:
@@ -74,12 +74,12 @@ class Watch:
 
     Args:
         path: of the log; it need not be there yet.
-        which: of several runs, as ``--run`` takes it; the last unless said.
+        which: of several runs, as ``--run`` takes it; by default the last.
         examine: what an autopsy is made by.
-        total: the last position, where its owner says it.
+        total: the last position, where its owner names it.
         clock: unix seconds.
         ledger: what was seen before a restart.
-        told: the words for it.
+        words: for it, by the number of a sighting.
         last: the last position that was seen before a restart.
     """
 
@@ -92,11 +92,11 @@ class Watch:
         total: float | None = None,
         clock: Callable[[], float] = time.time,
         ledger: Ledger | None = None,
-        told: Mapping[int, tuple[str, str, str]] | None = None,
+        words: Mapping[int, Words] | None = None,
         last: float = -math.inf,
     ) -> None:
         self.path, self.total = path, total
-        self.ledger, self.told, self.last = ledger or Ledger(), dict(told or {}), last
+        self.ledger, self.words, self.last = ledger or Ledger(), dict(words or {}), last
         self._log, self._examine, self._clock = Growing(path, which), examine, clock
         self._began = clock()
         self._seen: object = None  # stamp of the log at the last poll
@@ -110,7 +110,7 @@ class Watch:
         self._hurried = -math.inf  # when a look was made before its pause was over
         self._odd = 0  # values that are not finite in the text, at the last look
         self._stalled = self._ended = False
-        self.view = View(path, None, "it does not exist yet", self.ledger, 0, self._began, told=self.told)
+        self.view = View(path, None, "it does not exist yet", self.ledger, 0, self._began, words=self.words)
 
     def __enter__(self) -> Self:
         return self
@@ -144,7 +144,7 @@ class Watch:
             rows = max((len(track) for track in run.tracks.values()), default=0)
             autopsy = self._examine(run)
         except RunopsyError as why:
-            view = self._wait(why.message) or self.view
+            view = self._wait(why.message) or self._failed(why.message)
         except Exception as fault:  # of this program, or of a file system: the next look may do without it
             view = self._failed(f"this look failed, the next may not: {type(fault).__name__}: {fault}")
         else:
@@ -170,7 +170,7 @@ class Watch:
         return self._log.odd > self._odd and self._odd <= RARE * amount and now >= self._hurried + URGENT
 
     def _may_be_dead(self, now: float) -> bool:
-        """Whether a recorded run has said nothing for a while: its process may have been killed."""
+        """Whether a recorded run has written nothing for a while: its process may have been killed."""
         autopsy = self.view.autopsy
         quiet = now - max(self._looked, self._grew)
         return autopsy is not None and autopsy.run.status == RUNNING and quiet >= IDLE
@@ -182,21 +182,22 @@ class Watch:
         return None
 
     def _failed(self, why: str) -> View:
+        """What was known before, without its news, and what hindered this look."""
         self.view = replace(self.view, news=(), notes=(why,), waiting=why)
         return self.view
 
     def _judged(self, autopsy: Autopsy, rows: int) -> View:
         if autopsy.last < self.last and rows < self.ledger.rows:  # another run under the same name
-            self.ledger, self.told, self._ended = Ledger(), {}, False
+            self.ledger, self.words, self._ended = Ledger(), {}, False
         self.last = autopsy.last
         over = autopsy.run.status in OVER
         self.ledger = follow(self.ledger, autopsy.events, rows, (autopsy.first, autopsy.last), over=over)
         for s in self.ledger.sightings:
             if s.here:
-                words = finding(autopsy, s.event)
-                self.told[s.number] = (words.what, words.where, words.text)
+                found = finding(autopsy, s.event)
+                self.words[s.number] = Words(found.what, found.where, found.text)
         kept = {s.number for s in self.ledger.sightings}
-        self.told = {number: words for number, words in self.told.items() if number in kept}
+        self.words = {number: words for number, words in self.words.items() if number in kept}
         news = [self._of(s) for s in self.ledger.fresh]
         if over and not self._ended:
             news.append(_ended(autopsy))
@@ -218,16 +219,16 @@ class Watch:
             total=total,
             left=None if over or total is None else time_left(autopsy, total),
             notes=tuple(notes),
-            told=self.told,
+            words=self.words,
         )
         return self.view
 
     def _of(self, s: Sighting) -> News:
-        title, where, text = self.told[s.number]
-        return News(s.event.kind, title, s.event.step, where, text, s.event.severity)
+        words = self.words[s.number]
+        return News(s.event.kind, words.title, s.event.step, words.where, words.text, s.event.severity)
 
     def _standstill(self, now: float) -> View | None:
-        """Said once, when the log has not grown for far longer than usual."""
+        """Reported once, when the log has not grown for far longer than usual."""
         if self._stalled or self.view.autopsy is None or self.view.over:
             return None
         usual = sorted(self._between)[len(self._between) // 2] if self._between else 0.0

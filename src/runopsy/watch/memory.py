@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runopsy.atomic import replacing
 from runopsy.model import Event, Severity
-from runopsy.watch.confirmation import Ledger, Sighting
+from runopsy.watch.confirmation import Ledger, Sighting, Words
 
 FORMAT = 1
 
@@ -26,7 +27,7 @@ class Remembered:
     """What the file holds."""
 
     ledger: Ledger = field(default_factory=Ledger)
-    told: Mapping[int, tuple[str, str, str]] = field(default_factory=dict)  # sighting → title, place, sentence
+    words: Mapping[int, Words] = field(default_factory=dict)  # by the number of a sighting
     last: float = -math.inf  # the last position that was seen
     post: Mapping[str, Any] = field(default_factory=dict)  # of the outbox: what it has to send, and has sent
 
@@ -45,9 +46,9 @@ def recall(file: Path) -> Remembered:
         if kept.get("format") != FORMAT:
             return Remembered()
         seen = tuple(_sighting(one) for one in kept["sightings"])
-        told = {int(number): (words[0], words[1], words[2]) for number, words in kept["told"].items()}
+        words = {int(number): Words(*map(str, one)) for number, one in kept["words"].items()}
         last = -math.inf if kept["last"] is None else float(kept["last"])
-        return Remembered(Ledger(seen, int(kept["met"]), int(kept["rows"])), told, last, dict(kept["post"]))
+        return Remembered(Ledger(seen, int(kept["met"]), int(kept["rows"])), words, last, dict(kept["post"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
         return Remembered()
 
@@ -63,14 +64,13 @@ def keep(file: Path, known: Remembered) -> None:
         "sightings": [_plain(s) for s in known.ledger.sightings],
         "met": known.ledger.met,
         "rows": known.ledger.rows,
-        "told": {str(number): list(words) for number, words in known.told.items()},
+        "words": {str(number): list(words) for number, words in known.words.items()},
         "last": known.last if math.isfinite(known.last) else None,
         "post": dict(known.post),
     }
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = file.with_suffix(".tmp")
-    temporary.write_text(json.dumps(about), encoding="utf-8")
-    os.replace(temporary, file)
+    with replacing(file) as draft:
+        draft.write_text(json.dumps(about), encoding="utf-8")
 
 
 def _plain(s: Sighting) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from runopsy.kinds import KINDS, RENAMED
 from runopsy.watch.channels import Channel, Message
 from runopsy.watch.looking import News
 
-# What is sent unless --on says otherwise. That a run has memorized *so far* is none: many that do so generalise later.
+# What is sent where --on is not given. That a run has memorized *so far* is none: many that do so generalise later.
 USUAL = ("divergence", "not_finite", "loss_spike", "grokking", "crashed", "interrupted", "stalled", "finished")
 ALWAYS = "finished"  # beside the kinds of events
-MOST = 1000  # messages that wait: more are dropped, the oldest first, and counted
+MOST = 1000  # messages that wait: more are dropped, the oldest first, and the user is warned once
 SENT = 10_000  # ids that are remembered
 FIRST, LONGEST = 1.0, 300.0  # s before a second try, and at most between two
 
@@ -47,8 +47,8 @@ def wanted(on: str | None) -> frozenset[str]:
 
 def message(news: News, run: str, path: str, first: float, now: float) -> Message:
     """A message; its id follows from the log, the kind and the place alone."""
-    told = f"{path}\n{first:.12g}\n{news.kind}\n{news.step:.12g}"
-    identity = hashlib.sha256(told.encode(errors="surrogateescape")).hexdigest()[:12]
+    what = f"{path}\n{first:.12g}\n{news.kind}\n{news.step:.12g}"
+    identity = hashlib.sha256(what.encode(errors="surrogateescape")).hexdigest()[:12]
     return Message(
         identity, run, path, news.kind, news.title, news.step, news.where, news.text, str(news.severity), now
     )

@@ -29,7 +29,7 @@ def page(view: View, width: int | None = None, *, color: bool = False) -> str:
 def _blocks(view: View, autopsy: Autopsy) -> Iterator[Block]:
     yield Prose(state(view))
     yield Heading("Events")  # above the curves: a low window shows them
-    items = tuple(_item(view, s) for s in view.ledger.sightings[-SHOWN:] if s.number in view.told)
+    items = tuple(_item(view, s) for s in view.ledger.sightings[-SHOWN:] if s.number in view.words)
     if items:
         yield Findings(items)
     else:
@@ -71,10 +71,15 @@ def state(view: View) -> str:
 
 
 def _item(view: View, s: Sighting) -> Finding:
-    title, at, text = view.told[s.number]
+    words = view.words[s.number]
     if s.confirmed is None:
-        return Finding(title, "plain", at, f"{text} (provisional: it is confirmed when it stays as the log grows)")
-    return Finding(title, TONES[s.event.severity], at, f"{text}{_gone(view, s)}")
+        return Finding(
+            words.title,
+            "plain",
+            words.where,
+            f"{words.text} (provisional: it is confirmed when it stays as the log grows)",
+        )
+    return Finding(words.title, TONES[s.event.severity], words.where, f"{words.text}{_gone(view, s)}")
 
 
 def _gone(view: View, s: Sighting) -> str:
@@ -96,7 +101,8 @@ def lines(before: View | None, view: View) -> Iterator[str]:
     stamp = time.strftime("%H:%M:%S", time.localtime(view.moment))
     name = visible(view.path)
     if view.autopsy is None:
-        yield f"{stamp} {name}: waiting, {visible(view.waiting)}"
+        if before is None or before.waiting != view.waiting:
+            yield f"{stamp} {name}: waiting, {visible(view.waiting)}"
         return
     known = before.autopsy if before is not None else None
     if known is None:
@@ -104,20 +110,19 @@ def lines(before: View | None, view: View) -> Iterator[str]:
     for note in view.notes:
         if before is None or note not in before.notes:
             yield f"{stamp} {visible(note)}"
-    told = (_phase(known), None if before is None else before.over)
-    if (_phase(view.autopsy), view.over) != told and not view.over:
+    earlier_state = (_phase(known), None if before is None else before.over)
+    if (_phase(view.autopsy), view.over) != earlier_state and not view.over:
         yield f"{stamp} {where(view).partition(',')[0]}: {visible(state(view))}"
     earlier = {} if before is None else {s.number: s for s in before.ledger.sightings}
     for s in view.ledger.sightings:
         old = earlier.get(s.number)
-        if s.number not in view.told or (s.confirmed is None and old is not None):
+        words = view.words.get(s.number)
+        if words is None or (s.confirmed is None and old is not None):
             continue
         if s.confirmed is None:
-            title, at, _ = view.told[s.number]
-            yield f"{stamp} provisional: {title}, {at}"
+            yield f"{stamp} provisional: {words.title}, {words.where}"
         elif not s.here and (old is None or old.here):
-            title, at, _ = view.told[s.number]
-            yield f"{stamp} no longer found: {title}, {at}"
+            yield f"{stamp} no longer found: {words.title}, {words.where}"
     for news in view.news:
         yield f"{stamp} {line(news)}"
 

@@ -13,7 +13,7 @@ from runopsy.recorder.probes.arrays import exact
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
 from runopsy.signal_specs import cost_of, needs_of, units_of
 
-PER_CLASS = 5  # examples of a class, on average, below which the spread within it cannot be told
+PER_CLASS = 5  # examples of a class, on average, below which the spread within it is not known
 
 
 @dataclass(frozen=True, slots=True)

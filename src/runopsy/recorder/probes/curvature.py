@@ -31,7 +31,7 @@ UNEQUAL = 0.1  # relative, of gradients: parts of a batch may hold unlike number
 # further off, and so is a loss that is made of the hardest examples
 PARTS = 4  # of a sample, whose losses have to average to its own
 DIRECTIONS, FEW_DIRECTIONS, LARGE = 4, 2, 1_000_000  # of a trace; of more parameters each costs passes over them
-OTHERS = 1 / 2  # times as many other examples say how far to trust the sample …
+OTHERS = 1 / 2  # times as many other examples show how far to trust the sample …
 GROUPS, FEWER = 6, 4  # … in so many groups; fewer of a large model …
 TRUSTED = 6  # … at every so many-th reading that has λmax: it costs half of a reading
 
@@ -186,7 +186,8 @@ class _Curvature:
         return [row for row in range(n) if row not in sample]
 
     def _has_others(self) -> bool:
-        return len(self._rest()) >= GROUPS
+        assert self._sample is not None  # it was chosen
+        return len(self.loop.sight.batch("probe")) - len(self._sample) >= GROUPS
 
     def _drawn(self, few: int, groups: int) -> list[Batch]:
         """So many examples in groups, others each time: of those outside the sample, or of all if these are too few."""
@@ -196,7 +197,7 @@ class _Curvature:
         return [whole[some] for some in rows.chunk(min(len(rows), groups))]
 
     def _is_mean(self, model: nn.Module, weights: list[nn.Parameter], sample: Batch, few: int) -> bool | None:
-        """Whether the loss of a batch is the mean of those of its parts; None where that cannot be told now."""
+        """Whether the loss of a batch is the mean of those of its parts; None where that is not known yet."""
         parts = [sample[i * few : (i + 1) * few] for i in range(PARTS)]
         try:
             whole, *others = (gradient(self._loss(model, part), weights) for part in (sample[: few * PARTS], *parts))
@@ -247,7 +248,7 @@ def _size(weights: list[nn.Parameter]) -> int:
 
 
 def _targets_each(batch: Batch) -> float:
-    """Classes to be told of each example: one, or as many as a sequence has labels."""
+    """Classes to be predicted of each example: one, or as many as a sequence has labels."""
     y = batch.y
     if not isinstance(y, Tensor) or y.is_floating_point() or not y.dim() or len(y) != len(batch):
         return 1.0

@@ -16,7 +16,7 @@ from runopsy.recorder.batches import Batch, own_loss
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
 from runopsy.signal_specs import cost_of, needs_of, units_of
 
-GROUPS = 16  # of examples, whose losses tell how far the mean can be off: its standard error is then good to a fifth
+GROUPS = 16  # of examples, whose losses show how far the mean can be off: its standard error is then good to a fifth
 LEAST = 2  # examples in a group
 SAME = 1e-3  # relative: of a loss that is a mean over examples, the mean of the groups is this near
 

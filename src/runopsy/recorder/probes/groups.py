@@ -15,7 +15,7 @@ from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
 from runopsy.signal_specs import cost_of, needs_of, units_of
 
 MOST = 50  # groups, two signals each: more make a run that nobody can look at
-LEAST = 2  # examples of a group: one alone says what the table of examples says
+LEAST = 2  # examples of a group: one alone is in the table of examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ def _by_row(loop: Loop, of_example: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         Unavailable: the rows of a prediction do not belong to examples one by one.
     """
     seen = loop.sight.labelled("probe")
-    each = seen.positions // len(of_example)
-    if each * len(of_example) != seen.positions:
+    example = seen.example_of_row(len(of_example))
+    if example is None:
         raise Unavailable(f"{seen.positions} predictions for {len(of_example)} examples: no group for each")
     loss = seen.logits.logsumexp(dim=1) - seen.logits.gather(1, seen.y[:, None])[:, 0]
-    return loss.double().cpu(), seen.right.double().cpu(), of_example[seen.rows.cpu() // each]
+    return loss.double().cpu(), seen.right.double().cpu(), of_example[example.cpu()]

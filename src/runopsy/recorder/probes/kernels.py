@@ -207,7 +207,7 @@ def _targets(sight: Sight) -> Tensor:
 
 
 def jackknife(one: Tensor, two: Tensor, alike: Callable[[Tensor, Tensor], Tensor | None]) -> float | None:
-    """One standard error of ``alike`` of two kernels (m, m) over their examples; None where that cannot be told."""
+    """One standard error of ``alike`` of two kernels (m, m) over their examples; None where that is not known."""
     m, found = len(one), []
     for i in range(m if m > MOST_ALIKE else 0):
         keep = torch.arange(m, device=one.device) != i

@@ -78,7 +78,7 @@ def _local_square(t: Any, world: int) -> Tensor:
 
 
 def check_in_one_piece(model: nn.Module) -> None:
-    """Raise Unavailable where parameters are parts of others without saying which."""
+    """Raise Unavailable where parameters are parts of others that are not named."""
     if any(type(module).__name__ == "FullyShardedDataParallel" for module in model.modules()):
         raise Unavailable("the model is sharded by FSDP's first version; fully_shard() can be measured")
     if any(hasattr(weight, "ds_id") for weight in model.parameters()):
@@ -93,7 +93,7 @@ def sampled_weights(model: nn.Module, most: int) -> list[Tensor]:
 
 
 def alike(one: Sequence[Tensor], two: Sequence[Tensor]) -> bool:
-    """Whether two samples are of the same parameters, as far as shapes, precisions and devices tell."""
+    """Whether two samples are of the same parameters, as far as shapes, precisions and devices show."""
     return [(t.shape, t.dtype, t.device) for t in one] == [(t.shape, t.dtype, t.device) for t in two]
 
 
@@ -165,7 +165,7 @@ def _by_block(model: nn.Module) -> dict[str, list[nn.Parameter]]:
         placed.update(id(weight) for weight in mine)
         if mine:
             groups[name] = mine
-    return groups if len(groups) > 1 else {}  # of a single block, grad/norm has said it
+    return groups if len(groups) > 1 else {}  # of a single block it is grad/norm again
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How far what a sample says of curvature can be trusted, from groups of other examples."""
+"""How far a sample's curvature can be trusted, from groups of other examples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from runopsy.recorder.probes.eigen import Vector, dot
 
-ENOUGH = 3  # groups, of which a spread says something
+ENOUGH = 3  # groups, of which a spread means something
 CLEAR = 2.0  # its own errors, that ‖g‖² has to lie above 0: a ratio to less than that is no number
 
 
@@ -42,7 +42,7 @@ def alignment(gradients: Sequence[Vector], v: Vector) -> tuple[float, float] | N
     """(vᵀg)² / ‖g‖² of the mean gradient g of all examples, and its standard error by the jackknife over groups.
 
     Both squares are means over pairs of different groups, for the square of a group's mean holds its noise too; so
-    v must not be made of these examples. None where ‖g‖² is not clearly above 0: nothing can be said then.
+    v must not be made of these examples. None where ‖g‖² is not clearly above 0: the ratio is unknown then.
     """
     a = torch.tensor([dot(v, g) for g in gradients], dtype=torch.float64, device="cpu")
     rows = [[dot(g, h) for h in gradients] for g in gradients]

@@ -35,7 +35,7 @@ class Watched:
     )  # (2, N) loss, class at the last reading
     _classes: Tensor | None = None  # (N, K) probabilities summed; None where there are too many
     _labels: Tensor = field(default_factory=lambda: torch.empty(0, device="cpu"))  # (N,)
-    _group_of: Tensor | None = None  # (N,) the example that each row belongs to
+    _example_of_row: Tensor | None = None  # (N,) where there are groups
     # (step, examples that turned, to what); no tensors, of which a run would collect ever more
     _turns: list[tuple[int, array[int], bytes]] = field(default_factory=list)
     _turned: int = 0
@@ -67,8 +67,8 @@ class Watched:
         self._labels = seen.y.cpu()
         if n * k <= MOST_CLASSES:
             self._classes = torch.zeros((n, k), device=seen.logits.device)
-        each = seen.positions // max(examples, 1)
-        self._group_of = (seen.rows // max(each, 1)).cpu() if each * examples == seen.positions else None
+        example = seen.example_of_row(examples) if self.groups else None
+        self._example_of_row = None if example is None else example.cpu()
 
     def _note_turns(self, step: int, turned: Tensor, right: Tensor) -> None:
         self._turned += len(turned)
@@ -104,8 +104,8 @@ class Watched:
             "forgotten": self.events.tolist(),
             "right": [int(r) for r in self.right.tolist()],
         }
-        if self.groups and self._group_of is not None:
-            table["group"] = [self.groups[i] for i in self._group_of.tolist()]
+        if self._example_of_row is not None:
+            table["group"] = [self.groups[i] for i in self._example_of_row.tolist()]
         return table | self._means()
 
     def _means(self) -> dict[str, Sequence[float | int | str | None]]:
@@ -129,7 +129,7 @@ class Watched:
     def turns(self) -> Table:
         """One row for each time that an example became right (1) or wrong (0); at the first reading all have one.
 
-        Empty where there were more than ``MOST_TURNS``: some of them would tell a wrong story.
+        Empty where there were more than ``MOST_TURNS``: a part of them would give a wrong picture.
         """
         if not self._turns or self._turned > MOST_TURNS:
             return {}
