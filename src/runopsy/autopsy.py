@@ -117,7 +117,7 @@ def _examined(
         taught=_taught(run),
         **_expected(case, named),
         groups=_groups(case),
-        broke=before_it_broke(events, case.signals),
+        broke=before_it_broke(events, case.signals, standards.limits.outlier),
     )
 
 
