@@ -70,13 +70,9 @@ def _rate(code: str) -> str:
 
 
 def _counted(autopsy: Autopsy) -> str:
-    counts = ", ".join(f"{sum(one.answer is kind for one in autopsy.expected)} {_word(kind)}" for kind in Answer)
+    counts = ", ".join(f"{kind.value} {sum(one.answer is kind for one in autopsy.expected)}" for kind in Answer)
     return (
         f"What the literature expects of signals in a phase, beside this run: {counts}. An expectation that does not "
-        "hold is no fault of the run: the last column counts how often it held, phase by phase, in "
+        "hold is no fault of the run. The last column counts how often it held, phase by phase, in "
         f"{TRAININGS} small trainings of known truth."
     )
-
-
-def _word(kind: Answer) -> str:
-    return "that cannot be told" if kind is Answer.CANNOT_TELL else {Answer.AGREES: "agree"}.get(kind, kind.value)
