@@ -50,6 +50,12 @@ def phase(kind: str) -> str:
     return kind if kind in PHASES else "other"
 
 
+def both(selector: str, media: str = "") -> str:
+    """A style sheet that gives what the selector names the colours of the reader's choice, light or dark."""
+    asked = f"@media {media}(prefers-color-scheme:dark)"
+    return f"{selector}{{{variables(dark=False)}}}{asked}{{{selector}{{{variables(dark=True)}}}}}"
+
+
 def variables(dark: bool) -> str:
     """The colours as CSS custom properties."""
     tables = (PAPER.items(), PHASES.items(), TONES.items(), ((f"curve{k}", pair) for k, pair in enumerate(CURVES)))
