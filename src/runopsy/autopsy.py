@@ -70,7 +70,7 @@ def analyze(
         BadOption: a role, column, axis or threshold that does not exist, or a value outside its domain.
         CannotJudge: no column of the log is a loss, an accuracy, a score or a reward.
 
-    Example:
+    Examples:
         >>> autopsy = runopsy.analyze("sample_logs/overfitting")
         >>> autopsy.verdict.name, autopsy.stop.best_step
         ('overfit', 360.0)

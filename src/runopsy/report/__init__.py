@@ -64,7 +64,7 @@ def render(
     Raises:
         BadOption: no such format.
 
-    Example:
+    Examples:
         >>> page = runopsy.render(runopsy.analyze("sample_logs/healthy"), "markdown")
         >>> page.splitlines()[0]
         '# Healthy (right about 19 times in 20): training fits, and validation follows'
