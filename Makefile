@@ -183,8 +183,9 @@ score: $(VENV)/core ## the labelled runs, where $(SHARED) is there
 fuzz: $(VENV)/test ## 200 000 mutated logs: only errors of our own, no hang, little memory
 	$(BIN)/python tests/readers/fuzzing.py 200000
 
+# Without --quiet, which would hide the warnings from what makes them errors.
 docs: $(DOCS)/built ## the manual, built strictly and offline into build/site (an environment of its own)
-	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build
 
 figures-of-kinds: $(VENV)/test ## recall and false alarms of every kind of event, for the manual (a few minutes)
 	$(BIN)/python tests/benchmarks/bench_kinds.py -o docs/measured/kinds.json

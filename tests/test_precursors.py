@@ -6,6 +6,7 @@ import numpy as np
 
 from runopsy.model import Event, Severity, Signal
 from runopsy.precursors import before_it_broke
+from runopsy.thresholds import DEFAULTS
 
 STEPS = np.arange(0.0, 400.0)
 AT = 300.0
@@ -20,7 +21,7 @@ def noisy(name, seed, leaves=None, by=0.0):
 
 def broke(*signals, events=(("divergence", AT),)):
     given = [Event(kind, "X", at, Severity.FATAL, ()) for kind, at in events]
-    return before_it_broke(given, {one.name: one for one in signals})
+    return before_it_broke(given, {one.name: one for one in signals}, DEFAULTS.outlier)
 
 
 def test_the_order_in_which_signals_leave_is_named():

@@ -1,7 +1,7 @@
 """Hooks of MkDocs: generated pages, the output of commands, and what pages ask for as ``{{ name(argument) }}``.
 
 A ``console`` block holds commands only; each is run in a folder with the sample logs when the manual is built, and its
-output is put below it. ``# first 20`` behind a command shows so many lines of it, ``# exit 2`` says how it must end;
+output is put below it. ``# first 20`` behind a command shows so many lines of it, ``# exit 2`` sets how it must end;
 else it must end with 0.
 """
 

@@ -72,7 +72,7 @@ def analyze(
         BadOption: a role, column, axis or threshold that does not exist, or a value outside its domain.
         CannotJudge: no column of the log is a loss, an accuracy, a score or a reward.
 
-    Example:
+    Examples:
         >>> autopsy = runopsy.analyze("sample_logs/overfitting")
         >>> autopsy.verdict.name, autopsy.stop.best_step
         ('overfit', 360.0)
@@ -121,7 +121,7 @@ def _examined(
         levels=inside_by_phase,
         expected=expected,
         groups=_groups(case),
-        broke=before_it_broke(events, case.signals),
+        broke=before_it_broke(events, case.signals, standards.limits.outlier),
     )
 
 

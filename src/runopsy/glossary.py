@@ -64,7 +64,8 @@ TERM_ROWS: tuple[Term, ...] = (
     Term("evidence", "The value of a signal that a finding rests on, beside the reference that it is compared with."),
     Term("threshold", "A number that decides. Each stands once, with unit, range, reason and source; TOML changes it."),
     Term("confidence", "How often such phases and verdicts were right on runs whose truth is known.",
-         "It was measured on our runs; yours may be of another kind."),
+         "It was measured on our runs; yours may be of another kind. Of an example it is another thing: the mean "
+         "probability of its label."),
     Term("interval", "Where the place of an event may lie, given the noise of the log.",
          "It does not cover what a reader may mean by the event."),
     Term("resolution", "The distance between two rows where an event lies: it cannot be placed more finely."),
@@ -83,6 +84,31 @@ TERM_ROWS: tuple[Term, ...] = (
     Term("canary", "A training example whose label was replaced at random: fitting it takes memorization."),
     Term("evaluation mode", "The model as it predicts: no dropout, fixed batch statistics."),
     Term("run folder", "What runopsy.record writes: run.json, the signals as Parquet, a journal."),
+    # --- examples and groups
+    Term("learnt", "An example is learnt at the step from which it is right to the last reading."),
+    Term("forgotten", "An example was right at one reading and wrong at the next, at least once."),
+    Term("width", "How widely the difficulty of examples is spread: the mean distance of the steps at which they were "
+         "learnt from their median, in decades of elapsed steps."),
+    Term("margin", "The probability of an example's label less that of the best other class, as a mean over the run."),
+    Term("variability", "The standard deviation of the probability of an example's label over the run."),
+    Term("probably mislabelled", "The margin of an example is below 0: another class was more probable, on average.",
+         "Hard and rare examples may be among them."),
+    Term("group", "Examples of the probe batch under one name, as record(groups=) has them."),
+    Term("expectation", "What the literature expects of a signal in a phase. Beside it stands what the run shows, and "
+         "how often it held on trainings of known truth."),
+    # --- several runs
+    Term("policy", "A rule of stopping: one sentence that states when a training ends. runopsy backtest replays it."),
+    Term("misses", "The share of all that validation gained in a run which came after the stop of a policy."),
+    Term("cut off", "A policy cuts off a late gain where it misses more than a tenth."),
+    Term("outcome", "What the runs of a sweep are compared by: the best val/loss, if nothing else is asked."),
+    Term("configuration", "Runs with the same settings but for the seed."),
+    Term("seed noise", "How far runs of one configuration lie apart: what differs between them is what a seed does."),
+    Term("scaling law", "How the loss falls with the size of the model, the data or the compute, fitted over runs."),
+    Term("library", "What is usual of the runs of one architecture and data set, kept in one file."),
+    # --- a run that goes on
+    Term("provisional", "An event that a watch has found and not confirmed yet: later rows may take it back."),
+    Term("confirmed", "An event that every look of a watch has found at the same place while the log went on growing.",
+         "Of a transition it has another sense: two or more curves turn there."),
 )  # fmt: skip
 
 PHASES: Mapping[str, Term] = {term.name: term for term in PHASE_ROWS}

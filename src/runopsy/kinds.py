@@ -1,7 +1,7 @@
 """The kinds of events, one row each: nothing about a kind stands elsewhere.
 
 A new kind is a rule that finds it and a row here. Names are those of the definitions of events; the severity of an
-event is the rule's to say, since a spike in a run that recovered weighs less than one that ended it.
+event is decided by its rule, since a spike in a run that recovered weighs less than one that ended it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Kind:
     sentence: str  # what it is, in a few words, without its numbers
     often: Often
     evidence: tuple[str, ...]  # the names of the numbers that its rule gives
-    detail: bool = False  # the sentence goes on with what the evidence says
+    detail: bool = False  # the sentence goes on with what the evidence shows
     intervention: bool = False  # something that was done to the run, rather than by it
     plural: str = ""  # of the title, where a run may have many
 
@@ -101,7 +101,7 @@ ROWS: tuple[Kind, ...] = (
 )  # fmt: skip
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in ROWS}
-# Names of version 0.1, so that whoever uses one is told the new one.
+# Names of version 0.1, so that whoever uses one gets the new one.
 RENAMED: Mapping[str, str] = {"transition": "loss_drop", "suspect": "metric_anomaly", "departure": "baseline_departure",
                               "unconfirmed_change": "level_shift", "first_mover": "leading_signal"}  # fmt: skip
 MILESTONES = tuple(kind.name for kind in ROWS if kind.often is Often.MILESTONE)

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from runopsy.model import Broke, Counts, Event, Position, Precursor, Signal
+from runopsy.signal_specs import ERROR
 from runopsy.stats import MAD_TO_SD, Floats
 
-KINDS = ("divergence", "not_finite", "loss_jump", "loss_spike")  # of events, those that matter most first
-MOST_EVENTS = 3  # that are asked: of many spikes the first ones say what there is
+BREAKS = ("divergence", "not_finite", "loss_jump", "loss_spike")  # kinds of events, those that matter most first
+MOST_EVENTS = 3  # that are asked: of many spikes the first ones show what there is
 WINDOW = (5, 20)  # readings before the event that are asked: a share of all before it, within these
 SHARE = 1 / 25
 PAST = 20  # readings before those, at least and twice as many as are asked: a line is laid through them
 FEWEST = 10  # earlier windows: with fewer, how far a signal usually strays is not known
 MOST = 400  # earlier windows, the latest ones: more cost time
-OUTLIER = 8.0  # standard deviations around the line, as of a spike
 USUAL = 2.0  # x the farthest that it has strayed before
 FLOOR = 1e-3  # of what the readings of the line span: a rate that is set has no noise
 # What a break shows itself in, what was set beforehand, what is counted: none announces it.
@@ -30,26 +30,27 @@ LEFT_OUT = ("train/", "val/", "val.", "eval/", "examples/", "groups/", "canary/"
             "epoch", "step", "tokens", "samples", "time")  # fmt: skip
 
 
-def before_it_broke(events: Sequence[Event], signals: Mapping[str, Signal]) -> tuple[Broke, ...]:
+def before_it_broke(events: Sequence[Event], signals: Mapping[str, Signal], outlier: float) -> tuple[Broke, ...]:
     """Of the gravest events, what left its range before each; empty for a run that did not break.
 
     Args:
         events: of the run.
         signals: all of them.
+        outlier: standard deviations around its line beyond which a reading stands out, as a spike does.
     """
-    gone = min((e.step for e in events if e.kind == KINDS[0]), default=np.inf)  # after it, all is lost
-    found = (e for e in events if e.kind in KINDS and e.step <= gone)
-    breaks = sorted(found, key=lambda e: (KINDS.index(e.kind), e.step))
-    asked = {name: one for name, one in signals.items() if not name.startswith(LEFT_OUT) and not name.endswith("/se")}
+    gone = min((e.step for e in events if e.kind == "divergence"), default=np.inf)  # after it, all is lost
+    found = (e for e in events if e.kind in BREAKS and e.step <= gone)
+    breaks = sorted(found, key=lambda e: (BREAKS.index(e.kind), e.step))
+    asked = {name: one for name, one in signals.items() if not name.startswith(LEFT_OUT) and not name.endswith(ERROR)}
     others = [e.step for e in breaks]
-    answers = [_before(event, asked, others) for event in breaks[:MOST_EVENTS]]
+    answers = [_before(event, asked, others, outlier) for event in breaks[:MOST_EVENTS]]
     return tuple(sorted(answers, key=lambda one: one.step))
 
 
-def _before(event: Event, signals: Mapping[str, Signal], others: Sequence[Position]) -> Broke:
+def _before(event: Event, signals: Mapping[str, Signal], others: Sequence[Position], outlier: float) -> Broke:
     looked = {name: _course(one, event.step, others) for name, one in signals.items()}
     courses = {name: course for name, course in looked.items() if course is not None}
-    left = [found for name, course in courses.items() if (found := _left(name, course)) is not None]
+    left = [found for name, course in courses.items() if (found := _left(name, course, outlier)) is not None]
     return Broke(event.kind, event.step, len(courses), tuple(sorted(left, key=lambda one: (one.step, -one.sigmas))))
 
 
@@ -98,9 +99,9 @@ def _strayed(values: Floats, starts: Counts, past: int, window: int) -> Floats:
     return np.asarray((asked - line) / (spread[:, None] * wider[None, :]))
 
 
-def _left(name: str, course: _Course) -> Precursor | None:
+def _left(name: str, course: _Course, outlier: float) -> Precursor | None:
     """The first reading that left its range, if one did."""
-    out = np.abs(course.strayed) > max(OUTLIER, USUAL * course.usual)
+    out = np.abs(course.strayed) > max(outlier, USUAL * course.usual)
     if not out.any():
         return None
     first = int(np.argmax(out))

@@ -13,6 +13,29 @@ from dataclasses import dataclass
 ERROR = "/se"  # after the name of a signal: one standard error of each of its readings
 FEATURES = "features (n, d) that enter the last linear layer, of the probe batch, in evaluation mode"
 
+# What several rows share. Costs of one reading:
+ALL_GRADIENTS = "one pass over the gradients"
+PROBE_FORWARD = "one forward pass of the probe batch"
+HELDOUT_FORWARD = "one forward pass of the held-out batch"
+EVERY_FORWARD = f"{PROBE_FORWARD}, the held-out one and the canaries"
+SINGULAR_VALUES = f"{PROBE_FORWARD}, and singular values of (n, d)"
+RIDGE = f"{HELDOUT_FORWARD}, and an eigen-decomposition of (d, d)"
+TWO_RIDGES = "a forward pass of both batches, and one or two eigen-decompositions of (d, d)"
+MICRO_GRADIENTS = "a norm of each micro-gradient, or gradients of as many examples as a training batch has, 16 to 64"
+TANGENT_KERNEL = "gradients of 16 to 32 single examples for up to 4 outputs"
+HESSIAN_PRODUCTS = "three to ten Hessian products, each two to three gradients of the sample; memory of twelve"
+# Sources:
+TWO_SPEEDS = "Chou et al. 2026, arXiv 2605.27078"
+FORGETTING = "Toneva et al. 2018, arXiv 1812.05159"
+QUANTA = "Michaud et al. 2023, arXiv 2303.13506"
+NEURAL_COLLAPSE = "Papyan, Han, Donoho 2020, arXiv 2008.08186"
+NOISE_SCALE = "McCandlish et al. 2018, arXiv 1812.06162"
+SIMILARITY = "Kornblith et al. 2019, arXiv 1905.00414"
+# What they do not mean:
+SAMPLED = "The batch is a sample: NAME/se gives its standard error over examples."
+SCHEDULED = "What moves where the learning rate changes is not counted as a phase of its own."
+NEGATIVE = "Single readings may be negative. Average it before dividing: gns does."
+
 
 @dataclass(frozen=True, slots=True)
 class SignalSpec:
@@ -21,7 +44,7 @@ class SignalSpec:
     name: str
     title: str  # in plain words
     what: str  # a full sentence
-    unit: str  # "" for a pure number, or that of the loss where ``what`` says so
+    unit: str  # "" for a pure number, or for that of the loss, which ``what`` then names
     formula: str = ""
     moves: str = ""  # what makes it rise and fall
     caution: str = ""  # what it does not mean
@@ -90,12 +113,12 @@ LOGGED: tuple[SignalSpec, ...] = (
     SignalSpec(
         "lr", "learning rate", "The learning rate of the first group of parameters.", "",
         moves="The schedule.",
-        caution="What moves where the learning rate changes is not counted as a phase of its own.",
+        caution=SCHEDULED,
     ),
     SignalSpec(
         "lr/<group>", "learning rate of a group", "The learning rate of a further group of parameters, or optimizer.",
         "",
-        caution="What moves where the learning rate changes is not counted as a phase of its own.",
+        caution=SCHEDULED,
     ),
     SignalSpec("step", "step", "Optimizer steps completed when the row was logged.", "steps"),
     SignalSpec("epoch", "epoch", "Passes over the training data, whole or as a fraction.", "epochs"),
@@ -120,14 +143,14 @@ RECORDED: tuple[SignalSpec, ...] = (
         formula="‖g‖₂ over all parameters that have a gradient, after backward, before clipping",
         moves="It is large at the start, falls as the data are fitted, and leaps at spikes.",
         caution="It depends on the batch size and on the scale of the loss: compare it within one run only.",
-        needs=("model",), cost="one pass over the gradients",
+        needs=("model",), cost=ALL_GRADIENTS,
     ),
     SignalSpec(
         "grad/norm/<module>", "gradient norm of a block", "The length of the gradient of one block of the model.", "",
         formula="‖g‖₂ over the block's parameters; the squares of all blocks add up to that of grad/norm",
         moves="A block whose share rises is the one that is being changed, or the one that breaks first.",
         caution="A small norm does not mean that a block is unimportant: adaptive optimizers rescale it.",
-        needs=("model",), cost="one pass over the gradients",
+        needs=("model",), cost=ALL_GRADIENTS,
     ),
     SignalSpec(
         "weights/norm", "weight norm", "The length of all trainable weights as one vector.", "",
@@ -163,27 +186,27 @@ RECORDED: tuple[SignalSpec, ...] = (
         "The loss on a fixed batch of training examples, read as validation is read.", "",
         formula="loss_fn(model(x), y) on probe=, evaluation mode, no gradients",
         moves="As train/loss, without dropout, batch statistics and augmentation.",
-        caution="The batch is a sample: NAME/se gives its standard error over examples.",
-        needs=("model", "probe", "loss_fn"), cost="one forward pass of the probe batch", error=True,
+        caution=SAMPLED,
+        needs=("model", "probe", "loss_fn"), cost=PROBE_FORWARD, error=True,
     ),
     SignalSpec(
         "eval/acc_train", "training accuracy in evaluation mode",
         "The accuracy on a fixed batch of training examples, read as validation is read.", "share",
         formula="mean of argmax(logits) = y on probe=, evaluation mode", moves="As train/acc.",
-        caution="The batch is a sample: NAME/se gives its standard error over examples.",
-        needs=("model", "probe"), cost="one forward pass of the probe batch", error=True,
+        caution=SAMPLED,
+        needs=("model", "probe"), cost=PROBE_FORWARD, error=True,
     ),
     SignalSpec(
         "eval/loss_heldout", "held-out loss", "The loss on a fixed batch of held-out examples.", "",
         formula="loss_fn(model(x), y) on heldout=, evaluation mode, no gradients", moves="As val/loss.",
-        caution="The batch is a sample: NAME/se gives its standard error over examples.",
-        needs=("model", "heldout", "loss_fn"), cost="one forward pass of the heldout batch", error=True,
+        caution=SAMPLED,
+        needs=("model", "heldout", "loss_fn"), cost=HELDOUT_FORWARD, error=True,
     ),
     SignalSpec(
         "eval/acc_heldout", "held-out accuracy", "The accuracy on a fixed batch of held-out examples.", "share",
         formula="mean of argmax(logits) = y on heldout=, evaluation mode", moves="As val/acc.",
-        caution="The batch is a sample: NAME/se gives its standard error over examples.",
-        needs=("model", "heldout"), cost="one forward pass of the heldout batch", error=True,
+        caution=SAMPLED,
+        needs=("model", "heldout"), cost=HELDOUT_FORWARD, error=True,
     ),
     SignalSpec(
         "pred/entropy", "prediction entropy", "How undecided the model's predictions are.", "nats",
@@ -197,7 +220,7 @@ RECORDED: tuple[SignalSpec, ...] = (
         formula="root mean square of the logits (N, K), the mean of each row taken off",
         moves="It rises late in training under cross-entropy, when only confidence still grows.",
         caution="A rise alone is no learning: it lowers the loss without changing one prediction.",
-        needs=("model", "probe"), cost="one forward pass of the probe batch",
+        needs=("model", "probe"), cost=PROBE_FORWARD,
         source="Prieto et al. 2025, arXiv 2501.04697",
     ),
     SignalSpec(
@@ -206,23 +229,23 @@ RECORDED: tuple[SignalSpec, ...] = (
         "events per example", formula="right → wrong transitions so far, mean over the probe batch",
         moves="Spikes, a high learning rate and hard or mislabelled examples raise it.",
         caution="It only grows, and depends on how often readings are made.",
-        needs=("model", "probe"), cost="one forward pass of the probe batch, the held-out one and the canaries",
-        source="Toneva et al. 2018, arXiv 1812.05159",
+        needs=("model", "probe"), cost=EVERY_FORWARD,
+        source=FORGETTING,
     ),
     SignalSpec(
         "examples/learned_step", "step of learning", "When a typical example was first right.", "steps",
         formula="median of the first step at which an example was right, over those that ever were",
         moves="It rises as harder examples are learnt later.", caution="Examples that were never right are left out.",
-        needs=("model", "probe"), cost="one forward pass of the probe batch, the held-out one and the canaries",
-        source="Toneva et al. 2018, arXiv 1812.05159",
+        needs=("model", "probe"), cost=EVERY_FORWARD,
+        source=FORGETTING,
     ),
     SignalSpec(
-        "groups/<group>/loss", "loss of a group", "The mean cross-entropy of one group of the probe batch.", "nat",
+        "groups/<group>/loss", "loss of a group", "The mean cross-entropy of one group of the probe batch.", "nats",
         formula="mean of −ln p(label) over the examples of a group, in evaluation mode",
         moves="It falls when that group is learnt: one after another where their patterns are of unlike difficulty.",
         caution="A group of few examples is noisy, and a class may be learnt at the expense of another.",
-        needs=("model", "probe", "groups"), cost="one forward pass of the probe batch",
-        source="Michaud et al. 2023, arXiv 2303.13506",
+        needs=("model", "probe", "groups"), cost=PROBE_FORWARD,
+        source=QUANTA,
     ),
     SignalSpec(
         "groups/<group>/acc", "accuracy of a group", "The share of one group of the probe batch that is right.",
@@ -230,8 +253,8 @@ RECORDED: tuple[SignalSpec, ...] = (
         formula="mean of argmax(logits) = label over the examples of a group, in evaluation mode",
         moves="It rises in a step of its own where the group is learnt at one time.",
         caution="A smooth mean may be made of many such steps, and a step of one group is none of the run.",
-        needs=("model", "probe", "groups"), cost="one forward pass of the probe batch",
-        source="Michaud et al. 2023, arXiv 2303.13506",
+        needs=("model", "probe", "groups"), cost=PROBE_FORWARD,
+        source=QUANTA,
     ),
     SignalSpec(
         "canary/acc", "accuracy on canaries", "The share of randomly labelled training examples that are fitted.",
@@ -249,7 +272,7 @@ RECORDED: tuple[SignalSpec, ...] = (
         "Memorizing random labels keeps it higher.",
         caution="Neither a rise nor a fall is good or bad by itself. It hardly moved at the grokking that was "
         "measured. It lies between 1 and min(n − 1, d) and depends on n: compare values of one run only.",
-        needs=("model", "probe"), cost="one forward pass of the probe batch, and singular values of (n, d)",
+        needs=("model", "probe"), cost=SINGULAR_VALUES,
         source="Roy and Vetterli 2007",
     ),
     SignalSpec(
@@ -258,21 +281,21 @@ RECORDED: tuple[SignalSpec, ...] = (
         formula="(Σ s²)² / Σ s⁴, s as in features/effective_rank",
         moves="As features/effective_rank, more sensitive to the largest directions.",
         caution="n isotropic examples of d units give about nd / (n + d): compare values of one run only.",
-        needs=("model", "probe"), cost="one forward pass of the probe batch, and singular values of (n, d)",
+        needs=("model", "probe"), cost=SINGULAR_VALUES,
     ),
     SignalSpec(
         "features/stable_rank", "stable rank",
         "How much of the variance of the features lies outside the largest direction.",
         "directions", formula="Σ s² / s₁², s as in features/effective_rank",
         moves="It falls where one direction begins to dominate.", caution="It sees the largest direction alone.",
-        needs=("model", "probe"), cost="one forward pass of the probe batch, and singular values of (n, d)",
+        needs=("model", "probe"), cost=SINGULAR_VALUES,
     ),
     SignalSpec(
         "features/entropy", "feature entropy", "How evenly a unit of the last hidden layer uses its range.", "nats",
         formula="mean over units of the entropy of their values in 16 bins, plus (m − 1)/2n, m the bins in use",
         moves="Dead and saturated units lower it.",
         caution="It depends on the range of each unit, and outliers shrink it.",
-        needs=("model", "probe"), cost="one forward pass of the probe batch, and a histogram per unit",
+        needs=("model", "probe"), cost=f"{PROBE_FORWARD}, and a histogram per unit",
         source="bias correction: Miller 1955",
     ),
     SignalSpec(
@@ -281,23 +304,23 @@ RECORDED: tuple[SignalSpec, ...] = (
         formula="debiased linear CKA, HSIC₁(K, L) / √(HSIC₁(K, K) HSIC₁(L, L)), K and L the two Gram matrices",
         moves="1: they only turn or scale; it dips where the representation is reorganised.",
         caution="It depends on how far apart readings are.",
-        needs=("model", "probe"), cost="one forward pass of the probe batch, and a Gram matrix (n, n)",
-        source="Kornblith et al. 2019, arXiv 1905.00414; Song et al. 2012 (debiased)",
+        needs=("model", "probe"), cost=f"{PROBE_FORWARD}, and a Gram matrix (n, n)",
+        source=f"{SIMILARITY}; Song et al. 2012 (debiased)",
     ),
     SignalSpec(
         "features/cka/<a>~<b>", "similarity of two blocks", "Whether two blocks arrange the examples alike.", "",
         formula="debiased linear CKA of the outputs of blocks a and b",
         moves="It falls where depth begins to do different work, and rises where blocks become redundant.",
         caution="Outliers and a shared mean can make unlike features look alike.",
-        needs=("model", "probe"), cost="one forward pass of the probe batch, and a Gram matrix (n, n) a layer",
-        source="Kornblith et al. 2019, arXiv 1905.00414; Davari et al. 2022, arXiv 2210.16156 (limits)",
+        needs=("model", "probe"), cost=f"{PROBE_FORWARD}, and a Gram matrix (n, n) a layer",
+        source=f"{SIMILARITY}; Davari et al. 2022, arXiv 2210.16156 (limits)",
     ),
     SignalSpec(
         "features/cca/<a>~<b>", "correlation of two blocks", "Whether one block is a linear function of the other.", "",
         formula="(R² − c) / (1 − c), R² the mean squared canonical correlation, c = max(d₁, d₂) / (n − 1) its chance",
         moves="As features/cka.", caution="It needs more examples than units, and is measured on request only.",
         needs=("model", "probe"),
-        cost="one forward pass of the probe batch, and a singular value decomposition a layer",
+        cost=f"{PROBE_FORWARD}, and a singular value decomposition a layer",
         source="Hotelling 1936; Raghu et al. 2017, arXiv 1706.05806",
     ),
     SignalSpec(
@@ -307,8 +330,8 @@ RECORDED: tuple[SignalSpec, ...] = (
         moves="It rises as the representation separates the classes, often before val/acc does.",
         caution="With fewer rows than twice the units it understates the features.",
         needs=("model", "heldout"),
-        cost="one forward pass of the held-out batch, and an eigen-decomposition of (d, d)",
-        source="Chou et al. 2026, arXiv 2605.27078", error=True,
+        cost=RIDGE,
+        source=TWO_SPEEDS, error=True,
     ),
     SignalSpec(
         "readout/gap", "readout gap", "How much more the features hold than the model's own head reads from them.",
@@ -317,8 +340,8 @@ RECORDED: tuple[SignalSpec, ...] = (
         moves="Above 0 while the head lags behind the representation; near 0 where both agree.",
         caution="It is not the gap between training and validation.",
         needs=("model", "heldout"),
-        cost="one forward pass of the held-out batch, and an eigen-decomposition of (d, d)",
-        source="Chou et al. 2026, arXiv 2605.27078", error=True,
+        cost=RIDGE,
+        source=TWO_SPEEDS, error=True,
     ),
     SignalSpec(
         "probe/acc_train", "accuracy of a training probe",
@@ -327,8 +350,8 @@ RECORDED: tuple[SignalSpec, ...] = (
         moves="As probe/acc_heldout, and lower where training features mislead a readout.",
         caution="It is an accuracy on held-out data, in spite of its name.",
         needs=("model", "probe", "heldout"),
-        cost="a forward pass of both batches, and one or two eigen-decompositions of (d, d)",
-        source="Chou et al. 2026, arXiv 2605.27078", error=True,
+        cost=TWO_RIDGES,
+        source=TWO_SPEEDS, error=True,
     ),
     SignalSpec(
         "readout/train_bias", "training bias of a readout", "How much the training side misleads a readout.", "share",
@@ -336,16 +359,16 @@ RECORDED: tuple[SignalSpec, ...] = (
         moves="Above 0 while training examples have features that held-out ones do not share.",
         caution="On small batches it is mostly noise.",
         needs=("model", "probe", "heldout"),
-        cost="a forward pass of both batches, and one or two eigen-decompositions of (d, d)",
-        source="Chou et al. 2026, arXiv 2605.27078",
+        cost=TWO_RIDGES,
+        source=TWO_SPEEDS,
     ),
     SignalSpec(
         "collapse/nc1_train", "neural collapse, training", "How tightly training examples of one class lie together.",
         "",
         formula="tr(Σ_W Σ_B⁺) / K: spread within classes over spread between them, features of probe=",
         moves="It goes to 0 late in training.", caution="It goes to 0 also where random labels are memorized.",
-        needs=("model", "probe"), cost="one forward pass of the probe batch, and singular values of (classes, d)",
-        source="Papyan, Han, Donoho 2020, arXiv 2008.08186",
+        needs=("model", "probe"), cost=f"{PROBE_FORWARD}, and singular values of (classes, d)",
+        source=NEURAL_COLLAPSE,
     ),
     SignalSpec(
         "collapse/nc1_heldout", "neural collapse, held out", "How tightly held-out examples of one class lie together.",
@@ -353,26 +376,26 @@ RECORDED: tuple[SignalSpec, ...] = (
         formula="tr(Σ_W Σ_B⁺) / K, features of heldout=",
         moves="It falls as the classes themselves are learnt.",
         caution="It rarely goes to 0, and its size depends on the number of units.",
-        needs=("model", "heldout"), cost="one forward pass of the heldout batch, and singular values of (classes, d)",
-        source="Papyan, Han, Donoho 2020, arXiv 2008.08186",
+        needs=("model", "heldout"), cost=f"{HELDOUT_FORWARD}, and singular values of (classes, d)",
+        source=NEURAL_COLLAPSE,
     ),
     SignalSpec(
         "gns/g2", "squared gradient", "An unbiased estimate of the squared length of the gradient without noise.", "",
         formula="(B ‖g_B‖² − b ‖g_b‖²) / (B − b), from gradients of two batch sizes b < B",
         moves="It falls as the data are fitted.",
-        caution="Single readings may be negative. Average it before dividing: gns does.",
+        caution=NEGATIVE,
         needs=("model",),
-        cost="a norm of each micro-gradient, or gradients of as many examples as a training batch has, 16 to 64",
-        source="McCandlish et al. 2018, arXiv 1812.06162, appendix A.1", error=True,
+        cost=MICRO_GRADIENTS,
+        source=f"{NOISE_SCALE}, appendix A.1", error=True,
     ),
     SignalSpec(
         "gns/s", "gradient noise", "An unbiased estimate of the variance of the gradient of one example.", "",
         formula="tr Σ = (‖g_b‖² − ‖g_B‖²) / (1/b − 1/B)",
         moves="It grows where examples disagree about the next step.",
-        caution="Single readings may be negative. Average it before dividing: gns does.",
+        caution=NEGATIVE,
         needs=("model",),
-        cost="a norm of each micro-gradient, or gradients of as many examples as a training batch has, 16 to 64",
-        source="McCandlish et al. 2018, arXiv 1812.06162, appendix A.1", error=True,
+        cost=MICRO_GRADIENTS,
+        source=f"{NOISE_SCALE}, appendix A.1", error=True,
     ),
     SignalSpec(
         "grad/variance", "gradient variance", "How much the gradients of single examples differ.", "",
@@ -387,7 +410,7 @@ RECORDED: tuple[SignalSpec, ...] = (
         formula="(1 − ⟨Θ, Θ'⟩ / (‖Θ‖‖Θ'‖)) / steps apart, Θ = J Jᵀ, J the derivatives of the outputs",
         moves="It is high while features change, and near 0 where training is lazy or over.",
         caution="0 means that the kernel only scales; it does not mean that the loss stands still.",
-        needs=("model", "probe"), cost="gradients of 16 to 32 single examples for up to 4 outputs",
+        needs=("model", "probe"), cost=TANGENT_KERNEL,
         source="Fort et al. 2020, arXiv 2010.15110", error=True,
     ),
     SignalSpec(
@@ -395,7 +418,7 @@ RECORDED: tuple[SignalSpec, ...] = (
         formula="⟨Θ_c, K_c⟩ / (‖Θ_c‖‖K_c‖), K = Y Yᵀ of the targets, both centred, unbiased",
         moves="It rises while the directions that the model can move fast become those of the task.",
         caution="Few examples are read: NAME/se shows how far it can be off.",
-        needs=("model", "probe"), cost="gradients of 16 to 32 single examples for up to 4 outputs",
+        needs=("model", "probe"), cost=TANGENT_KERNEL,
         source="Cristianini et al. 2001; Cortes, Mohri, Rostamizadeh 2012, arXiv 1203.0550", error=True,
     ),
     SignalSpec(
@@ -406,7 +429,7 @@ RECORDED: tuple[SignalSpec, ...] = (
         caution="Under cross-entropy it falls at the end just because probabilities saturate: that is no evidence of a "
         "flat minimum. A small sample overstates it.",
         needs=("model", "probe", "loss_fn"),
-        cost="three to ten Hessian products, each two to three gradients of the sample; memory of twelve",
+        cost=HESSIAN_PRODUCTS,
         source="Cohen et al. 2021, arXiv 2103.00065", error=True,
     ),
     SignalSpec(
@@ -416,7 +439,7 @@ RECORDED: tuple[SignalSpec, ...] = (
         moves="It leaps at spikes.",
         caution="A high share does not mean that learning happens along it: removing that direction does not hurt.",
         needs=("model", "probe", "loss_fn"),
-        cost="three to ten Hessian products, each two to three gradients of the sample; memory of twelve",
+        cost=HESSIAN_PRODUCTS,
         source="Song, Ahn, Yun 2025, arXiv 2405.16002", error=True,
     ),
     SignalSpec(
@@ -425,7 +448,7 @@ RECORDED: tuple[SignalSpec, ...] = (
         moves="As hessian/top, with all other directions.",
         caution="A single reading is noisy: average over readings, and see NAME/se.",
         needs=("model", "probe", "loss_fn"),
-        cost="three to ten Hessian products, each two to three gradients of the sample; memory of twelve",
+        cost=HESSIAN_PRODUCTS,
         source="Hutchinson 1989", error=True,
     ),
 )  # fmt: skip
@@ -439,14 +462,14 @@ DERIVED: tuple[SignalSpec, ...] = (
         "during the grokking that was measured. A lower learning rate raises it.",
         caution="A high value alone is no sign of memorization. It is not given where the squared gradient cannot be "
         "distinguished from 0.",
-        source="McCandlish et al. 2018, arXiv 1812.06162",
+        source=NOISE_SCALE,
     ),
     SignalSpec(
         "batch/critical", "critical batch size", "The batch size beyond which a larger batch saves few steps.",
         "examples",
         formula="gns, its usual proxy", moves="As gns.",
         caution="The proxy assumes a well-conditioned Hessian; measured by branching runs, the two differ.",
-        source="McCandlish et al. 2018, arXiv 1812.06162; Merrill et al. 2025, arXiv 2505.23971",
+        source=f"{NOISE_SCALE}; Merrill et al. 2025, arXiv 2505.23971",
     ),
 )  # fmt: skip
 

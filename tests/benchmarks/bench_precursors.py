@@ -14,6 +14,7 @@ from scipy.signal import lfilter
 
 from runopsy.model import Event, Severity, Signal
 from runopsy.precursors import before_it_broke
+from runopsy.thresholds import DEFAULTS
 
 SIGNALS, LENGTH, LEAVES, PLANTED = 20, 5000.0, 3, 20.0
 
@@ -42,7 +43,7 @@ def run(draw: np.random.Generator, slow: float, heavy: bool, planted: bool) -> t
             else value
         )
         signals[f"s{j}"] = Signal(f"s{j}", "", step, value)
-    (found,) = before_it_broke([Event("divergence", "D01", at, Severity.FATAL, ())], signals)
+    (found,) = before_it_broke([Event("divergence", "D01", at, Severity.FATAL, ())], signals, DEFAULTS.outlier)
     named = {one.signal for one in found.left}
     return found.asked, bool(named - ({"s0"} if planted else set())), "s0" in named
 

@@ -1,4 +1,4 @@
-"""A ranking of doubtful labels: planted ones come first, and where nothing can be told, why."""
+"""A ranking of doubtful labels: planted ones come first, and where nothing is known, why."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_most_doubtful_label_comes_first():
     (probe([0.5] * 10, readings=3), "3 readings"),
     (probe([-0.1] * 6 + [0.5] * 4), "40 % of the labels were believed"),
 ])  # fmt: skip
-def test_what_cannot_be_told_is_not_told(examples, why):
+def test_what_is_not_known_is_not_named(examples, why):
     named, reason, suspects = doubts(examples)
     assert named is None
     assert why in reason

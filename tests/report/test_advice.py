@@ -31,7 +31,7 @@ def test_suggestions_are_few_whole_and_filled_in(name, suggested):
         assert because
 
 
-def test_a_memorized_run_is_told_to_wait_before_the_word_is_used(suggested):
+def test_a_memorized_run_is_advised_to_wait_before_the_word_is_used(suggested):
     assert "Train longer before calling it memorized" in suggested("memorization")[0][0]
 
 
@@ -65,18 +65,18 @@ def test_a_batch_far_from_the_critical_one_is_pointed_out():
     curves = {n: t.value for n, t in base.tracks.items()}
     for size, word in ((4096, "smaller batch"), (16, "larger batch"), (300, "")):
         more = {"batch/critical": np.full(len(step), 300.0), "batch_size": np.full(len(step), float(size))}
-        said = " ".join(s.do for s in advise(runopsy.analyze(planted.run(step, {**curves, **more}))))
-        assert (word in said) if word else ("batch" not in said)
+        shown = " ".join(s.do for s in advise(runopsy.analyze(planted.run(step, {**curves, **more}))))
+        assert (word in shown) if word else ("batch" not in shown)
 
 
 def test_what_was_not_checked_is_to_be_logged_next_time():
     base = planted.overfitting()
     accuracy = {"val/acc": planted.sigmoid(base.tracks["val/loss"].step, 200, 60, 0.1, 0.8)}
     curves = {name: track.value for name, track in base.tracks.items()}
-    said = advise(runopsy.analyze(planted.run(base.tracks["val/loss"].step, {**curves, **accuracy})))
-    assert said[-1].do == "Log train/acc next time."
-    assert "G01" in said[-1].because
-    assert "L01" not in said[-1].because
+    shown = advise(runopsy.analyze(planted.run(base.tracks["val/loss"].step, {**curves, **accuracy})))
+    assert shown[-1].do == "Log train/acc next time."
+    assert "G01" in shown[-1].because
+    assert "L01" not in shown[-1].because
 
 
 def test_accuracies_are_not_asked_of_a_log_that_has_none():

@@ -10,13 +10,13 @@ from runopsy.report.advice import advise
 EPOCH = np.arange(1, 41)
 
 
-def said(**curves):
+def advised(**curves):
     return " ".join(f"{step.do} {step.because}" for step in advise(runopsy.analyze(planted.run(EPOCH, curves))))
 
 
 def improving(**more):
     line = 2.3 - 0.04 * EPOCH
-    return said(loss=line, val_loss=line + 0.02, **more)
+    return advised(loss=line, val_loss=line + 0.02, **more)
 
 
 def test_a_rate_that_came_down_to_nothing_means_a_longer_schedule_and_not_more_epochs():
@@ -38,7 +38,7 @@ def test_a_model_that_learnt_nothing_is_not_called_too_small():
     rng = np.random.default_rng(0)
     flat = np.log(10) + 0.002 * rng.standard_normal((2, 40))
     chance = 0.1 + 0.003 * rng.standard_normal((2, 40))
-    advice = said(loss=flat[0], val_loss=flat[1], acc=chance[0], val_acc=chance[1])
+    advice = advised(loss=flat[0], val_loss=flat[1], acc=chance[0], val_acc=chance[1])
     assert "larger model" not in advice
     assert "ten examples" in advice
 
@@ -48,7 +48,7 @@ def test_augmentation_that_keeps_training_accuracy_low_is_no_reason_for_a_larger
     rise = 0.3 * (1 - np.exp(-EPOCH / 4))
     acc, val = 0.3 + rise, 0.5 + rise
     noise = 0.003 * rng.standard_normal((2, 40))
-    advice = said(
+    advice = advised(
         loss=2 - 2 * acc + noise[0], acc=acc + noise[0], val_loss=2 - 2 * val + noise[1], val_acc=val + noise[1]
     )
     assert "larger model" not in advice
@@ -57,6 +57,6 @@ def test_augmentation_that_keeps_training_accuracy_low_is_no_reason_for_a_larger
 @pytest.mark.parametrize("columns", [("episode_reward", "policy_loss"), ("g_loss", "d_loss")])
 def test_no_validation_is_asked_of_reinforcement_learning_and_of_adversarial_players(columns):
     rising = 5 + np.log(EPOCH)
-    advice = said(**dict.fromkeys(columns, rising))
+    advice = advised(**dict.fromkeys(columns, rising))
     assert "alidation" not in advice
     assert "val/loss" not in advice

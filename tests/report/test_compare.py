@@ -97,7 +97,7 @@ def test_settings_that_differ_are_tabled_and_noise_is_named():
     assert "Left out, as they name a run, a place or a time: out_dir." in text
 
 
-def test_runs_of_one_name_are_told_apart_by_where_they_lie():
+def test_runs_of_one_name_are_kept_apart_by_where_they_lie():
     a, b = (replace(EARLY.run, id="metrics", path=f"/somewhere/{name}/metrics.csv") for name in ("wide", "narrow"))
     assert render(diff(a, b)).startswith("A: wide/metrics.csv  ·  B: narrow/metrics.csv")
 
@@ -120,8 +120,8 @@ def test_hostile_names_and_settings_stay_text(format):
 @pytest.mark.parametrize("align", ["loss", "phase"])
 def test_places_on_another_axis_are_said_in_its_words(align):
     text = flat(render(diff(EARLY, LATE, align=align)))
-    said = {"loss": "comes at a training loss of", "phase": "memorization is"}[align]
-    assert said in text
+    shown = {"loss": "comes at a training loss of", "phase": "memorization is"}[align]
+    assert shown in text
 
 
 def test_details_wait_for_verbose():

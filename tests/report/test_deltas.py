@@ -15,22 +15,22 @@ DIFFERENCE = {
 
 
 @pytest.fixture(scope="module")
-def told():
+def content():
     return json.loads(render(diff(A, B), "json"))
 
 
-def test_the_object_has_these_keys_and_no_others(told):
-    assert set(told) == {
+def test_the_object_has_these_keys_and_no_others(content):
+    assert set(content) == {
         "format", "tool", "outcome", "align", "a", "b", "chance", "least_p", "phases", "events", "extras",
         "separations", "values", "cost", "config", "notes",
     }  # fmt: skip
-    assert told["format"] == 1
-    assert told["outcome"] == "different"
-    assert told["align"] == "step"
-    assert told["a"] == [
+    assert content["format"] == 1
+    assert content["outcome"] == "different"
+    assert content["align"] == "step"
+    assert content["a"] == [
         {"path": "planted", "id": "planted", "first": 0, "last": 4000, "x": "step", "verdict": "grokked"}
     ]
-    assert told["chance"] is told["least_p"] is None
+    assert content["chance"] is content["least_p"] is None
 
 
 @pytest.mark.parametrize(
@@ -42,29 +42,29 @@ def test_the_object_has_these_keys_and_no_others(told):
         ("cost", {"reach", "wall", "pace"}),
     ],
 )
-def test_a_difference_is_b_less_a_with_what_is_known_of_it(told, part, kinds):
-    assert told[part]
-    for d in told[part]:
+def test_a_difference_is_b_less_a_with_what_is_known_of_it(content, part, kinds):
+    assert content[part]
+    for d in content[part]:
         assert set(d) == DIFFERENCE
         assert d["kind"] in kinds
         assert d["change"] in ("none", "real", "open")
         assert d["by"] is None or d["by"] == pytest.approx(d["b"] - d["a"])
-        assert len(d["runs_a"]) == len(told["a"])
+        assert len(d["runs_a"]) == len(content["a"])
 
 
-def test_the_planted_shift_can_be_read_from_it(told):
-    (late,) = [d for d in told["events"] if d["what"] == "grokking"]
+def test_the_planted_shift_can_be_read_from_it(content):
+    (late,) = [d for d in content["events"] if d["what"] == "grokking"]
     assert late["change"] == "real"
     assert late["by"] == pytest.approx(800, abs=60)
     assert late["interval_a"][0] <= late["a"] <= late["interval_a"][1]
 
 
-def test_separations_extras_and_settings_have_their_keys(told):
+def test_separations_extras_and_settings_have_their_keys(content):
     assert all(
-        set(s) == {"signal", "outcome", "step", "interval", "above", "at_end", "why"} for s in told["separations"]
+        set(s) == {"signal", "outcome", "step", "interval", "above", "at_end", "why"} for s in content["separations"]
     )
-    assert {s["outcome"] for s in told["separations"]} <= {"found", "not_found", "not_checked"}
-    assert told["config"] == {"known": False, "differing": {}, "equal": 0, "left_out": [], "seeds": []}
+    assert {s["outcome"] for s in content["separations"]} <= {"found", "not_found", "not_checked"}
+    assert content["config"] == {"known": False, "differing": {}, "equal": 0, "left_out": [], "seeds": []}
     extras = diff(A, analyze(planted.healthy())).to_dict()["extras"]
     assert all(set(e) == {"kind", "what", "side", "steps", "runs", "sure"} and e["side"] in ("a", "b") for e in extras)
 
@@ -72,10 +72,10 @@ def test_separations_extras_and_settings_have_their_keys(told):
 def test_sets_tell_every_run_and_the_odds():
     seeds = [analyze(planted.grokking(half=half, seed=s)) for half, s in ((1200, 0), (1250, 1), (1300, 2))]
     late = [analyze(planted.grokking(half=half, seed=s)) for half, s in ((2000, 3), (2050, 4), (2100, 5))]
-    told = diff(seeds, late).to_dict()
-    assert told["chance"] == pytest.approx(0.1) == told["least_p"]
-    assert len(told["a"]) == len(told["b"]) == 3
-    (moved,) = [d for d in told["events"] if d["what"] == "grokking"]
+    content = diff(seeds, late).to_dict()
+    assert content["chance"] == pytest.approx(0.1) == content["least_p"]
+    assert len(content["a"]) == len(content["b"]) == 3
+    (moved,) = [d for d in content["events"] if d["what"] == "grokking"]
     assert len(moved["runs_b"]) == 3
     assert moved["p"] == pytest.approx(0.1)
-    json.dumps(told, allow_nan=False)
+    json.dumps(content, allow_nan=False)

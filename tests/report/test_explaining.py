@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from runopsy import kinds, signal_specs
-from runopsy.cli.explain import explained
+from runopsy.cli.explain import explain, explained
+from runopsy.errors import BadOption
 from runopsy.glossary import PHASES, TERMS, VERDICTS
 from runopsy.phases.labels import LABELS
 from runopsy.readers import READERS
@@ -80,6 +81,12 @@ def test_a_wrong_name_gets_the_nearest_one(wrong: str, meant: str) -> None:
 
 def test_a_name_like_nothing_gets_no_suggestion() -> None:
     assert nearest("qqqqqqqq", KNOWN) == []
+
+
+def test_a_command_is_no_name_and_its_help_is_offered() -> None:
+    with pytest.raises(BadOption) as refused:
+        explain("watch")
+    assert refused.value.hint == "runopsy watch --help"
 
 
 def test_an_explanation_holds_what_the_table_holds() -> None:

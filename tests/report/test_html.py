@@ -68,15 +68,15 @@ def test_every_tag_is_closed_and_every_link_has_its_place():
 
 
 def test_no_address_leads_out_of_the_page():
-    said = runopsy.render(runopsy.analyze(planted.grokking()), "html")
-    assert not re.search(r"https?://|//[a-z]+\.|@import|url\(", said)
+    written = runopsy.render(runopsy.analyze(planted.grokking()), "html")
+    assert not re.search(r"https?://|//[a-z]+\.|@import|url\(", written)
 
 
 def test_the_page_forbids_the_browser_every_request_and_every_other_script():
-    said = runopsy.render(runopsy.analyze(planted.grokking()), "html")
-    found = Page(said)
+    written = runopsy.render(runopsy.analyze(planted.grokking()), "html")
+    found = Page(written)
     policy = next(a["content"] for a in found.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
-    script = re.findall(r"<script>(.*?)</script>", said, re.DOTALL)
+    script = re.findall(r"<script>(.*?)</script>", written, re.DOTALL)
     assert len(script) == 1
     known = base64.b64encode(hashlib.sha256(script[0].encode()).digest()).decode()
     assert policy.startswith("default-src 'none';")
@@ -104,8 +104,8 @@ def test_each_figure_has_a_text_and_each_chart_a_name():
 
 
 def test_the_curves_are_there_without_the_script():
-    said = runopsy.render(runopsy.analyze(planted.grokking()), "html")
-    assert len(re.findall(r'<path class="line c\d" data-of="\d" d="M', said)) == 4
+    written = runopsy.render(runopsy.analyze(planted.grokking()), "html")
+    assert len(re.findall(r'<path class="line c\d" data-of="\d" d="M', written)) == 4
 
 
 def test_the_cursor_reads_what_was_logged():

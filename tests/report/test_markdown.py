@@ -42,8 +42,8 @@ class Reader(HTMLParser):
         return "".join(self.text).replace("\u2060", "")
 
 
-def read(said):
-    return Reader(GITHUB.render(said))
+def read(written):
+    return Reader(GITHUB.render(written))
 
 
 def report(run, **options):
@@ -58,10 +58,10 @@ def test_the_first_line_is_the_verdict_with_its_confidence():
 
 
 def test_tables_are_tables_and_no_cell_is_lost():
-    said = report(planted.grokking())
-    tables = [token for token in GITHUB.parse(said) if token.type == "table_open"]
-    assert len(tables) == len(re.findall(r"^\| ---", said, re.MULTILINE)) >= 4
-    for block in re.findall(r"(?:^\|.*\n)+", said, re.MULTILINE):
+    written = report(planted.grokking())
+    tables = [token for token in GITHUB.parse(written) if token.type == "table_open"]
+    assert len(tables) == len(re.findall(r"^\| ---", written, re.MULTILINE)) >= 4
+    for block in re.findall(r"(?:^\|.*\n)+", written, re.MULTILINE):
         page = GITHUB.render(block)
         rows = [row.count("<td") or row.count("<th") for row in page.split("<tr>")[1:]]
         assert len(set(rows)) == 1
@@ -69,8 +69,8 @@ def test_tables_are_tables_and_no_cell_is_lost():
 
 @pytest.mark.parametrize("name", hostile.NAMES, ids=range(len(hostile.NAMES)))
 def test_hostile_names_stay_text(name):
-    said = report(hostile.run(name))
-    page = read(said)
+    written = report(hostile.run(name))
+    page = read(written)
     shown = " ".join(visible(name).split())
     assert " ".join(page.words.split()).count(shown[:60]) >= 4  # title, mark, note, other signals
     ours = {"h1", "h2", "p", "ul", "li", "strong", "em", "table", "thead", "tbody", "tr", "th", "td", "pre", "code",
@@ -91,12 +91,12 @@ def test_every_place_of_a_document_escapes(name):
 
 
 def test_nothing_is_notified_and_nothing_is_linked():
-    said = markdown.escape("see @someone, #12, http://a.example and www.a.example")
-    assert "@someone" not in said
-    assert "#12" not in said
-    assert "http://" not in said
-    assert "www." not in said
-    assert read(said).words.strip() == "see @someone, #12, http://a.example and www.a.example"
+    written = markdown.escape("see @someone, #12, http://a.example and www.a.example")
+    assert "@someone" not in written
+    assert "#12" not in written
+    assert "http://" not in written
+    assert "www." not in written
+    assert read(written).words.strip() == "see @someone, #12, http://a.example and www.a.example"
 
 
 def test_plain_words_and_numbers_are_not_escaped():
@@ -121,18 +121,18 @@ def test_embedded_pictures_need_no_file(tmp_path):
 
 
 def test_without_a_place_for_files_the_picture_is_drawn_in_characters():
-    said = report(planted.grokking())
-    assert "```text\n" in said
-    assert "![" not in said
+    written = report(planted.grokking())
+    assert "```text\n" in written
+    assert "![" not in written
 
 
 def test_what_followed_the_best_step_is_put_in_hours_and_money():
     run = planted.overfitting()
     timed = planted.run(run.tracks["train/loss"].step * 1.0, {n: t.value for n, t in run.tracks.items()}, time=True)
-    said = report(timed, gpus=8, price=2.0)
+    written = report(timed, gpus=8, price=2.0)
     stop = runopsy.analyze(timed).stop
     hours = stop.wasted_seconds / 3600 * 8
-    assert f"On 8 GPUs that is {hours:.2g} GPU-hours, or {hours * 2:.2f} at 2.00 an hour" in said
+    assert f"On 8 GPUs that is {hours:.2g} GPU-hours, or {hours * 2:.2f} at 2.00 an hour" in written
     assert "the log holds no times" in report(run, gpus=8)
 
 

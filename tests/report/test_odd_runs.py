@@ -1,4 +1,4 @@
-"""Runs at the edges of what a log can be: every format says something, and none fails."""
+"""Runs at the edges of what a log can be: every format shows something, and none fails."""
 
 from xml.etree import ElementTree as ET
 
@@ -13,19 +13,19 @@ from runopsy.report.pictures import MOST_FURTHER, picture
 @pytest.mark.parametrize("format", [f for f in FORMATS if f != "json"])
 @pytest.mark.parametrize("name", RUNS)
 def test_every_format_says_something(name, format):
-    said = runopsy.render(runopsy.analyze(RUNS[name]), format, verbose=True, gpus=1, price=1)
-    assert "nan," not in said
-    assert len(said) > 200
+    shown = runopsy.render(runopsy.analyze(RUNS[name]), format, verbose=True, gpus=1, price=1)
+    assert "nan," not in shown
+    assert len(shown) > 200
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_every_picture_is_whole(name):
     drawn = picture(runopsy.analyze(RUNS[name]))
     if drawn is not None:
-        said = svg.render(drawn)
-        ET.fromstring(said)
-        assert "nan" not in said
-        assert "inf " not in said
+        shown = svg.render(drawn)
+        ET.fromstring(shown)
+        assert "nan" not in shown
+        assert "inf " not in shown
 
 
 def test_a_hundred_signals_are_forty_charts_and_a_count():

@@ -1,4 +1,4 @@
-"""The HTML report in a real browser: it draws, zooms, tells values, and asks nobody for anything."""
+"""The HTML report in a real browser: it draws, zooms, reads values, and asks nobody for anything."""
 
 import numpy as np
 import pytest
@@ -92,13 +92,13 @@ def test_hovering_tells_the_step_and_every_value_there(chromium, page):
     chromium.open(page)
     box = chromium.run(PLOT)
     chromium.mouse("mouseMoved", box["x"] + box["width"] - 1, box["y"] + 60)
-    said = chromium.run("document.querySelector('.readout').textContent")
+    shown = chromium.run("document.querySelector('.readout').textContent")
     track = planted.grokking().tracks["train/loss"]
-    step = float(said.split()[1].strip(":").replace(",", ""))
+    step = float(shown.split()[1].strip(":").replace(",", ""))
     (row,) = np.flatnonzero(track.step == step)  # the nearest row that was logged
     assert step > 3900
-    assert f"train/loss {track.value[row]:.4g} · " in said
-    assert "val/acc 0.99" in said
+    assert f"train/loss {track.value[row]:.4g} · " in shown
+    assert "val/acc 0.99" in shown
     assert chromium.run("document.querySelector('.cursor').hidden") is False
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import planted_sizes
-from runopsy.report import size_chart
+from runopsy.report import size_chart, svg, terminal
 from runopsy.report.document import Mark
 from runopsy.report.size_chart import SizeLine
 from runopsy.study.scaling import scaling_of
@@ -29,18 +29,19 @@ def test_a_picture_names_what_was_found_and_for_who_cannot_see_it_too(drawn):
 
 
 def test_the_svg_is_one_and_has_a_dot_per_size(drawn):
-    svg = size_chart.as_svg(drawn[0])
-    root = ET.fromstring(svg)
+    root = ET.fromstring(svg.render(drawn[0]))
     dots = [e for e in root.iter() if "dots" in e.get("class", "")]
     assert len(dots) == 1
     assert dots[0].get("d").count("M") == len(drawn[0].charts[0].lines[0].step)
 
 
 def test_in_characters_the_pointer_stands_under_the_peak(drawn):
-    lines = size_chart.as_lines(drawn[0], 80)
-    assert all(len(line) <= 80 for line in lines[:-1])
-    body = [line[size_chart.MARGIN :] for line in lines[1 : 1 + size_chart.ROWS]]
-    pointers = lines[-2][size_chart.MARGIN :]
+    lines = terminal.picture(drawn[0], width=80).splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    below = next(i for i, line in enumerate(lines) if set(line) == {" ", "▲"})
+    body = [line[terminal.MARGIN :] for line in lines[below - 1 - size_chart.ROWS : below - 1]]
+    pointers = lines[below][terminal.MARGIN :]
+    assert "log scale" in lines[below - 1]
     assert any(row[: len(pointers)].strip() for row in body)
     columns = [i for i, c in enumerate(pointers) if c == "▲"]
     heights = [

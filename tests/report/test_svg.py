@@ -61,10 +61,10 @@ def test_labels_that_would_meet_stand_in_rows():
 def test_several_timelines_share_one_axis():
     scale = Scale(0, 1000, log=False, origin=1, unit="step")
     lines = tuple(Timeline(scale, (Band("converged", "converged", 0, 1000),), name) for name in ("A", "B"))
-    said = svg.render(Picture("p", "a", lines, ()))
-    assert len(re.findall(r'class="p-converged"', said)) == 2
-    assert ">A<" in said
-    assert ">B<" in said
+    shown = svg.render(Picture("p", "a", lines, ()))
+    assert len(re.findall(r'class="p-converged"', shown)) == 2
+    assert ">A<" in shown
+    assert ">B<" in shown
 
 
 def test_a_constant_has_no_course() -> None:

@@ -43,10 +43,10 @@ def test_with_colour_only_the_looks_differ():
 
 
 def test_the_first_lines_say_what_and_the_last_what_could_not_be_said():
-    said = text(planted.overfitting())
-    assert said.splitlines()[0] == "planted  ·  step 0 to 4,000"
-    assert "OVERFIT" in said
-    assert "rules not checked" in said.splitlines()[-1]
+    shown = text(planted.overfitting())
+    assert shown.splitlines()[0] == "planted  ·  step 0 to 4,000"
+    assert "OVERFIT" in shown
+    assert "rules not checked" in shown.splitlines()[-1]
     assert "G01 (no train/acc and no val/acc)" in " ".join(text(planted.overfitting(), verbose=True).split())
 
 
@@ -59,21 +59,21 @@ def test_hostile_names_stay_text(name):
     step = np.arange(0, 2000, 10)
     run = planted.run(step, {"loss": planted.decay(step), "val_loss": planted.decay(step), name: step * 1.0})
     run = type(run)(path=name, id=name, axis="step", tracks=run.tracks, notes=(name,))
-    said = text(run, width=100)
-    assert "Traceback" not in said
-    assert name.replace("\u202e", "<U+202E>").replace("\n", "")[:20] in said.replace("\n", "").replace(" ", "")
+    shown = text(run, width=100)
+    assert "Traceback" not in shown
+    assert name.replace("\u202e", "<U+202E>").replace("\n", "")[:20] in shown.replace("\n", "").replace(" ", "")
 
 
 def test_a_name_cannot_speak_to_the_terminal():
-    said = text(type(planted.grokking())("p", "\x1b[31mred\x07", "step", planted.grokking().tracks))
-    assert "\x1b" not in said
-    assert "<U+001B>[31mred<U+0007>" in said
+    shown = text(type(planted.grokking())("p", "\x1b[31mred\x07", "step", planted.grokking().tracks))
+    assert "\x1b" not in shown
+    assert "<U+001B>[31mred<U+0007>" in shown
 
 
 def test_ascii_output_keeps_the_columns():
-    said = text(planted.grokking())
-    plain = said.translate(terminal.ASCII)
-    assert [len(a) for a in said.splitlines()] == [len(b) for b in plain.splitlines()]
+    shown = text(planted.grokking())
+    plain = shown.translate(terminal.ASCII)
+    assert [len(a) for a in shown.splitlines()] == [len(b) for b in plain.splitlines()]
     assert plain.encode("ascii", errors="replace").count(b"?") == 0
 
 
@@ -97,7 +97,7 @@ def test_a_chart_shows_extremes_that_fall_into_one_column():
     assert any(glyph == canvas.GLYPHS[0] for glyph, _ in cells[0])
 
 
-def test_curves_are_told_apart_without_colour():
+def test_curves_are_kept_apart_without_colour():
     step = np.arange(1001.0)
     lines = (Line("a", step, step), Line("b", step, 1000 - step))
     cells = canvas.draw(Chart("t", scale(), lines, False, (), 5), 40)
@@ -106,8 +106,8 @@ def test_curves_are_told_apart_without_colour():
 
 def test_a_band_too_narrow_for_its_name_is_cut_and_not_dropped():
     bands = (Band("underfitting", "underfitting", 0, 30), Band("feature learning", "feature_learning", 30, 1000))
-    said = terminal.render(Document("d", (Timeline(scale(), bands),)), width=60)
-    bar = next(line for line in said.splitlines() if "feature learning" in line)
+    shown = terminal.render(Document("d", (Timeline(scale(), bands),)), width=60)
+    bar = next(line for line in shown.splitlines() if "feature learning" in line)
     assert bar.count("│") == 3
 
 

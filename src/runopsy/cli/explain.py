@@ -70,12 +70,15 @@ def formats() -> dict[str, Callable[[], str]]:
 
 
 def _unknown(name: str, near: Sequence[str], known: Sequence[Subject]) -> BadOption:
+    from runopsy.cli import COMMANDS
     from runopsy.standards import old_threshold
 
     now = old_threshold(name)
     if now:
         return BadOption(f"there is no threshold {name!r} any more: it is now {' or '.join(now)}",
                          hint=f"runopsy explain {now[0]}")  # fmt: skip
+    if name in {command.name for command in COMMANDS}:
+        return BadOption(f"{name} is a command, and no name in a report", hint=f"runopsy {name} --help")
     if near:
         hint = f"did you mean {' or '.join(near)}? runopsy explain lists all names"
     else:

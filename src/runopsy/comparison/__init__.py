@@ -54,7 +54,7 @@ def diff(
         UnreadableLog, CannotJudge: as ``analyze``.
         BadOption: there is no such axis, a run cannot be laid on it, or a side is empty.
 
-    Example:
+    Examples:
         >>> difference = runopsy.diff("sample_logs/grokking", "sample_logs/memorization")
         >>> difference
         Comparison(...)

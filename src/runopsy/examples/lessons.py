@@ -18,7 +18,7 @@ MOST_GROUPS = 12  # given groups that are shown: the largest
 
 
 def taught(examples: Mapping[str, Examples]) -> Taught | None:
-    """What the watched batches of a run say; None where there are none.
+    """What the watched batches of a run show; None where there are none.
 
     Args:
         examples: by side, as ``Run.examples`` has them.
@@ -26,15 +26,21 @@ def taught(examples: Mapping[str, Examples]) -> Taught | None:
     if not examples:
         return None
     start = _start(examples.values())
-    members = {NAMES[side]: (one, np.ones(len(one), dtype=bool)) for side, one in examples.items()}
-    whole = list(members)
-    members |= given_groups(examples.get("probe"))
-    widths = _compared({name: learnt_in(*members[name], start) for name in whole})
+    members = groups_of(examples)
+    widths = tuple(_compared({NAMES[side]: learnt_in(*members[NAMES[side]], start) for side in examples}))
     named, why, suspects = doubts(examples.get("probe"))
     return Taught(tuple(_lesson(n, e, mask, start) for n, (e, mask) in members.items()), widths, suspects, named, why)
 
 
-def given_groups(probe: Examples | None, most: int = MOST_GROUPS) -> dict[str, tuple[Examples, NDArray[np.bool_]]]:
+def groups_of(
+    examples: Mapping[str, Examples], most: int = MOST_GROUPS
+) -> dict[str, tuple[Examples, NDArray[np.bool_]]]:
+    """Each watched batch, then the largest ``most`` of the given groups: name → the batch, and which of it are in."""
+    whole = {NAMES[side]: (one, np.ones(len(one), dtype=bool)) for side, one in examples.items()}
+    return whole | given_groups(examples.get("probe"), most)
+
+
+def given_groups(probe: Examples | None, most: int) -> dict[str, tuple[Examples, NDArray[np.bool_]]]:
     """The largest of the groups that ``record(groups=)`` named, with which examples are in each."""
     if probe is None or not probe.group:
         return {}
@@ -82,12 +88,8 @@ def _lesson(name: str, examples: Examples, mask: NDArray[np.bool_], start: Posit
     )
 
 
-def _compared(groups: Mapping[str, tuple[Floats, str]]) -> tuple[WidthTest, ...]:
+def _compared(groups: Mapping[str, tuple[Floats, str]]) -> Iterator[WidthTest]:
     """Training against each of the others."""
-    return tuple(_tests(groups))
-
-
-def _tests(groups: Mapping[str, tuple[Floats, str]]) -> Iterator[WidthTest]:
     if "training" not in groups or groups["training"][1]:
         return
     for name, (values, why) in groups.items():

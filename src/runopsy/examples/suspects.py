@@ -33,7 +33,7 @@ def ranking(examples: Examples) -> NDArray[np.int64]:
 
 
 def doubts(examples: Examples | None) -> tuple[int | None, str, tuple[Suspect, ...]]:
-    """How many labels are probably wrong, or why that cannot be told; and the first of the ranking."""
+    """How many labels are probably wrong, or why that is not known; and the first of the ranking."""
     if examples is None:
         return None, "no training examples were watched", ()
     if examples.margin is None:

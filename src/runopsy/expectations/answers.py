@@ -1,4 +1,4 @@
-"""Levels and expectations → what a run says to each: agrees, contrary, or cannot tell, and why."""
+"""Levels and expectations → what a run answers to each: agrees, contrary, or cannot tell, and why."""
 
 from __future__ import annotations
 

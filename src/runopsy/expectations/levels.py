@@ -10,16 +10,15 @@ from numpy.typing import NDArray
 
 from runopsy.model import INSIDE, Level, Phase, Segments, Signal
 from runopsy.segments.bins import bin_signal
+from runopsy.signal_specs import ERROR
 from runopsy.stats import Floats
 
 FAMILIES = ("features/cka/",)  # one signal for each pair of layers
 THIRDS = 3  # parts of a phase, of which the first and the last are compared
 PIECES = ("gns/s", "gns/g2")  # whose quotient is the gradient noise scale, once both are averaged
 NOISE_SCALE = "gns"
-PROXIES = (
-    NOISE_SCALE,
-    "batch/critical",
-)  # made of those: smoothed along the run, so their rows say too little of noise
+# Made of those, and smoothed along the run: their rows show less noise than there is.
+PROXIES = (NOISE_SCALE, "batch/critical")
 
 
 def levels(
@@ -31,8 +30,8 @@ def levels(
     signal's own segments; their errors hold the noise of its rows, slow noise included. A standard error that was
     recorded beside a reading (``NAME/se``) is taken where it is the larger one.
     """
-    names = [name for name in segments if name.startswith(INSIDE) and not name.endswith("/se") and name not in PROXIES]
-    found = [level for name in names for level in _along(phases, _of(segments[name], segments.get(f"{name}/se")))]
+    names = [name for name in segments if name.startswith(INSIDE) and not name.endswith(ERROR) and name not in PROXIES]
+    found = [level for name in names for level in _along(phases, _of(segments[name], segments.get(name + ERROR)))]
     found += [level for family in FAMILIES for level in _along(phases, _family(family, signals))]
     if all(piece in segments for piece in PIECES):
         found += list(_noise_scale(phases, *(segments[piece] for piece in PIECES)))
@@ -103,7 +102,7 @@ def _mean(values: Floats, errors: Floats) -> tuple[float, float]:
 
 
 def _noise_scale(phases: Sequence[Phase], trace: Segments, square: Segments) -> Iterator[Level]:
-    """The quotient of the means of its two pieces, where the lower one is told from 0; errors by the delta method."""
+    """The quotient of the means of its two pieces, where the lower one is above 0; errors by the delta method."""
     for i, phase in enumerate(phases):
         above, below = _parts(phase, trace.step, trace.origin), _parts(phase, square.step, square.origin)
         if above is None or below is None:

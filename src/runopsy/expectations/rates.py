@@ -1,8 +1,8 @@
 """How often each expectation held on trainings of the lab: what an answer is worth depends on it.
 
 Measured by ``python tests/benchmarks/bench_expectations.py 3``, which prints this table: 24 trainings of 8 kinds, three
-seeds each, recorded with ``signals="full"``; of 145 answers 35 agreed, 62 were contrary and 48 could not be told.
-``make bench-expectations`` asks 64 trainings.
+seeds each, recorded with ``signals="full"``; of 145 answers 35 agreed, 62 were contrary and 48 were
+"cannot tell". ``make bench-expectations`` asks 64 trainings.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
-"""The expectations, as values: which signal does what in which phase, and who says so."""
+"""The expectations, as values: which signal does what in which phase, and the source of the claim."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+from runopsy.signal_specs import TWO_SPEEDS
 
 
 class Held(StrEnum):
@@ -23,12 +25,11 @@ class Expectation:
     phase: str
     held: Held
     up: bool
-    says: str
+    claim: str
     source: str
 
 
 PHASES_OF_LEARNING = "the phases of learning: signals and a protocol"
-TWO_SPEEDS = "Chou et al. 2026, arXiv 2605.27078"
 
 EXPECTATIONS: tuple[Expectation, ...] = (
     Expectation("noise-falls", "gns", "feature_learning", Held.ITSELF, False,

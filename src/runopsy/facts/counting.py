@@ -18,7 +18,7 @@ def set_size(accuracy: Values) -> int | None:
 
     The noise of such an accuracy is known: √(p (1 − p) / n). A grid of tens may be that of the printing.
 
-    Example:
+    Examples:
         >>> set_size(np.array([12, 31, 40, 47, 49, 50]) / 60)
         60
     """

@@ -62,7 +62,7 @@ def shape_of(value: Floats, error: Floats) -> Shape:
     Returns:
         Pieces that alternate between rising and falling and cover all points.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> found = shape_of(np.array([3.0, 2, 1, 1, 2, 3, 4, 5]), np.full(8, 0.05))
         >>> [(p.first, p.last, round(p.change, 1)) for p in found.pieces]

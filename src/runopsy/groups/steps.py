@@ -16,13 +16,13 @@ from runopsy.model import GroupStep, GroupSteps, Signal
 from runopsy.stats import Floats, first_spacing, long_run_factor, white_noise
 
 START, END = "groups/", "/acc"  # of the signals that are asked
-FALSE = 0.10  # share of the steps that may be false, on average: what the issue of false discoveries is usually held to
+FALSE = 0.10  # share of the steps that may be false, on average: the usual limit of false discoveries
 FEWEST = 12  # readings: a rise has four numbers of its own
 PLACES = 30  # independent places of a rise, about: readings beside each other are no independent tries
 CENTRES, BREADTHS = 80, (0.02, 0.05, 0.1, 0.2, 0.35, 0.6)  # of the grid of rises; breadths in e-foldings of steps
 QUARTERS = 2 * np.log(3.0)  # breadths of a logistic rise from a quarter to three quarters of it
 BEYOND = 0.03  # of accuracy: a fitted level so far below 0 or above 1 is none
-NINE_IN_TEN = 1.645  # standard errors on either side of a place
+NINE_IN_TEN = 1.645  # standard errors on either side that hold 90 % of a Gaussian
 SMOOTH = 2.0  # x the median breadth of the groups' rises, that the mean's is at least, to hide them
 
 

@@ -116,7 +116,7 @@ def read(path: str | os.PathLike[str], run: str | int | None = None) -> Run:
         UnreadableLog: nothing there, several runs there, or no format that is known.
         BadOption: there is no such run.
 
-    Example:
+    Examples:
         >>> run = runopsy.read("sample_logs/spike")
         >>> run.axis, len(run.tracks["train/loss"])
         ('step', 2500)

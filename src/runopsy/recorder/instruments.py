@@ -30,6 +30,7 @@ from runopsy.recorder.running import Running
 from runopsy.recorder.stopwatch import Stopwatch, device_of
 from runopsy.recorder.training_batch import TrainingBatch
 from runopsy.shares import whole_name
+from runopsy.signal_specs import ERROR
 
 LARGER = 0.05  # a budget that run.json compares with: what more would give
 NEVER = 1 << 62
@@ -161,7 +162,7 @@ class Instruments:
             for running in self._running
             if running.looks
             for name in running.probe.units
-            if not running.counted[name] and not name.endswith("/se")
+            if not running.counted[name] and not name.endswith(ERROR)
         }
         return {name: why for name, why in (silent | self.refused | dear).items() if self._wanted(name)}
 

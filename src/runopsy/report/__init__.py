@@ -59,12 +59,12 @@ def render(
             the other formats always do.
         gpus: how many GPUs trained: turns time into GPU-hours.
         price: of one GPU-hour.
-        further: blocks for the part of an autopsy that says where to stop.
+        further: blocks for the part of an autopsy that shows where to stop.
 
     Raises:
         BadOption: no such format.
 
-    Example:
+    Examples:
         >>> page = runopsy.render(runopsy.analyze("sample_logs/healthy"), "markdown")
         >>> page.splitlines()[0]
         '# Healthy (right about 19 times in 20): training fits, and validation follows'
@@ -86,9 +86,10 @@ def save(
     price: float | None = None,
     further: Sequence[Block] = (),
 ) -> tuple[Path, ...]:
-    """Write an autopsy or a comparison to a file; its format is what the name ends in, unless said. The files written.
+    """Write an autopsy or a comparison to a file; returns the files written.
 
-    ``embed`` puts the pictures of a Markdown page into it instead of beside it; the rest is as in ``render``.
+    Without ``format``, the end of its name decides. ``embed`` puts the pictures of a Markdown page into it instead of
+    beside it; the rest is as in ``render``.
 
     Raises:
         BadOption: no such format, or a file that cannot be written.

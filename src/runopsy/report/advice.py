@@ -12,8 +12,6 @@ from runopsy.report.document import Step
 from runopsy.report.words import number, percent, place
 
 MOST = 5  # suggestions: with more, nobody tries the first
-SURE = 3.0  # standard errors of the fitted curve by which it must end worse than its best for a shorter schedule …
-SEEN = 0.05  # … and of its own way
 LATE = 0.1  # of the run after its best step, from which a shorter schedule is worth trying
 NEAR = 0.02  # of the run between a changed learning rate and a divergence, within which the change is the first suspect
 USUAL = ("train/loss", "train/acc", "val/loss", "val/acc")
@@ -46,24 +44,20 @@ def _rate_changed_before_divergence(autopsy: Autopsy) -> bool:
 
 
 def _is_worse_since_best(autopsy: Autopsy) -> bool:
-    """Whether the fitted curve ends above its lowest level by more than its noise, and visibly."""
-    stop = autopsy.stop
+    """Whether the fitted curve ends worse than its best level by more than its noise, and visibly."""
+    stop, limits = autopsy.stop, autopsy.thresholds
     segments = None if stop is None else autopsy.segments.get(stop.signal)
     if segments is None or not _has_step_after_best(autopsy):
         return False
     sign = 1.0 if segments.signal.endswith("acc") else -1.0
     curve = sign * segments.curve
     fall, way = float(curve.max() - curve[-1]), float(np.ptp(curve))
-    return fall > SURE * float(segments.spread[-1]) and fall > SEEN * way
+    return fall > limits["sure"] * float(segments.spread[-1]) and fall > limits["visible_loss"] * way
 
 
 def _broke_at_once(autopsy: Autopsy) -> bool:
     gone = _first(autopsy, "divergence")
     return gone is not None and gone.step <= autopsy.first
-
-
-def _broke_later(autopsy: Autopsy) -> bool:
-    return not _broke_at_once(autopsy)
 
 
 def _never_learnt_features(autopsy: Autopsy) -> bool:
@@ -79,7 +73,7 @@ def _unfitted(autopsy: Autopsy) -> bool:
 
 
 def _learnt(autopsy: Autopsy) -> bool:
-    """Whether anything was learnt at all: a model that never left its start tells nothing of its size."""
+    """Whether anything was learnt at all: a model that never left its start shows nothing of its size."""
     return any(p.label != "underfitting" for p in autopsy.phases)
 
 
@@ -128,7 +122,7 @@ ADVICE: tuple[Advice, ...] = (
         "Start again from a checkpoint before {axis} {at}, with a lower learning rate, a longer "
         "warm-up or clipped gradients.",
         "divergence at {at}",
-        _broke_later,
+        lambda a: not _broke_at_once(a),
     ),
     Advice(
         "divergence",

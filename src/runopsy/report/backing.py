@@ -120,6 +120,9 @@ def notes(autopsy: Autopsy) -> Iterator[Block]:
     if autopsy.notes:
         yield Heading("Notes on the log")
         yield from (Prose(note) for note in autopsy.notes)
+
+
+def recording_cost(autopsy: Autopsy) -> Iterator[Block]:
     overhead = autopsy.signals.get("recorder/overhead")
     if overhead is not None and len(overhead):
         cost = percent(float(overhead.value[-1]))

@@ -9,7 +9,7 @@ from runopsy.model import Position, Values
 from runopsy.report.document import Chart, Line, Scale
 from runopsy.report.geometry import across, extent, up
 
-GLYPHS = ("·", "●", "○", "+", "x")  # one per curve, told apart without colour
+GLYPHS = ("·", "●", "○", "+", "x")  # one per curve, distinct without colour
 CUT = "┊"
 
 

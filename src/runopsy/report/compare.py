@@ -151,7 +151,7 @@ def _with(c: Comparison, change: Change) -> list[Difference]:
 
 
 def _odds(p: float) -> str:
-    """A share of all splits of the runs, as people say it."""
+    """A share of all splits of the runs, as people put it."""
     return f"1 of {round(1 / p)} cases" if p <= 0.3 else f"{percent(p)} of cases"
 
 

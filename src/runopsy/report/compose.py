@@ -11,7 +11,7 @@ from runopsy.model import Autopsy, Broke, Event, Evidence, Outcome, Position, St
 from runopsy.report import backing, groups, inside, lessons
 from runopsy.report.advice import advise
 from runopsy.report.document import Block, Document, Finding, Findings, Heading, Headline, Prose, Steps
-from runopsy.report.first_screen import TEXT, first_screen, more
+from runopsy.report.first_screen import TEXT, first_screen, more, phases_by
 from runopsy.report.moves import moves
 from runopsy.report.pictures import TONES as SEVERITY
 from runopsy.report.pictures import picture
@@ -67,6 +67,7 @@ def compose(autopsy: Autopsy, bill: Bill = FREE, further: Sequence[Block] = ()) 
         *backing.quiet(autopsy),
         *backing.meaning(),
         *backing.notes(autopsy),
+        *backing.recording_cost(autopsy),
         *moves(autopsy),
         *backing.other_signals(autopsy),
         *backing.thresholds(autopsy),
@@ -115,14 +116,13 @@ def _pictured(autopsy: Autopsy) -> Iterator[Block]:
     if drawn is None:
         return
     if drawn.timelines:
-        scale = drawn.timelines[0].scale
-        yield Heading(f"Phases, by {'log ' if scale.log else ''}{scale.unit}")
+        yield phases_by(drawn.timelines[0].scale)
     yield drawn
 
 
 def _happened(autopsy: Autopsy, numbers: backing.Numbers) -> Iterator[Block]:
     yield Heading("What happened")
-    marks = [m for m in autopsy.run.marks if m.kind not in (*KINDS, "not_a_run")]  # the others are told elsewhere
+    marks = [m for m in autopsy.run.marks if m.kind not in (*KINDS, "not_a_run")]  # the others stand elsewhere
     if not autopsy.events and not marks:
         asked = sum(c.outcome is not Outcome.NOT_CHECKED for c in autopsy.checks)
         yield Prose(f"No event was found; {asked} of {len(autopsy.checks)} questions could be asked of this log.")
@@ -153,13 +153,13 @@ def finding(autopsy: Autopsy, event: Event, proof: Sequence[tuple[str, Evidence]
 
 
 def _in_brief(autopsy: Autopsy, event: Event) -> Finding:
-    """An event for who has two lines: what was measured, where its title says the rest."""
+    """An event for who has two lines: what was measured, where its title holds the rest."""
     whole, kind = finding(autopsy, event), KINDS[event.kind]
     return replace(whole, text=_detail(event)) if kind.detail and len(whole.text) > TEXT else whole
 
 
 def _detail(event: Event) -> str:
-    """What the evidence says, with the name of the signal where the words do not hold it."""
+    """What the evidence shows, with the name of the signal where the words do not hold it."""
     shown = event.evidence[:1] if event.kind == "common_change" else event.evidence  # the matrix has the rest
     texts = [e.says if e.signal in e.says or e.signal in OWN_WORDS else f"{e.signal} {e.says}" for e in shown]
     left = len(texts) - FEW
@@ -264,7 +264,7 @@ def _steps(count: float, axis: str) -> str:
 
 
 def _worse(stop: Stop) -> str:
-    """How the run ended against its best; beyond a factor of ten, percentages stop saying anything."""
+    """How the run ended against its best; beyond a factor of ten, percentages mean nothing."""
     if stop.after_best < 0.0005:
         return "the same"
     return f"{percent(stop.after_best)} worse" if stop.after_best < 10 else "far worse"

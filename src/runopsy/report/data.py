@@ -14,7 +14,7 @@ FORMAT = 2  # 2: kinds, outcomes and evidence under the names of the field; 1: t
 
 
 def dump(autopsy: Autopsy) -> str:
-    """One object, indented, strict JSON: what is not finite is null, and a note says so."""
+    """One object, indented, strict JSON: what is not finite is null, and a note states it."""
     return json.dumps(facts(autopsy), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
@@ -62,7 +62,7 @@ def dump_examples(run: Run, taught: Taught) -> str:
 
 
 def _taught(taught: Taught) -> dict[str, Any]:
-    """What the watched examples say; a quartile of examples not learnt by the end is null."""
+    """What the watched examples show; a quartile of examples not learnt by the end is null."""
     return {
         "groups": [asdict(one) | {"quartiles": _reached(one)} for one in taught.lessons],
         "widths": [asdict(one) for one in taught.widths],
@@ -160,7 +160,7 @@ def _stop(autopsy: Autopsy) -> dict[str, Any] | None:
 
 
 def finite(found: dict[str, Any]) -> dict[str, Any]:
-    """The same object with null for what is not finite; its ``notes`` say where."""
+    """The same object with null for what is not finite; its ``notes`` state where."""
     lost: list[str] = []
     clean: dict[str, Any] = _finite(found, "", lost)
     clean["notes"] += [f"{where} is not finite and is given as null" for where in lost]

@@ -95,7 +95,7 @@ def judged(c: Comparison, d: Difference) -> str:
     if d.change is Change.REAL:
         return f"beyond {noise(c)}"
     if d.kind in ("wall", "pace"):
-        return ""  # what else a machine did no log can say
+        return ""  # no log shows what else a machine did
     if d.change is Change.OPEN:
         return "not sure" if c.chance is None else "too few runs"
     inside = d.interval_a is not None and d.interval_b is not None and _meet(d.interval_a, d.interval_b)
@@ -157,7 +157,7 @@ def signed(c: Comparison, d: Difference) -> str:
 
 
 def ratio(d: Difference) -> str:
-    """A difference as a share of A; a factor where percentages stop saying anything."""
+    """A difference as a share of A; a factor where percentages mean nothing."""
     if d.share is None or abs(d.share) < UNTOLD:
         return ""
     if not LITTLE < 1 + d.share < MUCH and 1 + d.share > 0:
@@ -212,5 +212,5 @@ def reached(c: Comparison, at: float) -> str:
 
 
 def differences_shown(c: Comparison) -> list[Difference]:
-    """What is told of events and phases: where they begin, and laid phase on phase how long they last."""
+    """What is shown of events and phases: where they begin, and laid phase on phase how long they last."""
     return [*c.events, *(d for d in c.phases if (d.kind == "lasts") == (c.align == "phase"))]

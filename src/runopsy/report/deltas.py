@@ -14,7 +14,7 @@ FORMAT = 1  # 1: the first
 
 
 def dump(comparison: Comparison) -> str:
-    """One object, indented, strict JSON: what is not finite is null, and a note says so."""
+    """One object, indented, strict JSON: what is not finite is null, and a note states it."""
     return json.dumps(facts(comparison), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 

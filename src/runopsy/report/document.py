@@ -35,8 +35,13 @@ class Scale:
     first: Position
     last: Position
     log: bool  # evenly spaced in log elapsed steps, from ``origin`` on
-    origin: float  # the smallest elapsed step that is told apart
+    origin: float  # the smallest elapsed step that has a place of its own
     unit: str  # "step", "epoch", …
+
+    @property
+    def title(self) -> str:
+        """What the axis counts, and how it is spaced."""
+        return f"{self.unit}{', log scale' if self.log else ''}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from runopsy.model import Position, Positions, Values
 from runopsy.report import looks, svg
 from runopsy.report.document import Chart, Line, Mark, Picture, Scale, Timeline
 from runopsy.report.geometry import across, extent, places, stacked, thinned
+from runopsy.report.svg import text
 from runopsy.report.words import place, visible
 
 WIDE, TALL = 100_000, 10_000  # units of a plot's sheet: whole numbers are fine enough to zoom into
@@ -50,10 +51,6 @@ _TOOLS = (
     '<span class="hint">Drag to zoom; arrows, + and − on a chart do the same.</span></div>'
     '<output class="readout" aria-live="polite"></output>'
 )
-
-
-def text(content: str, most: int = 1000) -> str:
-    return escape(visible(content, most))
 
 
 def _percent(scale: Scale, at: Position) -> float:
@@ -147,8 +144,7 @@ def _stripe(kind: str, scale: Scale, start: Position, end: Position) -> str:
 
 def _axis(scale: Scale) -> str:
     at = "".join(f'<span style="left:{_percent(scale, p):.3f}%">{place(p)}</span>' for p in places(scale, 7))
-    name = f"{scale.unit}{', log scale' if scale.log else ''}"
-    return f'<div class="axis xs" aria-hidden="true">{at}</div><p class="axis unit">{text(name)}</p>'
+    return f'<div class="axis xs" aria-hidden="true">{at}</div><p class="axis unit">{text(scale.title)}</p>'
 
 
 def _further(picture: Picture, marks: list[Mark]) -> Iterator[str]:

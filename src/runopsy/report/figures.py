@@ -133,7 +133,7 @@ def _axis(ax: Axes, scale: Scale) -> None:
     at = places(scale, 8)
     ax.set_xlim(0, 1)
     ax.set_xticks([float(across(scale, p)) for p in at], [place(p) for p in at])
-    ax.set_xlabel(_plain(f"{scale.unit}{', log scale' if scale.log else ''}"), fontsize=8)
+    ax.set_xlabel(_plain(scale.title), fontsize=8)
 
 
 def _plain(text: str) -> str:

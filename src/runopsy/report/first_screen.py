@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from runopsy.kinds import KINDS, Often
 from runopsy.model import Autopsy, Event, Outcome, Severity
-from runopsy.report.document import Block, Finding, Findings, Heading, Headline, Prose, Step, Timeline
+from runopsy.report import backing
+from runopsy.report.document import Block, Finding, Findings, Heading, Headline, Scale, Step, Timeline
 from runopsy.report.words import place
 
 MOST = 3  # kinds of events
@@ -36,8 +37,7 @@ def first_screen(
     """
     yield headline
     if timelines:
-        scale = timelines[0].scale
-        yield Heading(f"Phases, by {'log ' if scale.log else ''}{scale.unit}")
+        yield phases_by(timelines[0].scale)
         yield from timelines
     yield Heading("What matters")
     yield Findings(tuple(_events(autopsy, found)))
@@ -45,9 +45,12 @@ def first_screen(
     if following:
         yield Heading("What to do")
         yield Findings(following)
-    if autopsy.notes:
-        yield Heading("Notes on the log")
-        yield from (Prose(note) for note in autopsy.notes)
+    yield from backing.notes(autopsy)
+
+
+def phases_by(scale: Scale) -> Heading:
+    """What stands above a timeline."""
+    return Heading(f"Phases, by {'log ' if scale.log else ''}{scale.unit}")
 
 
 def _events(autopsy: Autopsy, found: Sequence[tuple[Event, Finding]]) -> Iterator[Finding]:

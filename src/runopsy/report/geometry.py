@@ -79,7 +79,7 @@ def places(scale: Scale, most: int) -> list[Position]:
     largest = np.log10(max(abs(scale.first), abs(scale.last), scale.origin))
     smallest = np.floor(np.log10(scale.origin))
     powers = 10.0 ** np.arange(smallest, np.floor(largest) + 1)
-    whole = [scale.first, *powers, *(3 * powers), *(2 * powers), *(5 * powers)]  # the most telling first
+    whole = [scale.first, *powers, *(3 * powers), *(2 * powers), *(5 * powers)]  # the most useful first
     chosen: list[Position] = []
     for at in whole:
         if scale.first <= at <= scale.last and _apart(scale, at, chosen) >= 1 / most:

@@ -7,39 +7,25 @@ from collections.abc import Iterator
 from runopsy.report import looks, svg
 from runopsy.report.document import Map, Square, Table
 
-WIDTH = 920  # as other pictures
 LEFT, TOP, FOOT = 120, 10, 64  # room for the names of rows, and of columns and their setting
 BROADEST, HIGHEST, LOWEST = 110, 46, 18  # of a square
 ALL_ROWS = 560  # height of all squares, where there are many
-LETTER = 6.3  # width of a letter of 12 px, on average
-KEY = 15  # of the squares that say what a colour means
-
-STYLE = """
-text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;fill:var(--ink)}
-.faint{fill:var(--faint)} .title{font-weight:600} .end{text-anchor:end} .mid{text-anchor:middle}
-.edge{stroke:var(--ink);stroke-width:2.5;fill:none;stroke-linecap:square}
-"""
+KEY = 15  # of the squares beside the meanings of the colours
 
 
 def render(chart: Map) -> str:
     """The map as an SVG file that stands alone, in light and dark."""
-    width, height, body = _drawn(chart)
-    light, dark = looks.variables(dark=False), looks.variables(dark=True)
-    colours = "".join(f".p-{name}{{fill:var(--{name})}}" for name in looks.PHASES)
-    style = f":root{{{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}{STYLE}{colours}"
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-        f'role="img" aria-labelledby="t">\n<title id="t">{svg.text(chart.alt)}</title>\n<style>{style}</style>\n'
-        f'<rect width="{width}" height="{height}" fill="var(--paper)"/>\n{body}\n</svg>\n'
-    )
+    height, body = _drawn(chart)
+    return svg.standalone(svg.WIDTH, height, chart.alt, body)
 
 
 def inside(chart: Map) -> str:
     """The map as a part of a page that has the colours already."""
-    width, height, body = _drawn(chart)
+    height, body = _drawn(chart)
+    drawn = "\n".join(body)
     return (
-        f'<svg class="map" viewBox="0 0 {width} {height}" width="{width}" role="img" '
-        f'aria-label="{svg.text(chart.alt)}">{body}</svg>'
+        f'<svg class="map" viewBox="0 0 {svg.WIDTH} {height}" width="{svg.WIDTH}" role="img" '
+        f'aria-label="{svg.text(chart.alt)}">{drawn}</svg>'
     )
 
 
@@ -53,14 +39,15 @@ def table(chart: Map) -> Table:
     return Table((f"{chart.y_name} ↓  {chart.x_name} →", *chart.xs), tuple(rows))
 
 
-def _drawn(chart: Map) -> tuple[int, int, str]:
-    """Width, height, and what is drawn."""
-    broad = min(BROADEST, (WIDTH - LEFT - 20) / len(chart.xs))
+def _drawn(chart: Map) -> tuple[int, list[str]]:
+    """Height, and what is drawn."""
+    broad = min(BROADEST, (svg.WIDTH - LEFT - 20) / len(chart.xs))
     high = max(LOWEST, min(HIGHEST, ALL_ROWS / len(chart.ys)))
     bottom = TOP + high * len(chart.ys)
     parts = [_square(chart, square, broad, high) for square in chart.squares]
     parts += _edges(chart, broad, high)
-    step = max(1, round(0.5 + max(map(len, chart.xs)) * LETTER / broad - 0.05))  # names that would meet are left out
+    longest = max(map(len, chart.xs)) * svg.LETTER
+    step = max(1, round(0.5 + longest / broad - 0.05))  # names that would meet are left out
     parts += [
         f'<text class="mid" x="{LEFT + (k + 0.5) * broad:.1f}" y="{bottom + 16:.0f}">{svg.text(name)}</text>'
         for k, name in enumerate(chart.xs)
@@ -77,12 +64,12 @@ def _drawn(chart: Map) -> tuple[int, int, str]:
         f'<text class="mid title" transform="translate(14 {up:.0f}) rotate(-90)">{svg.text(chart.y_name)}</text>'
     )
     parts += _keys(chart, bottom + 46)
-    return WIDTH, round(bottom + FOOT + 8), "\n".join(parts)
+    return round(bottom + FOOT + 8), parts
 
 
 def _square(chart: Map, square: Square, broad: float, high: float) -> str:
     x, y = LEFT + square.x * broad, TOP + (len(chart.ys) - 1 - square.y) * high
-    words = square.label if len(square.label) * LETTER < broad - 6 else ""
+    words = square.label if len(square.label) * svg.LETTER < broad - 6 else ""
     return (
         f'<g><title>{svg.text(square.hover)}</title><rect class="p-{looks.phase(square.kind)}" x="{x:.1f}" '
         f'y="{y:.1f}" width="{broad - 1:.1f}" height="{high - 1:.1f}"/>'
@@ -108,4 +95,4 @@ def _keys(chart: Map, y: float) -> Iterator[str]:
     for kind, word in chart.kinds:
         yield f'<rect class="p-{looks.phase(kind)}" x="{x:.0f}" y="{y:.0f}" width="{KEY}" height="{KEY}"/>'
         yield f'<text x="{x + KEY + 5:.0f}" y="{y + 12:.0f}">{svg.text(word)}</text>'
-        x += KEY + 20 + LETTER * len(word)
+        x += KEY + 20 + svg.LETTER * len(word)

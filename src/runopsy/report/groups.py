@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from runopsy.groups.steps import FALSE
 from runopsy.model import Autopsy, GroupStep, GroupSteps
 from runopsy.report.document import Block, Chart, Details, Line, Mark, Picture, Prose, Table
 from runopsy.report.pictures import scale
-from runopsy.report.words import number, place, span
+from runopsy.report.words import number, percent, place, span
 
 MOST_LINES, MOST_MARKS, MOST_NAMED = 5, 8, 12
 
@@ -19,7 +20,7 @@ def section(autopsy: Autopsy) -> Iterator[Block]:
     found = autopsy.groups
     if found is None:
         return
-    blocks: list[Block] = [Prose(_told(found, autopsy.axis))]
+    blocks: list[Block] = [Prose(_summary(found, autopsy.axis))]
     if found.steps:
         blocks += [_table(found), _drawn(autopsy, found)]
     if found.without:
@@ -30,17 +31,17 @@ def section(autopsy: Autopsy) -> Iterator[Block]:
     yield Details("Groups of examples: small steps", tuple(blocks), open=True)
 
 
-def _told(found: GroupSteps, axis: str) -> str:
+def _summary(found: GroupSteps, axis: str) -> str:
     if not found.steps:
         return f"Of {found.asked} groups of examples none was learnt in a step that stands out from noise."
     first, last = found.steps[0], found.steps[-1]
     count = len(found.steps)
     start, end = place(round(first.step)), place(round(last.step))
     where = f"from {axis} {start} (group {first.group}) to {end} (group {last.group})"
-    told = f"{count} step{'' if count == 1 else 's'} of groups, {where}"
+    text = f"{count} step{'' if count == 1 else 's'} of groups, {where}"
     if found.hidden:
-        told = f"A smooth curve of {count} steps, {where}: the mean of all groups shows none of them"
-    return f"{told}. Of the steps that are named at most a tenth is false, on average."
+        text = f"A smooth curve of {count} steps, {where}: the mean of all groups shows none of them"
+    return f"{text}. Of the steps that are named at most {percent(FALSE)} are false, on average."
 
 
 def _table(found: GroupSteps) -> Table:

@@ -1,4 +1,4 @@
-"""Document → one HTML file that opens offline: no request leaves it, and it says so to the browser."""
+"""Document → one HTML file that opens offline: no request leaves it, and its policy forbids the browser any."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from runopsy.report.document import (
     Table,
     Timeline,
 )
-from runopsy.report.figure import text
+from runopsy.report.svg import text
 
 Draw: TypeAlias = Callable[[Picture], Iterator[str]]
 
@@ -58,10 +58,8 @@ def render(document: Document) -> str:
 
 def fragment(document: Document, draw: Draw) -> str:
     """The body alone, for a page that is not ours; its style reaches nothing outside it."""
-    light, dark = looks.variables(dark=False), looks.variables(dark=True)
     tones = "".join(f".runopsy .tone-{name}{{color:var(--{name})}}" for name in looks.TONES)
-    style = f".runopsy{{{light}}}@media (prefers-color-scheme:dark){{.runopsy{{{dark}}}}}{tones}"
-    return f'<div class="runopsy"><style>{style}</style>\n{_body(document, draw)}\n</div>'
+    return f'<div class="runopsy"><style>{looks.both(".runopsy")}{tones}</style>\n{_body(document, draw)}\n</div>'
 
 
 def _name(document: Document) -> str:
@@ -70,8 +68,7 @@ def _name(document: Document) -> str:
 
 
 def _style() -> str:
-    light, dark = looks.variables(dark=False), looks.variables(dark=True)
-    rules = [f":root{{{light}}}", f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}"]
+    rules = [looks.both(":root", "screen and ")]
     rules += [f".p-{name}{{background:var(--{name});fill:var(--{name})}}" for name in looks.PHASES]
     rules += [f".f-{name}{{fill:var(--{name})}}.s-{name}{{stroke:var(--{name})}}" for name in looks.TONES]
     rules += [f".c{k}{{stroke:var(--curve{k});stroke-dasharray:{d or 'none'}}}" for k, d in enumerate(looks.DASHES)]

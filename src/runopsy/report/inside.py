@@ -55,7 +55,7 @@ def _row(one: Expected, autopsy: Autopsy) -> tuple[str, ...]:
     start = place(autopsy.phases[one.phase].start)
     seen = ("" if value is None else number(float(f"{value:.3g}")) for value in (one.before, one.observed))
     answer = one.answer.value if one.answer is not Answer.CANNOT_TELL else f"{one.answer.value}: {one.why}"
-    return BY_CODE[one.code].says, start, *seen, answer, _rate(one.code)
+    return BY_CODE[one.code].claim, start, *seen, answer, _rate(one.code)
 
 
 def _rate(code: str) -> str:
@@ -70,13 +70,9 @@ def _rate(code: str) -> str:
 
 
 def _counted(autopsy: Autopsy) -> str:
-    counts = ", ".join(f"{sum(one.answer is kind for one in autopsy.expected)} {_word(kind)}" for kind in Answer)
+    counts = ", ".join(f"{kind.value} {sum(one.answer is kind for one in autopsy.expected)}" for kind in Answer)
     return (
         f"What the literature expects of signals in a phase, beside this run: {counts}. An expectation that does not "
-        "hold says nothing against the run: the last column counts how often it held, phase by phase, in "
+        "hold is no fault of the run. The last column counts how often it held, phase by phase, in "
         f"{TRAININGS} small trainings of known truth."
     )
-
-
-def _word(kind: Answer) -> str:
-    return "that cannot be told" if kind is Answer.CANNOT_TELL else {Answer.AGREES: "agree"}.get(kind, kind.value)

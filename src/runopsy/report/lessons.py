@@ -1,4 +1,4 @@
-"""What the watched examples say, as blocks: for a section of the page, and for ``runopsy examples``."""
+"""What the watched examples show, as blocks: for a section of the page, and for ``runopsy examples``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from runopsy.examples.lessons import NAMES, given_groups
+from runopsy.examples.lessons import groups_of
 from runopsy.examples.suspects import NAMED, SHOWN, listed
+from runopsy.examples.widths import LEAST_P
 from runopsy.model import Autopsy, Examples, Lesson, Run, Suspect, Taught, WidthTest
 from runopsy.report.document import (
     Block,
@@ -30,7 +31,7 @@ from runopsy.report.words import number, place
 from runopsy.version import VERSION
 
 SURE = 0.05  # of a test of widths, below which a difference is stated
-MOST_LINES = 5  # groups in one picture: no more can be told apart
+MOST_LINES = 5  # groups in one picture: nobody keeps more apart
 PROBABLE = "probably mislabelled"
 COLUMNS = ("rank", "example", "given", "rather", "margin", "confidence", "variability", "loss_at_the_end",
            "learnt_at", "forgotten", "named")  # fmt: skip
@@ -82,24 +83,20 @@ def _compared(test: WidthTest) -> str:
     low, high = test.interval
     numbers = f"difference {test.difference:.2f} decades, {low:.2f} to {high:.2f}; permutation test p {_p(test.p)}"
     if test.p > SURE:
-        return (
-            f"Whether {test.a} and {test.b} examples are spread differently over difficulty cannot be told: {numbers}."
-        )
+        return f"Whether {test.a} and {test.b} examples are spread differently over difficulty is not known: {numbers}."
     more = "more widely" if test.difference > 0 else "more narrowly"
     return f"{test.a.capitalize()} examples are spread {more} over difficulty than {test.b}: {numbers}."
 
 
 def _p(p: float) -> str:
-    return f"{p:.3f}" if p > 0.005 else "at most 0.005"
+    return f"{p:.3f}" if p > LEAST_P else f"at most {LEAST_P:.3f}"
 
 
 def _courses(run: Run) -> Iterator[Block]:
     """The share learnt for good by each step, one line per group."""
-    members = {NAMES[side]: (one, np.ones(len(one), dtype=bool)) for side, one in run.examples.items()}
-    members |= given_groups(run.examples.get("probe"), MOST_LINES - len(members))
     found = {
         name: (np.sort(one.learnt[mask & np.isfinite(one.learnt)]), int(mask.sum()))
-        for name, (one, mask) in members.items()
+        for name, (one, mask) in groups_of(run.examples, MOST_LINES - len(run.examples)).items()
     }
     learnt = {name: (steps, count) for name, (steps, count) in found.items() if len(steps)}
     if not learnt:
@@ -150,7 +147,14 @@ def _doubts(run: Run, taught: Taught) -> Iterator[Block]:
 def _suspect(one: Suspect) -> tuple[str, ...]:
     rather = "" if one.rather is None else str(one.rather)
     numbers = (f"{value:.2f}" for value in (one.margin, one.confidence, one.variability))
-    return str(one.example), str(one.label), rather, *numbers, _at(one.learnt or math.inf), str(one.forgotten)
+    return (
+        str(one.example),
+        str(one.label),
+        rather,
+        *numbers,
+        _at(math.inf if one.learnt is None else one.learnt),
+        str(one.forgotten),
+    )
 
 
 def _map(probe: Examples) -> Iterator[Block]:

@@ -75,7 +75,7 @@ def listing(
 
 
 def _column(run: Run, role: Role, value: Values) -> dict[str, Any]:
-    """What is told of one column, under the keys of the JSON form; numbers that are not finite are None."""
+    """What is known of one column, under the keys of the JSON form; numbers that are not finite are None."""
     track = run.tracks[role.track]
     order = np.argsort(track.step, kind="stable")
     finite = value[np.isfinite(value)]

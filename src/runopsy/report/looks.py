@@ -1,4 +1,4 @@
-"""The colours of figures and pages, light and dark; every one is told apart by place or name as well.
+"""The colours of figures and pages, light and dark; none is needed to keep things apart: place or name does too.
 
 Text colours have a contrast of at least 4.5 to 1 on their ground, curves of at least 3 to 1 (WCAG 2.2, 1.4.3 and
 1.4.11); tests/report/test_looks.py computes it.
@@ -48,6 +48,12 @@ def curve(name: str, k: int) -> int:
 
 def phase(kind: str) -> str:
     return kind if kind in PHASES else "other"
+
+
+def both(selector: str, media: str = "") -> str:
+    """A style sheet that gives what the selector names the colours of the reader's choice, light or dark."""
+    asked = f"@media {media}(prefers-color-scheme:dark)"
+    return f"{selector}{{{variables(dark=False)}}}{asked}{{{selector}{{{variables(dark=True)}}}}}"
 
 
 def variables(dark: bool) -> str:

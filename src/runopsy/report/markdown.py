@@ -44,7 +44,7 @@ CALL = re.compile(r"(?<!\w)([@#])(?=\w)")  # names that it would notify, numbers
 
 
 def render(document: Document, shelf: Shelf = None) -> str:
-    """The document as one Markdown page; ``shelf`` says where its pictures are."""
+    """The document as one Markdown page; ``shelf`` gives the address of a picture."""
     first = document.blocks[0] if document.blocks else None
     title = f"# {escape(document.title)}"
     parts = [title] if not isinstance(first, Headline) else []

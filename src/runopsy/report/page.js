@@ -99,8 +99,8 @@ function awaken(figure) {
     const lines = plots.filter((p) => !p.box.closest("[hidden]")).flatMap((p) => p.lines).filter((l) => !l.off);
     if (!lines.length) { readout.textContent = ""; return; }
     const [first] = lines, where = first.step[first.nearest(position(share))]; // a row that was logged
-    const said = lines.map((l) => `${l.name} ${tidy(l.value[l.nearest(where)])}`);
-    readout.textContent = `${scale.unit} ${place(where)}: ${said.join(" · ")}`;
+    const values = lines.map((l) => `${l.name} ${tidy(l.value[l.nearest(where)])}`);
+    readout.textContent = `${scale.unit} ${place(where)}: ${values.join(" · ")}`;
   }
 
   function zoom(factor, around = at ?? (from + to) / 2) {

@@ -10,8 +10,9 @@ import numpy as np
 
 from runopsy.model import Positions, Values
 from runopsy.report import looks
-from runopsy.report.document import Curve, RunLine, Runs, Table
-from runopsy.report.words import number, place, visible
+from runopsy.report.document import Band, Curve, RunLine, Runs, Table
+from runopsy.report.svg import text
+from runopsy.report.words import number, place, plain, visible
 
 LETTERS = {"underfitting": "u", "feature_learning": "l", "memorization": "m", "converged": "c", "fitting": "f",
            "diverged": "d"}  # fmt: skip
@@ -28,14 +29,14 @@ def table(runs: Runs, most: int) -> Table:
 
 def legend() -> str:
     """What the letters of a timeline mean."""
-    return ", ".join(f"{letter} {name.replace('_', ' ')}" for name, letter in LETTERS.items())
+    return ", ".join(f"{letter} {plain(name)}" for name, letter in LETTERS.items())
 
 
 def render(runs: Runs) -> Iterator[str]:
     """The part of a page that shows them; ``study.js`` adds sorting and hover."""
     axis = f"{runs.unit} {place(runs.first)} to {place(runs.last)}" if runs.unit else "share of each run"
-    heads = "".join(f'<th scope="col" aria-sort="none">{_text(name)}</th>' for name in runs.columns)
-    yield f'<p class="hint">Each timeline covers {_text(axis)}. Point at a run for its curves.</p>'
+    heads = "".join(f'<th scope="col" aria-sort="none">{text(name, CELL)}</th>' for name in runs.columns)
+    yield f'<p class="hint">Each timeline covers {text(axis, CELL)}. Point at a run for its curves.</p>'
     yield '<div class="scroll" tabindex="0" role="region" aria-label="runs"><table class="runs"><thead><tr>'
     yield f'{heads}<th scope="col" class="times">phases</th></tr></thead><tbody>'
     for line in runs.lines:
@@ -45,21 +46,16 @@ def render(runs: Runs) -> Iterator[str]:
 
 
 def _row(runs: Runs, line: RunLine) -> str:
-    cells = "".join(f"<td>{_text(cell)}</td>" for cell in line.cells)
-    strip = "".join(_band(runs, line, band) for band in _bands(line))
+    cells = "".join(f"<td>{text(cell, CELL)}</td>" for cell in line.cells)
+    strip = "".join(_band(runs, line, band) for band in line.bands)
     curves = json.dumps([_curve(line, curve) for curve in line.curves], separators=(",", ":"))
     return f'<tr data-c="{escape(curves)}">{cells}<td class="times"><div>{strip}</div></td></tr>'
 
 
-def _band(runs: Runs, line: RunLine, band: tuple[str, float, float]) -> str:
-    kind, start, end = band
-    a, b = _share(runs, line, start), _share(runs, line, end)
-    name = f"{kind.replace('_', ' ')} {place(start)} – {place(end)}"
-    return f'<i class="p-{looks.phase(kind)}" style="left:{a:.1f}%;width:{b - a:.1f}%" title="{_text(name)}"></i>'
-
-
-def _bands(line: RunLine) -> tuple[tuple[str, float, float], ...]:
-    return tuple((band.kind, band.start, band.end) for band in line.bands)
+def _band(runs: Runs, line: RunLine, band: Band) -> str:
+    a, b = _share(runs, line, band.start), _share(runs, line, band.end)
+    name = text(f"{plain(band.kind)} {place(band.start)} – {place(band.end)}", CELL)
+    return f'<i class="p-{looks.phase(band.kind)}" style="left:{a:.1f}%;width:{b - a:.1f}%" title="{name}"></i>'
 
 
 def _share(runs: Runs, line: RunLine, at: float) -> float:
@@ -70,11 +66,10 @@ def _share(runs: Runs, line: RunLine, at: float) -> float:
 
 def _letters(runs: Runs, line: RunLine) -> str:
     """The timeline in letters; blank after the end of the run."""
-    bands = _bands(line)
     spelt = ""
     for k in range(PLACES):
         at = 100 * (k + 0.5) / PLACES
-        inside = [kind for kind, a, b in bands if _share(runs, line, a) <= at <= _share(runs, line, b)]
+        inside = [b.kind for b in line.bands if _share(runs, line, b.start) <= at <= _share(runs, line, b.end)]
         spelt += LETTERS.get(inside[-1], "?") if inside else " "
     return spelt.rstrip()
 
@@ -96,7 +91,3 @@ def _height(value: Values, low: float, high: float, *, log: bool) -> Values:
     if log:
         value, low, high = np.log(value), float(np.log(low)), float(np.log(high))
     return np.round(FINE * (1 - (value - low) / (high - low))) if high > low else np.full(len(value), FINE / 2)
-
-
-def _text(content: str) -> str:
-    return escape(visible(content, CELL))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 
 import numpy as np
 
 from runopsy.model import Values
-from runopsy.report import looks
+from runopsy.report import looks, svg
 from runopsy.report.canvas import GLYPHS
 from runopsy.report.document import Scatter
 from runopsy.report.geometry import ticks
@@ -45,20 +44,20 @@ def _places(block: Scatter, k: int) -> tuple[Values, Values]:
 
 def render(block: Scatter) -> str:
     """A file of its own, light and dark."""
-    light, dark = looks.variables(dark=False), looks.variables(dark=True)
-    style = f"<style>:root{{{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}</style>"
-    ground = f'<rect width="{WIDTH}" height="{HEIGHT}" fill="var(--paper)"/>'
-    return drawing(block).replace("><title>", f">{style}{ground}<title>", 1) + "\n"
+    return svg.standalone(WIDTH, HEIGHT, block.alt, _drawn(block))
 
 
 def drawing(block: Scatter) -> str:
     """The SVG for a page that has the colours."""
-    body = "".join([*_frame(block), *_points(block), *_legend(block)])
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" '
         f'role="img" style="max-width:100%;height:auto;font:12px system-ui,sans-serif">'
-        f"<title>{escape(visible(block.alt))}</title>{body}</svg>"
+        f"<title>{svg.text(block.alt)}</title>{''.join(_drawn(block))}</svg>"
     )
+
+
+def _drawn(block: Scatter) -> tuple[str, ...]:
+    return *_frame(block), *_points(block), *_legend(block)
 
 
 def _frame(block: Scatter) -> Iterator[str]:
@@ -91,7 +90,7 @@ def _legend(block: Scatter) -> Iterator[str]:
         name = f"{visible(cloud.name, 40)} ({len(cloud.x):,})"
         yield f'<circle cx="{x + 4:.0f}" cy="{TOP - 14}" r="4" fill="var(--curve{_colour(k)})"/>'
         yield _text(x + 12, TOP - 10, name, "start")
-        x += 24 + 6.3 * len(name)
+        x += 24 + svg.LETTER * len(name)
 
 
 def _colour(k: int) -> int:
@@ -108,4 +107,4 @@ def _y(share: float) -> float:
 
 def _text(x: float, y: float, content: str, anchor: str, *, turned: bool = False) -> str:
     turn = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if turned else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="var(--ink)"{turn}>{escape(content)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="var(--ink)"{turn}>{svg.text(content)}</text>'

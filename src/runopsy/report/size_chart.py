@@ -8,14 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from runopsy.model import Positions, Values
-from runopsy.report import canvas, svg
 from runopsy.report.document import Chart, Line, Mark, Picture, Scale
-from runopsy.report.geometry import extent
 from runopsy.report.pictures import WIDE
-from runopsy.report.words import number, place, visible
+from runopsy.report.words import number, place
 
 ROWS = 12  # of text: enough that a peak and two valleys are apart
-MARGIN = 10  # columns for the numbers beside the curve
 MANY = 1e6  # sizes from which an axis counts millions, or more
 LOG_FROM = 5.0  # largest size / least from which an even scale squeezes the small ones together
 
@@ -79,38 +76,3 @@ def _alt(chart: Chart, marks: Sequence[Mark]) -> str:
     )
     found = "; ".join(f"{mark.label} at {place(mark.at)}" for mark in marks)
     return f"{chart.title}: {curves}.{f' Marked: {found}.' if found else ''}"
-
-
-def as_svg(drawn: Picture) -> str:
-    """The picture as one SVG that stands alone, in light and dark."""
-    return svg.render(drawn)
-
-
-def as_lines(drawn: Picture, width: int = 80) -> list[str]:
-    """The picture in characters: the curve, its axis, and a line for what was found; ``width`` columns."""
-    chart = drawn.charts[0]
-    inner = max(width - MARGIN, 20)
-    low, high = extent(chart)
-    rows = canvas.draw(chart, inner)
-    labels = {0: number(float(f"{high:.3g}")), len(rows) - 1: number(float(f"{low:.3g}"))}
-    names = "  ".join(f"{canvas.GLYPHS[k % len(canvas.GLYPHS)]} {visible(line.name, 40)}"
-                      for k, line in enumerate(chart.lines))  # fmt: skip
-    lines = [f"{visible(chart.title, width)}  {names}"]
-    lines += [f"{labels.get(i, ''):>{MARGIN - 2}} │{''.join(glyph for glyph, _ in row)}".rstrip()
-              for i, row in enumerate(rows)]  # fmt: skip
-    lines.append(" " * MARGIN + _axis(chart.scale, inner))
-    if drawn.marks:
-        pointers = [" "] * inner
-        for mark in drawn.marks:
-            pointers[canvas.column(chart.scale, mark.at, inner)] = "▲"
-        lines.append(" " * MARGIN + "".join(pointers).rstrip())
-        lines.append(" " * MARGIN + ", ".join(f"▲ {mark.label} {place(mark.at)}" for mark in drawn.marks))
-    return lines
-
-
-def _axis(scale: Scale, width: int) -> str:
-    """The ends of the axis, and what it counts in the middle."""
-    first, last = place(scale.first), place(scale.last)
-    middle = visible(f"{scale.unit}{', log scale' if scale.log else ''}", max(width - len(first) - len(last) - 2, 1))
-    room = width - len(first) - len(last)
-    return f"{first}{middle:^{room}}{last}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 
 import numpy as np
@@ -28,6 +28,7 @@ text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,
 .grid{stroke:var(--rule);stroke-width:1} .frame{fill:none;stroke:var(--rule)}
 .line{fill:none;stroke-linejoin:round;stroke-width:2} .rows{stroke-width:1;opacity:.5}
 .mark{stroke-width:1.5;stroke-dasharray:4 3} .ghost{opacity:.3}
+.edge{stroke:var(--ink);stroke-width:2.5;fill:none;stroke-linecap:square}
 """
 
 
@@ -48,17 +49,22 @@ def render(picture: Picture) -> str:
         y += HEADER + tall + 8
     body += _marks(picture.marks, rows, scale, labels, top, y - 8)
     body += _axis(scale, y - 8)
-    height = y + FOOT - 8
+    return standalone(WIDTH, y + FOOT - 8, picture.alt, body)
+
+
+def standalone(width: float, height: float, alt: str, body: Iterable[str]) -> str:
+    """An SVG that stands alone: with its own ground, the classes of ``STYLE`` and the colours, in light and dark."""
+    size = f'width="{width:.0f}" height="{height:.0f}"'
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height:.0f}" '
-        f'viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-labelledby="t">\n'
-        f'<title id="t">{text(picture.alt)}</title>\n<style>{_style()}</style>\n'
-        f'<rect width="{WIDTH}" height="{height:.0f}" fill="var(--paper)"/>\n' + "\n".join(body) + "\n</svg>\n"
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} '
+        f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-labelledby="t">\n'
+        f'<title id="t">{text(alt)}</title>\n<style>{_style()}</style>\n'
+        f'<rect {size} fill="var(--paper)"/>\n' + "\n".join(body) + "\n</svg>\n"
     )
 
 
-def text(content: str) -> str:
-    return escape(visible(content))
+def text(content: str, most: int = 1000) -> str:
+    return escape(visible(content, most))
 
 
 def path(
@@ -95,8 +101,7 @@ def _style() -> str:
     rules += "".join(f".t-{name}{{stroke:var(--{name});fill:var(--{name})}}" for name in looks.TONES)
     dashes = looks.DASHES
     rules += "".join(f".c{k}{{stroke:var(--curve{k});stroke-dasharray:{d or 'none'}}}" for k, d in enumerate(dashes))
-    light, dark = looks.variables(dark=False), looks.variables(dark=True)
-    return f":root{{{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}{rules}"
+    return looks.both(":root") + rules
 
 
 def _x(scale: Scale, at: Position) -> float:
@@ -197,5 +202,4 @@ def _marks(
 def _axis(scale: Scale, y: float) -> Iterator[str]:
     for at in places(scale, 10):
         yield f'<text class="faint mid" x="{_x(scale, at):.1f}" y="{y + 16:.0f}">{place(at)}</text>'
-    name = f"{scale.unit}{', log scale' if scale.log else ''}"
-    yield f'<text class="faint mid" x="{LEFT + PLOT / 2:.0f}" y="{y + 33:.0f}">{text(name)}</text>'
+    yield f'<text class="faint mid" x="{LEFT + PLOT / 2:.0f}" y="{y + 33:.0f}">{text(scale.title)}</text>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
@@ -16,10 +17,12 @@ from runopsy.report.document import (
     Heading,
     Headline,
     Map,
+    Mark,
     Moves,
     Picture,
     Prose,
     Runs,
+    Scale,
     Scatter,
     Steps,
     Table,
@@ -31,7 +34,7 @@ from runopsy.report.words import number, place, visible
 if TYPE_CHECKING:
     from rich.console import Console
 
-WIDTH = 96  # columns, where nobody says
+WIDTH = 96  # columns, where none are asked for
 NARROWEST = 40
 MARGIN = 11  # columns for the numbers beside a chart
 NAME, CELL = 60, 400  # characters of a name in a heading, of a cell: nobody reads more, and a table keeps its columns
@@ -162,6 +165,8 @@ def _picture(console: Console, block: Picture) -> None:
         _table(console, block.numbers)
     for chart in block.charts:
         _chart(console, chart)
+    if block.charts and not block.timelines:
+        _axis(console, block.charts[0].scale, block.marks)
 
 
 def _timeline(console: Console, block: Timeline) -> None:
@@ -207,6 +212,23 @@ def _chart(console: Console, block: Chart) -> None:
         for glyph, k in row:
             text.append(glyph, CURVES[k % len(CURVES)] if k >= 0 else "dim")
         console.print(text, no_wrap=True, crop=True)
+
+
+def _axis(console: Console, scale: Scale, marks: Sequence[Mark]) -> None:
+    """Below charts that no timeline stands above: the ends of the axis, what it counts, and what is marked on it."""
+    from rich.text import Text
+
+    width = console.width - MARGIN - 1
+    first, last = place(scale.first), place(scale.last)
+    room = width - len(first) - len(last)
+    axis = f"{first}{visible(scale.title, max(room - 2, 1)):^{room}}{last}"
+    console.print(Text(" " * MARGIN + axis, "dim"), no_wrap=True, crop=True)
+    if marks:
+        pointers = [" "] * width
+        for mark in marks:
+            pointers[canvas.column(scale, mark.at, width)] = "▲"
+        console.print(Text(" " * MARGIN + "".join(pointers)), no_wrap=True, crop=True)
+        console.print(", ".join(f"▲ {visible(mark.label, NAME)} {place(mark.at)}" for mark in marks))
 
 
 def _scatter(console: Console, block: Scatter) -> None:

@@ -51,7 +51,7 @@ def plain(name: str) -> str:
 
 
 def odds(confidence: float) -> tuple[int, int]:
-    """A share of right answers as people say it: 0.9 → 9 in 10; never "always"."""
+    """A share of right answers as people put it: 0.9 → 9 in 10; never "always"."""
     if confidence >= 0.975:  # nearer to 99 in 100 than to 19 in 20
         return 99, 100
     if confidence >= 0.925:

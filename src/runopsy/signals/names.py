@@ -14,6 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from runopsy.model import EVALUATED, INSIDE
+from runopsy.signal_specs import ERROR
 
 SIDES: Mapping[str, tuple[str, ...]] = {
     "train": ("train", "training", "trn", "tr", "learn"),
@@ -129,7 +130,7 @@ def _words(name: str) -> tuple[str, ...]:
 def guess(name: str) -> Guess | None:
     """What a column is by its name; None where it is neither a loss nor an accuracy."""
     # the recorder's own: probe/acc_heldout is no accuracy of the model, and NAME/se is an error of NAME
-    if name.startswith(INSIDE) or name in EVALUATED or name.endswith("/se"):
+    if name.startswith(INSIDE) or name in EVALUATED or name.endswith(ERROR):
         return None
     parts = words(name)
     if "_".join(parts) in SINGLE_WORDS or any(w in NEVER for w in parts):

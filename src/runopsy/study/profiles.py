@@ -13,6 +13,7 @@ from runopsy.errors import BadOption
 from runopsy.facts.usual import course
 from runopsy.kinds import MILESTONES
 from runopsy.model import Autopsy, Position, Signal, Values
+from runopsy.signal_specs import ERROR
 from runopsy.stats import long_run_factor, white_noise
 
 # Settings that say which architecture and which data, the usual names first; only the last part of a dotted key counts.
@@ -30,7 +31,6 @@ DATA = ("dataset", "dataset_name", "data", "data_name", "task", "task_name", "co
 AXES = ("lr", "epoch", "batch_size", "step", "tokens", "time")  # set by the script: no baseline of theirs is a finding
 MOST_SIGNALS = 60  # whose course is kept: a log of a thousand layers would make a library of gigabytes
 OF_NO_RUN = ("recorder/",)  # signals that tell of the machine
-ERROR = "/se"  # a reading's standard error, which has a signal of its own
 
 
 @dataclass(frozen=True, slots=True, eq=False)

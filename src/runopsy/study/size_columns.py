@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runopsy.model import INSIDE
+from runopsy.signal_specs import ERROR
 from runopsy.signals.names import SIDES, words
 from runopsy.stats import Floats
 
@@ -135,7 +136,7 @@ def outcome(name: str) -> Outcome | None:
     >>> found = outcome("Test Accuracy"); assert found; (found.side, found.kind, found.complement)
     ('test', 'error', True)
     """
-    if name.startswith(INSIDE) or name.endswith("/se"):
+    if name.startswith(INSIDE) or name.endswith(ERROR):
         return None
     parts = words(name)
     if any(w in MADE for w in parts):

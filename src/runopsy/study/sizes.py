@@ -117,7 +117,7 @@ def sizes_of(
     Raises:
         BadOption: a name that is no column, or a size that has too few values.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> width = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048]
         >>> loss = [5.0, 3.1, 2.0, 3.0, 4.4, 6.1, 4.5, 3.0, 2.1, 1.5, 1.2, 1.0]

@@ -55,7 +55,7 @@ def sweep(
     """Examine every run that is named, and hold the settings against what became of them.
 
     A run that was examined before with the same thresholds, and has not changed since, is not examined again. One
-    that cannot be read is a row with the reason.
+    that cannot be read is a row with the reason. What is not named below is taken as by ``runopsy.analyze``.
 
     Args:
         runs: folders, log files, patterns (``runs/*/metrics.csv``), addresses such as ``s3://bucket/runs``, ``-``.
@@ -65,10 +65,9 @@ def sweep(
         sort: the column to sort by; ``-NAME`` for the largest first. The best outcome comes first without it.
         outcome: what the settings are held against: ``"best"`` (the default), ``"last"``, a signal, or a kind of event.
         size: the setting that says how large the model or its data set is; found by its name otherwise.
-        roles, x, metric, standards, thresholds, segmenter: as ``runopsy.analyze`` takes them.
         engine: where runs are examined; by default one process per processor.
         again: examine all of them again.
-        progress: told the share that is done, 0 to 1.
+        progress: given the share that is done, 0 to 1.
 
     Raises:
         UnreadableLog: nothing that is named holds a run.

@@ -14,7 +14,7 @@ from runopsy.recorder.alignment import with_logits
 from runopsy.recorder.anatomy import main_tensor
 from runopsy.recorder.batches import Batch, own_loss
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
-from runopsy.signal_specs import cost_of, needs_of, units_of
+from runopsy.signal_specs import ERROR, cost_of, needs_of, units_of
 
 GROUPS = 16  # of examples, whose losses show how far the mean can be off: its standard error is then good to a fifth
 LEAST = 2  # examples in a group
@@ -57,7 +57,7 @@ class EvaluationLoss:
             yield step, self.signal, loss.detach().reshape(())
             error = _error(loop, seen.output, loop.sight.batch(self.side), float(loss))
             if error is not None:
-                yield step, f"{self.signal}/se", error
+                yield step, self.signal + ERROR, error
 
         return Simple(read)
 
@@ -114,6 +114,6 @@ class EvaluationAccuracy:
             if each * n == labelled.positions and n > 1:
                 off = labelled.right.float() - accuracy
                 sums = torch.zeros(n, device=off.device).index_add_(0, labelled.rows // each, off)
-                yield step, f"{self.signal}/se", sums.square().sum().sqrt() / len(off) * (n / (n - 1)) ** 0.5
+                yield step, self.signal + ERROR, sums.square().sum().sqrt() / len(off) * (n / (n - 1)) ** 0.5
 
         return Simple(read)

@@ -12,7 +12,7 @@ from torch import Tensor
 from runopsy.errors import Unavailable
 from runopsy.recorder.probes.arrays import exact, thinned
 from runopsy.recorder.probes.base import Gauge, Loop, Reading, Simple
-from runopsy.signal_specs import cost_of, needs_of, units_of
+from runopsy.signal_specs import ERROR, cost_of, needs_of, units_of
 
 ROWS = 4096  # of features at most
 ROUNDING = 1e-12  # of the largest squared singular value: below that is no direction
@@ -44,7 +44,7 @@ class HeldoutProbe:
             own = thinned(loop.sight.labelled("heldout").right, ROWS)
             for name, shares in (("probe/acc_heldout", right), ("readout/gap", right.double() - own.double())):
                 yield step, name, shares.double().mean()
-                yield step, f"{name}/se", error(shares)
+                yield step, name + ERROR, error(shares)
 
         return Simple(read)
 
