@@ -10,11 +10,9 @@ import numpy as np
 from scipy import stats
 
 from runopsy.model import Outcome as Answered
-from runopsy.study.outcomes import Outcome
+from runopsy.study.outcomes import ALPHA, Outcome, Scatter
 from runopsy.study.row import Row
 from runopsy.study.settings import Differences, configurations
-
-ALPHA = 0.05  # the share of studies in which the wrong configuration is called the best beyond seed noise
 
 NOTHING = 1e-9  # of the largest mean: a spread below that is rounding
 
@@ -55,15 +53,15 @@ def _configuration(
     rows: Sequence[Row], found: Differences, outcome: Outcome | None, group: tuple[int, ...]
 ) -> Configuration:
     known = [] if outcome is None else [v for i in group if (v := outcome.values[i]) is not None]
-    spread = float(np.std(known, ddof=1)) if len(known) > 1 else None
+    scatter = Scatter.of(known)
     words = [rows[i].verdict or "unreadable" for i in group]
     return Configuration(
         settings={s.name: s.values[group[0]] for s in found.settings},
         places=group,
         runs=len(known),
-        mean=float(np.mean(known)) if known else None,
-        spread=spread,
-        standard_error=None if spread is None else spread / len(known) ** 0.5,
+        mean=scatter.mean,
+        spread=scatter.spread,
+        standard_error=scatter.standard_error,
         verdicts={word: words.count(word) for word in dict.fromkeys(words)},
     )
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
 
 from runopsy.errors import BadOption
 from runopsy.kinds import KINDS
 from runopsy.study.row import SHOWN, Row
 
 CHOSEN_BY = ("val/loss", "val/acc", "val/metric", "reward", "train/loss", "train/acc")  # as ``readers`` lists runs
+ALPHA = 0.05  # the share of studies in which chance alone makes a test find something
 GONE = ("diverged",)  # verdicts of runs whose last value, where there is none, is worse than all others
 
 
@@ -25,6 +29,22 @@ class Outcome:
     @property
     def known(self) -> int:
         return sum(value is not None for value in self.values)
+
+
+class Scatter(NamedTuple):
+    """The mean of several numbers, and how they scatter around it."""
+
+    mean: float | None  # None: there is no number
+    spread: float | None  # standard deviation; None: fewer than two numbers
+    standard_error: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Scatter:
+        """Of a sample, so that the spread is that of what the numbers were drawn from."""
+        if not values:
+            return cls(None, None, None)
+        spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+        return cls(float(np.mean(values)), spread, None if spread is None else spread / len(values) ** 0.5)
 
 
 def outcome_of(rows: Sequence[Row], wanted: str | None = None) -> Outcome | None:

@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from runopsy.model import Outcome as Answered
-from runopsy.study.outcomes import Outcome
+from runopsy.study.outcomes import ALPHA, Outcome, Scatter
 from runopsy.study.row import Row
 from runopsy.study.settings import Differences, Setting, configurations, shown, spelled
 
-ALPHA = 0.05  # the share of studies in which nothing matters and something is found all the same
 DEALS = 9_999  # that are drawn: p to .002 at .05
 ALL = 7  # outcomes up to which every deal is made: 5 040
 ROOM = 5_000_000  # numbers that the deals of one setting may hold at once
@@ -298,18 +297,14 @@ def _trial(
 def _scored(values: Matrix, *, categories: bool) -> tuple[Matrix, int]:
     """Outcomes as the test takes them, and the degrees of freedom of one contrast."""
     if not categories:  # ranks as a normal distribution has them: one outlier moves nothing
-        return _centred(stats.norm.ppf((stats.rankdata(values[:, 0]) - 0.5) / len(values))[:, None]), 1
+        return _normal_scores(values[:, 0])[:, None], 1
     shares = values.mean(axis=0)
     return (values - shares) / np.sqrt(np.maximum(shares, EPS)), max(1, int((shares > 0).sum()) - 1)
 
 
 def _encoded(setting: Setting, firsts: Sequence[int]) -> Code:
     values = [setting.values[i] for i in firsts]
-    ranked = None
-    if setting.numbers:
-        ranks = stats.rankdata(values)
-        ranked = _centred(stats.norm.ppf((ranks - 0.5) / len(ranks))[:, None])[:, 0]
-    return Code(np.array(_level_of(setting, values)), ranked)
+    return Code(np.array(_level_of(setting, values)), _normal_scores(values) if setting.numbers else None)
 
 
 def _level_of(setting: Setting, values: Sequence[Any]) -> list[int]:
@@ -337,8 +332,11 @@ def _sums(y: Matrix, level: NDArray[np.int64]) -> Matrix:
     return np.array([y[level == k].sum(axis=0) for k in range(int(level.max()) + 1)])
 
 
-def _centred(y: Matrix) -> Matrix:
-    return np.asarray(y - y.mean(axis=0))
+def _normal_scores(values: Sequence[Any] | Matrix) -> Matrix:
+    """(n,) ranks as a normal distribution has them, of mean 0."""
+    ranks = stats.rankdata(values)
+    scores = stats.norm.ppf((ranks - 0.5) / len(ranks))
+    return np.asarray(scores - scores.mean())
 
 
 # --- in numbers that people read -----------------------------------------------------------------
@@ -368,8 +366,7 @@ def _described(
     setting: Setting, held: Sequence[Any], groups: Sequence[tuple[int, ...]], outcome: Outcome | None
 ) -> Level:
     known = [] if outcome is None else [_mean(outcome, group) for group in groups]
-    means = np.array([value for value in known if value is not None])
-    spread = float(means.std(ddof=1)) if len(means) > 1 else None
+    scatter = Scatter.of([value for value in known if value is not None])
     low, high = (float(min(held)), float(max(held))) if setting.numbers else (None, None)
     text = shown(held[0]) if len({spelled(v) for v in held}) == 1 else f"{low:.4g} – {high:.4g}"
     return Level(
@@ -377,12 +374,11 @@ def _described(
         low=low,
         high=high,
         runs=sum(len(group) for group in groups),
-        mean=float(means.mean()) if len(means) else None,
-        spread=spread,
-        standard_error=None if spread is None else spread / len(means) ** 0.5,
+        mean=scatter.mean,
+        spread=scatter.spread,
+        standard_error=scatter.standard_error,
     )
 
 
 def _mean(outcome: Outcome, group: tuple[int, ...]) -> float | None:
-    values = [outcome.values[i] for i in group if outcome.values[i] is not None]
-    return float(np.mean(np.array(values, dtype=np.float64))) if values else None
+    return Scatter.of([v for i in group if (v := outcome.values[i]) is not None]).mean
