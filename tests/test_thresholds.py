@@ -68,7 +68,6 @@ NUMERICS = {
     "phases.GRID": "grid of the phases",
     "rules.common.MOST_NAMED": "presentation",
     "rules.interior.BLOCKS": "blocks of a jackknife",
-    "rules.interior.Z90": "quantile of a Gaussian",
     "rules.places.STEEP": "interval of a place, measured to hold nine in ten",
     "rules.places.CAUTIOUS": "likewise",
     "rules.places.UNSEEN": "likewise",

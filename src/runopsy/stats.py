@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 MOST_FIRST = 5  # values whose median says where a series begins: enough against one hard batch
 FIRST_ROWS = 8  # values whose distance says how finely a log begins
 OF_MEDIAN = 1.25  # x the standard error of a mean of Gaussian values: that of their median
+Z90 = 1.645  # standard errors on either side that hold 90 % of a Gaussian
 MAD_TO_SD = 1.4826  # 1 / Φ⁻¹(3/4): makes the median absolute deviation of a Gaussian its standard deviation
 ROUGHEST = 6.5  # 4 for a random walk, the roughest noise there is, x what medians of 100 blocks may err by
 ENOUGH_ROWS = 1 << 17  # second differences whose median is as good as that of 1e7: to 0.3 %

@@ -11,9 +11,9 @@ from runopsy.comparison.judging import Row, unjudged, weigh
 from runopsy.comparison.seeds import Splits, Spot
 from runopsy.model import Autopsy, Position, Positions, Segments, Values
 from runopsy.segments import level_error
+from runopsy.stats import Z90
 
 JUDGED = ("train/loss", "train/acc", "val/loss", "val/acc")
-Z = 1.645  # standard errors on either side that hold 90 % of a Gaussian
 NEARLY = 0.95  # of the way to the worse of two bests: the best itself is a single point on a flat stretch
 
 
@@ -84,7 +84,7 @@ def _error(s: Segments) -> Values:
 
 def _give_or_take(s: Segments, value: float, error: float) -> Spot:
     most = 1.0 if s.signal.endswith("acc") else np.inf
-    return Spot(value, (value - Z * error, min(value + Z * error, most)))
+    return Spot(value, (value - Z90 * error, min(value + Z90 * error, most)))
 
 
 def _sign(s: Segments) -> float:
@@ -121,7 +121,7 @@ def _reaches(x: Autopsy, s: Segments, target: float) -> Spot:
     def row(position: Position) -> Position:
         return float(logged[min(int(np.searchsorted(logged, position - 1e-9)), len(logged) - 1)])
 
-    at, low, high = first(0.0), first(Z), first(-Z)
+    at, low, high = first(0.0), first(Z90), first(-Z90)
     if at is None:
         return Spot(None, until=x.last)
     interval = None if low is None or high is None else (row(low), row(high))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from runopsy.model import GroupStep, GroupSteps, Signal
-from runopsy.stats import Floats, first_spacing, long_run_factor, white_noise
+from runopsy.stats import Z90, Floats, first_spacing, long_run_factor, white_noise
 
 START, END = "groups/", "/acc"  # of the signals that are asked
 FALSE = 0.10  # share of the steps that may be false, on average: the usual limit of false discoveries
@@ -22,7 +22,6 @@ PLACES = 30  # independent places of a rise, about: readings beside each other a
 CENTRES, BREADTHS = 80, (0.02, 0.05, 0.1, 0.2, 0.35, 0.6)  # of the grid of rises; breadths in e-foldings of steps
 QUARTERS = 2 * np.log(3.0)  # breadths of a logistic rise from a quarter to three quarters of it
 BEYOND = 0.03  # of accuracy: a fitted level so far below 0 or above 1 is none
-NINE_IN_TEN = 1.645  # standard errors on either side that hold 90 % of a Gaussian
 SMOOTH = 2.0  # x the median breadth of the groups' rises, that the mean's is at least, to hide them
 
 
@@ -111,9 +110,9 @@ def _rise(signal: Signal, first: float) -> _Rise | None:
     noise = white_noise(value) * np.sqrt(long_run_factor(value))
     row = max(noise, np.sqrt(max(float(left[best]), 0.0) / (len(value) - 4)))
     error = float(np.hypot(row * np.sqrt(1 / power[best]), np.sqrt(2.0) * sampled))
-    near = left <= left[best] + (NINE_IN_TEN * max(row, 1e-9)) ** 2
+    near = left <= left[best] + (Z90 * max(row, 1e-9)) ** 2
     apart = (at[-1] - at[0]) / CENTRES
-    off = NINE_IN_TEN * 4 * float(breadth[near].max()) * sampled / max(abs(after - before), 1e-12) + apart / 2
+    off = Z90 * 4 * float(breadth[near].max()) * sampled / max(abs(after - before), 1e-12) + apart / 2
     reach = (float(place[near].min()) - off, float(place[near].max()) + off)
     return _Rise(float(place[best]), float(breadth[best]), before, after, error, reach)
 

@@ -74,8 +74,8 @@ def _reading(run: Run) -> str:
     probe = run.examples.get("probe")
     looked = f" in {probe.readings} readings" if probe is not None and probe.readings else ""
     return (
-        f"Learnt: right from that {run.axis} to the last reading{looked}; where a reading lies between two, it is not "
-        "known more finely. Width: the mean distance of these from their median, in decades of elapsed steps."
+        f"Learnt: right from that {run.axis} to the last reading{looked}; when, between two readings, is not known. "
+        "Width: the mean distance of these from their median, in decades of elapsed steps."
     )
 
 

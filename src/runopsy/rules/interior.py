@@ -16,10 +16,9 @@ from runopsy.errors import NotChecked
 from runopsy.facts import Case
 from runopsy.model import Event, Evidence, Severity
 from runopsy.rules.places import spacing_at
-from runopsy.stats import first_run
+from runopsy.stats import Z90, first_run
 
 BLOCKS = 10  # of readings, each left out once (jackknife): fewer say little of the error
-Z90 = 1.645  # standard errors on either side that hold 90 % of a Gaussian
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
