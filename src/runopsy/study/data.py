@@ -32,23 +32,10 @@ def facts(study: Study) -> dict[str, Any]:
 
 
 def _run(row: Row) -> dict[str, Any]:
-    best = row.best or {}
-    return {
-        "path": row.path,
-        "run": row.run,
-        "id": row.id,
-        "verdict": row.verdict,
-        "confidence": row.confidence,
-        "why": row.why,
-        "first": row.first,
-        "last": row.last,
+    return row.scalars | {
         "x": row.axis,
         "phases": [dict(phase) for phase in row.phases],
         "events": [dict(event) for event in row.events],
-        "best_step": best.get("step"),
-        "best_signal": best.get("signal"),
-        "best": best.get("value"),
-        "seconds": row.seconds,
         "readings": {name: dict(reading) for name, reading in row.readings.items()},
         "settings": dict(row.settings),
     }

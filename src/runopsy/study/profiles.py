@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from runopsy.comparison.configs import flat
 from runopsy.errors import BadOption
 from runopsy.facts.usual import course
 from runopsy.kinds import MILESTONES
@@ -30,7 +31,7 @@ ARCHITECTURE = (
 DATA = ("dataset", "dataset_name", "data", "data_name", "task", "task_name", "corpus")
 AXES = ("lr", "epoch", "batch_size", "step", "tokens", "time")  # set by the script: no baseline of theirs is a finding
 MOST_SIGNALS = 60  # whose course is kept: a log of a thousand layers would make a library of gigabytes
-OF_NO_RUN = ("recorder/",)  # signals that tell of the machine
+OF_NO_RUN = ("recorder/",)  # signals of the machine
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,18 +53,11 @@ class Profile:
 def kind_of(config: Mapping[str, Any]) -> str | None:
     """Architecture and data as the settings of a run name them; None where they do not."""
     named: dict[str, str] = {}
-    for key, value in _flat(config):
+    for key, value in sorted(flat(config).items(), key=lambda pair: pair[0].count(".")):  # outer settings first
         if isinstance(value, str) and value.strip():
-            named.setdefault(key.lower(), " ".join(value.split()))
+            named.setdefault(key.rpartition(".")[2].lower(), " ".join(value.split()))
     architecture, data = (next((named[key] for key in keys if key in named), None) for keys in (ARCHITECTURE, DATA))
     return None if architecture is None or data is None else f"{architecture} on {data}"
-
-
-def _flat(config: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """(last part of the key, value) of all settings, outer ones first."""
-    here = [(str(key).rpartition(".")[2], value) for key, value in config.items() if not isinstance(value, Mapping)]
-    inner = [pair for value in config.values() if isinstance(value, Mapping) for pair in _flat(value)]
-    return [*here, *inner]
 
 
 def profile(autopsy: Autopsy, kind: str | None = None) -> Profile:

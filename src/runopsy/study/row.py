@@ -60,6 +60,25 @@ class Row:
         """The path, and which run of it."""
         return self.path if self.run is None else f"{self.path} --run {self.run}"
 
+    @property
+    def scalars(self) -> dict[str, Any]:
+        """What every table of runs shows of this one."""
+        best = self.best or {}
+        return {
+            "path": self.path,
+            "run": self.run,
+            "id": self.id,
+            "verdict": self.verdict,
+            "confidence": self.confidence,
+            "why": self.why,
+            "first": self.first,
+            "last": self.last,
+            "best_step": best.get("step"),
+            "best_signal": best.get("signal"),
+            "best": best.get("value"),
+            "seconds": self.seconds,
+        }
+
     def as_json(self) -> str:
         return json.dumps(asdict(self), allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=str)
 

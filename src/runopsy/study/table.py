@@ -45,25 +45,12 @@ def column_names(rows: Sequence[Row]) -> dict[str, str]:
 
 
 def _found(row: Row) -> Mapping[str, Any]:
-    best = row.best or {}
-    return {
-        "path": row.path,
-        "run": row.run,
-        "id": row.id,
-        "verdict": row.verdict,
-        "confidence": row.confidence,
-        "why": row.why,
+    return row.scalars | {
         "axis": row.axis,
-        "first": row.first,
-        "last": row.last,
         "status": row.status,
         "phases": json.dumps(row.phases, ensure_ascii=False),
         "events": json.dumps(row.events, ensure_ascii=False),
-        "best_step": best.get("step"),
-        "best_signal": best.get("signal"),
-        "best": best.get("value"),
-        "at_end": best.get("last"),
-        "seconds": row.seconds,
+        "at_end": (row.best or {}).get("last"),
     }
 
 

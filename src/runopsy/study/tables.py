@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from runopsy.readers.dialect import is_remark, layout, split
+from runopsy.readers.json_shapes import flat
 from runopsy.readers.numeric_text import numbers_in
 from runopsy.readers.source import Source
 from runopsy.study.size_columns import A_LOG, FEWEST, SEEDS, UNITS, axis_column, numbers, outcome, size_kind
@@ -196,18 +197,15 @@ def _records(document: Any) -> Iterator[Record]:
             yield from _parted(document)
 
 
-def _flat(row: Mapping[str, Any], above: str = "") -> Record:
+def _flat(row: Mapping[str, Any]) -> Record:
     """A record with nested names joined; of a list of numbers, the course of a training, the last counts."""
-    flat: Record = {}
-    for name, value in row.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{above}{name}/")
-        elif isinstance(value, list):
-            if value and all(isinstance(v, int | float) for v in value):
-                flat[f"{above}{name}"] = value[-1]
-        else:
-            flat[f"{above}{name}"] = value
-    return flat
+    found: Record = {}
+    for name, value in flat(row):
+        if not isinstance(value, list):
+            found[name] = value
+        elif value and all(isinstance(v, int | float) for v in value):
+            found[name] = value[-1]
+    return found
 
 
 def _columns(document: Mapping[str, Any]) -> list[Record] | None:
