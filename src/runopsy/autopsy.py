@@ -30,9 +30,9 @@ from runopsy.model import (
     Run,
     Segments,
     Signal,
-    Taught,
     Transition,
     Verdict,
+    WatchedExamples,
 )
 from runopsy.precursors import before_it_broke
 from runopsy.rules.curves import inside
@@ -117,11 +117,11 @@ def _examined(
         stop=None if case.facts.not_a_run else verdicts.stop(case),
         thresholds=values(standards.limits),
         notes=(*run.notes, *measured.notes, *_explained(case.facts)),
-        taught=_taught(run),
+        examples=_watched(run),
         levels=inside_by_phase,
         expected=expected,
         groups=_groups(case),
-        broke=before_it_broke(events, case.signals, standards.limits.outlier),
+        breakdowns=before_it_broke(events, case.signals, standards.limits.outlier),
     )
 
 
@@ -144,13 +144,13 @@ def _inside_by_phase(case: Case, named: Sequence[Phase]) -> tuple[tuple[Level, .
     return found, answers(named, found, case.limits.likely)
 
 
-def _taught(run: Run) -> Taught | None:
+def _watched(run: Run) -> WatchedExamples | None:
     """What its watched examples show; nothing is loaded for a log that has none."""
     if not run.examples:
         return None
-    from runopsy.examples import taught
+    from runopsy.examples import watched_examples
 
-    return taught(run.examples)
+    return watched_examples(run.examples)
 
 
 def _explained(facts: Facts) -> Iterator[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runopsy.model import Broke, Counts, Event, Position, Precursor, Signal
+from runopsy.model import Breakdown, Counts, Event, Position, Precursor, Signal
 from runopsy.signal_specs import ERROR
 from runopsy.stats import MAD_TO_SD, Floats
 
@@ -30,7 +30,7 @@ LEFT_OUT = ("train/", "val/", "val.", "eval/", "examples/", "groups/", "canary/"
             "epoch", "step", "tokens", "samples", "time")  # fmt: skip
 
 
-def before_it_broke(events: Sequence[Event], signals: Mapping[str, Signal], outlier: float) -> tuple[Broke, ...]:
+def before_it_broke(events: Sequence[Event], signals: Mapping[str, Signal], outlier: float) -> tuple[Breakdown, ...]:
     """Of the gravest events, what left its range before each; empty for a run that did not break.
 
     Args:
@@ -47,11 +47,11 @@ def before_it_broke(events: Sequence[Event], signals: Mapping[str, Signal], outl
     return tuple(sorted(answers, key=lambda one: one.step))
 
 
-def _before(event: Event, signals: Mapping[str, Signal], others: Sequence[Position], outlier: float) -> Broke:
+def _before(event: Event, signals: Mapping[str, Signal], others: Sequence[Position], outlier: float) -> Breakdown:
     looked = {name: _course(one, event.step, others) for name, one in signals.items()}
     courses = {name: course for name, course in looked.items() if course is not None}
     left = [found for name, course in courses.items() if (found := _left(name, course, outlier)) is not None]
-    return Broke(event.kind, event.step, len(courses), tuple(sorted(left, key=lambda one: (one.step, -one.sigmas))))
+    return Breakdown(event.kind, event.step, len(courses), tuple(sorted(left, key=lambda one: (one.step, -one.sigmas))))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

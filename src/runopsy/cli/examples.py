@@ -12,7 +12,7 @@ from runopsy.cli.shared import each_run, in_color, is_file, report_written, show
 from runopsy.errors import BadOption, CannotJudge
 
 if TYPE_CHECKING:
-    from runopsy.model import Run, Taught
+    from runopsy.model import Run, WatchedExamples
 
 LISTS = ".csv"  # what a list of ids ends in
 
@@ -33,7 +33,7 @@ def examples(
 
     if which == "all":
         raise BadOption("the examples are of one run", hint="give --run a number or a name")
-    ((log, taught),) = each_run(run, which, _watched)
+    ((log, watched),) = each_run(run, which, _watched)
     if is_file(output) and output.suffix.lower() == LISTS:
         report_written((publish.put(output, _list(log)),), quiet)
         return
@@ -41,30 +41,30 @@ def examples(
     if chosen == Format.json.value:
         from runopsy.report.data import dump_examples
 
-        written = dump_examples(log, taught)
+        written = dump_examples(log, watched)
         if is_file(output):
             report_written((publish.put(output, written),), quiet)
         else:
             show(written)
         return
-    from runopsy.report.lessons import document
+    from runopsy.report.watched_examples import document
 
-    page = document(log, taught)
+    page = document(log, watched)
     if is_file(output):
         report_written(publish.write(page, output, chosen), quiet)
     else:
         show(publish.text(page, chosen, width=terminal_width(), color=in_color(no_color), verbose=True))
 
 
-def _watched(run: Run) -> tuple[Run, Taught]:
+def _watched(run: Run) -> tuple[Run, WatchedExamples]:
     """The run with what its examples show.
 
     Raises:
         CannotJudge: none were watched.
     """
-    from runopsy.examples import taught
+    from runopsy.examples import watched_examples
 
-    found = taught(run.examples)
+    found = watched_examples(run.examples)
     if found is None:
         hint = "record with probe=(inputs, labels), and let the run end: they are written then"
         raise CannotJudge(f"{run.path} holds no examples that were watched one by one", hint=hint)
@@ -80,6 +80,6 @@ def _list(run: Run) -> str:
     probe = run.examples.get("probe")
     if probe is None or probe.margin is None:
         raise CannotJudge(f"{run.path} has no margins of its examples", hint="record it again with this version")
-    from runopsy.report.lessons import ranked
+    from runopsy.report.watched_examples import ranked
 
     return ranked(probe)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from runopsy.examples.lessons import taught
+from runopsy.examples.learning import watched_examples
 
-__all__ = ["taught"]
+__all__ = ["watched_examples"]

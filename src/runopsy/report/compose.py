@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from runopsy.kinds import KINDS
-from runopsy.model import Autopsy, Broke, Event, Evidence, Outcome, Position, Stop
-from runopsy.report import backing, groups, inside, lessons
+from runopsy.model import Autopsy, Breakdown, Event, Evidence, Outcome, Position, Stop
+from runopsy.report import backing
 from runopsy.report.advice import advise
 from runopsy.report.document import Block, Document, Finding, Findings, Heading, Headline, Prose, Steps
 from runopsy.report.first_screen import TEXT, first_screen, more, phases_by
@@ -58,9 +58,7 @@ def compose(autopsy: Autopsy, bill: Bill = FREE, further: Sequence[Block] = ()) 
         *_stopping(autopsy, bill),
         *further,
         *_next(autopsy),
-        *lessons.section(autopsy),
-        *groups.section(autopsy),
-        *inside.section(autopsy),
+        *_recorded(autopsy),
         *backing.evidence(numbers),
         *backing.transitions(autopsy),
         *backing.not_checked(autopsy),
@@ -74,6 +72,22 @@ def compose(autopsy: Autopsy, bill: Bill = FREE, further: Sequence[Block] = ()) 
     ]
     foot = f"Made by runopsy {VERSION} from the log alone."
     return Document(title, tuple(blocks), foot, (*_first(autopsy), *further), more(autopsy))
+
+
+def _recorded(autopsy: Autopsy) -> Iterator[Block]:
+    """What the recorder alone sees; a log of another's loads none of it."""
+    if autopsy.examples is not None:
+        from runopsy.report import watched_examples
+
+        yield from watched_examples.section(autopsy)
+    if autopsy.groups is not None:
+        from runopsy.report import groups
+
+        yield from groups.section(autopsy)
+    if autopsy.levels:
+        from runopsy.report import inside
+
+        yield from inside.section(autopsy)
 
 
 def _first(autopsy: Autopsy) -> tuple[Block, ...]:
@@ -187,7 +201,7 @@ def _marked(detail: Mapping[str, object]) -> str:
 
 def _before(autopsy: Autopsy) -> Iterator[Block]:
     """What left its range before the run broke; nothing of a log that holds no further signals."""
-    asked = [one for one in autopsy.broke if one.asked or autopsy.levels]
+    asked = [one for one in autopsy.breakdowns if one.asked or autopsy.levels]
     if asked:
         yield Heading("Before it broke")
         yield from (Prose(_announced(one, autopsy.axis)) for one in asked if one.asked)
@@ -197,16 +211,16 @@ def _before(autopsy: Autopsy) -> Iterator[Block]:
             yield Prose(f"Not checked at {autopsy.axis} {places}: {why}.")
 
 
-def _announced(broke: Broke, axis: str) -> str:
-    what = f"{plain(broke.kind).capitalize()} at {axis} {place(broke.step)}"
-    if not broke.left:
-        return f"{what}: none of {broke.asked} recorded signals left its range in its last readings before it."
+def _announced(breakdown: Breakdown, axis: str) -> str:
+    what = f"{plain(breakdown.kind).capitalize()} at {axis} {place(breakdown.step)}"
+    if not breakdown.left:
+        return f"{what}: none of {breakdown.asked} recorded signals left its range in its last readings before it."
     ways = "; ".join(
         f"{one.signal} at {place(one.step)} ({'up' if one.up else 'down'} to {number(one.value)})"
-        for one in broke.left[:MOST_LEFT]
+        for one in breakdown.left[:MOST_LEFT]
     )
-    more = f"; and {len(broke.left) - MOST_LEFT} more" if len(broke.left) > MOST_LEFT else ""
-    count = f"{len(broke.left)} of {broke.asked} recorded signals left their range before it"
+    more = f"; and {len(breakdown.left) - MOST_LEFT} more" if len(breakdown.left) > MOST_LEFT else ""
+    count = f"{len(breakdown.left)} of {breakdown.asked} recorded signals left their range before it"
     return f"{what}: {count}: {ways}{more}. Which came first is known, not what caused it."
 
 

@@ -7,7 +7,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from runopsy.model import Autopsy, Event, Evidence, Lesson, Phase, Position, Run, Taught, Transition
+from runopsy.model import Autopsy, Event, Evidence, LearntGroup, Phase, Position, Run, Transition, WatchedExamples
 from runopsy.version import VERSION
 
 FORMAT = 2  # 2: kinds, outcomes and evidence under the names of the field; 1: the first
@@ -43,38 +43,38 @@ def facts(autopsy: Autopsy) -> dict[str, Any]:
         "thresholds": dict(autopsy.thresholds),
         "notes": list(autopsy.notes),
     }
-    if autopsy.taught is not None:
-        found["examples"] = _taught(autopsy.taught)
+    if autopsy.examples is not None:
+        found["examples"] = _watched(autopsy.examples)
     if autopsy.groups is not None:
         found["groups"] = asdict(autopsy.groups)
-    if autopsy.broke:
-        found["broke"] = [asdict(one) for one in autopsy.broke]
+    if autopsy.breakdowns:
+        found["breakdowns"] = [asdict(one) for one in autopsy.breakdowns]
     if autopsy.levels:
         found["levels"] = [asdict(one) | {"trend": one.trend} for one in autopsy.levels]
         found["expected"] = [asdict(one) | {"answer": one.answer.value} for one in autopsy.expected]
     return finite(found)
 
 
-def dump_examples(run: Run, taught: Taught) -> str:
+def dump_examples(run: Run, watched: WatchedExamples) -> str:
     """The object of ``runopsy examples --format json``."""
-    found = {"run": {"path": run.path, "id": run.id, "x": run.axis}, **_taught(taught), "notes": list(run.notes)}
+    found = {"run": {"path": run.path, "id": run.id, "x": run.axis}, **_watched(watched), "notes": list(run.notes)}
     return json.dumps(finite(found), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def _taught(taught: Taught) -> dict[str, Any]:
+def _watched(watched: WatchedExamples) -> dict[str, Any]:
     """What the watched examples show; a quartile of examples not learnt by the end is null."""
     return {
-        "groups": [asdict(one) | {"quartiles": _reached(one)} for one in taught.lessons],
-        "widths": [asdict(one) for one in taught.widths],
+        "groups": [asdict(one) | {"quartiles": _reached(one)} for one in watched.groups],
+        "widths": [asdict(one) for one in watched.widths],
         "mislabelled": {
-            "named": taught.named,
-            "why": taught.why or None,
-            "first": [asdict(one) for one in taught.suspects],
+            "named": watched.named,
+            "why": watched.why or None,
+            "first": [asdict(one) for one in watched.suspects],
         },
     }
 
 
-def _reached(one: Lesson) -> list[float | None] | None:
+def _reached(one: LearntGroup) -> list[float | None] | None:
     return None if one.quartiles is None else [step if math.isfinite(step) else None for step in one.quartiles]
 
 

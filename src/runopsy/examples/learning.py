@@ -1,4 +1,4 @@
-"""Examples → Taught: how each group was learnt, how wide that is, and whose label is doubtful."""
+"""Examples → WatchedExamples: how each group was learnt, how wide that is, and whose label is doubtful."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from runopsy.examples.suspects import doubts
 from runopsy.examples.widths import FEWEST, LEARNT, compare, decades, width
-from runopsy.model import Examples, Lesson, Position, Taught, WidthTest
+from runopsy.model import Examples, LearntGroup, Position, WatchedExamples, WidthTest
 from runopsy.stats import Floats
 
 NAMES: Mapping[str, str] = {"probe": "training", "heldout": "held-out", "canaries": "canaries"}
 MOST_GROUPS = 12  # given groups that are shown: the largest
 
 
-def taught(examples: Mapping[str, Examples]) -> Taught | None:
+def watched_examples(examples: Mapping[str, Examples]) -> WatchedExamples | None:
     """What the watched batches of a run show; None where there are none.
 
     Args:
@@ -29,7 +29,9 @@ def taught(examples: Mapping[str, Examples]) -> Taught | None:
     members = groups_of(examples)
     widths = tuple(_compared({NAMES[side]: learnt_in(*members[NAMES[side]], start) for side in examples}))
     named, why, suspects = doubts(examples.get("probe"))
-    return Taught(tuple(_lesson(n, e, mask, start) for n, (e, mask) in members.items()), widths, suspects, named, why)
+    return WatchedExamples(
+        tuple(_learnt_group(n, e, mask, start) for n, (e, mask) in members.items()), widths, suspects, named, why
+    )
 
 
 def groups_of(
@@ -70,12 +72,12 @@ def learnt_in(examples: Examples, mask: NDArray[np.bool_], start: Position) -> t
     return decades(known, start), ""
 
 
-def _lesson(name: str, examples: Examples, mask: NDArray[np.bool_], start: Position) -> Lesson:
+def _learnt_group(name: str, examples: Examples, mask: NDArray[np.bool_], start: Position) -> LearntGroup:
     difficulty, why = learnt_in(examples, mask, start)
     steps = np.where(np.isfinite(examples.learnt[mask]), examples.learnt[mask], np.inf)
     forgotten = examples.forgotten[mask] > 0
     quartiles = np.quantile(steps, (0.25, 0.5, 0.75), method="inverted_cdf").tolist() if len(steps) else None
-    return Lesson(
+    return LearntGroup(
         name,
         examples=len(steps),
         never=int(np.isnan(examples.first[mask]).sum()),

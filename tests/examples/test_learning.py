@@ -10,8 +10,8 @@ import pytest
 
 import runopsy
 from runopsy.errors import CannotJudge
-from runopsy.examples import taught
-from runopsy.examples.lessons import given_groups
+from runopsy.examples import watched_examples
+from runopsy.examples.learning import given_groups
 from runopsy.model import Examples, Turns
 from runopsy.recorder.tables import write_table
 
@@ -33,28 +33,28 @@ def test_a_group_is_counted_as_by_hand():
     learnt = [0, 10, 10, 20, 30, NEVER, NEVER, 40] * 4
     first = [0, 5, 10, 20, 30, 12, NEVER, 40] * 4
     forgotten = [0, 2, 0, 0, 0, 1, 0, 0] * 4
-    found = taught({"probe": watched(learnt=learnt, first=first, forgotten=forgotten)})
-    (lesson,) = found.lessons
-    assert (lesson.name, lesson.examples, lesson.never, lesson.wrong) == ("training", 32, 4, 8)
-    assert (lesson.forgotten, lesson.relearnt) == (8, 4)
-    assert lesson.quartiles == (10, 20, 40)
-    assert lesson.width is None
-    assert "8 of 32 were not learnt" in lesson.why
+    found = watched_examples({"probe": watched(learnt=learnt, first=first, forgotten=forgotten)})
+    (group,) = found.groups
+    assert (group.name, group.examples, group.never, group.wrong) == ("training", 32, 4, 8)
+    assert (group.forgotten, group.relearnt) == (8, 4)
+    assert group.quartiles == (10, 20, 40)
+    assert group.width is None
+    assert "8 of 32 were not learnt" in group.why
 
 
 def test_quartiles_that_were_not_reached_are_infinite_and_the_width_is_that_of_the_decades():
     steps = np.array([9.0, 99.0, 999.0] * 10)
-    (lesson,) = taught({"probe": watched(learnt=steps)}).lessons
-    assert lesson.width == pytest.approx(2 / 3)  # distances 1, 0, 1 decades
-    (late,) = taught({"probe": watched(learnt=[1.0] * 10 + [NEVER] * 30)}).lessons
+    (group,) = watched_examples({"probe": watched(learnt=steps)}).groups
+    assert group.width == pytest.approx(2 / 3)  # distances 1, 0, 1 decades
+    (late,) = watched_examples({"probe": watched(learnt=[1.0] * 10 + [NEVER] * 30)}).groups
     assert late.quartiles == (1, np.inf, np.inf)
 
 
 def test_steps_are_counted_from_the_first_reading():
     turns = Turns(np.arange(30), np.full(30, 1000.0), np.zeros(30, dtype=int))
     steps = 1000 + np.array([9.0, 99.0, 999.0] * 10)
-    assert taught({"probe": watched(learnt=steps)}).lessons[0].width < 0.2
-    assert taught({"probe": watched(learnt=steps, turns=turns)}).lessons[0].width == pytest.approx(2 / 3)
+    assert watched_examples({"probe": watched(learnt=steps)}).groups[0].width < 0.2
+    assert watched_examples({"probe": watched(learnt=steps, turns=turns)}).groups[0].width == pytest.approx(2 / 3)
 
 
 def test_the_largest_groups_are_shown_in_the_order_of_their_numbers():
@@ -68,17 +68,17 @@ def test_canaries_learnt_at_once_are_narrower_than_patterns_and_alike_ones_are_n
     draw = np.random.default_rng(0)
     patterns = watched(learnt=10 ** draw.normal(2, 0.6, 300))
     narrow = watched("canaries", learnt=10 ** draw.normal(3, 0.1, 60))
-    (test,) = taught({"probe": patterns, "canaries": narrow}).widths
+    (test,) = watched_examples({"probe": patterns, "canaries": narrow}).widths
     assert test.p < 0.01
     assert 0 < test.interval[0] < test.difference < test.interval[1]
     alike = watched("heldout", learnt=10 ** draw.normal(3, 0.6, 60))
-    (test,) = taught({"probe": patterns, "heldout": alike}).widths
+    (test,) = watched_examples({"probe": patterns, "heldout": alike}).widths
     assert test.p > 0.05
     assert test.interval[0] < 0 < test.interval[1]
 
 
 def test_nothing_watched_is_nothing_found():
-    assert taught({}) is None
+    assert watched_examples({}) is None
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_a_table_of_an_older_recorder_is_read_as_far_as_it_goes(tmp_path):
                                             "forgotten": [1, 0, 0], "right": [1, 1, 0]}, 0)  # fmt: skip
     probe = runopsy.read(tmp_path / "run").examples["probe"]
     np.testing.assert_array_equal(probe.learnt, [40, 0, np.nan])
-    assert taught({"probe": probe}).why == "an older recorder kept no margins"
+    assert watched_examples({"probe": probe}).why == "an older recorder kept no margins"
 
 
 def test_a_log_without_examples_loads_nothing_of_them(tmp_path):

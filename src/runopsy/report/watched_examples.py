@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from runopsy.examples.lessons import groups_of
+from runopsy.examples.learning import groups_of
 from runopsy.examples.suspects import NAMED, SHOWN, listed
 from runopsy.examples.widths import LEAST_P
-from runopsy.model import Autopsy, Examples, Lesson, Run, Suspect, Taught, WidthTest
+from runopsy.model import Autopsy, Examples, LearntGroup, Run, Suspect, WatchedExamples, WidthTest
 from runopsy.report.document import (
     Block,
     Chart,
@@ -39,26 +39,26 @@ COLUMNS = ("rank", "example", "given", "rather", "margin", "confidence", "variab
 
 def section(autopsy: Autopsy) -> Iterator[Block]:
     """Of the page; nothing where no examples were watched."""
-    if autopsy.taught is not None:
-        yield Details("Examples, one by one", tuple(_blocks(autopsy.run, autopsy.taught)), open=True)
+    if autopsy.examples is not None:
+        yield Details("Examples, one by one", tuple(_blocks(autopsy.run, autopsy.examples)), open=True)
 
 
-def document(run: Run, taught: Taught) -> Document:
+def document(run: Run, watched: WatchedExamples) -> Document:
     """All of it, for the command."""
-    blocks = tuple(_blocks(run, taught))
+    blocks = tuple(_blocks(run, watched))
     return Document(f"{run.id}  ·  examples, one by one", blocks, f"Made by runopsy {VERSION} from the log alone.")
 
 
-def _blocks(run: Run, taught: Taught) -> Iterator[Block]:
+def _blocks(run: Run, watched: WatchedExamples) -> Iterator[Block]:
     yield Table(("", "examples", "half learnt by", "middle half", "width", "never right", "forgotten", "learnt again"),
-                tuple(_row(one, run.axis) for one in taught.lessons))  # fmt: skip
+                tuple(_row(one, run.axis) for one in watched.groups))  # fmt: skip
     yield Prose(_reading(run))
-    yield from (Prose(_compared(test)) for test in taught.widths)
+    yield from (Prose(_compared(test)) for test in watched.widths)
     yield from _courses(run)
-    yield from _doubts(run, taught)
+    yield from _doubts(run, watched)
 
 
-def _row(one: Lesson, axis: str) -> tuple[str, ...]:
+def _row(one: LearntGroup, axis: str) -> tuple[str, ...]:
     low, middle, high = one.quartiles or (math.nan,) * 3
     between = f"{_at(low)} – {_at(high)}"
     width = f"{one.width:.2f}" if one.width is not None else f"unknown: {one.why}"
@@ -121,22 +121,22 @@ def _line(name: str, steps: np.ndarray, count: int, last: float) -> Line:
     return Line(name, np.append(at, last), np.append(share, share[-1])) if at[-1] < last else Line(name, at, share)
 
 
-def _doubts(run: Run, taught: Taught) -> Iterator[Block]:
+def _doubts(run: Run, watched: WatchedExamples) -> Iterator[Block]:
     probe = run.examples.get("probe")
     yield Heading(PROBABLE.capitalize())
-    if taught.named is None or probe is None:
-        yield Prose(f"Not checked: {taught.why}.")
+    if watched.named is None or probe is None:
+        yield Prose(f"Not checked: {watched.why}.")
         return
-    if taught.named:
+    if watched.named:
         yield Prose(
-            f"Of {len(probe):,} training examples {taught.named:,} have a label that the model held less probable than "
-            "another class, on average over the whole run. Hard and rare examples may be among them; the longer a run "
-            "goes on after false labels are learnt by heart, the fewer it names: the ranking goes on below them."
+            f"Of {len(probe):,} training examples {watched.named:,} have a label that the model held less probable "
+            "than another class, on average over the whole run. Hard and rare examples may be among them; the longer a "
+            "run goes on after false labels are learnt by heart, the fewer it names: the ranking goes on below them."
         )
         yield Table(("example", "given", "rather", "margin", "confidence", "variability", "learnt", "forgotten"),
-                    tuple(_suspect(one) for one in taught.suspects))  # fmt: skip
-        if taught.named > SHOWN:
-            yield Prose(f"… and {taught.named - SHOWN:,} more: runopsy examples RUN -o ids.csv lists all, ranked.")
+                    tuple(_suspect(one) for one in watched.suspects))  # fmt: skip
+        if watched.named > SHOWN:
+            yield Prose(f"… and {watched.named - SHOWN:,} more: runopsy examples RUN -o ids.csv lists all, ranked.")
     else:
         yield Prose(
             f"Of {len(probe):,} training examples none: each label was the most probable on average over the run."
