@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from runopsy.errors import BadOption, RunExists
 from runopsy.recorder import record
-from runopsy.store import read_run
+from runopsy.recorder.folders import check_free
+from runopsy.store import JOURNAL, SIGNALS, lock_path, read_run
 
 
 def values(folder: Path) -> list[float]:
@@ -102,3 +105,35 @@ def test_the_sizes_of_data_sets_are_kept_over_a_resume(tmp_path: Path) -> None:
     one(tmp_path / "run", 1.0, sizes={"train": 50_000, "val": 10_000})
     one(tmp_path / "run", 1.0, resume=True)
     assert read_run(tmp_path / "run").sizes == {"train": 50_000, "val": 10_000}
+
+
+@pytest.mark.parametrize("looks", range(3))
+@pytest.mark.parametrize("done", range(7))
+def test_a_run_that_another_process_is_making_counts_as_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int, looks: int
+) -> None:
+    folder = tmp_path / "run"
+    steps: Iterator[Callable[[], object]] = iter([
+        folder.mkdir,
+        (folder / JOURNAL).mkdir,
+        lock_path(folder, 0).touch,
+        (folder / SIGNALS).mkdir,
+        lambda: (folder / "run.json.tmp").write_text('{"format": 1}'),
+        lambda: (folder / "run.json.tmp").rename(folder / "run.json"),
+        (folder / "events.jsonl").touch,
+    ])  # fmt: skip
+    for _ in range(done):
+        next(steps)()
+    real = os.listdir
+
+    def listed(path: Path) -> list[str]:
+        """What is there now; after some looks the other process is a step further at each."""
+        nonlocal looks
+        names = real(path)
+        looks -= 1
+        if looks < 0:
+            next(steps, lambda: None)()
+        return names
+
+    monkeypatch.setattr(os, "listdir", listed)
+    check_free(folder, resume=True)

@@ -36,7 +36,8 @@ def check_free(folder: Path, resume: bool, overwrite: bool = False) -> None:
     if not resume and not overwrite:
         hint = 'give another path ("runs/name-{n}" numbers them), resume=True to continue that run, or overwrite=True'
         raise RunExists(f"{folder} exists already", hint=hint)
-    if not (is_run_folder(folder) or (os.path.isdir(folder) and not files(folder))):
+    # Emptiness is asked first: another process may be making the run, and what is there only grows.
+    if not (os.path.isdir(folder) and (not files(folder) or is_run_folder(folder))):
         raise RunExists(f"{folder} exists and is no run folder", hint="give another path")
     version = read_manifest(folder).get("format", FORMAT)
     if resume and (not isinstance(version, int) or version > FORMAT):
