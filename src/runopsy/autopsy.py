@@ -114,7 +114,7 @@ def _examined(
         phases=named,
         transitions=turns,
         verdict=verdict,
-        stop=None if case.facts.not_a_run else verdicts.stop(case),
+        stop=None if case.facts.not_a_run else verdicts.stop(case, assigned),
         thresholds=values(standards.limits),
         notes=(*run.notes, *measured.notes, *_explained(case.facts)),
         examples=_watched(run),

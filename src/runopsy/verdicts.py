@@ -6,13 +6,14 @@ defines nothing of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from runopsy.facts import Case, Facts
-from runopsy.model import Evidence, Signal, Stop, Verdict
+from runopsy.facts.learning import noise_at
+from runopsy.model import Evidence, Role, Signal, Stop, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,18 @@ def _underfit(f: Facts) -> str:
 
 
 def _healthy(f: Facts) -> str:
+    if not f.fits:
+        return "training came down and stands, and validation with it"
     return (
-        "training fits, and validation follows" if f.fits else "training came down and stands, and validation with it"
+        f"training fits ({f.fits.says}), and validation follows"
+        if f.fits.says
+        else ("training fits, and validation follows")
     )
+
+
+def _went_back(f: Facts) -> str:
+    loss = f.curves["train/loss"]
+    return f"training got worse again: its loss was {loss.best:.3g} and ends at {loss.ends:.3g}"
 
 
 def _undertrained(f: Facts) -> str:
@@ -199,6 +209,7 @@ VERDICTS: tuple[Row, ...] = (
         "without an accuracy, how far this loss is from fitting cannot be judged",
         lambda f: not f.known or (not f.fits and bool(f.gap or not f.left_chance)),
     ),
+    Row("inconclusive", _went_back, lambda f: bool(f.went_back)),
     Row("healthy", _healthy, lambda f: True),
 )
 
@@ -238,18 +249,28 @@ def _evidence(case: Case) -> tuple[Evidence, ...]:
     return tuple(proof)
 
 
-def stop(case: Case) -> Stop | None:
-    """The best validated step, what came after it, and the other witness where it names another step."""
-    witness = next((n for n in ("val/loss", "val/acc") if n in case.signals and len(case.signals[n]) >= 2), None)
-    if witness is None:
+WITNESSES = ("val/loss", "val/acc", "val/metric")  # what a best step is read from, in this order
+
+
+def stop(case: Case, roles: Sequence[Role] = ()) -> Stop | None:
+    """The best validated step, what came after it, and another witness where it names another step.
+
+    It is read from the metric that was chosen (``--metric``, the log's own best), else from the loss; from the accuracy
+    where that went on rising while the loss turned, as the verdict is.
+    """
+    there = [s for n in WITNESSES if (s := case.signals.get(n)) is not None and len(s) >= 2 and _better_is(s)]
+    if not there:
         return None
-    signal = case.signals[witness]
+    chosen = next((role.role for role in roles if role.chosen), "")
+    if not chosen and case.facts.better_loss and case.facts.accuracy_rose_since:
+        chosen = "val/acc"
+    there.sort(key=lambda signal: signal.name != chosen)  # stable: the others keep their order
+    signal, *others = there
     at = _best_row(signal)
     best, last = float(signal.value[at]), float(signal.value[-1])
-    worse = best - last if witness.endswith("acc") else last - best
-    other = _other(case, witness, float(signal.step[at]))
+    worse = best - last if _better_is(signal) == "higher" else last - best
     return Stop(
-        signal=witness,
+        signal=signal.name,
         best_step=float(signal.step[at]),
         best=best,
         last=last,
@@ -257,23 +278,38 @@ def stop(case: Case) -> Stop | None:
         wasted_steps=float(signal.step[-1] - signal.step[at]),
         unread_steps=case.last - float(signal.step[-1]),
         wasted_seconds=_seconds_between(case, float(signal.step[at]), float(signal.step[-1])),
-        other=other,
+        other=_other(case, others, float(signal.step[at])),
+        lower_is_better=_better_is(signal) == "lower",
+        within_noise=_within_noise(case, signal.name),
     )
+
+
+def _within_noise(case: Case, name: str) -> bool:
+    """Whether a curve's level at the end cannot be told from its best level; False where its noise is not known."""
+    curve = case.facts.curves.get(name)
+    if curve is None or curve.rows < case.limits.level_rows:
+        return False
+    worse = curve.sign * (curve.best - curve.ends)
+    return bool(worse < case.limits.likely * noise_at(curve, curve.best))
+
+
+def _better_is(signal: Signal) -> str:
+    """Whether "higher" or "lower" values are better; "" where nobody says so."""
+    return {"val/loss": "lower", "val/acc": "higher"}.get(signal.name, signal.better)
 
 
 def _best_row(signal: Signal) -> int:
     """The first row that holds the best value."""
-    return int(np.argmax(signal.value) if signal.name.endswith("acc") else np.argmin(signal.value))
+    return int(np.argmax(signal.value) if _better_is(signal) == "higher" else np.argmin(signal.value))
 
 
-def _other(case: Case, witness: str, best_step: float) -> tuple[str, float, float] | None:
-    """Loss and accuracy are different witnesses: the accuracy's best step, where it is another."""
-    acc = case.signals.get("val/acc")
-    if witness == "val/acc" or acc is None or not len(acc):
-        return None
-    at = _best_row(acc)
-    apart = abs(float(acc.step[at]) - best_step) > case.limits.tail * (case.last - case.first)
-    return ("val/acc", float(acc.step[at]), float(acc.value[at])) if apart else None
+def _other(case: Case, others: Sequence[Signal], best_step: float) -> tuple[str, float, float] | None:
+    """Loss, accuracy and score are different witnesses: the best step of the first whose best is elsewhere."""
+    for signal in others:
+        at = _best_row(signal)
+        if abs(float(signal.step[at]) - best_step) > case.limits.tail * (case.last - case.first):
+            return (signal.name, float(signal.step[at]), float(signal.value[at]))
+    return None
 
 
 def _seconds_between(case: Case, start: float, end: float) -> float | None:

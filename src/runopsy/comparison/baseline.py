@@ -134,6 +134,8 @@ def _stop(s: Mapping[str, Any] | None) -> Stop | None:
         unread_steps=_number(s.get("unvalidated_steps")),
         wasted_seconds=wasted.get("seconds"),
         other=None if other is None else (str(other["signal"]), float(other["step"]), _number(other["value"])),
+        lower_is_better=s.get("better", "lower" if str(s["signal"]).endswith("loss") else "higher") == "lower",
+        within_noise=bool(s.get("within_noise")),
     )
 
 

@@ -50,6 +50,16 @@ def lost(curves: Curves, start: Start, limits: Limits) -> Fact:
     return next((fact for fact in facts if fact), UNASKED)
 
 
+def went_back(curves: Curves, limits: Limits) -> Fact:
+    """The training loss ends well above its best level, though most of what was learnt is kept."""
+    loss = curves.get("train/loss")
+    if loss is None or loss.flat or loss.fit[-1] <= loss.best:
+        return UNASKED
+    rise, sure = loss.ends - loss.best, (loss.ends - loss.best) / noise_at(loss, loss.best)
+    least = max(limits.real_change * abs(loss.begins - loss.best), (limits.jump - 1) * abs(loss.best))
+    return Fact(bool(rise >= least and sure >= limits.sure), rise, least, sure, loss.best_at, loss.name)
+
+
 def _losses(curves: Curves) -> list[Curve]:
     """The losses that may show it: training's; where that ends no better than it began, validation's as well."""
     train, val = curves.get("train/loss"), curves.get("val/loss")

@@ -39,7 +39,7 @@ class Start:
     """Where training began. A validation curve that begins later began here too."""
 
     late: bool  # the log begins late: it is a window out of a longer run
-    loss: float | None  # first level of the training loss; without one, of the validation loss
+    loss: float | None  # first level of the loss, of training or of a validation before training's first row
     accuracy: float | None  # lowest first level of an accuracy
     trained: bool  # the log begins with a model that had learnt before
 
@@ -53,10 +53,24 @@ def start_of(curves: Curves, first: Position, last: Position, limits: Limits) ->
     accuracy = min(firsts, default=None)
     if accuracy is not None and _untrained(curves, loss):
         accuracy = curves["val/acc"].begins
-    classes = None if loss is None else guessed_among(loss.begins, firsts, limits)
+    began = _first_loss(curves)
+    classes = None if began is None else guessed_among(began, firsts, limits)
     if accuracy is not None and classes is not None:
         accuracy = max(accuracy, 1 / classes)  # a first row may lie below chance, by few examples or by bad luck
-    return Start(first > LATE * last > 0, None if loss is None else loss.begins, accuracy, trained)
+    return Start(first > LATE * last > 0, began, accuracy, trained)
+
+
+def _first_loss(curves: Curves) -> float | None:
+    """The level from which the loss came down: where training is logged seldom, its first row comes late.
+
+    Validation before it is a witness of a model that had learnt less, where it stands higher.
+    """
+    train, val = curves.get("train/loss"), curves.get("val/loss")
+    loss = train or val
+    if loss is None:
+        return None
+    earlier = train is not None and val is not None and val.begins_at < train.begins_at
+    return max(loss.begins, val.begins) if earlier and val is not None else loss.begins
 
 
 def _untrained(curves: Curves, train: Curve | None) -> bool:
@@ -104,10 +118,17 @@ def _moved(curve: Curve, limits: Limits) -> Fact:
         if curve.sign * move.change > made:
             made, sure = curve.sign * move.change, move.sure
     holds = made > 0 and made >= least and sure >= limits.sure
-    by_half = curve.sign < 0 and made >= limits.fell_far * abs(curve.begins) and sure >= limits.likely
+    far = curve.sign < 0 and made >= limits.gap * abs(curve.begins)
+    by_half = far and made >= limits.fell_far * abs(curve.begins) and sure >= limits.likely
+    in_order = far and curve.rows <= EVALUATIONS and _ranks(-curve.signal.value) >= limits.sure
     slowly = made >= SLOW * least and sure >= STEADY * limits.sure and bool(_improving(curve, limits))
     return Fact(
-        bool(holds or by_half or slowly or _falls_by_half(curve, limits)), made, least, sure, curve.best_at, curve.name
+        bool(holds or by_half or in_order or slowly or _falls_by_half(curve, limits)),
+        made,
+        least,
+        sure,
+        curve.best_at,
+        curve.name,
     )
 
 
@@ -128,7 +149,7 @@ def rose(curves: Curves, moved: Fact, limits: Limits) -> Fact:
     return Fact(worse >= least, worse, least, worse / max(loss.noise, 1e-300), loss.moves[0].start, loss.name)
 
 
-def fits(curves: Curves, limits: Limits) -> tuple[Fact, bool]:
+def fits(curves: Curves, start: Start, limits: Limits) -> tuple[Fact, bool]:
     """Training ends fitted; and whether the log can say so at all."""
     train, val, loss = (curves.get(n) for n in ("train/acc", "val/acc", "train/loss"))
     accuracies = [acc for acc in (val, train) if acc is not None]
@@ -136,27 +157,28 @@ def fits(curves: Curves, limits: Limits) -> tuple[Fact, bool]:
     if acc is not None:
         holds = acc.ends >= limits.fits_at_end or _may_fit(acc, limits)
         return Fact(holds, acc.ends, limits.fits_at_end, at=acc.best_at, curve=acc.name), True
-    if loss is None or loss.begins <= 0:
+    if loss is None or loss.begins <= 0 or start.loss is None:
         return UNASKED, val is not None
     if val is not None and CROSS_ENTROPIES[0] < loss.begins < FEW_CLASSES:
         return Fact(loss.ends <= FITTED_NATS, loss.ends, FITTED_NATS, at=loss.best_at, curve=loss.name), True
-    share = left_of(loss)
+    share = left_of(loss, start.loss)
     fell = share <= limits.fell_far
     known = val is not None or share <= 1 - limits.part or loss.signal.power > 0
-    return Fact(fell, share, limits.fell_far, at=loss.best_at, curve=loss.name), known
+    says = f"its loss came down to {share:.0%} of the first"
+    return Fact(fell, share, limits.fell_far, at=loss.best_at, curve=loss.name, says=says), known
 
 
-def left_of(loss: Curve) -> float:
-    """The share of a loss's first level at which it ends; of a regression, in the target's unit."""
-    return float((max(loss.ends, 0.0) / loss.begins) ** (1 / max(loss.signal.power, 1)))
+def left_of(loss: Curve, begins: float) -> float:
+    """The share of its first level at which a loss ends; of a regression, in the target's unit."""
+    return float((max(loss.ends, 0.0) / begins) ** (1 / max(loss.signal.power, 1)))
 
 
-def far(curves: Curves, limits: Limits) -> bool:
+def far(curves: Curves, start: Start, limits: Limits) -> bool:
     """Every accuracy ends far from fitting, validation's too, which dropout leaves alone; or a regression's error."""
     ends = [curves[n].ends for n in ("train/acc", "val/acc") if n in curves]
     loss = curves.get("train/loss")
-    if not ends and loss is not None and loss.signal.power and loss.begins > 0:
-        return left_of(loss) > limits.fell_far
+    if not ends and loss is not None and loss.signal.power and loss.begins > 0 and start.loss is not None:
+        return left_of(loss, start.loss) > limits.fell_far
     return bool(ends) and max(ends) < limits.most
 
 

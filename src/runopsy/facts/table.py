@@ -53,6 +53,7 @@ class Facts:
     not_a_run: str  # what the rows are, where they are no training: model sizes, data sets
     many_spikes: Fact  # the training loss leaps again and again, to the end
     lost: Fact  # most of what was learnt is lost again to the end, or the loss ends far above its start
+    went_back: Fact  # the training loss ends visibly above its best level, with less than most of it lost
     swings: Fact  # an accuracy or a loss swings again and again
     ends_swinging: bool  # and no end can be told
     spikes: tuple[Spike, ...]  # leaps of the training loss that came back
@@ -80,7 +81,7 @@ class Facts:
         """Whether validation stays at chance and training made less than half of its way: nothing was memorized."""
         acc, chance = self.curves.get("train/acc"), self.start.accuracy
         ahead = acc is not None and chance is not None and acc.ends - chance >= self.limits.half_way * (1 - chance)
-        return self.stays_at_chance and self.far and not ahead
+        return self.stays_at_chance and self.far and not ahead and not self.fits
 
     @property
     def late_gain_kept(self) -> bool:
@@ -164,7 +165,7 @@ def concluded(
     shown, curves = curves, learning.in_evaluation_mode(curves, modes)
     start = learning.start_of(curves, first, last, limits)
     moved = learning.moved(curves, limits)
-    fits, known = learning.fits(curves, limits)
+    fits, known = learning.fits(curves, start, limits)
     left_chance = learning.left_chance(curves, start, limits)
     better_loss = learning.better_loss(curves, start, left_chance, limits)
     better_accuracy = learning.better_accuracy(curves, start, left_chance, limits)
@@ -182,7 +183,7 @@ def concluded(
         moved=moved,
         rose=learning.rose(curves, moved, limits),
         fits=fits,
-        far=learning.far(curves, limits),
+        far=learning.far(curves, start, limits),
         fitted_at=fitted,
         known=known,
         at_chance=learning.at_chance(curves, moved, limits),
@@ -205,6 +206,7 @@ def concluded(
         not_a_run=next((str(m.detail.get("text", "")) for m in marks if m.kind == "not_a_run"), ""),
         many_spikes=breaking.many_spikes(spikes, first, last, limits),
         lost=breaking.lost(curves, start, limits),
+        went_back=breaking.went_back(curves, limits),
         swings=swings,
         ends_swinging=breaking.ends_swinging(curves, swings, last, limits),
         late_gain=late_gain,

@@ -46,6 +46,10 @@ class Autopsy:
         found = [event for check in self.checks for event in check.events]
         return tuple(sorted(found, key=lambda e: (e.step, e.code)))
 
+    def called(self, name: str) -> str:
+        """A signal as its owner knows it: a score by its own column, everything else by its canonical name."""
+        return self.signals[name].source if name.endswith("/metric") and name in self.signals else name
+
     def to_dict(self) -> dict[str, Any]:
         """The object that ``--format json`` prints."""
         facts: dict[str, Any] = load("runopsy.report.data:facts")(self)

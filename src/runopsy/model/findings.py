@@ -120,6 +120,8 @@ class Stop:
     unread_steps: float  # after the last validation: nothing is known of them
     wasted_seconds: float | None
     other: tuple[str, Position, float] | None = None  # a second witness that names another step
+    lower_is_better: bool = True  # of the signal
+    within_noise: bool = False  # the level at the end is worse than the best level by no more than noise
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,8 @@ def _guessing(case: Case, loss: Motion | None, acc: Motion | None, n: int) -> Bo
     start = case.facts.start
     if acc is None or start.accuracy is None or start.trained:
         return np.zeros(n, bool)
+    if case.facts.stays_at_chance:
+        return np.ones(n, bool)
     guessing = np.maximum.accumulate(acc.value) < start.accuracy + case.limits.left_chance
     if loss is not None and start.loss is not None and case.facts.left_chance:
         guessing &= loss.value >= start.loss

@@ -12,6 +12,7 @@ from typing import BinaryIO
 HEAD = 65_536  # bytes that a reader may look at to recognise a format
 LONGEST_LINE = 1 << 24  # bytes by which the head grows to end with its line: 10 000 columns have a header of 100 kB
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")  # colours, titles, cursor
+HOLE = re.compile(b"\0{16,}")  # what a writer leaves whose file was emptied or cut behind its back; no number looks so
 CONTROL = bytes(byte for byte in range(32) if byte < 8 or (byte > 13 and byte != 27))
 BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # PowerShell's ``>`` and Excel's "Unicode text" write them
 
@@ -73,13 +74,13 @@ class Source:
     @property
     def is_binary(self) -> bool:
         """Text has no NUL bytes, but where a power cut left them at its end, or a file that was emptied under its
-        writer has them at its beginning; and hardly any other control characters.
+        writer has a hole of them; and hardly any other control characters.
 
         Backspaces are text: progress bars go back by them.
         """
         if self.head.startswith(BOMS):
             return False
-        start = self.head.strip(b"\0")
+        start = HOLE.sub(b"", self.head.strip(b"\0"))
         beginning = start[:4096]
         control = len(beginning) - len(beginning.translate(None, CONTROL))
         return b"\0" in start or control > len(beginning) // 20
@@ -111,6 +112,7 @@ class Source:
         return [line for line in (lines if last_is_whole else lines[:-1]) if line.strip()]
 
     def _decode(self, data: bytes) -> str:
+        data = HOLE.sub(b"\n", data) if b"\0" in data and not data.startswith(BOMS) else data
         text = data.decode(self.encoding, errors="replace").strip("\0")
         if "\x1b" in text:
             text = ESCAPES.sub("", text)

@@ -33,7 +33,8 @@ class Advice:
 
 def _has_step_after_best(autopsy: Autopsy) -> bool:
     stop = autopsy.stop
-    return stop is not None and stop.wasted_steps > LATE * (autopsy.last - autopsy.first)
+    late = stop is not None and stop.wasted_steps > LATE * (autopsy.last - autopsy.first)
+    return late and stop is not None and not stop.within_noise
 
 
 def _rate_changed_before_divergence(autopsy: Autopsy) -> bool:
@@ -281,7 +282,7 @@ def _facts(autopsy: Autopsy, kind: str) -> dict[str, str]:
         worse = f"{percent(stop.after_best)} worse" if stop.after_best < 10 else "far worse"
         facts |= {
             "best": place(stop.best_step),
-            "signal": stop.signal,
+            "signal": autopsy.called(stop.signal),
             "wasted": place(stop.wasted_steps),
             "worse": worse,
         }

@@ -94,7 +94,7 @@ def _first(autopsy: Autopsy) -> tuple[Block, ...]:
     drawn, stop = picture(autopsy), autopsy.stop
     found = [(event, _in_brief(autopsy, event)) for event in autopsy.events]
     timelines = () if drawn is None else drawn.timelines
-    best = "" if stop is None else _best(stop, autopsy.axis)
+    best = "" if stop is None else _best(autopsy, stop)
     return tuple(first_screen(autopsy, _headline(autopsy), timelines, found, best, advise(autopsy)))
 
 
@@ -159,11 +159,18 @@ def finding(autopsy: Autopsy, event: Event, proof: Sequence[tuple[str, Evidence]
         text += f": {_detail(event)}"
     if event.kind == "grokking":
         text += _grokking(event, autopsy.first)
+    if event.kind == "memorization_onset" and (rose := _evidence(event, "accuracy")) is not None:
+        gain = f"{number(rose.limit or 0.0)} to {number(rose.observed)}"
+        text = f"validation loss rises from here on while its accuracy rises too ({gain}), and training improves"
     if event.interval is None:
         text += "; where exactly is unresolved"
     elif event.interval[1] - event.interval[0] > 0.01 * max(event.step - autopsy.first, 1):
         text += f"; between {place(event.interval[0])} and {place(event.interval[1])}"
     return Finding(kind.title, SEVERITY[event.severity], where, text, tuple(ref for ref, _ in proof))
+
+
+def _evidence(event: Event, name: str) -> Evidence | None:
+    return next((e for e in event.evidence if e.name == name), None)
 
 
 def _in_brief(autopsy: Autopsy, event: Event) -> Finding:
@@ -229,20 +236,21 @@ def _stopping(autopsy: Autopsy, bill: Bill) -> Iterator[Block]:
     if stop is None:
         return
     yield Heading("Where it would have been best to stop")
-    text = f"{_best(stop, axis)}."
+    text = f"{_best(autopsy, stop)}."
     if stop.other is not None:
         signal, step, value = stop.other
-        text += f" By {signal} it is another: {number(value)} at {axis} {place(step)}."
+        text += f" By {autopsy.called(signal)} it is another: {number(value)} at {axis} {place(step)}."
     yield Prose(text)
     if bill.gpus is not None and stop.wasted_steps > 0:
         yield Prose(_cost(autopsy, stop, bill))
     yield Prose("This is the best step of this run only: under another schedule it would have been another run.")
 
 
-def _best(stop: Stop, axis: str) -> str:
+def _best(autopsy: Autopsy, stop: Stop) -> str:
     """The best step, and what came after it."""
-    text = f"Lowest {stop.signal}" if stop.signal.endswith("loss") else f"Highest {stop.signal}"
-    text += f" {number(stop.best)} at {axis} {place(stop.best_step)}"
+    axis, lowest = autopsy.axis, stop.lower_is_better
+    text = f"{'Lowest' if lowest else 'Highest'} {autopsy.called(stop.signal)} {number(stop.best)}"
+    text += f" at {axis} {place(stop.best_step)}"
     if stop.wasted_steps <= 0:
         after = f"; {_steps(stop.unread_steps, axis)} after it were not validated" if stop.unread_steps > 0 else ""
         return f"{text}, the last validation{after}"
@@ -281,4 +289,6 @@ def _worse(stop: Stop) -> str:
     """How the run ended against its best; beyond a factor of ten, percentages mean nothing."""
     if stop.after_best < 0.0005:
         return "the same"
+    if stop.within_noise:
+        return "worse by no more than its noise"
     return f"{percent(stop.after_best)} worse" if stop.after_best < 10 else "far worse"

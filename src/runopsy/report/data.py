@@ -148,8 +148,10 @@ def _stop(autopsy: Autopsy) -> dict[str, Any] | None:
     return {
         "best_step": position(stop.best_step),
         "signal": stop.signal,
+        "better": "lower" if stop.lower_is_better else "higher",
         "best": stop.best,
         "after_best": stop.after_best,
+        "within_noise": stop.within_noise,
         "last": stop.last,
         "wasted": {"steps": position(stop.wasted_steps), "seconds": stop.wasted_seconds},
         "unvalidated_steps": position(stop.unread_steps),

@@ -95,7 +95,9 @@ def shortened(text: str) -> str:
     head = text[: TEXT - 1]
     cuts = (max(head.rfind(mark) for mark in marks) for marks in CLAUSES)
     cut = next((cut for cut in cuts if cut > TEXT // 3), None)
-    return head[:cut] if cut else f"{head.rpartition(' ')[0]} …"
+    if cut and head[:cut].count("(") > head[:cut].count(")"):
+        cut = head.rfind(" (", 0, cut)  # what stands in brackets goes as a whole
+    return head[:cut] if cut and cut > 0 else f"{head.rpartition(' ')[0]} …"
 
 
 def more(autopsy: Autopsy) -> str:

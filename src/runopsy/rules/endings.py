@@ -23,11 +23,10 @@ class Ended:
     uses: ClassVar[tuple[str, ...]] = ()
 
     def __call__(self, case: Case) -> Iterator[Event]:
-        for mark in case.run.marks:
-            if mark.kind in ("crashed", "interrupted", "out_of_memory", "communication_error"):
-                kind = "interrupted" if mark.kind == "interrupted" else "crashed"
-                yield self._event(kind, mark.step, _exception(mark.detail))
-        known = any(mark.kind in ("crashed", "interrupted") for mark in case.run.marks)
+        marks = [mark for mark in case.run.marks if mark.kind in ENDS and _ended(case, mark.step)]
+        for mark in marks:
+            yield self._event(ENDS[mark.kind], mark.step, _exception(mark.detail))
+        known = any(mark.kind in ("crashed", "interrupted") for mark in marks)
         if not known and case.run.status in STATUS:
             kind, says = STATUS[case.run.status]
             yield self._event(kind, case.last, says)
@@ -37,12 +36,25 @@ class Ended:
         return Event(kind, self.code, at, Severity.WARNING, proof, interval=(at, at))
 
 
+ENDS = {
+    "crashed": "crashed",
+    "out_of_memory": "crashed",
+    "communication_error": "crashed",
+    "interrupted": "interrupted",
+}
 STATUS = {
     "failed": ("crashed", "an exception ended it"),
     "interrupted": ("interrupted", "by the user or the scheduler"),
     "killed": ("interrupted", "the process was killed: out of memory, a time limit, a signal"),
     "disk_full": ("crashed", "the disk was full"),
 }
+
+
+def _ended(case: Case, at: float) -> bool:
+    """Whether nothing was logged after an error, or a later session only: a run that goes on has survived it."""
+    longest = max((s.step for s in case.signals.values()), key=len)
+    after = longest[longest > at]
+    return not len(after) or any(resume <= float(after[0]) for resume in case.resumes)
 
 
 def _exception(detail: object) -> str:

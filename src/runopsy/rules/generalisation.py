@@ -208,6 +208,12 @@ class MemorizationOnset:
             Evidence(train.name, float(train.step[-1]), train.ends, train.at(place.step), "",
                      "training at the end, against where validation turned", "training")
         )  # fmt: skip
+        acc = case.facts.curves.get("val/acc")
+        if case.facts.accuracy_rose_since and acc is not None and curve is not acc:
+            proof.append(
+                Evidence("val/acc", float(acc.step[-1]), acc.ends, acc.at(place.step), "",
+                         "validation accuracy at the end, against where its loss turned", "accuracy")
+            )  # fmt: skip
         yield self._event(case, curve.name, place, tuple(proof))
 
     def _event(self, case: Case, name: str, at: Place, proof: tuple[Evidence, ...]) -> Event:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from runopsy.errors import NotChecked
 from runopsy.facts import Case
 from runopsy.facts.schedule import jumps
 from runopsy.model import Event, Evidence, Position, Severity, Signal
@@ -57,11 +58,14 @@ class EpochSteps:
 
     code: ClassVar[str] = "L03"
     kinds: ClassVar[tuple[str, ...]] = ("epoch_steps",)
-    needs: ClassVar[tuple[str, ...]] = ("train/loss", "epoch")
+    needs: ClassVar[tuple[str, ...]] = ("train/loss",)
     uses: ClassVar[tuple[str, ...]] = ("few_rows", "last_part", "slight", "sure")
 
     def __call__(self, case: Case) -> Iterator[Event]:
-        loss, epoch, limits = case.signals["train/loss"], case.signals["epoch"], case.limits
+        loss, epoch, limits = case.signals["train/loss"], case.signals.get("epoch"), case.limits
+        if epoch is None:
+            by_epoch = case.run.axis == "epoch"
+            raise NotChecked("the log has one row an epoch" if by_epoch else "the log has no epoch")
         if len(loss) < 2 or len(epoch) < 2 or loss.value.min() <= 0:
             return
         count = np.floor(np.interp(loss.step, epoch.step, epoch.value) + 1e-9)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runopsy.model import Counts, Positions, Role, Run, Signal, Track, Values
-from runopsy.signals.placeholders import placeholders
+from runopsy.signals.placeholders import before_the_first, placeholders
 from runopsy.signals.roles import ROLES
 
 HUGE = 1e150  # a value whose square overflows is broken, whatever it was
@@ -33,13 +33,12 @@ def measure(run: Run, roles: Sequence[Role]) -> Measured:
     superseded = repeated = unread = empty = 0
     signals: dict[str, Signal] = {}
     played = {role.role for role in roles} | {*ROLES}
+    unvalidated = _unvalidated(run, roles)
     for role in roles:
         track = run.tracks[role.track]
         name = role.role or _own_name(role.track, played, signals)
         unread += track.unread
-        usable = (
-            ~placeholders(track.value) if role.role.endswith(("/loss", "/acc")) else np.ones(len(track), dtype=bool)
-        )
+        usable = ~_unmeasured(role, track, unvalidated)
         empty += int((~usable).sum())
         kept = usable & _not_superseded(track, starts)
         superseded += int(usable.sum() - kept.sum())
@@ -60,6 +59,25 @@ def measure(run: Run, roles: Sequence[Role]) -> Measured:
     if unread:
         notes.append(f"{unread} cells held text where a number belongs and were left out")
     return Measured(signals, tuple(starts.values()), tuple(notes))
+
+
+def _unvalidated(run: Run, roles: Sequence[Role]) -> Positions:
+    """The steps at whose rows a validation loss of 0 stands for none."""
+    loss = next((run.tracks[role.track] for role in roles if role.role == "val/loss"), None)
+    return np.zeros(0) if loss is None else loss.step[before_the_first(loss.value)]
+
+
+def _unmeasured(role: Role, track: Track, unvalidated: Positions) -> NDArray[np.bool_]:
+    """Which values of a column stand for none; where validation had no loss, its scores of 0 do too."""
+    side, _, quantity = role.role.partition("/")
+    if quantity not in ("loss", "acc", "metric"):
+        return np.zeros(len(track), dtype=bool)
+    none = np.zeros(len(track), dtype=bool) if quantity == "metric" else placeholders(track.value)
+    if quantity == "loss":
+        none |= before_the_first(track.value)
+    if side == "val" and len(unvalidated):
+        none |= (track.value == 0) & np.isin(track.step, unvalidated)
+    return none
 
 
 def in_unit(value: Values, role: Role) -> Values:

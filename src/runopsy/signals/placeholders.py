@@ -28,6 +28,19 @@ def placeholders(value: Values) -> NDArray[np.bool_]:
     return np.zeros(len(value), dtype=bool)
 
 
+def before_the_first(value: Values) -> NDArray[np.bool_]:
+    """Which values of a loss are 0 because nothing was measured yet: no loss begins at 0 and rises from there.
+
+    Args:
+        value: in the order of the log, as logged.
+    """
+    measured = np.flatnonzero(value != 0)
+    unmeasured = np.zeros(len(value), dtype=bool)
+    if len(measured) and value[measured[0]] > 0:
+        unmeasured[: measured[0]] = True
+    return unmeasured
+
+
 def _is_every_nth(rows: NDArray[np.int64]) -> bool:
     gaps = np.diff(rows)
     if len(rows) < ENOUGH or np.median(gaps) < 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
@@ -81,6 +82,9 @@ def read(source: Source) -> Found:
     return to_run(frame, [key.partition(UNIT)[0] for key in frame.columns], source, notes)
 
 
+NUMBER = re.compile(r"[-+]?(?P<whole>\d+)(?:\.(?P<decimals>\d*))?(?P<power>[eE][-+]?\d{2,})?")
+
+
 def _plain(source: Source, found: Layout) -> pl.DataFrame | NumberTable | None:
     """The table, by NumPy or polars alone, where it is nothing but numbers in even rows under one header; else None.
 
@@ -122,13 +126,34 @@ def numbers_alone(data: bytes, separator: str, width: int, *, skip: int) -> pl.D
 
 
 def _without_torn_cell(lines: list[str], separator: str, notes: list[str]) -> list[str]:
-    """Without the last cell of a last line that has no end: 1e-05 that was cut after its 1 would read as 1."""
+    """Without the last cell of a last line that has no end, unless it is as long as those above it.
+
+    1e-05 that was cut after its 1 would read as 1. Many writers put no end to the last line of a whole file.
+    """
+    cells = [line.split() if separator == " " else line.split(separator) for line in lines]
+    last_cell = len(cells[-1]) - 1
+    if _is_whole(cells[-1][last_cell], [row[last_cell] for row in cells[:-1] if len(row) > last_cell]):
+        return lines
     notes.append("the last line has no end (still being written, or cut by a kill): its last cell was left out")
     *whole, last = lines
     if '"' in last or separator not in last.strip():
         return whole
     rest = " ".join([*last.split()[:-1], "-"]) if separator == " " else last.rpartition(separator)[0] + separator
     return [*whole, rest]
+
+
+def _is_whole(cell: str, above: Sequence[str]) -> bool:
+    """Whether a number has as many digits as those above it: as many decimals, or of whole numbers as many in all."""
+    written = NUMBER.fullmatch(cell.strip())
+    others = [found for text in above if (found := NUMBER.fullmatch(text.strip()))]
+    if written is None or not others:
+        return False
+    if any(other["power"] for other in others):
+        return bool(written["power"])
+    decimals = min(len(other["decimals"] or "") for other in others)
+    if decimals == 0:
+        return not written["decimals"] and len(written["whole"]) >= len(others[-1]["whole"])
+    return len(written["decimals"] or "") >= decimals
 
 
 def _blocks(names: tuple[str, ...], lines: Sequence[str], separator: str, notes: list[str]) -> list[Block]:
