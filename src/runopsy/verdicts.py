@@ -40,7 +40,7 @@ def _better(f: Facts) -> str:
 
 def _never_moved(f: Facts) -> str:
     if f.at_chance:
-        return f"nothing was learnt: {f.at_chance.says}"
+        return f"nothing was learnt: {f.at_chance.text}"
     return "nothing was learnt: training never left its start"
 
 

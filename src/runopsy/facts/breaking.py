@@ -218,8 +218,8 @@ def leap(loss: Signal | None, spikes: Sequence[Spike], limits: Limits) -> Fact:
     if not lasting or not at_once or spiked:
         return UNASKED
     before, now = float(np.exp(windows[at])), float(np.exp(windows[at + rows]))
-    says = f"{before:.4g} before, {now:.4g} after: {now / before:.3g} times"
-    return Fact(True, now / before, before, float(change[at] / scatter), float(loss.step[place]), "train/loss", says)
+    text = f"{before:.4g} before, {now:.4g} after: {now / before:.3g} times"
+    return Fact(True, now / before, before, float(change[at] / scatter), float(loss.step[place]), "train/loss", text)
 
 
 def jump(leap: Fact, limits: Limits) -> Fact:

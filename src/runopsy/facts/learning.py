@@ -177,12 +177,12 @@ def at_chance(curves: Curves, moved: Fact, limits: Limits) -> Fact:
             continue
         classes = guessed_among(loss.ends, [a.ends for a in accuracies], limits)
         if classes is not None:
-            says = f"the loss stands at {loss.ends:.3g}, the value of guessing among {classes} classes (ln {classes})"
-            return Fact(True, loss.ends, float(np.log(classes)), at=float(loss.step[0]), curve=name, says=says)
+            text = f"the loss stands at {loss.ends:.3g}, the value of guessing among {classes} classes (ln {classes})"
+            return Fact(True, loss.ends, float(np.log(classes)), at=float(loss.step[0]), curve=name, text=text)
     for acc in accuracies:
         if _repeats(acc, limits) and acc.ends > 0:
-            says = f"accuracy stands at {acc.ends:.4g}, as if one class were always answered (chance)"
-            return Fact(True, acc.ends, acc.ends, at=float(acc.step[0]), curve=acc.name, says=says)
+            text = f"accuracy stands at {acc.ends:.4g}, as if one class were always answered (chance)"
+            return Fact(True, acc.ends, acc.ends, at=float(acc.step[0]), curve=acc.name, text=text)
     return UNASKED
 
 
@@ -432,8 +432,8 @@ def mode_gap(curves: Curves, limits: Limits) -> Fact:
         scale = 1.0 if quantity == "acc" else abs(train.begins)
         modes, data = side * (train.ends - read.ends) / scale, side * (read.ends - val.ends) / scale
         if modes > limits.gap and data < modes * FAIR * limits.half_way:
-            says = f"{train.ends:.3g} in training mode, {read.ends:.3g} in evaluation mode; validation {val.ends:.3g}"
-            return Fact(True, modes, limits.gap, at=float(read.step[0]), curve=read.name, says=says)
+            text = f"{train.ends:.3g} in training mode, {read.ends:.3g} in evaluation mode; validation {val.ends:.3g}"
+            return Fact(True, modes, limits.gap, at=float(read.step[0]), curve=read.name, text=text)
     return UNASKED
 
 

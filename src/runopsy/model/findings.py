@@ -24,7 +24,7 @@ class Evidence:
     observed: float
     limit: float | None
     unit: str
-    says: str  # what the two numbers are, in a few words: "validation accuracy, against half its gain"
+    text: str  # what the two numbers are, in a few words: "validation accuracy, against half its gain"
     name: str = ""  # the slot of the event's kind that this number fills, see ``kinds``
 
 

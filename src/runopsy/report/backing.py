@@ -24,7 +24,7 @@ def numbered(autopsy: Autopsy) -> Numbers:
 
 def evidence(numbers: Numbers) -> Iterator[Block]:
     rows = [
-        (ref, e.signal, place(e.step), number(e.observed), "" if e.limit is None else number(e.limit), e.says)
+        (ref, e.signal, place(e.step), number(e.observed), "" if e.limit is None else number(e.limit), e.text)
         for proofs in numbers.values()
         for ref, e in proofs
     ]

@@ -175,7 +175,7 @@ def _in_brief(autopsy: Autopsy, event: Event) -> Finding:
 def _detail(event: Event) -> str:
     """What the evidence shows, with the name of the signal where the words do not hold it."""
     shown = event.evidence[:1] if event.kind == "common_change" else event.evidence  # the matrix has the rest
-    texts = [e.says if e.signal in e.says or e.signal in OWN_WORDS else f"{e.signal} {e.says}" for e in shown]
+    texts = [e.text if e.signal in e.text or e.signal in OWN_WORDS else f"{e.signal} {e.text}" for e in shown]
     left = len(texts) - FEW
     return "; ".join(texts[:FEW]) + (f"; and {left} more" if left > 0 else "")
 
@@ -190,7 +190,7 @@ def _grokking(event: Event, first: Position) -> str:
         text += f"; partial, it reached {number(best.observed)}"
     for e in event.evidence:
         if e.name in ("rate", "aftermath"):
-            text += f"; {e.says}" + ("" if e.signal == "lr" else f" at {number(e.observed)}")
+            text += f"; {e.text}" + ("" if e.signal == "lr" else f" at {number(e.observed)}")
     return text
 
 

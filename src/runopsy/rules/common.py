@@ -76,12 +76,12 @@ def _summary(change: CommonChange) -> Evidence:
     named = [f"{move.signal} {'up' if move.up else 'down'}" for move in change.moves[:MOST_NAMED]]
     more = f" and {count - MOST_NAMED} more" if count > MOST_NAMED else ""
     val = ", ".join(move.signal for move in change.validation)
-    says = f"{count} of {change.asked} signals, {', '.join(named)}{more}; "
-    says += f"{val} with them" if val else "no validation curve with them"
-    return Evidence("signals", change.step, count, change.asked, "signals", says, "signals")
+    text = f"{count} of {change.asked} signals, {', '.join(named)}{more}; "
+    text += f"{val} with them" if val else "no validation curve with them"
+    return Evidence("signals", change.step, count, change.asked, "signals", text, "signals")
 
 
 def _proof(move: Move, change: CommonChange, slot: str) -> Evidence:
     way = "rises" if move.up else "falls"
-    says = f"{way} by {abs(move.sigmas):.0f} standard errors, {abs(move.rows):.1f} times the noise of a row"
-    return Evidence(move.signal, change.step, move.after, move.before, "", says, slot)
+    text = f"{way} by {abs(move.sigmas):.0f} standard errors, {abs(move.rows):.1f} times the noise of a row"
+    return Evidence(move.signal, change.step, move.after, move.before, "", text, slot)

@@ -47,10 +47,10 @@ class Grokking:
         train, val = case.facts.curves["train/acc"], case.facts.curves["val/acc"]
         acc = case.signals["val/acc"]
 
-        def gained(share: float, says: str, name: str) -> Evidence:
+        def gained(share: float, text: str, name: str) -> Evidence:
             level = late.before + share * (late.best - late.before)
             step = _row_from(acc, val.reaches(level, late.fitted))
-            return Evidence("val/acc", step, val.at(step), level, "", says, name)
+            return Evidence("val/acc", step, val.at(step), level, "", text, name)
 
         yield Evidence("train/acc", late.fitted, train.at(late.fitted), case.limits.fitted_accuracy, "",
                        "training set fitted", "fitted")  # fmt: skip
@@ -60,13 +60,13 @@ class Grokking:
         yield gained(HALF, "half of the late gain", "half")
         yield gained(COMPLETE, "95 % of the late gain", "complete")
         partial = late.best < case.limits.fits_at_end
-        says = "partial: the best it reached" if partial else "the best it reached"
-        yield Evidence("val/acc", val.best_at, late.best, case.limits.fits_at_end, "", says, "best")
+        text = "partial: the best it reached" if partial else "the best it reached"
+        yield Evidence("val/acc", val.best_at, late.best, case.limits.fits_at_end, "", text, "best")
         for change in case.events:
             if change.kind == "lr_change" and late.fitted <= change.step <= late.half:
                 after = change["after"]
-                says = "the learning rate was changed before the rise"
-                yield Evidence("lr", change.step, after.observed, after.limit, "", says, "rate")
+                text = "the learning rate was changed before the rise"
+                yield Evidence("lr", change.step, after.observed, after.limit, "", text, "rate")
         yield from self._aftermath(case, late)
 
     def _aftermath(self, case: Case, late: LateGain) -> Iterator[Evidence]:
@@ -75,8 +75,8 @@ class Grokking:
         if not late.kept:
             train = case.facts.curves["train/acc"]
             collapsed = train.ends < (late.before + case.limits.fitted_accuracy) / 2
-            says = "collapsed: training accuracy fell with it" if collapsed else "undone: where it ended"
-            yield Evidence("val/acc", case.last, late.ends, late.best, "", says, "aftermath")
+            text = "collapsed: training accuracy fell with it" if collapsed else "undone: where it ended"
+            yield Evidence("val/acc", case.last, late.ends, late.best, "", text, "aftermath")
             return
         acc = case.signals["val/acc"]
         after = acc.step > late.complete
@@ -84,9 +84,9 @@ class Grokking:
         if len(low):
             worst = int(np.argmin(acc.value[after]))
             dips = f"{len(low)} {'dip' if len(low) == 1 else 'dips'}"
-            says = f"{dips} since that lost half of it and came back; the deepest"
+            text = f"{dips} since that lost half of it and came back; the deepest"
             at, seen = float(acc.step[after][worst]), float(acc.value[after][worst])
-            yield Evidence("val/acc", at, seen, limit, "", says, "aftermath")
+            yield Evidence("val/acc", at, seen, limit, "", text, "aftermath")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,8 +133,8 @@ class DoubleDescent:
         )
         points = ((peak.before, peak.low_before), (peak.at, peak.top), (peak.after, peak.low_after))
         return tuple(
-            Evidence(peak.curve, step, value, None, "", says, name)
-            for (step, value), says, name in zip(points, words, ("before", "peak", "after"), strict=True)
+            Evidence(peak.curve, step, value, None, "", text, name)
+            for (step, value), text, name in zip(points, words, ("before", "peak", "after"), strict=True)
         )
 
 
@@ -177,13 +177,13 @@ class MemorizationOnset:
         before = train.step[train.step < low]
         low = float(before[-1]) if len(before) else facts.first  # it was passed after the point before
         high = _row_from(case.signals[train.name], high)  # and it was seen at the row after
-        says = f"{share:.0%} of its way made"
+        text = f"{share:.0%} of its way made"
         name = facts.left_chance.curve or "val/loss"
         val = facts.curves[name]
         end = facts.fitted_at if facts.fitted_at is not None else facts.last
         at = min(max(_row_from(case.signals[train.name], at), low), max(high, low))
         proof = (
-            Evidence(train.name, at, train.at(at), train.begins, "", says, "training"),
+            Evidence(train.name, at, train.at(at), train.begins, "", text, "training"),
             Evidence(name, end, val.at(end), val.begins, "",
                      "validation when training is fitted, against its start", "validation"),
         )  # fmt: skip
@@ -232,7 +232,7 @@ class ModeGap:
             raise NotChecked("training data were not read in evaluation mode: record with probe= and loss_fn=")
         gap = case.facts.mode_gap
         if gap and gap.at is not None:
-            proof = (Evidence(gap.curve, gap.at, gap.size, gap.limit, "", gap.says, "training_eval"),)
+            proof = (Evidence(gap.curve, gap.at, gap.size, gap.limit, "", gap.text, "training_eval"),)
             yield Event("mode_gap", self.code, gap.at, Severity.WARNING, proof, interval=(gap.at, gap.at))
 
 

@@ -56,8 +56,8 @@ class NoiseScale:
         batch = float(size) if isinstance(size, (int, float)) and not isinstance(size, bool) else None
         against = "" if batch is None else f", against batches of {batch:g}"
         about = f"{float(f'{scale:.2g}'):g}"  # two digits, and no exponent
-        says = f"about {about} examples ({low:.3g} to {high:.3g} by its readings){against}"
-        proof = (Evidence("gns", float(step[-1]), scale, batch, "examples", says, "scale"),)
+        text = f"about {about} examples ({low:.3g} to {high:.3g} by its readings){against}"
+        proof = (Evidence("gns", float(step[-1]), scale, batch, "examples", text, "scale"),)
         first = float(step[-last])
         yield Event(
             "noise_scale", self.code, first, Severity.INFO, proof, until=float(step[-1]), interval=(first, first)
@@ -93,8 +93,8 @@ class EdgeOfStability:
             return
         at = float(top.step[i])
         sampled = "" if how is None else "; of a sample, and so rather above that of all examples"
-        says = f"against (2 + 2β)/η{sampled}"
-        proof = (Evidence("hessian/top", at, float(top.value[i]), float(limit[i]), "", says, "sharpness"),)
+        text = f"against (2 + 2β)/η{sampled}"
+        proof = (Evidence("hessian/top", at, float(top.value[i]), float(limit[i]), "", text, "sharpness"),)
         interval = (float(top.step[max(i - 1, 0)]), at)
         resolution = spacing_at(top, at)
         yield Event("edge_of_stability", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)

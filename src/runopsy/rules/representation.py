@@ -75,8 +75,8 @@ class FirstMovers:
     def _proof(self, case: Case, name: str, at: Position, moved: Position) -> Evidence:
         line = curve(case, name)
         assert line is not None  # as it has a date
-        says = f"made {case.limits.half_way:.0%} of its change {moved - at:,.0f} {case.run.axis}s before it"
-        return Evidence(name, nearest(case.signals[name], at), line.at(at), line.at(moved), "", says, "signal")
+        text = f"made {case.limits.half_way:.0%} of its change {moved - at:,.0f} {case.run.axis}s before it"
+        return Evidence(name, nearest(case.signals[name], at), line.at(at), line.at(moved), "", text, "signal")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,15 +105,15 @@ class Readout:
             case.limits.real_change, case.limits.sure * float(probe.spread.max())
         )
         if before >= case.limits.most * after or fell:
-            says = "it fell below where it began" if fell else "it held the answer when training was fitted"
-            yield self._event(case, "apparent_grokking", late, (before, after), says)
+            text = "it fell below where it began" if fell else "it held the answer when training was fitted"
+            yield self._event(case, "apparent_grokking", late, (before, after), text)
         elif after - before >= case.limits.half_way * (late.best - late.before):
             yield self._event(case, "genuine_grokking", late, (before, after), "it was learnt with the late gain")
 
-    def _event(self, case: Case, kind: str, late: LateGain, values: tuple[float, float], says: str) -> Event:
+    def _event(self, case: Case, kind: str, late: LateGain, values: tuple[float, float], text: str) -> Event:
         before, after = values
         proof = (
-            Evidence("probe/acc_heldout", late.complete, after, before, "", f"probe of the features: {says}", "probe"),
+            Evidence("probe/acc_heldout", late.complete, after, before, "", f"probe of the features: {text}", "probe"),
         )
         resolution = spacing_at(case.signals["probe/acc_heldout"], late.half)
         span = (late.onset, late.complete)  # over which it is judged

@@ -116,8 +116,8 @@ class TooGood:
         if int(below.sum()) < case.limits.few_rows or (signal.value[below] == 0).all():
             return
         at = float(signal.step[int(np.argmax(below))])
-        says = "lower than text allows: does the model see its targets, or was a little text learnt by heart?"
-        yield _suspect(self.code, at, Evidence(name, at, float(signal.value[below][0]), low, "nats", says, "value"))
+        text = "lower than text allows: does the model see its targets, or was a little text learnt by heart?"
+        yield _suspect(self.code, at, Evidence(name, at, float(signal.value[below][0]), low, "nats", text, "value"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,11 +138,11 @@ class SameValues:
         steps, one, other = val.step[both], train.value[beside[both]], val.value[both]
         if len(steps) < case.limits.level_rows or (one != other).any() or np.ptp(one) == 0:
             return
-        says = f"equal to train/loss at all {len(steps)} steps that both have: are they one data set?"
+        text = f"equal to train/loss at all {len(steps)} steps that both have: are they one data set?"
         yield _suspect(
             self.code,
             float(steps[0]),
-            Evidence("val/loss", float(steps[0]), float(other[0]), float(one[0]), "", says, "value"),
+            Evidence("val/loss", float(steps[0]), float(other[0]), float(one[0]), "", text, "value"),
         )
 
 
