@@ -11,7 +11,7 @@ from runopsy.model import Position
 class Fact:
     """Whether something is so, with the numbers that show it.
 
-    It holds where ``size`` reaches ``limit`` and is told from noise.
+    It holds where ``size`` reaches ``limit`` and differs from noise.
     """
 
     holds: bool = False

@@ -139,7 +139,7 @@ def _happened(autopsy: Autopsy, numbers: backing.Numbers) -> Iterator[Block]:
     marks = [m for m in autopsy.run.marks if m.kind not in (*KINDS, "not_a_run")]  # the others stand elsewhere
     if not autopsy.events and not marks:
         asked = sum(c.outcome is not Outcome.NOT_CHECKED for c in autopsy.checks)
-        yield Prose(f"No event was found; {asked} of {len(autopsy.checks)} questions could be asked of this log.")
+        yield Prose(f"No event was found; {asked} of {len(autopsy.checks)} rules could be checked.")
         return
     found = [(e.step, finding(autopsy, e, numbers[i])) for i, e in enumerate(autopsy.events)]
     noted = [
@@ -236,7 +236,7 @@ def _stopping(autopsy: Autopsy, bill: Bill) -> Iterator[Block]:
     yield Prose(text)
     if bill.gpus is not None and stop.wasted_steps > 0:
         yield Prose(_cost(autopsy, stop, bill))
-    yield Prose("This is the best step of this run only: under another schedule it would have been another run.")
+    yield Prose("This is the best step of this run only; another schedule can have another best step.")
 
 
 def _best(stop: Stop, axis: str) -> str:

@@ -1,4 +1,4 @@
-"""What the recorded signals of a run say together."""
+"""What the recorded signals of a run show together."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class CommonChanges:
 
     The signals are binned on one axis and cut together by ruptures; at each place every signal is asked for a step
     of its own, beyond its noise and its bending. It confirms a boundary of phases that lies there, and on a run
-    without validation it is what can be said of its inside. To change together is no cause.
+    without validation it is all that is known of its inside. To change together is no cause.
     """
 
     code: ClassVar[str] = "C02"
@@ -61,7 +61,7 @@ def recorded(signals: Mapping[str, Signal]) -> dict[str, Signal]:
 
 
 def validation(signals: Mapping[str, Signal]) -> dict[str, Signal]:
-    """The curves that say how well validation does."""
+    """The curves that show how well validation does."""
     return {name: signals[name] for name in ("val/loss", "val/acc", "val/metric") if name in signals}
 
 

@@ -53,7 +53,7 @@ def _exception(detail: object) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stalled:
-    """The clock goes on and the run does not, or each step takes several times as long as before."""
+    """The run pauses for long, or each step takes several times as long as before."""
 
     code: ClassVar[str] = "E02"
     kinds: ClassVar[tuple[str, ...]] = ("stalled",)

@@ -91,7 +91,7 @@ class Grokking:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DoubleDescent:
-    """Validation loss falls, rises to a peak, and falls again; where it does not, validation error is asked.
+    """Validation loss falls, rises to a peak, and falls again; without such a peak, the validation error is checked.
 
     Loss and error are different witnesses: a loss may rise from over-confidence alone while the error goes on falling.
     """
@@ -163,14 +163,14 @@ class MemorizationOnset:
             yield self._never_follows(case)
         elif facts.turn and not (
             facts.lost or facts.broken or facts.swings
-        ):  # of a run that left, "for good" cannot be said
+        ):  # of a run that left, "for good" cannot be claimed
             yield from self._turns(case)
 
     def _never_follows(self, case: Case) -> Event:
         """Training is fitted while validation is still where it began."""
         facts = case.facts
         train = facts.curves.get("train/loss") or facts.curves["train/acc"]
-        share, about = case.limits.part, case.limits.real_change  # "about" a third of the way, say the definitions
+        share, about = case.limits.part, case.limits.real_change  # "about" a third of the way, as the definitions state
         levels = [train.begins + made * (train.best - train.begins) for made in
                   (share - about, share, share + about)]  # fmt: skip
         low, at, high = (train.reaches(level, facts.first) for level in levels)
@@ -185,7 +185,7 @@ class MemorizationOnset:
         proof = (
             Evidence(train.name, at, train.at(at), train.begins, "", text, "training"),
             Evidence(name, end, val.at(end), val.begins, "",
-                     "validation when training is fitted, against its start", "validation"),
+                     "validation when training is fitted, compared with its start", "validation"),
         )  # fmt: skip
         logged = nearest(case.signals[train.name], at)
         return self._event(case, train.name, Place(logged if low <= logged <= high else at, (low, high)), proof)
@@ -201,12 +201,12 @@ class MemorizationOnset:
             Evidence(curve.name, place.step, curve.at(place.step), curve.best, "",
                      "validation there, against its best", "turn"),
             Evidence(curve.name, float(curve.step[-1]), curve.ends, curve.best + curve.sign * -turn.limit, "",
-                     "validation at the end, against the least that counts as worse", "end"),
+                     "validation at the end, and the value from which it counts as worse", "end"),
         ]  # fmt: skip
         train = case.facts.curves.get("train/loss") or case.facts.curves["train/acc"]
         proof.append(
             Evidence(train.name, float(train.step[-1]), train.ends, train.at(place.step), "",
-                     "training at the end, against where validation turned", "training")
+                     "training at the end, compared with where validation turned", "training")
         )  # fmt: skip
         yield self._event(case, curve.name, place, tuple(proof))
 
@@ -220,7 +220,7 @@ class MemorizationOnset:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModeGap:
-    """The training data themselves, read in evaluation mode, are as bad as validation."""
+    """In evaluation mode, the training data are as bad as validation."""
 
     code: ClassVar[str] = "M02"
     kinds: ClassVar[tuple[str, ...]] = ("mode_gap",)

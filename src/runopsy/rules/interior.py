@@ -18,7 +18,7 @@ from runopsy.model import Event, Evidence, Severity
 from runopsy.rules.places import spacing_at
 from runopsy.stats import Z90, first_run
 
-BLOCKS = 10  # of readings, each left out once (jackknife): fewer say little of the error
+BLOCKS = 10  # of readings, each left out once (jackknife): fewer show little of the error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,13 +39,13 @@ class NoiseScale:
         step, at, of = np.intersect1d(g2.step, s.step, return_indices=True)
         last = max(int(case.limits.last_part * len(step)), case.limits.readings)
         if len(step) < last or any(e.kind == "divergence" for e in case.events):
-            return  # of a run that has left, the end says nothing
+            return  # of a run that has left, the end means nothing
         square, trace = g2.value[at][-last:], s.value[of][-last:]
         parts = [
             (np.delete(square, b).mean(), np.delete(trace, b).mean()) for b in np.array_split(np.arange(last), BLOCKS)
         ]
         if min(mean for mean, _ in parts) <= 0:
-            return  # |G|² is not told from 0: the scale has no upper end
+            return  # |G|² does not differ from 0: the scale has no upper end
         scale = float(trace.mean() / square.mean())
         left_out = np.array([t / q for q, t in parts])
         error = float(np.sqrt((len(parts) - 1) * left_out.var()))
@@ -66,12 +66,12 @@ class NoiseScale:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EdgeOfStability:
-    """Sharpness reached what the learning rate allows: from there on, gradient descent itself keeps it there.
+    """Sharpness reached the stability limit of the learning rate, and gradient descent keeps it there.
 
     The largest Hessian eigenvalue meets (2 + 2β)/η under gradient descent with momentum β (Cohen et al. 2021,
     arXiv 2103.00065). Adam has a threshold of its own, for a preconditioned Hessian that is not recorded. The
     recorder's eigenvalue is that of a sample of the probe batch, and lies above that of all examples, so that of a
-    small sample nothing is said.
+    small sample nothing is reported.
     """
 
     code: ClassVar[str] = "H01"

@@ -22,7 +22,7 @@ WITNESSES = ("pred/", "probe/", "features/effective_rank", "features/participati
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FirstMovers:
-    """Which signals of what the model makes of its data moved before validation accuracy.
+    """Which signals of features and predictions moved before validation accuracy.
 
     Asked of a run that grokked: over the stretch from fitting to 95 % of the late gain, each signal is dated by
     where it had made a part of its own change, as validation accuracy is. To come first is no cause.
@@ -36,7 +36,7 @@ class FirstMovers:
     def __call__(self, case: Case) -> Iterator[Event]:
         recorded = [name for name in inside(case.signals) if name.startswith(WITNESSES)]
         if not recorded:
-            raise NotChecked("no signal of what the model makes of its data was recorded")
+            raise NotChecked("no signal of features or predictions was recorded")
         late = case.facts.late_gain
         if late is None:
             return
@@ -83,9 +83,9 @@ class FirstMovers:
 class Readout:
     """Whether the late gain came with the representation (genuine) or with the readout alone (apparent).
 
-    A closed-form linear probe on held-out features says what the representation holds, whatever the model's own
+    A closed-form linear probe on held-out features shows what the representation holds, whatever the model's own
     readout makes of it ("Two Speeds of Learning", arXiv 2605.27078). Where it held the answer all along, or lost it
-    first, the jump of validation accuracy tells of the readout.
+    first, the jump of validation accuracy is that of the readout.
     """
 
     code: ClassVar[str] = "G03"

@@ -14,7 +14,7 @@ from runopsy.model import Event, Evidence, Position, Severity, Signal
 from runopsy.rules.places import row, spacing_at
 from runopsy.stats import MAD_TO_SD
 
-LEVEL_ROWS = 10  # rows before and after a resume whose medians are told
+LEVEL_ROWS = 10  # rows before and after a resume whose medians are reported
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +53,7 @@ def _jumped(code: str, kind: str, signal: Signal, at: Position, before: float, a
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EpochSteps:
-    """The training loss steps down where an epoch begins: examples are met again, and are known."""
+    """The training loss steps down where an epoch begins: examples are seen again."""
 
     code: ClassVar[str] = "L03"
     kinds: ClassVar[tuple[str, ...]] = ("epoch_steps",)

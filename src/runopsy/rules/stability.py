@@ -87,7 +87,7 @@ def _judged(name: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Divergence:
-    """A run leaves for good: a loss that is not finite, most of what was learnt lost, or far above its start."""
+    """Training diverges for good: the loss is not finite, far above its start, or most of what was learnt is lost."""
 
     code: ClassVar[str] = "V01"
     kinds: ClassVar[tuple[str, ...]] = ("divergence",)
@@ -136,7 +136,7 @@ class Divergence:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LossSpike:
-    """The training loss leaps above its neighbourhood and comes back."""
+    """The training loss leaps above the values around it and comes back."""
 
     code: ClassVar[str] = "S01"
     kinds: ClassVar[tuple[str, ...]] = ("loss_spike",)
@@ -188,9 +188,9 @@ class LossJump:
             return
         if any(abs(e.step - jump.at) <= spacing_at(case.signals["train/loss"], jump.at) for e in case.events
                if e.kind == "resume"):  # fmt: skip
-            return  # told there, with both levels
+            return  # reported there, with both levels
         if not _validation_rises_too(case, jump.at):
-            return  # then it is the data that changed, which another rule tells
+            return  # then it is the data that changed, which another rule reports
         proof = (Evidence("train/loss", jump.at, jump.size * jump.limit, jump.limit, "", jump.text, "levels"),)
         loss = case.signals["train/loss"]
         yield Event(

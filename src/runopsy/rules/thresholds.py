@@ -93,7 +93,7 @@ class SuddenChange:
     """A signal jumps, and no validation curve moves with it: other data, or a fault of the logging.
 
     The calibrated threshold rule. Rows are averaged in blocks; straight lines through the blocks before and after
-    each place are carried up to it, and the jump between them is held against its own standard error, with
+    each place are carried up to it, and the jump between them is compared with its own standard error, with
     the autocorrelation of the blocks in it. A slow drift is no jump.
     """
 
