@@ -19,7 +19,7 @@ def replacing(path: Path, *, sync: bool = False) -> Iterator[Path]:
         sync: so that it holds after a power cut too: the name never stands for data that is not there yet.
 
     Raises:
-        OSError: as the file system says.
+        OSError: the file system refuses it.
 
     Example:
         >>> with replacing(Path("stop.json")) as draft:

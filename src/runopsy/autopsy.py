@@ -56,7 +56,7 @@ def analyze(
     thresholds: Mapping[str, Any] | None = None,
     segmenter: Segmenter = EXACT,
 ) -> Autopsy:
-    """Everything a log can tell, and what it cannot.
+    """Everything a log can show, and what it cannot.
 
     Args:
         run: a Run, or the path of anything ``runopsy.read`` reads.
@@ -83,7 +83,9 @@ def analyze(
     """
     run = with_sums(run if isinstance(run, Run) else readers.read(run))
     assigned = assign(run.tracks, roles, metric, run.config)
-    with np.errstate(all="ignore"):  # what is not finite is told as such; NumPy's remarks on it are noise on stderr
+    with np.errstate(
+        all="ignore"
+    ):  # what is not finite is reported as such; NumPy's warnings of it are noise on stderr
         return _examined(run, assigned, x, tuned(standards, thresholds or {}), segmenter)
 
 
@@ -234,7 +236,8 @@ def _ask(rule: Rule, case: Case) -> Check:
         return Check(rule.code, title, Outcome.NOT_CHECKED, why="the rows are no training run")
     missing = [name for name in rule.needs if name not in case.signals or not _has_values(case.signals[name])]
     if missing:
-        return Check(rule.code, title, Outcome.NOT_CHECKED, why=f"the log has no {' and no '.join(missing)}")
+        lacks = [f"{name} beside its axis" if name == case.run.axis else name for name in missing]
+        return Check(rule.code, title, Outcome.NOT_CHECKED, why=f"the log has no {' and no '.join(lacks)}")
     try:
         events = tuple(rule(case))
     except NotChecked as cannot:

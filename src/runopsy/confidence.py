@@ -1,7 +1,7 @@
-"""How sure phases and verdict are: what other careful readers would have said of the same run.
+"""How sure phases and verdict are: what other careful readers would have concluded of the same run.
 
 A committee reads the run again. Each member multiplies every threshold by a random factor and adds to each
-fitted curve a smooth error as large as the fit's own. What all members say depends neither on our choice of
+fitted curve a smooth error as large as the fit's own. What all members conclude depends neither on our choice of
 thresholds nor on the noise; where they differ, that is how much it does. The share that agrees is turned into
 a confidence by what agreement was worth on runs whose truth is known (``make bench-confidence``).
 """
@@ -53,7 +53,7 @@ HEARD = 0.5  # of the members that must know a transition for it to have a place
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Committee:
-    """What its members said."""
+    """What its members concluded."""
 
     grid: Positions  # (g,)
     labels: NDArray[np.str_]  # (members, g)

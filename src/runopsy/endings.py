@@ -1,4 +1,4 @@
-"""How a recorded run ended, from what its processes left behind: each said it, or died before it could."""
+"""How a recorded run ended, from what its processes left behind: each recorded it, or died before it could."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def _add_exception(entry: Mapping[str, Any], found: Ending, rank: Rank) -> None:
 
 
 def _add_silent_ranks(left: Left, found: Ending) -> None:
-    """Ranks that wrote values in a session that the first one has closed, and never said how they ended."""
-    # recorders that said no last step did not write how their other ranks ended
+    """Ranks that wrote values in a session that the first one has closed, and never recorded how they ended."""
+    # recorders that gave no last step did not write how their other ranks ended
     closed = {entry.get("session"): entry for entry in _sessions(left.manifest) if entry.get("last_step") is not None}
     for session, rank in sorted(left.wrote):
         if not rank or session not in closed or (session, rank) in left.ends or is_alive(left.locks.get(rank, {})):

@@ -35,7 +35,7 @@ class RunExists(RunopsyError):
 
 
 class NotChecked(RunopsyError):
-    """A rule cannot be asked of this log; the message says what is missing."""
+    """A rule cannot be checked on this log; the message names what is missing."""
 
 
 class Unavailable(RunopsyError):

@@ -27,7 +27,7 @@ PHASE_ROWS: tuple[Term, ...] = (
     Term("memorization", "Training improves and validation does not, or validation stays well short of its best.",
          "It is a description of the curves up to the last step: a later gain is possible (see grokking)."),
     Term("converged", "Neither training nor validation moves any more, and validation is near its best.",
-         "A plateau may come before a further fall; a report speaks of the logged steps only."),
+         "A plateau may come before a further fall; a report covers the logged steps only."),
     Term("fitting", "Training improves, and no validation was logged that could show whether it generalises."),
     Term("diverged", "The loss is not a number, or most of what was learnt is lost, up to the last step."),
 )  # fmt: skip
@@ -37,7 +37,7 @@ VERDICT_ROWS: tuple[Term, ...] = (
          "It does not mean that no better run exists."),
     Term("undertrained", "The run was still improving at its last step: it ended too early."),
     Term("underfit", "Training stopped improving far from fitting its data, or never left its start."),
-    Term("overfit", "Validation was better before, or stands far behind training that fits.",
+    Term("overfit", "Validation got worse while training went on, or is far behind training that fits.",
          "The best checkpoint of an overfit run may be a good model."),
     Term("memorized", "Training is fitted, and validation never generalised by the last step.",
          "It does not mean that more training could not change it: grokking begins so."),
@@ -69,7 +69,7 @@ TERM_ROWS: tuple[Term, ...] = (
     Term("interval", "Where the place of an event may lie, given the noise of the log.",
          "It does not cover what a reader may mean by the event."),
     Term("resolution", "The distance between two rows where an event lies: it cannot be placed more finely."),
-    Term("not checked", "A rule could not be asked, because the log lacks what it needs. It is no finding."),
+    Term("not checked", "A rule could not be checked, because the log lacks what it needs. It is not a finding."),
     Term("transition", "A place where the level or the slope of a signal changes, whatever it is called."),
     Term("best step", "The step at which validation was best. It is the best of this run only.",
          "Under another schedule the run would have been another."),
@@ -97,7 +97,7 @@ TERM_ROWS: tuple[Term, ...] = (
     Term("expectation", "What the literature expects of a signal in a phase. Beside it stands what the run shows, and "
          "how often it held on trainings of known truth."),
     # --- several runs
-    Term("policy", "A rule of stopping: one sentence that states when a training ends. runopsy backtest replays it."),
+    Term("policy", "A stopping rule: one sentence that states when a training ends. runopsy backtest replays it."),
     Term("misses", "The share of all that validation gained in a run which came after the stop of a policy."),
     Term("cut off", "A policy cuts off a late gain where it misses more than a tenth."),
     Term("outcome", "What the runs of a sweep are compared by: the best val/loss, if nothing else is asked."),

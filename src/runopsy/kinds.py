@@ -71,7 +71,7 @@ ROWS: tuple[Kind, ...] = (
     Kind("crashed", "crashed", "the run ended in an exception", Often.FOLLOWS, ("end",), detail=True),
     Kind("interrupted", "interrupted", "the run was stopped from outside before its end", Often.FOLLOWS, ("end",),
          detail=True),
-    Kind("stalled", "stalled", "the clock goes on and the run does not", Often.MANY, ("pause",), detail=True,
+    Kind("stalled", "stalled", "a long pause, or far slower steps than before", Often.MANY, ("pause",), detail=True,
          plural="stalls"),
     # --- what was done to the run
     Kind("lr_change", "learning rate change",

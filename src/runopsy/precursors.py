@@ -1,6 +1,6 @@
 """Before it broke: which recorded signals left their range in the rows before a divergence or a spike, in what order.
 
-A signal's last readings before the event are held against a straight line through those before them, and against how
+A signal's last readings before the event are compared with a straight line through those before them, and with how
 far it has strayed from such lines earlier in the run: a signal that often leaps announces nothing by leaping. That one
 signal left before another, and before the loss, is a coincidence in time and no cause.
 """

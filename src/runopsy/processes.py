@@ -1,4 +1,4 @@
-"""Which process wrote something, and whether it still runs. That can be told on its own machine only."""
+"""Which process wrote something, and whether it still runs. That can be known on its own machine only."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _namespace() -> str:
 
 
 def _begun(pid: int) -> str:
-    """Ticks from the start of the machine to that of the process; empty where the system does not say."""
+    """Ticks from the start of the machine to that of the process; empty where the system does not report it."""
     text = _line(f"/proc/{pid}/stat")
     fields = text.rpartition(")")[2].split()  # the name in brackets may hold blanks
     return fields[19] if len(fields) > 19 and fields[0] != "Z" else ""  # a zombie has ended

@@ -28,7 +28,7 @@ from typing import Any
 from runopsy.errors import BadOption
 
 KEYS = ("map", "x", "metric", "preset", "thresholds", "segmenter", "library")
-OLD_KEYS = ("rules",)  # thresholds were once set by rule: whoever uses them says what they are called now
+OLD_KEYS = ("rules",)  # thresholds were once set by rule: whoever uses them is shown the present names
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What several processes wrote of one signal, as one signal: nothing is counted twice.
 
 The first rank writes whatever is the same on all. The rest is each rank's share of something, and its
-name says how shares become a whole.
+name states how shares become a whole.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-MOST_FIRST = 5  # values whose median says where a series begins: enough against one hard batch
-FIRST_ROWS = 8  # values whose distance says how finely a log begins
+MOST_FIRST = 5  # values whose median is where a series begins: enough against one hard batch
+FIRST_ROWS = 8  # values whose distance shows how finely a log begins
 OF_MEDIAN = 1.25  # x the standard error of a mean of Gaussian values: that of their median
 Z90 = 1.645  # standard errors on either side that hold 90 % of a Gaussian
 MAD_TO_SD = 1.4826  # 1 / Φ⁻¹(3/4): makes the median absolute deviation of a Gaussian its standard deviation
@@ -24,7 +24,7 @@ ENOUGH_BLOCKS = 24  # second differences of block means that a median is trusted
 
 
 def first_spacing(steps: Floats) -> float:
-    """The distance between the first values: what is told apart at the start, also where logging thins out later."""
+    """The distance between the first values: what is resolved at the start, also where logging thins out later."""
     few = steps[:FIRST_ROWS].tolist()  # plain Python: ten times faster than NumPy on so few, and asked very often
     return median(b - a for a, b in pairwise(few)) if len(few) > 1 else 1.0
 

@@ -53,7 +53,7 @@ def part_name(session: int, rank: int, part: int) -> str:
 
 
 def session_and_rank(file: Path) -> tuple[int, int]:
-    """What the name of a part or of a journal says.
+    """What the name of a part or of a journal encodes.
 
     Raises:
         ValueError: it is no name of ours.
@@ -101,7 +101,7 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Replace run.json at once: a reader sees the old one or the new one, also after a power cut.
 
     Raises:
-        OSError: as the file system says.
+        OSError: the file system refuses it.
     """
     with replacing(folder / MANIFEST, sync=True) as draft:
         draft.write_bytes((json.dumps(manifest, indent=1, default=str) + "\n").encode())
@@ -128,7 +128,7 @@ def read_wal(path: Path) -> tuple[NDArray[Any], int]:
     """The whole records of one journal file, and how many bytes after them are none, but for zeros to the end.
 
     Raises:
-        OSError: as the file system says.
+        OSError: the file system refuses it.
     """
     import numpy as np
 
@@ -377,7 +377,7 @@ def _track(name: str, rows: Rows) -> Track:
         name,
         step=rows.step[order].astype(np.float64),
         value=rows.value[order].astype(np.float64),
-        time=None if len(time) and np.isnan(time).all() else time,  # an imported log may not say when
+        time=None if len(time) and np.isnan(time).all() else time,  # an imported log may give no times
         session=rows.session[order],
     )
 

@@ -37,12 +37,12 @@ class Limits:
     )  # fmt: skip
     likely: float = threshold(
         2.0, "standard errors", 0.5, 20,
-        "Where the opposite answer is a claim as well (it still improves, or it has stopped), this much decides.",
+        "Decides between two answers of equal weight, for example that a curve still improves or has stopped.",
         "usual practice",
     )  # fmt: skip
     sure_of_many: float = threshold(
         6.0, "standard errors", 2, 40,
-        "Where the largest of many differences is asked, chance alone makes it large: this much is more than noise.",
+        "The largest of many differences is large by chance alone; from here on it is more than noise.",
         "the largest of a thousand changes of Gaussian noise stays below 4; real noise has heavier tails",
     )  # fmt: skip
     outlier: float = threshold(
@@ -53,12 +53,12 @@ class Limits:
     # --- what is seen of a curve
     visible_accuracy: float = threshold(
         0.03, "of accuracy", 0.001, 0.5,
-        "A smaller change of an accuracy is not called a change. Phases ask for half of it over their window.",
+        "A smaller change of an accuracy does not count as one. Phases use half of it over their window.",
         DEFINITIONS,
     )  # fmt: skip
     visible_loss: float = threshold(
         0.05, "share of the loss's own way", 0.001, 0.9,
-        "A smaller change of a loss is not called a change: a rise of 1 % of what was learnt is no overfitting.",
+        "A smaller change of a loss does not count as one: a rise of 1 % of what was learnt is no overfitting.",
         DEFINITIONS,
     )  # fmt: skip
     visible_ratio: float = threshold(
@@ -67,7 +67,7 @@ class Limits:
     )  # fmt: skip
     slight: float = threshold(
         0.02, "share of a curve's first level or own way", 0.001, 0.5,
-        "A training loss that moved by less has not moved: not from its start, not on, not at an epoch's end.",
+        "A training loss that moved by less counts as still: at its start, later, and where an epoch begins.",
         DEFINITIONS,
     )  # fmt: skip
     improving: float = threshold(
@@ -77,48 +77,48 @@ class Limits:
     )  # fmt: skip
     real_change: float = threshold(
         0.1, "share of a curve's own way", 0.01, 1,
-        "Validation must come down by this much to have learnt anything; closer to its best, it is at its best.",
+        "Validation has learnt something once it came down by this much; this close to its best, it is at it.",
         DEFINITIONS,
     )  # fmt: skip
     part: float = threshold(
         0.3, "share of a way", 0.05, 0.95,
-        "Validation that makes less of its way than this share of training's does not keep pace; where it never "
-        "follows, memorization begins when training has made this much; a loss that came down by less has little "
-        "to lose.", DEFINITIONS,
+        "Validation keeps pace if it makes at least this share of the progress of training. Where it never does, "
+        "memorization begins when training has made this share. A loss that fell by less has little to lose.",
+        DEFINITIONS,
     )  # fmt: skip
     half_way: float = threshold(
         0.5, "share of a way", 0.05, 1,
-        "Less than this share of a way does not count as having made it: the way of another curve, or the most that "
-        "is possible.", DEFINITIONS,
+        "A change counts as made from this share on: of another curve's change, or of the largest possible.",
+        DEFINITIONS,
     )  # fmt: skip
     most: float = threshold(
         0.85, "share", 0.5, 1,
-        "Most of a change made at once makes it a step; most of what there was makes it there already; a run that has "
-        "most examples right is not far from fitting, and not called underfit.", MEASURED,
+        "A change is a step if this share of it happens at once. A representation was there before if it held this "
+        "share. A run with this share of examples right is not underfit.", MEASURED,
     )  # fmt: skip
     jump: float = threshold(
         1.25, "ratio of the levels before and after", 1.01, 100,
-        "A smaller step of a loss, a learning rate or a batch size is seen by nobody. It is a fall by a fifth.",
+        "A smaller step of a loss, a learning rate or a batch size is no jump. A fall by a fifth is one.",
         MEASURED,
     )  # fmt: skip
     far_above: float = threshold(
         3.0, "ratio", 1.1, 1000,
-        "What stands so far above what it was before is not of the same kind: a loss has diverged, a batch is no "
-        "hard batch, a step of the training is slow.", MEASURED,
+        "From this many times the earlier level on, a loss has diverged, a spike is more than a hard batch, and a "
+        "step of the training is slow.", MEASURED,
     )  # fmt: skip
     # --- rows
     few_rows: int = threshold(
         3, "rows", 2, 100, "Fewer rows in a row may be chance; fewer rows in all have no shape.", DEFINITIONS
     )
     level_rows: int = threshold(
-        5, "rows", 2, 1000, "So many rows show that a curve stands at a level: one row is a hard batch.", MEASURED
+        5, "rows", 2, 1000, "This many rows show the level of a curve; a single row may be a hard batch.", MEASURED
     )
     fewest_rows: int = threshold(
         10,
         "rows",
         2,
         1000,
-        "With fewer, that a curve stands still cannot be distinguished from too little to see.",
+        "With fewer, a curve that stands still cannot be distinguished from one with too few rows.",
         MEASURED,
     )
     readings: int = threshold(
@@ -129,13 +129,13 @@ class Limits:
     )  # fmt: skip
     window_rows: int = threshold(
         50, "rows", 5, 10000,
-        "So many rows show what is usual beside a row: the moving average, the rows before a spike and after it.",
+        "This many rows show what is usual around a row: a moving average, the rows before and after a spike.",
         "founding articles of the threshold rule",
     )  # fmt: skip
     # --- places
     beside: float = threshold(
         0.12, "share of the elapsed steps", 0.01, 1,
-        "Nearer to each other, two things happen at the same time; a change is judged over this window.", DEFINITIONS,
+        "Two things this near to each other happen at the same time; a change is judged over this window.", DEFINITIONS,
     )  # fmt: skip
     tail: float = threshold(
         0.1, "share of the run", 0.01, 0.5,
@@ -144,7 +144,7 @@ class Limits:
     )  # fmt: skip
     last_part: float = threshold(
         0.2, "share of the run", 0.02, 0.5,
-        "The last part is held against the part before it to judge how a run ends.", DEFINITIONS,
+        "The last part is compared with the part before it to judge how a run ends.", DEFINITIONS,
     )  # fmt: skip
     shortest: float = threshold(
         0.15, "log elapsed steps", 0.01, 1,
@@ -157,7 +157,7 @@ class Limits:
     # --- training and validation
     left_chance: float = threshold(
         0.05, "of accuracy", 0.001, 0.5,
-        "A rise of less above the first level is not having left chance.", DEFINITIONS,
+        "A smaller rise above the first level may still be chance.", DEFINITIONS,
     )  # fmt: skip
     fitted_accuracy: float = threshold(
         0.97, "of accuracy", 0.5, 1,
@@ -177,8 +177,8 @@ class Limits:
     )  # fmt: skip
     hold: float = threshold(
         0.6, "share", 0.05, 1,
-        "What moves already goes on moving until it falls below this share of what began it; and training that has "
-        "made less of its way is on its way: a pause there is a plateau.", DEFINITIONS,
+        "A curve that moves counts as moving until its pace is below this share of what began it. Training that has "
+        "made less than this share of its change is not done: a pause there is a plateau.", DEFINITIONS,
     )  # fmt: skip
     # --- late gains and second descents
     late_gain: float = threshold(
@@ -221,12 +221,12 @@ class Limits:
         "A longer pause is a stall. It guards evaluations and checkpoints, which take less.", MEASURED,
     )  # fmt: skip
     pause_seconds: float = threshold(
-        600.0, "s", 0, 1000000, "A shorter pause costs nobody anything, however short the steps are.", "usual practice"
+        600.0, "s", 0, 1000000, "A shorter pause is not reported, however short the steps are.", "usual practice"
     )
     # --- what one kind of signal asks
     sharpness: float = threshold(
         0.95, "share of the stability limit", 0.5, 2,
-        "The largest eigenvalue hovers around the limit, and its estimate comes from below. It is asked of recorded "
+        "The largest eigenvalue hovers around the limit, and its estimate comes from below. It is used for recorded "
         "curvature alone.", "arXiv 2103.00065",
     )  # fmt: skip
     sample: int = threshold(

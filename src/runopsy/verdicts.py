@@ -32,16 +32,16 @@ def _better(f: Facts) -> str:
     parts = []
     if f.better_loss:
         loss = f.curves["val/loss"]
-        parts.append(f"validation loss was {loss.ends - f.better_loss.size:.4g} and ends at {loss.ends:.4g}")
+        parts.append(f"loss from about {loss.ends - f.better_loss.size:.3g} to {loss.ends:.3g}")
     if f.better_accuracy:
         acc = f.curves["val/acc"]
-        parts.append(f"validation accuracy was {acc.best:.3g} and ends at {acc.ends:.3g}")
-    return "validation was better before, and training went on: " + ", ".join(parts)
+        parts.append(f"accuracy from about {acc.best:.3g} to {acc.ends:.3g}")
+    return "validation got worse while training went on: " + ", ".join(parts)
 
 
 def _never_moved(f: Facts) -> str:
     if f.at_chance:
-        return f"nothing was learnt: {f.at_chance.says}"
+        return f"nothing was learnt: {f.at_chance.text}"
     return "nothing was learnt: training never left its start"
 
 
@@ -50,9 +50,7 @@ def _memorized(f: Facts) -> str:
     if acc is None:
         return "training is fitted, and validation never improved by the last step"
     if f.left_chance:
-        return (
-            f"training is fitted, and validation accuracy came to {acc.ends:.3g} by the last step, not half of the way"
-        )
+        return f"training is fitted, and validation accuracy reached only {acc.ends:.3g} by the last step"
     return "training is fitted, and validation never left chance by the last step"
 
 
@@ -82,12 +80,9 @@ def _underfit(f: Facts) -> str:
 
 def _healthy(f: Facts) -> str:
     if not f.fits:
-        return "training came down and stands, and validation with it"
-    return (
-        f"training fits ({f.fits.says}), and validation follows"
-        if f.fits.says
-        else ("training fits, and validation follows")
-    )
+        return "training and validation came down and have levelled off"
+    how_far = f" ({f.fits.text})" if f.fits.text else ""
+    return f"training fits{how_far}, and validation follows"
 
 
 def _went_back(f: Facts) -> str:
@@ -107,7 +102,7 @@ VERDICTS: tuple[Row, ...] = (
     Row("inconclusive", _reward, lambda f: "reward" in f.curves),
     Row(
         "inconclusive",
-        "these are the losses of players in an adversarial game: none of them is to be fitted",
+        "the losses are those of an adversarial game: a low value shows no fit",
         lambda f: f.players,
     ),
     Row("inconclusive", "scores alone: without a loss or an accuracy no fit can be judged", lambda f: not f.judged),
@@ -128,7 +123,7 @@ VERDICTS: tuple[Row, ...] = (
     Row("diverged", lambda f: f"most of what {f.lost.curve} had reached is lost at the end", lambda f: bool(f.lost)),
     Row(
         "inconclusive",
-        "nothing moved, and the log is too short to conclude that nothing would",
+        "nothing moved, and the log is too short to expect more",
         lambda f: not f.moved and not f.at_chance and f.rows < f.limits.fewest_rows and not f.start.trained,
     ),
     Row("inconclusive", "the training loss only rose", lambda f: not f.moved and bool(f.rose)),
@@ -152,7 +147,7 @@ VERDICTS: tuple[Row, ...] = (
     Row("inconclusive", "the training loss is exactly 0 in all rows", lambda f: not f.moved and f.start.loss == 0),
     Row(
         "inconclusive",
-        "validation alone was logged, and never got better by more than its noise",
+        "only validation was logged, and it never improved by more than its noise",
         lambda f: not f.moved and not f.at_chance and not f.has_training and not f.has_accuracy,
     ),
     Row("underfit", _never_moved, lambda f: not f.moved and not f.start.trained),
@@ -181,11 +176,11 @@ VERDICTS: tuple[Row, ...] = (
         lambda f: bool(f.turn) and bool(f.better_accuracy or (f.better_loss and not f.accuracy_rose_since)),
     ),
     Row("memorized", _memorized, lambda f: bool(f.fits and f.gap and not f.generalised)),
-    Row("overfit", "training is fitted, and validation stands far behind it", lambda f: bool(f.fits and f.gap)),
+    Row("overfit", "training is fitted, and validation is far behind it", lambda f: bool(f.fits and f.gap)),
     Row("undertrained", _undertrained, lambda f: bool(f.improving) and not (f.fits and f.has_accuracy)),
     Row(
         "undertrained",
-        "training still improves, and nothing shows that validation does not",
+        "training still improves; within its noise, validation may improve too",
         lambda f: bool(f.training_improves and f.follows) and not f.fits and not f.stays_at_chance,
     ),
     Row(
@@ -245,7 +240,7 @@ def _evidence(case: Case) -> tuple[Evidence, ...]:
             if gone and signal.broken is not None
             else (float(signal.value[-1]), float(signal.step[-1]))
         )
-        proof.append(Evidence(name, at, last, best, "", "at the end, against its best"))
+        proof.append(Evidence(name, at, last, best, "", "at the end, compared with its best"))
     return tuple(proof)
 
 

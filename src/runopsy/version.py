@@ -1,3 +1,3 @@
-"""The one place that says which version this is."""
+"""The one place that states the version."""
 
 VERSION = "0.1.0"

@@ -1,4 +1,4 @@
-"""What rules of stopping save and miss on every log at hand: python tests/benchmarks/bench_backtest.py [--shared DIR]
+"""What stopping rules save and miss on every log at hand: python tests/benchmarks/bench_backtest.py [--shared DIR]
 
 First each policy over all runs, by where the runs come from; then policies over sets that were tried against each
 other; then how often the interval of a mean holds it, by drawing few runs from all of them.

@@ -86,7 +86,7 @@ def test_batch_numbers_are_laid_end_to_end_over_the_epochs(read_text):
     run = read_text("epoch,batch,loss", *(f"{e},{b},{9 - e}" for e in range(3) for b in range(0, 40, 10)))
     assert (run.axis, at(run)) == ("step", [float(x) for x in range(0, 120, 10)])
     assert run.tracks["loss"].session is None
-    assert any("laid end to end" in note for note in run.notes)
+    assert any("placed one after the other" in note for note in run.notes)
 
 
 def test_a_resumed_run_of_batch_numbers_is_still_a_resume(read_text):

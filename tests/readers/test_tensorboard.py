@@ -327,7 +327,7 @@ def test_a_batch_number_that_starts_again_in_every_epoch_is_laid_end_to_end(log)
     assert steps(run, "train/loss") == list(range(0, 600, 5))
     assert steps(run, "val/loss") == list(range(95, 600, 100))
     assert run.tracks["train/loss"].session is None
-    assert any("laid end to end" in note for note in run.notes)
+    assert any("placed one after the other" in note for note in run.notes)
 
 
 def test_values_without_steps_are_counted(log):

@@ -1,4 +1,4 @@
-"""Rules of stopping against the libraries that follow them live: decision for decision, step for step.
+"""Stopping rules against the libraries that follow them live: decision for decision, step for step.
 
 ``make test-readers`` installs the libraries; where one is missing, its test is skipped.
 """

@@ -28,7 +28,7 @@ def test_the_first_line_says_what_moved_which_way_and_by_how_much():
     assert text.startswith("A: one · B: two DIFFERENT grokking comes")
     assert "steps later (" in text
     assert "Not moved beyond the intervals: the memorization onset" in text
-    assert "One run each" in text
+    assert "One run on each side" in text
 
 
 def test_the_mirror_image_says_earlier():
@@ -82,7 +82,7 @@ def test_seed_noise_is_said_with_how_often_seeds_do_as_much():
 def test_a_pair_that_differs_in_its_seed_alone_is_seed_noise_with_what_the_seed_did():
     a, b = (replace(x.run, config={"lr": 0.1, "seed": k}) for k, x in enumerate((EARLY, LATE)))
     text = flat(render(diff(a, b)))
-    assert "WITHIN SEED NOISE the runs are set alike but for the seed" in text
+    assert "WITHIN SEED NOISE only the seed differs in the settings" in text
     assert "Between the two: grokking comes" in text
     assert "as a seed does" in text
     assert "1 other setting is equal." in text

@@ -28,13 +28,13 @@ def test_what_changes_together_is_told_with_its_signals_and_whether_validation_d
     assert event.interval[0] <= 700 <= event.interval[1]
     summary = event["signals"]
     assert (summary.observed, summary.limit) == (4, 5)
-    assert "grad/norm up" in summary.says
-    assert "weights/norm down" in summary.says
-    assert "no validation curve with them" in summary.says
+    assert "grad/norm up" in summary.text
+    assert "weights/norm down" in summary.text
+    assert "no validation curve with them" in summary.text
     assert {e.signal for e in event.evidence if e.name == "signal"} == set(NAMES[:4])
     (event,) = check(runopsy.analyze(a_run(val_moves=True))).events
     assert event["validation"].signal == "val/loss"
-    assert "val/loss with them" in event["signals"].says
+    assert "val/loss with them" in event["signals"].text
 
 
 def test_a_run_without_signals_of_its_inside_was_not_checked():

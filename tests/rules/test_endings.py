@@ -33,7 +33,7 @@ def test_an_exception_is_told_with_its_type_and_message():
     mark = Mark(3000, "crashed", {"type": "ValueError", "message": "expected 2 inputs"})
     (event,) = events(ended("failed", (mark,)), "crashed")
     assert event.step == 3000
-    assert event["end"].says == "ValueError: expected 2 inputs"
+    assert event["end"].text == "ValueError: expected 2 inputs"
 
 
 def timed(seconds):
@@ -47,14 +47,14 @@ def test_a_pause_of_hours_is_told_and_a_steady_clock_is_not():
     assert not events(timed(clock), "stalled")
     (event,) = events(timed(clock + 7200 * (clock >= 120)), "stalled")
     assert (event.step, event.until) == (119, 120)
-    assert "2 hours" in event["pause"].says
+    assert "2 hours" in event["pause"].text
 
 
 def test_steps_that_take_longer_to_the_end_are_told():
     seconds = np.cumsum(np.where(np.arange(200) < 120, 1.0, 6.0))
     (event,) = events(timed(seconds), "stalled")
     assert event.step == pytest.approx(120, abs=2)
-    assert "6 x as long" in event["pause"].says
+    assert "6 x as long" in event["pause"].text
 
 
 def test_without_a_clock_it_is_not_checked():

@@ -94,7 +94,7 @@ def late(accuracy, last=6000):
 
 def test_grokking_is_told_from_onset_to_completion():
     (event,) = events(late(lambda s: planted.sigmoid(s, 2000, 200, 0.02, 0.98)), "grokking")
-    says = {e.says: e.step for e in event.evidence}
+    says = {e.text: e.step for e in event.evidence}
     assert says["a tenth of the late gain: its onset"] == pytest.approx(2000 - 200 * np.log(9), rel=0.1)
     assert says["95 % of the late gain"] == pytest.approx(2000 + 200 * np.log(19), rel=0.1)
     assert event.interval[0] <= 2000 <= event.interval[1]
@@ -102,11 +102,11 @@ def test_grokking_is_told_from_onset_to_completion():
 
 def test_a_late_gain_that_stays_low_is_partial_and_one_that_is_lost_is_undone():
     (partial,) = events(late(lambda s: planted.sigmoid(s, 2000, 100, 0.02, 0.6)), "grokking")
-    assert "partial" in partial.evidence[5].says
+    assert "partial" in partial.evidence[5].text
     (undone,) = events(
         late(lambda s: planted.sigmoid(s, 2000, 100, 0.02, 0.98) - planted.sigmoid(s, 4500, 50, 0, 0.9)), "grokking"
     )
-    assert undone.evidence[-1].says == "undone: where it ended"
+    assert undone.evidence[-1].text == "undone: where it ended"
 
 
 def test_grokking_does_not_depend_on_where_counting_begins():
@@ -135,7 +135,7 @@ def grokked_then(after):
         for name, t in run.tracks.items()
     }
     event = next(e for e in runopsy.analyze(replace(run, tracks=tracks)).events if e.kind == "grokking")
-    return [e.says for e in event.evidence]
+    return [e.text for e in event.evidence]
 
 
 def test_grokking_that_is_lost_again_is_undone_and_collapsed_if_training_is_lost_too():

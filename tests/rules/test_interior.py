@@ -33,7 +33,7 @@ def test_the_noise_scale_is_the_ratio_of_means_and_its_interval_holds_the_truth(
         event = found(examined({"batch_size": 64}, **pieces(1.0, 200.0, 0.8, seed)), "noise_scale")
         if event:
             proof = event[0].evidence[0]
-            low, high = (float(w) for w in proof.says.partition("(")[2].partition(" by")[0].split(" to "))
+            low, high = (float(w) for w in proof.text.partition("(")[2].partition(" by")[0].split(" to "))
             held.append(low <= 200 <= high)
     assert len(held) > 30
     assert np.mean(held) >= 0.75  # nine in ten, less three standard errors of forty

@@ -30,7 +30,7 @@ def test_what_moves_before_validation_is_named_with_its_lead():
     # both curves are half way in the middle of their rise: 1500 - 1000
     lead = 500
     assert abs(event.step - 1000) < 60
-    said = float(event.evidence[0].says.split()[5].replace(",", ""))
+    said = float(event.evidence[0].text.split()[5].replace(",", ""))
     assert abs(said - lead) < 60
 
 

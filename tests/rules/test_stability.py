@@ -84,5 +84,5 @@ def test_a_run_that_never_learnt_cannot_diverge():
 def test_many_spikes_are_one_event_with_their_number():
     run = with_loss(lambda s, y: np.where((s > 200) & (s % 100 < 6), 5 * y, y), n=4000)
     (event,) = events(run, "loss_spike")
-    assert event.evidence[0].says.startswith("38 leaps")
+    assert event.evidence[0].text.startswith("38 leaps")
     assert event.until > 3800

@@ -1,4 +1,4 @@
-"""Runs → what rules of stopping would have saved and missed, and how that is shown."""
+"""Runs → what stopping rules would have saved and missed, and how that is shown."""
 
 import json
 from dataclasses import replace

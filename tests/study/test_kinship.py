@@ -59,7 +59,7 @@ def test_below_five_runs_there_is_no_opinion():
     assert kinship(own, seeds(FEWEST)).unlike is not None
     found = kinship(own, seeds(FEWEST - 1))
     assert (found.unlike, found.baselines) == (None, {})
-    assert "below 5 it has no opinion" in sentence(found)
+    assert "with fewer than 5 it does not judge" in sentence(found)
 
 
 def test_runs_of_another_kind_axis_or_length_are_not_asked():

@@ -1,4 +1,4 @@
-"""A library of runs: nothing is lost, whoever writes and however it ends; no opinion on too few."""
+"""A library of runs: nothing is lost, whoever writes and however it ends; no judgement on too few."""
 
 import json
 import os
@@ -166,7 +166,7 @@ def test_the_kind_is_what_the_settings_name(config, kind):
 
 def test_a_run_that_does_not_say_its_kind_has_to_be_given_one():
     autopsy = runopsy.analyze(planted.healthy())
-    with pytest.raises(BadOption, match="does not say which architecture"):
+    with pytest.raises(BadOption, match="lacks the name of its architecture"):
         profile(autopsy)
     kept = profile(autopsy, "mlp on noise")
     assert kept.kind == "mlp on noise"
@@ -202,16 +202,16 @@ def test_the_commands(call):
     assert "grokking" in out
     code, out, _ = call("analyze", sample, "--library", "runopsy-library.sqlite")
     assert code == 0
-    assert "below 5 it has no opinion" in " ".join(out.split())
+    assert "with fewer than 5 it does not judge" in " ".join(out.split())
     code, out, _ = call("analyze", sample, "--library", "runopsy-library.sqlite", "--format", "json")
-    assert any("below 5 it has no opinion" in note for note in json.loads(out)["notes"])
+    assert any("with fewer than 5 it does not judge" in note for note in json.loads(out)["notes"])
     assert call("library", "show", "nothing")[0] == 2
     assert call("library", "forget", "nothing")[0] == 2
     assert call("library", "forget")[0] == 2
     assert call("library", "forget", "grokking")[2] == "took out 1 run\n"
     code, _, err = call("library", "add", ROOT / "sample_logs" / "double-descent")
     assert code == 2
-    assert "does not say which architecture" in err
+    assert "lacks the name of its architecture" in err
 
 
 def test_the_settings_name_the_library_of_a_project(call, tmp_path):

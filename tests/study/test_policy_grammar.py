@@ -50,7 +50,7 @@ def test_a_name_in_quotes_may_hold_anything():
             "has 'many' after 'when val/loss has not improved for'",
         ),
         ("when val/loss has not improved for 2.5 evals: stop", "where a whole number is expected"),
-        ("when val/loss has not improved for 20 evals", "does not say what is to be done"),
+        ("when val/loss has not improved for 20 evals", "names no action"),
         ("when val/loss has not improved for 20 evals: explode", "'explode', which is no action"),
         ("when val/loss has not improved for 20 evals today: stop", "has 'today' after"),
         ("when val/loss has not improved for 20: stop", "has the end after"),

@@ -1,4 +1,4 @@
-"""runopsy backtest: rules of stopping replayed on logs."""
+"""runopsy backtest: stopping rules replayed on logs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def backtest(
     no_color: NoColor = False,
     quiet: Quiet = False,
 ) -> None:
-    """Replay rules of stopping on logs: what each would have saved, and which late gains it would have cut off."""
+    """Replay stopping rules on logs: what each would have saved, and which late gains it would have cut off."""
     from runopsy.settings import load
     from runopsy.study.backtest import backtest as replay
 

@@ -44,7 +44,7 @@ def diff(
     no_color: NoColor = False,
     quiet: Quiet = False,
 ) -> None:
-    """Hold one run, or several seeds of it, against another: what moved, by how much, and whether beyond noise."""
+    """Compare two runs, or several seeds of each: what moved, by how much, and whether beyond noise."""
     from runopsy.comparison import diff as compare
     from runopsy.comparison import gates, hits, stored
     from runopsy.settings import load

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 library = typer.Typer(
     name="library",
-    help="What runs of an architecture and a data set look like; analyze --library holds a run against it.",
+    help="What is usual of an architecture and a data set; analyze --library compares a run with it.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

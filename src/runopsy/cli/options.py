@@ -109,13 +109,13 @@ Output = Annotated[
 Rules = Annotated[
     Preset | None,
     typer.Option(
-        "--rules", help="classic asks the founding threshold rule (B01) in place of the calibrated one (B02)."
+        "--rules", help="classic checks the founding threshold rule (B01) in place of the calibrated one (B02)."
     ),
 ]
 Segmenters = Annotated[
     Cutter | None,
     typer.Option(
-        "--segmenter", help="What cuts curves: exact (ours), or ruptures, set by [segmenter] in the settings."
+        "--segmenter", help="How curves are segmented: exact, or ruptures as [segmenter] in the settings sets it."
     ),
 ]
 Gpus = Annotated[float | None, typer.Option("--gpus", min=0, help="How many GPUs trained a run: time in GPU-hours.")]

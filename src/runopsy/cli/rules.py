@@ -7,7 +7,7 @@ from runopsy.cli.shared import in_color, show, terminal_width, tuned_standards
 
 
 def rules(config: Config = None, rules: Rules = None) -> None:
-    """List the rules, what each asks and needs, and all thresholds."""
+    """List the rules, what each looks for and needs, and all thresholds."""
     from runopsy.report.listing import rules_table
     from runopsy.settings import load
     from runopsy.standards import values

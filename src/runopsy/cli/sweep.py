@@ -82,7 +82,7 @@ def sweep(
     no_color: NoColor = False,
     quiet: Quiet = False,
 ) -> None:
-    """Examine many runs, each once: verdicts, what went with the outcome, seeds, the best, a phase diagram."""
+    """Examine many runs, each once: verdicts, settings that go with the outcome, seeds, the best, a phase diagram."""
     from runopsy.report.progress import bar
     from runopsy.study.engine import engine_of
     from runopsy.study.sweep import sweep as examine

@@ -44,7 +44,7 @@ def diff(
 
     Args:
         a: a path, a run or an autopsy, or several.
-        b: what it is held against.
+        b: what it is compared with.
         align: lay them on one axis by ``"step"``, ``"epoch"``, ``"time"`` or ``"tokens"``, by the lowest
             training ``"loss"`` so far, or ``"phase"`` by phase; default: what the logs count by.
         roles: as for ``analyze``, of paths and runs.

@@ -47,7 +47,7 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _distinct(values: Sequence[Any]) -> set[str]:
-    """Values as text, so that 1 and 1.0 are one and lists can be held against each other."""
+    """Values as text, so that 1 and 1.0 are one and lists can be compared with each other."""
     return {json.dumps(_even(v), sort_keys=True, default=str) for v in values}
 
 

@@ -38,7 +38,7 @@ def weigh(
         a: one spot per run.
         b: likewise.
         scale: what the difference is a share of; default: A's own middle value; 0 where a share means nothing.
-        least: a difference up to this is beneath notice, whatever the intervals say.
+        least: a difference up to this is beneath notice, whatever the intervals are.
         named: ``kind``, ``what``, ``unit`` and ``at`` of the difference.
     """
     score = scores([*a, *b])

@@ -129,7 +129,7 @@ def _reaches(x: Autopsy, s: Segments, target: float) -> Spot:
 
 
 def _timed(x: Autopsy, spot: Spot) -> Spot | None:
-    """The same in seconds; they have no interval, for a log does not say how steady its machine was."""
+    """The same in seconds; they have no interval, for a log does not show how steady its machine was."""
     if spot.at is None:
         until = seconds_at(x, x.last)
         return None if until is None else Spot(None, until=until)

@@ -33,7 +33,7 @@ FALSE = 0.002
 AROUND = 100  # rows around a stretch that show the noise of a row: enough for 10 %, few enough to follow its changes
 WORTH = 0.37 / 2  # of a row, as a degree of freedom: a median of absolute differences of neighbours wastes the rest
 UPPER = 3.0  # / √rows: about three standard errors of a correlation
-SMOOTH = 2.2  # noise of 60 rows says up to 1.9 by chance, a smooth curve 3
+SMOOTH = 2.2  # noise of 60 rows gives up to 1.9 by chance, a smooth curve 3
 MOST_PERSISTENT = 0.995  # beyond it noise wanders like a curve; running means over 200 rows are rarely logged
 OUTLIER = 5.0  # standard deviations, of a row or of a difference of rows
 LONE = 5  # rows around one, of whose median an outlier and its neighbour are no part
@@ -187,8 +187,8 @@ def _tamed(gap: Values) -> Values:
 def _persistence(gap: Values) -> float:
     """The correlation of neighbouring rows of the noise, at the upper end of what the rows allow; 0 for a smooth curve.
 
-    Rows k apart differ by (1 - φ^k) of the variance, twice over, so two apart against one apart says
-    1 + φ; a curve without noise says 4. Blocks of rows (``long_run_factor``) say more, but only of
+    Rows k apart differ by (1 - φ^k) of the variance, twice over, so two apart against one apart gives
+    1 + φ; a curve without noise gives 4. Blocks of rows (``long_run_factor``) show more, but only of
     logs that are long against the correlation.
     """
     apart = [_scatter(gap[k:] - gap[:-k]) for k in (1, 2)]
@@ -211,7 +211,7 @@ def _of_means(phi: float, rows: Counts) -> Values:
     """Per stretch, how much larger the variance of its mean is than its rows' second differences would have it.
 
     Of noise x_i = φ x_(i-1) + white, a mean of m rows has σ²/m ((1 + φ)/(1 - φ) - 2 φ (1 - φ^m) / m (1 - φ)²),
-    and its second differences, divided by 6, say σ² (1 - φ) (3 - φ) / 3.
+    and its second differences, divided by 6, estimate σ² (1 - φ) (3 - φ) / 3.
     """
     inflated = (1 + phi) / (1 - phi) - 2 * phi * (1 - phi**rows) / (rows * (1 - phi) ** 2)
     return np.asarray(inflated * 3 / ((1 - phi) * (3 - phi)))

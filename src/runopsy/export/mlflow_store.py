@@ -39,7 +39,7 @@ def write(autopsy: Autopsy, dest: str) -> tuple[Path, ...]:
     JSON list of kind and step, as far as a tag has room; ``autopsy.json`` has all of it.
 
     Raises:
-        OSError: as the file system says.
+        OSError: the file system refuses it.
     """
     for name in ("alembic", "mlflow"):  # they report each migration of a new database
         logging.getLogger(name).setLevel(logging.WARNING)

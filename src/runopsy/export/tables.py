@@ -21,7 +21,7 @@ def write(autopsy: Autopsy, dest: str) -> tuple[Path, ...]:
 
     Raises:
         BadOption: the name ends neither in .csv nor in .parquet.
-        OSError: as the file system says.
+        OSError: the file system refuses it.
     """
     import numpy as np
     import polars as pl

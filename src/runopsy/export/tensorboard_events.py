@@ -38,7 +38,7 @@ def write(autopsy: Autopsy, dest: str) -> tuple[Path, ...]:
 
     Raises:
         BadOption: the folder holds event files already: TensorBoard would draw both as one run.
-        OSError: as the file system says.
+        OSError: the file system refuses it.
     """
     folder = Path(dest)
     if any(folder.glob(EVENTS)):

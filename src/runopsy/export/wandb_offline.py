@@ -23,7 +23,7 @@ def write(autopsy: Autopsy, dest: str) -> tuple[Path, ...]:
     leaves the machine.
 
     Raises:
-        OSError: as the file system says.
+        OSError: the file system refuses it.
     """
     os.makedirs(dest, exist_ok=True)
     picture = png(autopsy)

@@ -1,6 +1,6 @@
 """Case → Facts: what is so about a run, each predicate defined once.
 
-Rules, phases and verdicts only combine these facts. A fact says whether it holds, how large it is, from what
+Rules, phases and verdicts only combine these facts. A fact states whether it holds, how large it is, from what
 size on it counts, how sure that is against the noise of this log, and where it holds.
 """
 

@@ -19,7 +19,7 @@ Curves = Mapping[str, Curve]
 
 
 def broken(signals: Mapping[str, Signal], marks: Sequence[Mark], last: Position, limits: Limits) -> Fact:
-    """A loss is not finite from some step on to the end; or the log says so in its last line."""
+    """A loss is not finite from some step on to the end; or the last line of the log reports it."""
     for name in ("train/loss", "val/loss"):
         signal = signals.get(name)
         if signal is None or signal.broken is None:
@@ -189,7 +189,7 @@ def _passages(value: Values, middle: float, reach: float, sign: float, limits: L
 
 
 def ends_swinging(curves: Curves, swings: Fact, last: Position, limits: Limits) -> bool:
-    """Whether the swings go on to the end, so that no end can be told."""
+    """Whether the swings go on to the end, so that the run has no end value."""
     if not swings:
         return False
     curve = curves[swings.curve]
@@ -228,8 +228,8 @@ def leap(loss: Signal | None, spikes: Sequence[Spike], limits: Limits) -> Fact:
     if not lasting or not at_once or spiked:
         return UNASKED
     before, now = float(np.exp(windows[at])), float(np.exp(windows[at + rows]))
-    says = f"{before:.4g} before, {now:.4g} after: {now / before:.3g} times"
-    return Fact(True, now / before, before, float(change[at] / scatter), float(loss.step[place]), "train/loss", says)
+    text = f"{before:.4g} before, {now:.4g} after: {now / before:.3g} times"
+    return Fact(True, now / before, before, float(change[at] / scatter), float(loss.step[place]), "train/loss", text)
 
 
 def jump(leap: Fact, limits: Limits) -> Fact:

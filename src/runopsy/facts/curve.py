@@ -19,12 +19,12 @@ EVALUATIONS = 150  # rows: in a log so short each is a mean over an epoch or a s
 POINTS = 96  # at most: quadratic work in the levels, and a turn is placed to a hundredth of the run
 VISIBLE = 0.003  # of a loss's range: smaller differences are seen by nobody, also where a log scale would show them
 BEYOND = 10.0  # x the way down from its start, or x that start: a loss that blows up sets no scale for what it learnt
-CAP = 1000.0  # x the start or the median of a loss: how far beyond it went says no more
+CAP = 1000.0  # x the start or the median of a loss: how far beyond it went adds nothing
 FEW = 4.0  # rows that are added in doubt: the noise of n rows is known to a share of about 1 / √n, and may be larger
-LONG_ENOUGH = 96  # rows from which blocks of rows say how noise wanders
-MEDIAN_ERROR = 2.3  # / √n: two standard errors of a variance that a median of n second differences says, measured
-FEWEST_SECOND = 4  # second differences: the median of fewer says nothing
-FEWEST_FIT = 5  # rows, from which noise can be told from shape: of fewer, each value is taken as logged
+LONG_ENOUGH = 96  # rows from which blocks of rows show how noise wanders
+MEDIAN_ERROR = 2.3  # / √n: two standard errors of a variance estimated by the median of n second differences, measured
+FEWEST_SECOND = 4  # second differences: the median of fewer means nothing
+FEWEST_FIT = 5  # rows, from which noise can be separated from shape: of fewer, each value is taken as logged
 OF_GAIN = 0.5  # x the root of a move's gain, that is sure: the best move of a flat curve gains a little over 3 log m
 
 
@@ -236,9 +236,9 @@ def _moves(shape: Shape, step: Positions, error: Values, back: Callable[[Floats]
 
 
 def _sure(piece: Piece, error: Values) -> float:
-    """A change in standard errors: of its two ends, or of all its points, whichever says more.
+    """A change in standard errors: of its two ends, or of all its points, whichever is larger.
 
-    Two points of a noisy loss say little, even where the loss fell to a hundredth: all of them together do.
+    Two points of a noisy loss show little, even where the loss fell to a hundredth: all of them together do.
     """
     of_ends = abs(piece.change) / max(float(np.hypot(error[piece.first], error[piece.last])), 1e-300)
     return float(max(of_ends, OF_GAIN * max(piece.gain, 0.0) ** 0.5))

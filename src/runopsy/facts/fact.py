@@ -9,9 +9,9 @@ from runopsy.model import Position
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Whether something is so, with the numbers that say it.
+    """Whether something is so, with the numbers that show it.
 
-    It holds where ``size`` reaches ``limit`` and is told from noise.
+    It holds where ``size`` reaches ``limit`` and differs from noise.
     """
 
     holds: bool = False
@@ -19,8 +19,8 @@ class Fact:
     limit: float = 0.0  # size from which it counts
     sure: float = 0.0  # size in standard errors; infinite where the log has no noise
     at: Position | None = None  # where it holds, or began to
-    curve: str = ""  # the curve that says it; "" where it could not be asked
-    says: str = ""  # the numbers as a short sentence, for the report
+    curve: str = ""  # the curve that shows it; "" where it could not be asked
+    text: str = ""  # the numbers as a short sentence, for the report
 
     def __bool__(self) -> bool:
         return self.holds

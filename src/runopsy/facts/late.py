@@ -15,8 +15,8 @@ from runopsy.thresholds import Limits
 
 Curves = Mapping[str, Curve]
 
-BETWEEN = 2  # rows of validation between fitting and the half-way point: with fewer, the log cannot tell them apart
-ONSET, HALF, COMPLETE = 0.1, 0.5, 0.95  # of the late gain: the places that are told of it
+BETWEEN = 2  # rows of validation between fitting and the half-way point: with fewer, the log cannot separate them
+ONSET, HALF, COMPLETE = 0.1, 0.5, 0.95  # of the late gain: the places that are reported of it
 
 
 @dataclass(frozen=True, slots=True)

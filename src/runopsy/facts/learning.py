@@ -25,7 +25,7 @@ FITTED_NATS = 0.33
 LATE = 0.25  # of the last position, or of training: what begins beyond it shows a part only
 TRAINED_LOSS = 0.9  # of LN2: a classifier whose first loss is lower had learnt before its first row
 TRAINED_ACC = 0.55  # of accuracy, that it must have had with it: more than one class in two by chance
-TRAINED_ACC_ALONE = 0.8  # of accuracy: a first row so high is of a trained model, whatever the loss says
+TRAINED_ACC_ALONE = 0.8  # of accuracy: a first row so high is of a trained model, whatever the loss is
 FAIR = 0.8  # x ``half_way``: validation that makes so much of training's way makes a fair part of it
 TREND = 2.2  # standard errors of a rank trend: five rows in order, 1 in 120 by chance
 MOST_RANKED = 12  # rows from the best to the end, up to which ranks alone decide: more may wander from row to row
@@ -98,7 +98,7 @@ def noise_at(curve: Curve, best: float) -> float:
 
 
 def moved(curves: Curves, limits: Limits) -> Fact:
-    """Training ever left its first level by more than noise: any curve that became better says so."""
+    """Training ever left its first level by more than noise: any curve that became better shows it."""
     asked = [n for n in ("train/loss", "train/acc", "val/acc", "val/loss") if n in curves] or list(curves)
     facts = [_moved(curves[n], limits) for n in asked]
     found = next((f for f in facts if f), facts[0] if facts else UNASKED)
@@ -150,7 +150,7 @@ def rose(curves: Curves, moved: Fact, limits: Limits) -> Fact:
 
 
 def fits(curves: Curves, start: Start, limits: Limits) -> tuple[Fact, bool]:
-    """Training ends fitted; and whether the log can say so at all."""
+    """Training ends fitted; and whether the log can show it at all."""
     train, val, loss = (curves.get(n) for n in ("train/acc", "val/acc", "train/loss"))
     accuracies = [acc for acc in (val, train) if acc is not None]
     acc = next((a for a in accuracies if a.ends >= limits.fits_at_end), train)  # dropout may keep training's own low
@@ -165,7 +165,7 @@ def fits(curves: Curves, start: Start, limits: Limits) -> tuple[Fact, bool]:
     fell = share <= limits.fell_far
     known = val is not None or share <= 1 - limits.part or loss.signal.power > 0
     says = f"its loss came down to {share:.0%} of the first"
-    return Fact(fell, share, limits.fell_far, at=loss.best_at, curve=loss.name, says=says), known
+    return Fact(fell, share, limits.fell_far, at=loss.best_at, curve=loss.name, text=says), known
 
 
 def left_of(loss: Curve, begins: float) -> float:
@@ -199,12 +199,12 @@ def at_chance(curves: Curves, moved: Fact, limits: Limits) -> Fact:
             continue
         classes = guessed_among(loss.ends, [a.ends for a in accuracies], limits)
         if classes is not None:
-            says = f"the loss stands at {loss.ends:.3g}, the value of guessing among {classes} classes (ln {classes})"
-            return Fact(True, loss.ends, float(np.log(classes)), at=float(loss.step[0]), curve=name, says=says)
+            text = f"the loss stands at {loss.ends:.3g}, the value of guessing among {classes} classes (ln {classes})"
+            return Fact(True, loss.ends, float(np.log(classes)), at=float(loss.step[0]), curve=name, text=text)
     for acc in accuracies:
         if _repeats(acc, limits) and acc.ends > 0:
-            says = f"accuracy stands at {acc.ends:.4g}, as if one class were always answered (chance)"
-            return Fact(True, acc.ends, acc.ends, at=float(acc.step[0]), curve=acc.name, says=says)
+            text = f"accuracy stands at {acc.ends:.4g}, as if one class were always answered (chance)"
+            return Fact(True, acc.ends, acc.ends, at=float(acc.step[0]), curve=acc.name, text=text)
     return UNASKED
 
 
@@ -341,7 +341,7 @@ def better_accuracy(curves: Curves, start: Start, left: Fact, limits: Limits) ->
 def turn(curves: Curves, loss: Fact, accuracy: Fact, fits: Fact, gap: Fact, improves: Fact, limits: Limits) -> Fact:
     """Validation got worse for good while training was fitted, ran ahead or went on getting better.
 
-    It is told by the loss, where the loss says so, else by the accuracy.
+    It is read from the loss where the loss shows it, else from the accuracy.
     """
     better = loss or accuracy
     train = curves.get("train/loss") or curves.get("train/acc")
@@ -454,8 +454,8 @@ def mode_gap(curves: Curves, limits: Limits) -> Fact:
         scale = 1.0 if quantity == "acc" else abs(train.begins)
         modes, data = side * (train.ends - read.ends) / scale, side * (read.ends - val.ends) / scale
         if modes > limits.gap and data < modes * FAIR * limits.half_way:
-            says = f"{train.ends:.3g} in training mode, {read.ends:.3g} in evaluation mode; validation {val.ends:.3g}"
-            return Fact(True, modes, limits.gap, at=float(read.step[0]), curve=read.name, says=says)
+            text = f"{train.ends:.3g} in training mode, {read.ends:.3g} in evaluation mode; validation {val.ends:.3g}"
+            return Fact(True, modes, limits.gap, at=float(read.step[0]), curve=read.name, text=text)
     return UNASKED
 
 

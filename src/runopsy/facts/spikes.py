@@ -12,7 +12,7 @@ from runopsy.stats import MAD_TO_SD, OF_MEDIAN, at_start, rolling_median, traili
 from runopsy.thresholds import Limits
 
 IMPOSSIBLE = 100.0  # x what is usual, from which one row is enough: no batch is so hard
-FITTED = 0.03  # a log whose first loss is lower begins fitted; its own way says nothing, and 1 takes its place
+FITTED = 0.03  # a log whose first loss is lower begins fitted; its own range means nothing, and 1 takes its place
 LEAST_SCATTER = 1e-3  # in log units: rounding alone makes a printed loss scatter so much
 BLOCK = 1 << 20  # rows looked at together: more, and only memory grows
 
@@ -57,7 +57,7 @@ def _high(loss: Signal, log: Values, window: int, limits: Limits) -> Iterator[Hi
     reach = limits.improving * (at_start(loss.value) - float(loss.value.min()))
     ratio = limits.spike_ratio if len(log) > 2 * limits.window_rows else max(limits.spike_ratio, limits.far_above)
     for start in range(0, len(log), BLOCK):
-        before = min(start, 2 * window)  # rows that say what is usual, and how far rows lie from it
+        before = min(start, 2 * window)  # rows that give the usual level, and how far rows lie from it
         block = log[start - before : start + BLOCK]
         if len(block) <= window:
             return
@@ -66,7 +66,7 @@ def _high(loss: Signal, log: Values, window: int, limits: Limits) -> Iterator[Hi
             usual, highest = _from_the_start(block, usual, highest, limits.level_rows)
         off = np.abs(block - np.where(np.isnan(usual), block, usual))
         scatter = np.maximum(MAD_TO_SD * trailing_median(off, window), LEAST_SCATTER)
-        if not before:  # where too few rows lie before one, the whole log says how far rows scatter
+        if not before:  # where too few rows lie before one, the whole log gives the scatter of rows
             scatter = np.where(np.isnan(scatter), white_noise(block) + LEAST_SCATTER, scatter)
         with np.errstate(invalid="ignore"):  # NaN where nothing is usual yet: no leap
             high = (block - usual > limits.outlier * scatter) & (block - highest > np.log(ratio))

@@ -32,7 +32,7 @@ class Facts:
     fits: Fact  # training ends fitted
     far: bool  # every accuracy ends far from fitting
     fitted_at: Position | None  # where the training set came to be fitted
-    known: bool  # an accuracy, or a loss that fell far, says how well training fits
+    known: bool  # an accuracy, or a loss that fell far, shows how well training fits
     at_chance: Fact  # nothing was learnt, and the level is that of guessing
     left_chance: Fact  # validation ever left its start
     generalised: Fact  # validation made a fair part of the way that training made
@@ -55,7 +55,7 @@ class Facts:
     lost: Fact  # most of what was learnt is lost again to the end, or the loss ends far above its start
     went_back: Fact  # the training loss ends visibly above its best level, with less than most of it lost
     swings: Fact  # an accuracy or a loss swings again and again
-    ends_swinging: bool  # and no end can be told
+    ends_swinging: bool  # and the run has no end value
     spikes: tuple[Spike, ...]  # leaps of the training loss that came back
     late_gain: LateGain | None
     peak: Peak | None
@@ -67,7 +67,7 @@ class Facts:
 
     @property
     def memorizes(self) -> bool:
-        """Whether anything says that training ran ahead of validation at some time."""
+        """Whether anything shows that training ran ahead of validation at some time."""
         ran_ahead = self.gap or self.turn or self.better_loss or self.better_accuracy or self.never_follows
         return bool(ran_ahead) or self.late_gain is not None or self.peak is not None
 
@@ -154,7 +154,7 @@ def concluded(
         curves: by name.
         judged: the signals that they are of.
         spikes: leaps of the training loss that came back.
-        marks: what the training script, or an error line, said.
+        marks: what the training script, or an error line, reported.
         changes: positions at which the learning rate jumps.
         extent: first and last position.
         leap: the largest lasting rise of the training loss.

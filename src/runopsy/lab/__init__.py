@@ -1,6 +1,6 @@
 """Small real trainings on a CPU, recorded with the shim, each with a truth that is known from how it was made.
 
-For a first look at what an autopsy says, for the sample logs, and for the tests. Nothing here draws a
+For a first look at what an autopsy shows, for the sample logs, and for the tests. Nothing here draws a
 curve: every value comes out of a model that is being trained. Importing this loads no torch.
 """
 
@@ -106,7 +106,7 @@ def run(
         name: of one of ``TASKS``.
         folder: must not exist.
         seed: data, initial weights and the order of the batches follow from it.
-        progress: told the share that is done, 0 to 1, about a hundred times.
+        progress: is given the share that is done, 0 to 1, about a hundred times.
         knobs: what to set otherwise than the task does, e.g. ``{"weight_decay": 1.0}``; see ``Task.knobs``.
         signals: which are recorded, as ``runopsy.record`` takes them: ``"default"``, ``"full"``, ``"scalars"``.
 
@@ -155,7 +155,7 @@ def _require_knobs(task: Task, knobs: Mapping[str, float]) -> None:
 
 
 def _require_torch() -> None:
-    """Say what is missing before ``load`` would call the dotted path wrong."""
+    """Report what is missing before ``load`` would call the dotted path wrong."""
     try:
         import torch  # noqa: F401  # seconds, and optional: only who trains pays
     except ModuleNotFoundError as cause:

@@ -124,6 +124,6 @@ def _make_room(folder: Path) -> None:
 
 
 def title(axes: Mapping[str, Sequence[Any]], seeds: int) -> str:
-    """How large the grid is, as it is said."""
+    """How large the grid is, in words."""
     sizes = " x ".join(str(len(values)) for values in axes.values())
     return f"{sizes} x {seeds} seeds" if seeds > 1 else sizes

@@ -36,7 +36,7 @@ def double_descent(to: Destination, seed: int, progress: Progress, width: float 
     Args:
         to: where it is recorded.
         seed: of the data and of the features.
-        progress: told the share that is done.
+        progress: is given the share that is done.
         width: of the hidden layer, at least 1; None: the linear problem whose double descent is over steps.
     """
     return linear.double_descent(to, seed, progress) if width is None else _of_width(to, seed, progress, width)

@@ -13,7 +13,7 @@ from runopsy.errors import RunopsyError
 
 TRUTH = "truth.json"  # beside run.json; nothing in runopsy's analysis reads it
 
-Progress = Callable[[float], None]  # told the share of the training that is done, 0 to 1
+Progress = Callable[[float], None]  # is given the share of the training that is done, 0 to 1
 # trains from a seed: (destination, seed, progress, **knobs)
 Trainer = Callable[..., "Truth"]
 
@@ -78,7 +78,7 @@ class Truth:
         """Put truth.json beside run.json, whole or not at all.
 
         Raises:
-            OSError: as the file system says.
+            OSError: the file system refuses it.
         """
         with replacing(folder / TRUTH) as draft:
             draft.write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")

@@ -1,6 +1,6 @@
 """Learning from a teacher network: overfitting, health and underfitting on one kind of data.
 
-Inputs are Gaussian; a fixed random two-layer network says which class each belongs to (Gardner &
+Inputs are Gaussian; a fixed random two-layer network decides which class each belongs to (Gardner &
 Derrida's teacher-student setting, J. Phys. A 22, 1989, with a hidden layer). What differs between the
 tasks is how many examples there are, how many of them are mislabelled, and how wide the student is.
 """

@@ -1,4 +1,4 @@
-"""The nouns: frozen, computing nothing beyond what their own fields say."""
+"""The nouns: frozen, computing nothing beyond what their own fields hold."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Autopsy:
-    """Everything one log can tell, and what it cannot."""
+    """Everything one log can show, and what it cannot."""
 
     run: Run
     axis: str  # what positions count here: the run's own axis, or the one asked for

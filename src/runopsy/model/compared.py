@@ -1,4 +1,4 @@
-"""Two autopsies, or two sets of them, held against each other."""
+"""Two autopsies, or two sets of them, compared with each other."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Change(StrEnum):
-    """What can be said of a difference."""
+    """What is known of a difference."""
 
     NONE = "none"  # within the intervals, or within what seeds do
     REAL = "real"  # beyond them
@@ -115,7 +115,7 @@ class Comparison:
     values: tuple[Difference, ...]  # at the last place that both reach, and the best until there
     cost: tuple[Difference, ...]
     config: ConfigDiff
-    chance: float | None  # how often seeds alone tell two such sets apart as far as these are; None: one run each
+    chance: float | None  # how often seeds alone set two such sets as far apart as these are; None: one run each
     least_p: float | None  # the smallest p that so many runs can show
     notes: tuple[str, ...] = ()
 

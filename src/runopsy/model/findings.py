@@ -17,14 +17,14 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One number that was seen, beside the number it was held against."""
+    """One number that was seen, beside the number it was compared with."""
 
     signal: str
     step: Position
     observed: float
     limit: float | None
     unit: str
-    says: str  # what the two numbers are, in a few words: "validation accuracy, against half its gain"
+    text: str  # what the two numbers are, in a few words: "validation accuracy, against half its gain"
     name: str = ""  # the slot of the event's kind that this number fills, see ``kinds``
 
 
@@ -37,7 +37,7 @@ class Event:
     evidence: tuple[Evidence, ...]
     until: Position | None = None  # where it was over, for events that last
     interval: tuple[Position, Position] | None = None  # 90 % of such intervals hold the true step; None: unresolved
-    resolution: float | None = None  # spacing of the log around ``step``: nothing finer can be said
+    resolution: float | None = None  # spacing of the log around ``step``: nothing finer is known
 
     def __getitem__(self, name: str) -> Evidence:
         """The evidence in a named slot.

@@ -17,7 +17,7 @@ class Signal:
     value: Values  # (n,)
     time: Values | None = None  # (n,) unix seconds
     broken: Positions | None = None  # (m,) where the logged value was NaN or infinite
-    better: str = ""  # "higher" or "lower" values, "" where nothing says it
+    better: str = ""  # "higher" or "lower" values, "" where it is unknown
     power: int = 0  # of the target's unit, that the loss of a regression is in; 0 where nothing shows that it is of one
 
     def __len__(self) -> int:

@@ -57,7 +57,7 @@ class WatchedExamples:
     groups: tuple[LearntGroup, ...]  # of the whole batches, then of the given groups
     widths: tuple[WidthTest, ...]
     suspects: tuple[Suspect, ...]  # the first of the ranking; those with a margin below 0 are named mislabelled
-    named: int | None  # how many have a margin below 0; None: the run cannot tell
+    named: int | None  # how many have a margin below 0; None: the run does not show it
     why: str  # it cannot
 
 
@@ -140,7 +140,7 @@ class Expected:
     signal: str
     phase: int
     answer: Answer
-    before: float | None = None  # the level that it is held against
+    before: float | None = None  # the level that it is compared with
     observed: float | None = None
     sigmas: float | None = None  # their difference in standard errors, positive: as expected
     why: str = ""  # of CANNOT_TELL

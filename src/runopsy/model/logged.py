@@ -30,7 +30,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something the training script said about itself: ``run.event(step, kind, ...)``."""
+    """Something the training script reported about itself: ``run.event(step, kind, ...)``."""
 
     step: Position
     kind: str
@@ -85,7 +85,7 @@ class Run:
     notes: tuple[str, ...] = ()  # what the reader had to skip or assume
     taken: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of our own run folders: signal → how it was
     missing: Mapping[str, str] = field(default_factory=dict)  # of our own run folders: signal → why it is not there
-    sizes: Mapping[str, int] = field(default_factory=dict)  # examples of each data set, where the run says it
+    sizes: Mapping[str, int] = field(default_factory=dict)  # examples of each data set, where the run states it
     examples: Mapping[str, Examples] = field(default_factory=dict)  # of our own run folders: by side, those watched
 
     def __repr__(self) -> str:
@@ -111,5 +111,5 @@ class Role:
     scale: float = 1.0  # what the logged values are multiplied by: 0.01 for percent
     complement: bool = False  # the column logs an error rate: the signal is 1 - value
     logarithm: bool = False  # the column logs a perplexity: the signal is ln(value)
-    better: str = ""  # "higher" or "lower" values of the column, "" where its name does not say
-    chosen: bool = False  # the best step is by this one: --metric says so, or the log's own "best"
+    better: str = ""  # "higher" or "lower" values of the column, "" where its name does not show it
+    chosen: bool = False  # the best step is by this one: --metric names it, or the log's own "best" does

@@ -22,4 +22,4 @@ INSIDE = ("grad/", "gns", "batch/critical", "features/", "pred/", "hessian/", "w
           "readout/", "ntk/", "collapse/", "examples/", "canary/")  # fmt: skip
 # The model itself in evaluation mode, as the recorder reads it on the probe and the held-out batch.
 EVALUATED = ("eval/loss_train", "eval/acc_train", "eval/loss_heldout", "eval/acc_heldout")
-Position: TypeAlias = float  # optimizer steps completed when the value was logged, unless Run.axis says otherwise
+Position: TypeAlias = float  # optimizer steps completed when the value was logged, unless Run.axis names another unit

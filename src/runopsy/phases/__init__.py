@@ -110,5 +110,5 @@ def _why(case: Case, start: Position, end: Position) -> tuple[Evidence, ...]:
             # the last point before the end: across a hard boundary, interpolation would mix two phases
             last = max(int(np.searchsorted(s.step, end)) - 1, 0) if end < case.last else len(s.step) - 1
             a, b = float(np.interp(start, s.step, s.curve)), float(s.curve[last])
-            proof.append(Evidence(signal, end, b, a, "", "at the end of the phase, against its beginning"))
+            proof.append(Evidence(signal, end, b, a, "", "at the end of the phase, compared with its beginning"))
     return tuple(proof)

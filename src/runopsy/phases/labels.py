@@ -1,4 +1,4 @@
-"""What a reading is called, and what a whole sequence of them says that no single one can."""
+"""What a reading is called, and what a whole sequence of them shows that no single one can."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def plausible(labels: list[str], readings: Readings, limits: Limits, *, memorize
     """Labels that hold over their whole spell, not only from moment to moment.
 
     Memorization leaves a gap, and validation does not improve over it; a run in which validation makes
-    a visible part of its own way is still learning, however slowly. Where no fact says that training ever ran
+    a visible part of its own way is still learning, however slowly. Where no fact shows that training ever ran
     ahead of validation, nothing was memorized.
     """
     result = list(labels)

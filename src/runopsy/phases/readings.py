@@ -1,4 +1,4 @@
-"""What can be said of each moment of a run: how far training has come, and whether validation follows."""
+"""What is known of each moment of a run: how far training has come, and whether validation follows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WATCHED = ("train/loss", "train/acc", "val/loss", "val/acc")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Readings:
-    """What can be said of each moment of a run, (g,) each. Shares are of the whole run's change."""
+    """What is known of each moment of a run, (g,) each. Shares are of the whole run's change."""
 
     step: Positions
     train_done: Values  # share of the training loss's drop already made
@@ -116,7 +116,7 @@ def _already_trained(case: Case) -> bool:
 
 
 def _fits(case: Case, acc: Motion | None, n: int) -> Bools:
-    """(g,) where the training set is fitted, as far as an accuracy says; without one, where the whole run says so."""
+    """(g,) where the training set is fitted, as far as an accuracy shows; without one, where the whole run shows it."""
     if acc is None:
         return np.full(n, bool(case.facts.fits) or not case.facts.known)
     return np.asarray(np.maximum.accumulate(acc.value) >= case.limits.fits_at_end)

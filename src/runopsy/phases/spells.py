@@ -32,7 +32,7 @@ def visible(case: Case, grid: Positions) -> Callable[[Spell], float]:
     def size(spell: Spell) -> float:
         start, stop, label = spell
         if label == "diverged":
-            return np.inf  # an event says so
+            return np.inf  # an event shows it
         a, b = elapsed[start], elapsed[min(stop, len(elapsed) - 1)]
         length = max(np.log(b / a) / limits.shortest, (b - a) / elapsed[-1] / limits.improving)
         if start == 0 and label == "underfitting":
@@ -53,7 +53,7 @@ def join_short(spells: list[Spell], size: Callable[[Spell], float]) -> list[Spel
         if sizes[i] >= 1:
             return spells
         beside = [j for j in (i - 1, i + 1) if 0 <= j < len(spells)]
-        # "underfitting" says that hardly anything was learnt: it takes in nothing that says otherwise
+        # "underfitting" means that hardly anything was learnt: it takes in nothing that shows otherwise
         beside = [j for j in beside if spells[j][2] != "underfitting"] or beside
         winner = spells[max(beside, key=lambda j: sizes[j])][2]
         spells[i] = (*spells[i][:2], winner)

@@ -178,7 +178,7 @@ def _find(path: str) -> Path:
 
     Raises:
         UnreadableLog: nothing is there, or nothing that can be read without waiting.
-        OSError: as the file system says.
+        OSError: the file system refuses it.
     """
     place = Path(path)
     if not path or not place.exists():
@@ -199,7 +199,7 @@ def _open(place: Path) -> Found:
         return found[1]()
     from runopsy.readers.folders import search  # a file needs none
 
-    next(place.iterdir(), None)  # says why, where it is not for us to look into
+    next(place.iterdir(), None)  # raises the reason where it may not be read
     return search(place, _recognised)
 
 

@@ -55,7 +55,7 @@ class Axis(NamedTuple):
 
     counts: str  # "step", "epoch", "tokens", "samples", "time" or "row"
     column: str | None
-    at: Values  # (rows,) NaN where a row does not say
+    at: Values  # (rows,) NaN where a row gives none
     runs: tuple[tuple[int, int], ...] = ()  # bounds of the rows of each, where one run follows another
 
 
@@ -81,8 +81,8 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
     Args:
         table: the columns as they are.
         numbers: what of them are numbers.
-        kinds: what each row is of, where a column says so: the metric of a long table, train or val.
-        notes: where it is said what was passed over.
+        kinds: what each row is of, where a column gives it: the metric of a long table, train or val.
+        notes: where it is reported what was passed over.
     """
     plain_names = {name: plain(name) for name in table}
     by_plain = {plain_names[name]: name for name in reversed(list(table))}
@@ -148,9 +148,9 @@ def _longest_series(
 
 
 def clock(table: Table, numbers: Numbers, at: Values) -> Values | None:
-    """Wall time of each row in seconds, if a column says it and rises along the file or the axis, as a clock does.
+    """Wall time of each row in seconds, if a column holds it and rises along the file or the axis, as a clock does.
 
-    A row that does not say it is given the time of the one before.
+    A row that lacks it is given the time of the one before.
     """
     by_plain = {plain(name): name for name in reversed(list(table))}
     for name in (by_plain[word] for word in CLOCKS if word in by_plain):
@@ -182,7 +182,7 @@ def since_start(at: Values) -> Values:
 
 
 def _positions(column: pl.Series, numbers: pl.Series | None) -> tuple[Values | None, bool]:
-    """(what a column says as positions, whether it holds dates); None where it says nothing of the kind."""
+    """(what a column holds as positions, whether it holds dates); None where it holds neither."""
     dated = numbers is None
     found = seconds_in(column) if dated else numbers
     if found is None:
@@ -207,16 +207,16 @@ def _trouble(counts: str, at: Values) -> str:
 
 
 def _gaps(at: Values) -> str:
-    """Why a column that other rows fill says nothing of one curve; empty where it does."""
+    """Why a column that other rows fill means nothing for one curve; empty where it does."""
     return "is empty along the longest curve" if len(at) and np.isnan(at).mean() > 1 - MOSTLY else ""
 
 
 def _not_as_fine_as_the_rows(counts: str, at: Values, value: Values) -> str:
-    """Why the order of the rows of one curve says more than the column; empty where it does not."""
+    """Why the order of the rows of one curve counts before the column; empty where it does not."""
     if len(at) > 1 and (at == at[0]).all():
         return "never changes along the longest curve"
     if counts == "step":
-        return "starts again and again, always to the same end" if is_counter(at, value) else ""
+        return "counts to the same end again and again" if is_counter(at, value) else ""
     crowded = len(at) > 1 and np.mean(at[1:] == at[:-1]) > CROWDED
     return "stands still over several values" if crowded else ""
 
@@ -249,10 +249,10 @@ def _end_to_end(
     for epochs in (numbers[other] for other, word in plain_names.items() if word in EPOCHS and other != name):
         if epochs is None or not epochs.count():
             continue
-        epoch = epochs.forward_fill().backward_fill().to_numpy()  # a row of another curve may not say it
+        epoch = epochs.forward_fill().backward_fill().to_numpy()  # a row of another curve may lack it
         if not _restarts_with(at[series], epoch[series]):
             continue
-        notes.append(f"column {name!r} starts again in every epoch: the epochs are laid end to end")
+        notes.append(f"column {name!r} starts again in every epoch: the epochs are placed one after the other")
         low, high = np.nanmin(at), np.nanmax(at)
         apart = np.diff(np.unique(at[~np.isnan(at)]))
         length = high - low + (float(apart.min()) if len(apart) else 1.0)

@@ -66,7 +66,7 @@ def _not_within_epochs(
 
 
 def _begin(at: Values, known: Counts, i: int) -> int:
-    """The first row of a run whose curve begins at ``said[i]``: other curves may begin before it."""
+    """The first row of a run whose curve begins at ``known[i]``: other curves may begin before it."""
     if i == 0:
         return 0
     between = np.arange(int(known[i - 1]) + 1, int(known[i]) + 1)

@@ -71,7 +71,7 @@ def _preface(lines: Sequence[str]) -> int:
 
 
 def is_remark(line: str) -> bool:
-    """Lines that are none of the table: comments, and what tells Excel the separator."""
+    """Lines that are none of the table: comments, and what gives Excel the separator."""
     return line.startswith("#") or (len(line) < 8 and line.strip('"').startswith("sep="))
 
 
@@ -140,7 +140,7 @@ def _fits(width: int, rest: Sequence[Cells], separator: str) -> bool:
 
 
 def _is_column(rows: Sequence[Cells], j: int) -> bool:
-    """Whether most of what the rows say there are numbers."""
+    """Whether most of what the rows hold there are numbers."""
     filled = [cells[j] for cells in rows if len(cells) > j and not is_missing(cells[j])]
     return bool(filled) and sum(map(is_number, filled)) >= MOSTLY * len(filled)
 

@@ -1,6 +1,6 @@
 """TensorBoard's events → scalars.
 
-An ``Event`` says when (1: wall time), at which step (2) and what: a summary (5), which holds values, or a
+An ``Event`` holds when (1: wall time), at which step (2) and what: a summary (5), which holds values, or a
 session log (7). A value has a tag (1) and is a number (2) or a tensor (8) of one element; images,
 histograms and texts are passed over.
 
@@ -51,7 +51,7 @@ class Pattern(NamedTuple):
 
 
 def is_event(head: bytes) -> bool:
-    """Whether a file begins with an event that says when it was written, as every event file does."""
+    """Whether a file begins with an event that states when it was written, as every event file does."""
     event = first(head)
     pattern = None if event is None else _pattern(event)
     return pattern is not None and pattern.time is not None
@@ -63,7 +63,7 @@ def scalars(file: BinaryIO, name: str, notes: list[str]) -> Scalars:
     Args:
         file: opened for reading bytes, anywhere in it.
         name: what notes call it.
-        notes: where it is said what is damaged.
+        notes: where damage is reported.
     """
     tags: dict[bytes, int] = {}
     pieces: tuple[list[NDArray[Any]], ...] = ([], [], [], [])
@@ -84,7 +84,7 @@ def scalars(file: BinaryIO, name: str, notes: list[str]) -> Scalars:
 
 
 class Part(NamedTuple):
-    """Some scalars; ``event`` says which of the block's events each is of."""
+    """Some scalars; ``event`` gives the event of the block that each belongs to."""
 
     event: Counts
     which: Counts
@@ -203,7 +203,7 @@ def _element(event: bytes, tensor: Field) -> tuple[slice | None, str]:
 
 
 def _plugin(event: bytes, metadata: Field) -> str:
-    """The plug-in that a value's metadata (1: plug-in data, in it 1: name) says it is for."""
+    """The plug-in that a value's metadata (1: plug-in data, in it 1: name) names."""
     for outer in fields(event, metadata.start, metadata.end):
         if outer[:2] == (1, BYTES):
             for inner in fields(event, outer.start, outer.end):

@@ -25,7 +25,7 @@ class Log(NamedTuple):
     """A log below a folder: a file, or a folder that is one log."""
 
     path: Path
-    rank: int  # the place of its reader in READERS: the less, the more the format says
+    rank: int  # the place of its reader in READERS: the lower, the more specific the format
     open: Callable[[], Found]
 
 
@@ -36,7 +36,7 @@ def search(folder: Path, recogniser: Recogniser) -> Found:
     """The run, or the runs, below a folder that is none itself.
 
     In one directory, logs of different formats are taken for the same run, written by several loggers: the
-    one whose format says most is read, and a note names the others. Everything else is a run of its own.
+    one of the most specific format is read, and a note names the others. Everything else is a run of its own.
 
     Args:
         folder: where to look; links are not followed, as they lead out of it or to what is found anyway.
@@ -105,7 +105,7 @@ def _logs(folder: Path, recogniser: Recogniser, links: list[Path], most: int) ->
 
 
 def _one_format_each(logs: list[Log]) -> list[Log]:
-    """Of the files in one directory, those of the format that says most."""
+    """Of the files in one directory, those of the most specific format."""
     best: dict[Path, int] = {}
     for log in logs:
         if log.path.is_file():

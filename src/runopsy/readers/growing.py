@@ -65,7 +65,7 @@ class Growing:
         It is cheap: new bytes of a file of lines, the sizes of everything else.
 
         Raises:
-            OSError: as the file system says, but for a path that does not exist.
+            OSError: the file system refuses it, but for a path that does not exist.
         """
         if self._file is None and self.path.is_file() and _is_one_file(self.path):
             self._file = GrowingFile(self.path)

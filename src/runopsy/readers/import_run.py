@@ -71,7 +71,7 @@ def _manifest(run: Run) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can say: numbers that are none become text."""
+    """What JSON can hold: numbers that are none become text."""
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

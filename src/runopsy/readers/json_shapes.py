@@ -82,7 +82,7 @@ def _is_counted(node: Mapping[str, Any]) -> bool:
 
 
 def _counted(node: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows in order; each says where it stands."""
+    """The rows in order; each gives its position."""
     rows = []
     for key, row in node.items():
         match = COUNTED.fullmatch(key)

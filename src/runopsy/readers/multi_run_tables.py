@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runopsy.model import Counts, Values
     from runopsy.readers.numeric_text import Numbers, Table
 
-# Columns of numbers (after ``axes.plain``) that say which run a row belongs to; text always may.
+# Columns of numbers (after ``axes.plain``) that name the run a row belongs to; text always may.
 RUN_NAMES = ("run", "run_id", "run_name", "experiment", "experiment_id", "trial", "trial_id", "seed", "random_seed",
              "fold", "model", "config", "config_id")  # fmt: skip
 # These change along one run.
@@ -46,10 +46,10 @@ def column_of_runs(
 
     Args:
         table: the columns.
-        numbers: what of them are numbers; text may tell runs apart by any name.
+        numbers: what of them are numbers; text may separate runs by any name.
         plain_names: what they are called, for comparison.
         column: the axis.
-        at: what it says in each row.
+        at: what it holds in each row.
         series: the rows of one curve.
     """
     bounds = laps(at[series])
@@ -70,7 +70,7 @@ def no_training(table: Table, numbers: Numbers, *, counted: bool) -> str:
     Args:
         table: the columns.
         numbers: what of them are numbers.
-        counted: whether a column says steps, epochs or the like.
+        counted: whether a column counts steps, epochs or the like.
     """
     for name, column in table.items():
         values = numbers[name]
@@ -108,7 +108,7 @@ def _is_amount(name: str) -> bool:
 
 
 def _is_size(name: str) -> bool:
-    """Whether a column says how large the model or its data set is, which no training changes."""
+    """Whether a column gives the size of the model or of its data set, which no training changes."""
     parts = set(words(name))
     return bool(parts & SIZES) or ("size" in parts and bool(parts & SIZED))
 

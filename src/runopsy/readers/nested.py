@@ -30,7 +30,7 @@ def number(value: Any) -> float | None:
 
 
 def numbers(name: str, value: Any, depth: int = 0) -> Iterator[tuple[str, float]]:
-    """The numbers of a value, those of objects as ``outer/inner``; none of what says its _type: media, histograms."""
+    """The numbers of a value, those of objects as ``outer/inner``; none of what names its _type: media, histograms."""
     if isinstance(value, dict):
         if "_type" not in value and depth < DEEPEST:
             for inner, further in value.items():

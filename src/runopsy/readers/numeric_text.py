@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Table = Mapping[str, pl.Series]  # column → its cells; a frame of 10 000 columns looks each up in turn
     Numbers = dict[str, pl.Series | None]  # column → its numbers, None where it holds none
 
-MISSING = ("", "-", "--", "none", "null", "na", "n/a", "<na>", "nil")  # text that says: no value was logged here
+MISSING = ("", "-", "--", "none", "null", "na", "n/a", "<na>", "nil")  # text that means: no value was logged here
 MOSTLY = 0.5  # share of a column's cells that must be numbers for it to count as one
 
 NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
@@ -76,7 +76,7 @@ def numbers_in(table: Table, notes: list[str]) -> Numbers:
 
 
 def present(column: pl.Series) -> pl.Series:
-    """Text without blanks around it; null where it says that there is no value."""
+    """Text without blanks around it; null where it means that there is no value."""
     import polars as pl
 
     return column.to_frame("text").select(_present(pl.all()))["text"]
@@ -121,7 +121,7 @@ def _read(text: pl.Series, numbers: pl.Series, sign: str | None) -> pl.Series | 
 
 
 def _odd(cell: str, sign: str | None) -> float | None:
-    """The number in one cell, with ``sign`` before its decimals ("" where a column does not say which)."""
+    """The number in one cell, with ``sign`` before its decimals ("" where a column does not show which)."""
     if match := PERCENT.fullmatch(cell):
         return float(match[1]) / 100
     if match := WRAPPED.fullmatch(cell):
@@ -152,7 +152,7 @@ def _proof(cell: str) -> str:
 
 
 def _signs(texts: Mapping[str, pl.Series]) -> dict[str, str]:
-    """The decimal sign of each column with a point or a comma in it; "" where it cannot be told.
+    """The decimal sign of each column with a point or a comma in it; "" where it is unknown.
 
     A column proves its own; one that only has cells like 1,234 goes by the rest of the table. Numbers
     like 1.234 are what they seem, unless the rest of the table writes a comma.

@@ -26,7 +26,7 @@ LOOKED_AT = (
     "val/metric",
 )  # the first that is there stands in a listing
 
-SELECTED_BY = ("val/loss", "val/acc", "val/metric", "reward", "train/loss", "train/acc")  # whose best reading is told
+SELECTED_BY = ("val/loss", "val/acc", "val/metric", "reward", "train/loss", "train/acc")  # whose best reading is listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def as_candidates(found: Found) -> tuple[Candidate, ...]:
 
 
 def named(run: Run, name: str, place: str) -> Run:
-    """One run of several under a path that says how it was chosen, as it would be typed."""
+    """One run of several under a path that shows how it was chosen, as it would be typed."""
     return replace(run, id=name, path=f"{place} --run {name}")
 
 

@@ -1,7 +1,7 @@
 """What a tracker has stored, value by value → Run: sessions, and metrics that count something else than the others.
 
 Trackers keep each value with its metric, step and time. Put in the order in which they were written, they
-say what steps alone do not: where a run was resumed, and where a metric stands among the others whose step
+show what steps alone do not: where a run was resumed, and where a metric stands among the others whose step
 is a counter of its own, such as the epoch.
 """
 
@@ -46,7 +46,7 @@ class Scalars(NamedTuple):
     step: Values  # (n,) NaN where none was given
     time: Values | None  # (n,) unix seconds
     value: Values  # (n,)
-    starts: Counts = NONE  # rows with which a session begins, where the tracker says so
+    starts: Counts = NONE  # rows with which a session begins, where the tracker reports it
 
 
 class Axis(NamedTuple):
@@ -169,7 +169,9 @@ def _axis(found: Scalars, metrics: Mapping[str, Counts], counts: str, notes: lis
     if is_counter(at[metrics[leader]]):
         for rows in (rows for rows in metrics.values() if is_counter(at[rows])):
             at[rows] = _end_to_end(at[rows])
-        notes.append(f"the {counts}s of {leader} start again and again, to one end: they are laid end to end")
+        notes.append(
+            f"the {counts}s of {leader} count to the same end again and again: they are placed one after the other"
+        )
     steps = at.copy()
     mine = metrics[leader]
     mine = mine[np.isfinite(at[mine])]
@@ -244,8 +246,8 @@ def _without_steps(found: Scalars, metrics: Mapping[str, Counts], notes: list[st
 
 
 def _sessions(at: Values, metrics: Sequence[Counts], starts: Counts) -> Counts | None:
-    """The session of each value: a new one where the tracker says so, or where metrics go through steps again."""
-    if all(rows[-1] - rows[0] < len(rows) for rows in metrics):  # one metric after the other: each tells its own
+    """The session of each value: a new one where the tracker reports it, or where metrics go through steps again."""
+    if all(rows[-1] - rows[0] < len(rows) for rows in metrics):  # one metric after the other: each has its own
         each = [sessions(at[rows]) for rows in metrics]
         number = np.zeros(len(at), dtype=np.int64)
         for rows, own in zip(metrics, each, strict=True):

@@ -51,7 +51,7 @@ class Source:
         """The bytes as a file, for readers that need not have all of them at once.
 
         Raises:
-            OSError: as the file system says.
+            OSError: the file system refuses it.
         """
         if self.content is not None:
             return io.BytesIO(self.content)
@@ -62,7 +62,7 @@ class Source:
         """The files and folders in a folder, in the order of their names; links are none, wherever they lead.
 
         Raises:
-            OSError: as the file system says.
+            OSError: the file system refuses it.
         """
         assert self.path is not None  # a folder has one
         return sorted(e for e in self.path.iterdir() if not e.is_symlink()) if self.is_folder else []
@@ -87,7 +87,7 @@ class Source:
 
     @property
     def encoding(self) -> str:
-        """UTF-8 unless the head says otherwise: UTF-16 by its mark, else what Windows and Latin-1 share."""
+        """UTF-8 unless the head shows another encoding: UTF-16 by its mark, else what Windows and Latin-1 share."""
         if self.head.startswith(BOMS):
             return "utf-16"
         try:

@@ -37,7 +37,7 @@ MOST_RUNS = 1000  # one after the other in a table; more, and the axis is a coun
 
 
 class Remarked(NamedTuple):
-    """What a text says beside its numbers: an error, after so many rows."""
+    """What a text reports beside its numbers: an error, after so many rows."""
 
     rows: int
     kind: str
@@ -58,7 +58,7 @@ def to_run(
     notes: list[str],
     remarks: Sequence[Remarked] = (),
 ) -> Found:
-    """The run a table describes, or the runs, where a column tells several apart.
+    """The run a table describes, or the runs, where a column separates several.
 
     Args:
         frame: numbers, text and dates; whatever its columns are called.
@@ -125,7 +125,7 @@ def _marks(remarks: Sequence[Remarked], at: Values) -> tuple[Mark, ...]:
 
 
 def _carried(at: Values, first: float) -> Values:
-    """Positions without gaps: a row that says none stands at the one above it."""
+    """Positions without gaps: a row that gives none stands at the one above it."""
     known = np.maximum.accumulate(np.where(np.isnan(at), -1, np.arange(len(at))))
     return np.where(known < 0, first, at[np.maximum(known, 0)])
 
@@ -184,7 +184,7 @@ def _one_of_several(
 
 
 def tidy_names(names: Sequence[str], notes: list[str]) -> list[str]:
-    """One line each, without blanks around; a name that occurs again is kept under ``name#2``, and said."""
+    """One line each, without blanks around; a name that occurs again is kept under ``name#2``, and reported."""
     tidy: list[str] = []
     taken: set[str] = set()
     count: Counter[str] = Counter()
@@ -209,7 +209,7 @@ def _is_backwards(at: Values) -> bool:
 
 
 def _is_text(column: pl.Series) -> bool:
-    """Whether a column that holds no numbers says something, other than dates."""
+    """Whether a column that holds no numbers holds something else than dates."""
     if is_numbers(column):
         return False
     import polars as pl
@@ -254,7 +254,7 @@ def _carried_on(table: Table, numbers: Numbers, axis: Axis, notes: list[str]) ->
 
 
 def _columns(table: Table, numbers: Numbers, axis: Axis, side: str | None, notes: list[str]) -> dict[str, Column]:
-    """The metrics of a wide table; where a column says train or val, each metric once for either."""
+    """The metrics of a wide table; where a column names train or val, each metric once for either."""
     found: dict[str, Column] = {}
     sides = {} if side is None else _rows_by(table[side])
     if side is not None and table[side].null_count():
@@ -311,7 +311,7 @@ def _track(
 
 
 def _side_column(table: Table, numbers: Numbers) -> str | None:
-    """The column of text that says of every row whether it is of training, validation or test."""
+    """The column of text that gives for every row whether it is of training, validation or test."""
     for name, column in table.items():
         if numbers[name] is not None or plain(name) not in SIDE_NAMES:
             continue

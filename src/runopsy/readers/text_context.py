@@ -1,6 +1,6 @@
 """What lines leave unsaid: the epoch in a heading above them, the side of the pass that they belong to.
 
-A line that only says where we are (an epoch, an iteration, a side) carries forward to the readings below it.
+A line that only gives a position (an epoch, an iteration, a side) carries forward to the readings below it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FEWEST = 2  # lines with a metric and a position: two epochs make a log; without
 SETTINGS = 8  # names in a line, most of which stand nowhere else: ``epochs=4, iou=0.7, …`` is no reading at epoch 4
 MOSTLY = 0.5  # share of its names that stand nowhere else, beyond which such a line lists settings
 MANY = 10  # lines with a position and unknown names make a log too
-HEADINGS = 2  # times that a line must occur, numbers aside, to say where the lines below it are
+HEADINGS = 2  # times that a line must occur, numbers aside, to give the position of the lines below it
 COMMON = (
     0.3  # share of the commonest heading of its axis that another form must reach: "Epoch 20: early stopping" does not
 )
@@ -29,10 +29,10 @@ STARRED = r"^\s*\*+\s"  # `` * Acc@1 70.1``: the summary of the pass above it
 
 
 def of_the_log(pairs: pl.DataFrame, lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(the pairs of the readings, what each of their lines says or was told about where it is).
+    """(the pairs of the readings, the position of each line, its own or taken from above).
 
     The second has a row for every line: ``epoch``, ``count`` of ``total`` within the epoch, ``side``, ``placed``
-    (whether the line says its position itself). Both are empty where the text is no log.
+    (whether the line gives its position itself). Both are empty where the text is no log.
     """
     import polars as pl
 
@@ -49,7 +49,7 @@ def of_the_log(pairs: pl.DataFrame, lines: pl.DataFrame) -> tuple[pl.DataFrame, 
     rows = _read(rows)
     reading = rows.filter("reading")
     metrics = reading.filter("metric")
-    if not metrics.height:  # names that say nothing to us, beside an axis: --map may say what they are
+    if not metrics.height:  # names that are unknown here, beside an axis: --map may give their roles
         metrics = reading.filter(pl.col("placed") & (pl.col("times") >= MANY))
     enough = FEWEST if bool((metrics["placed"] | metrics["positioned"]).any()) else OFTEN
     if metrics.height < enough:
@@ -59,7 +59,7 @@ def of_the_log(pairs: pl.DataFrame, lines: pl.DataFrame) -> tuple[pl.DataFrame, 
 
 
 def _rows(pairs: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-    """What each line with a pair or a word for a side says, and what of that may carry forward."""
+    """What each line with a pair or a word for a side gives, and what of that may carry forward."""
     import polars as pl
 
     kind = pl.col("kind")
@@ -91,9 +91,9 @@ def _rows(pairs: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     rows = rows.join(lines.with_columns(closing), on="row", how="left", maintain_order="left")
     placed = pl.col("epoch").is_not_null() | pl.col("step").is_not_null() | pl.col("count").is_not_null()
     rows = rows.with_columns((pl.col("closing") | (pl.col("row") > _end(rows.filter(placed), lines))).alias("closing"))
-    # A word says the side of the line; without one, its names do, where they agree.
+    # A word gives the side of the line; without one, its names do, where they agree.
     rows = rows.with_columns(
-        pl.coalesce("word", pl.when("agreed").then("named")).alias("spoken"),
+        pl.coalesce("word", pl.when("agreed").then("named")).alias("side_word"),
         placed.alias("placed"),
         pl.len().over("names").alias("times"),
         pl.when(~pl.col("valued")).then(
@@ -130,7 +130,7 @@ def _counters_of_passes(rows: pl.DataFrame) -> pl.DataFrame:
     """Where a line of validation counts its own batches, always to the same number: ``Iter(val) [100]``."""
     import polars as pl
 
-    aside = pl.col("spoken").is_in(["val", "test"]).fill_null(value=False)
+    aside = pl.col("side_word").is_in(["val", "test"]).fill_null(value=False)
     placed = pl.col("step").is_not_null() | pl.col("count").is_not_null()
     stepped = rows.filter(aside & pl.col("step").is_not_null())
     if rows.filter(~aside & placed).height < FEWEST:  # only validation counts: these are steps of the run
@@ -141,7 +141,7 @@ def _counters_of_passes(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _spoken_in(words: pl.Expr) -> pl.Expr:
-    """The side that the words of a line say: ``evaluate:test`` is of test; train and test together say none."""
+    """The side that the words of a line name: ``evaluate:test`` is of test; train and test together name none."""
     import polars as pl
 
     plain = words.filter(words != EVALUATION).unique(maintain_order=True)
@@ -150,11 +150,11 @@ def _spoken_in(words: pl.Expr) -> pl.Expr:
 
 
 def _read(rows: pl.DataFrame) -> pl.DataFrame:
-    """Which lines are readings; the epoch, the step and the side that each is told by a heading above it."""
+    """Which lines are readings; the epoch, the step and the side that each takes from a heading above it."""
     import polars as pl
 
     rows = rows.with_columns(pl.len().over("shape").alias("alike"))
-    heading = ~pl.col("valued") & (pl.col("placed") | pl.col("spoken").is_not_null())
+    heading = ~pl.col("valued") & (pl.col("placed") | pl.col("side_word").is_not_null())
     counted = heading & pl.col("epoch").is_not_null()
     most = rows.filter(counted)["alike"].max() or 0
     often = (pl.col("alike") >= HEADINGS) & (~counted | (pl.col("alike") >= COMMON * float(most)))  # type: ignore[arg-type]
@@ -175,7 +175,7 @@ def _read(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_sides(rows: pl.DataFrame) -> pl.DataFrame:
-    """Headings and readings only: what is not said is taken from above."""
+    """Headings and readings only: what is missing is taken from above."""
     import polars as pl
 
     rows = rows.with_columns(
@@ -191,9 +191,9 @@ def _with_sides(rows: pl.DataFrame) -> pl.DataFrame:
         pl.when(~ofrun).then("count").alias("count"),
         pl.when(~ofrun).then("total").alias("total"),
     ).with_columns(pl.col("step").alias("head_step"), pl.col("step_name").alias("head_name"))
-    # The step that a line says holds until a line says another position.
-    speaks = pl.col("heading") | pl.col("step").is_not_null() | (pl.col("epoch").is_not_null())
-    rows = rows.with_columns(speaks.cast(pl.Int64).cum_sum().alias("stretch"))
+    # The step that a line gives holds until a line gives another position.
+    placing = pl.col("heading") | pl.col("step").is_not_null() | (pl.col("epoch").is_not_null())
+    rows = rows.with_columns(placing.cast(pl.Int64).cum_sum().alias("stretch"))
     rows = rows.with_columns(
         pl.col("head_step").forward_fill().over("stretch"), pl.col("head_name").forward_fill().over("stretch")
     )
@@ -202,20 +202,22 @@ def _with_sides(rows: pl.DataFrame) -> pl.DataFrame:
         pl.when(bare).then("head_step").otherwise("step").alias("step"),
         pl.when(bare).then("head_name").otherwise("step_name").alias("step_name"),
     )
-    meter = pl.col("metric") & pl.col("count").is_not_null() & pl.col("spoken").is_not_null()
-    carrier = (pl.col("heading") & pl.col("spoken").is_not_null()) | meter
+    meter = pl.col("metric") & pl.col("count").is_not_null() & pl.col("side_word").is_not_null()
+    carrier = (pl.col("heading") & pl.col("side_word").is_not_null()) | meter
     announced = (
-        pl.when(carrier).then("spoken")
-        .when(pl.col("placed") | pl.col("spoken").is_not_null() | pl.col("named").is_not_null()).then(pl.lit(""))
+        pl.when(carrier).then("side_word")
+        .when(pl.col("placed") | pl.col("side_word").is_not_null() | pl.col("named").is_not_null()).then(pl.lit(""))
     )  # fmt: skip
     rows = rows.with_columns(announced.forward_fill().alias("carried"))
     last = (
-        pl.when(pl.col("placed") | pl.col("spoken").is_not_null()).then(pl.col("spoken").fill_null("")).forward_fill()
+        pl.when(pl.col("placed") | pl.col("side_word").is_not_null())
+        .then(pl.col("side_word").fill_null(""))
+        .forward_fill()
     )
-    quiet = ~pl.col("placed") & pl.col("spoken").is_null() & pl.col("named").is_null()
+    quiet = ~pl.col("placed") & pl.col("side_word").is_null() & pl.col("named").is_null()
     inherited = pl.when(pl.col("starred")).then(last).otherwise("carried")
     return rows.with_columns(
-        pl.when(quiet).then(inherited).otherwise("spoken").fill_null("").alias("side"),
+        pl.when(quiet).then(inherited).otherwise("side_word").fill_null("").alias("side"),
     )
 
 
@@ -232,7 +234,7 @@ def _is_summed_up(rows: pl.DataFrame) -> bool:
 
 
 def sided(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """Metrics that do not say their side take that of the last name or word before them that does.
+    """Metrics that do not name their side take that of the last name or word before them that does.
 
     ``Test set: loss: 0.3`` and ``val loss 2.1 acc 0.4`` do so, and so does a heading above the line; where the
     words of all lines name one side alone, they may be of the script's title, and are not heard.

@@ -1,4 +1,4 @@
-"""What a script's text says went wrong: NaN, memory, communication, a falling loss scale, an exception."""
+"""What went wrong, by a script's text: NaN, memory, communication, a falling loss scale, an exception."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     import polars as pl
 
 LONGEST = 200  # characters of the line that are kept
-MOST = 50  # marks of one kind; a script may skip thousands of steps, and the first ones say it
+MOST = 50  # marks of one kind; a script may skip thousands of steps, and the first ones show it
 TRACE = "Traceback (most recent call last)"
 RAISED = re.compile(
     r"(?P<type>[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Iteration|Failure|Timeout))\s*(?::\s*(?P<message>.*))?$"
 )
 SCALE = re.compile(r"(?i)loss.?scaler?[^\n]*?(?:to|:|=)[^\d\n-]{0,6}(?P<scale>\d+(?:\.\d+)?(?:e[-+]?\d+)?)\D*$")
 TO = re.compile(r"(?i)(?:reduc\w*|setting|lowering)[^\n]*?\bto:?\s*(?P<scale>\d+(?:\.\d+)?(?:e[-+]?\d+)?)")
-# In this order: the first that fits says what it is.
+# In this order: the first that fits names the kind.
 SIGNS: tuple[tuple[str, str], ...] = (
     ("out_of_memory", r"out of memory|outofmemory|\boom[- ]?kill|cannot allocate memory|std::bad_alloc"),
     ("out_of_memory", r"resource_exhausted"),
@@ -42,7 +42,7 @@ COUNTS = re.compile(
 
 
 class Remark(NamedTuple):
-    """An error, where the text says it."""
+    """An error, where the text reports it."""
 
     row: int  # number of the line
     kind: str

@@ -26,15 +26,15 @@ AFTER = rf"(?:\s?/\s?(?P<of>{WHOLE}))?(?P<unit>[A-Za-z%]*)(?P<odd>\||[-:./_,][0-
 # Then the mean so far, as meters print it: 70.1 (68.2); or another number: the first one was a part of the name.
 MEAN = rf"(?:[ ]{{0,2}}\([ ]*(?P<mean>{NUMBER})[ ]*\)|(?P<next>[ ]+[0-9]+\.[0-9]+))?"
 TENSOR = r"(?:tensor\(|(?:np|numpy|torch)\.[a-z0-9]+\()?"  # tensor(0.31, device='cuda:0')
-SPOKEN = r"train|training|val|valid|validation|validating|eval|evaluation|evaluating|evaluate|dev|test|testing"
+SIDE_WORDS = r"train|training|val|valid|validation|validating|eval|evaluation|evaluating|evaluate|dev|test|testing"
 PAIR = (
     rf"{NAME}(?P<sign>['\"]?\s{{0,8}}(?:[:=]|-{{1,3}}>|=>)\s*|\s+|\s*\[\s*)['\"]?[\[(]?\s*{TENSOR}{VALUE}{AFTER}{MEAN}"
     r"|(?P<done>[0-9]+(?:\.[0-9]+)?)\s?/\s?(?P<all>[0-9]+)(?P<more>/[0-9]|[ ][0-9]{1,2}:[0-9]{2}:[0-9]{2})?"
-    rf"|(?P<spoken>\b(?i:{SPOKEN})\b)"
+    rf"|(?P<side_word>\b(?i:{SIDE_WORDS})\b)"
 )
 SCRIPT = r"\S+\.(?:py|cpp|cc|cu|h|ipynb|log)\b\S*|\([a-z_.]+:[0-9]+\)"  # the place in the source, as loggers print it
 SOURCES = r"\.(?:py|cpp|cc|cu|h|ipynb|log)\b|\([a-z_.]+:[0-9]"  # whether there is any
-EVALUATION = "evaluation"  # a word for validation, unless another one says of what: evaluate:test
+EVALUATION = "evaluation"  # a word for validation, unless another one names the set: evaluate:test
 UNIT = 8  # letters of a unit right behind its number; more, and it is a word that begins with a digit
 MULTIPLES = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}  # tokens: 1.2B
 
@@ -64,7 +64,7 @@ MEASURED = {"throughput"}  # better when higher, and no score of the model
 
 
 def pairs_in(lines: pl.DataFrame) -> pl.DataFrame:
-    """row, name, spaced, value, of, mean, spoken: every pair of every line, and every word for a side."""
+    """row, name, spaced, value, of, mean, side_word: every pair of every line, and every word for a side."""
     import polars as pl
 
     line = pl.col("line")
@@ -90,12 +90,12 @@ def pairs_in(lines: pl.DataFrame) -> pl.DataFrame:
         (value.cast(pl.Float64, strict=False) * pl.col("unit").replace_strict(MULTIPLES, default=1.0)).alias("value"),
         pl.coalesce("of", "all").str.replace_all(",", "", literal=True).cast(pl.Float64, strict=False).alias("of"),
         pl.col("mean").cast(pl.Float64, strict=False),
-        pl.col("spoken").str.to_lowercase(),
+        pl.col("side_word").str.to_lowercase(),
         (spaced & pl.col("next").is_not_null() & pl.col("value").str.contains(r"^\d+$")).alias("named_on"),
         (~count & pl.col("sign").str.contains(r"\[") & pl.col("of").is_not_null()).alias("counted"),
         pl.lit(value=False).alias("tabled"),
     ).filter(
-        pl.col("spoken").is_not_null()
+        pl.col("side_word").is_not_null()
         | (
             pl.col("value").is_not_null()
             & (pl.col("of").is_null() | (pl.col("name") != BATCH) | (pl.col("value") <= pl.col("of")))
@@ -107,7 +107,7 @@ def named(pairs: pl.DataFrame) -> pl.DataFrame:
     """The pairs with what they are, ``kind``: epoch, step, batch, axis, metric, known, other or side; without prose."""
     import polars as pl
 
-    kinds = pairs.filter(pl.col("spoken").is_null()).select("name", "spaced").unique(maintain_order=True)
+    kinds = pairs.filter(pl.col("side_word").is_null()).select("name", "spaced").unique(maintain_order=True)
     aliases = _aliases(pairs, set(kinds["name"].to_list()))
     several = sum("'s " in name and name.startswith("valid") for name in kinds["name"].unique()) > 1
     table = []
@@ -127,15 +127,18 @@ def named(pairs: pl.DataFrame) -> pl.DataFrame:
         orient="row",
     )  # fmt: skip
     joined = pairs.join(names, on=["name", "spaced"], how="left", maintain_order="left")
-    spoken = pl.col("spoken").is_not_null()
+    side_word = pl.col("side_word").is_not_null()
     share = pl.col("acc") & (pl.col("of") > 0)  # Accuracy: 9820/10000
-    worded = {w: EVALUATION if w.startswith("eval") else SIDE.get(w, "val") for w in SPOKEN.split("|")}
+    worded = {w: EVALUATION if w.startswith("eval") else SIDE.get(w, "val") for w in SIDE_WORDS.split("|")}
     wrong = (pl.col("kind") == "metric") & (pl.col("named_on") | pl.col("counted")) & ~pl.col("acc")
     run_on = (pl.col("kind") == "metric") & pl.col("named_on")
     return (
         joined.with_columns(
-            pl.when(spoken).then(pl.lit("side")).otherwise("kind").alias("kind"),
-            pl.when(spoken).then(pl.col("spoken").replace_strict(worded, default="")).otherwise("side").alias("side"),
+            pl.when(side_word).then(pl.lit("side")).otherwise("kind").alias("kind"),
+            pl.when(side_word)
+            .then(pl.col("side_word").replace_strict(worded, default=""))
+            .otherwise("side")
+            .alias("side"),
             pl.when(share).then(pl.col("value") / pl.col("of")).otherwise("value").alias("value"),
         )
         .filter(pl.col("kind").is_not_null() & ~wrong.fill_null(value=False) & ~run_on.fill_null(value=False))
@@ -204,7 +207,7 @@ def _bare_axis(called: str) -> str:
 
 
 def _kind(called: str, name: str) -> tuple[str, bool, str]:
-    """(what a column is, whether it is an accuracy, the side that its name says)."""
+    """(what a column is, whether it is an accuracy, the side that its name gives)."""
     found = guess(called)
     side = _word_side(name.split(" ")) or next((SIDE[word] for word in words(name) if word in SIDE), "")
     word, last = plain(called), called.split(" ")

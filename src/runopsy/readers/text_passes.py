@@ -97,7 +97,7 @@ def updated(pairs: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.D
 
 
 def drawn_again(pairs: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Without a full bar that is drawn full once more in its epoch, with all that it said and the validation beside it.
+    """Without a full bar that is drawn full once more in its epoch, with all that it held and the validation beside it.
 
     Keras does so where a callback prints between the last batch and the end of the epoch.
     """
@@ -126,9 +126,9 @@ def drawn_again(pairs: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, 
 def within_epochs(rows: pl.DataFrame) -> tuple[Values | None, Values | None]:
     """(the epoch of each reading, with what of it was done; the step, counted over all epochs): one of them, or none.
 
-    Where lines count batches within their epoch and others speak of whole epochs, all stand on the axis of epochs:
+    Where lines count batches within their epoch and others count whole epochs, all stand on the axis of epochs:
     the batch 100 of 400 of the third epoch at 2.25, what was read at its end at 3. Where all lines count batches,
-    the epochs are laid end to end.
+    the epochs are placed one after the other.
     """
     epoch = rows["in_epoch"].to_numpy().astype(np.float64)
     count, total = (rows[name].to_numpy().astype(np.float64) for name in ("count", "total"))
@@ -162,7 +162,7 @@ def within_epochs(rows: pl.DataFrame) -> tuple[Values | None, Values | None]:
 
 
 def _carry_on(rows: pl.DataFrame, epoch: Values, count: Values, total: Values) -> None:
-    """A line that says no position at all, and is of no other side, stands where the line above it stands."""
+    """A line that gives no position at all, and is of no other side, stands where the line above it stands."""
     placed, side = rows["placed"].to_list(), rows["side"].to_list()
     for i in np.flatnonzero(~rows["placed"].to_numpy()).tolist():
         if i and not placed[i] and side[i] == side[i - 1] and epoch[i] == epoch[i - 1]:

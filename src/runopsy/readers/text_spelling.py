@@ -134,7 +134,7 @@ SPELLINGS: tuple[Spelling, ...] = (
     Spelling("━", re.compile(r"(?:(?P<percent>\d+)% ?)?[━─╸╺]{4,}(?P<count>\s+\d+/\d+)?"), _drawn_with_lines),
     # tqdm without a terminal: a bar ends with its bracket, and the next begins on the same line.
     Spelling("%|", re.compile(r"(?P<bar>%\|[^|\n]*\|[^\]\n]*\])(?=[^\n|]*%\|)"), "\\g<bar>\n"),
-    # Loss [1, 100](epoch, minibatch): 11.68 — the bracket says where, the number after the colon what.
+    # Loss [1, 100](epoch, minibatch): 11.68 — the bracket gives the position, the number after the colon what.
     Spelling(
         "](",
         re.compile(r"(?P<name>[A-Za-z_][\w ]*?)\s*\[\s*(?P<a>\d+),\s*(?P<b>\d+)\]\((?P<x>\w+),\s*(?P<y>\w+)\)\s*:"),

@@ -57,7 +57,7 @@ def _is_header(head: bytes) -> bool:
 
 
 def blocks(file: BinaryIO, name: str, notes: list[str]) -> Iterator[Block]:
-    """The records of a file, in stretches; what is damaged is left out, and said in ``notes``.
+    """The records of a file, in stretches; what is damaged is left out, and reported in ``notes``.
 
     Behind a length that is wrong no record can be found: the file ends there. A record whose content is
     wrong is left out alone.

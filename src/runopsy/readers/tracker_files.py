@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runopsy.readers.folders import natural
 
-SMALL = 1 << 20  # bytes of a file that says what a run is called, or what it was started with
+SMALL = 1 << 20  # bytes of a file that holds a run's name, or what it was started with
 SETTING = re.compile(r"^([\w./-]+): *(?:'([^']*)'|\"([^\"]*)\"|([^\n]*?)) *$", re.MULTILINE)
 
 

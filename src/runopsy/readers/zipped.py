@@ -33,7 +33,7 @@ def names(source: Source) -> set[str]:
 
 
 def lines(source: Source, name: str, notes: list[str]) -> Iterator[bytes]:
-    """The lines of one file of an archive or folder; what is damaged is left out, and said.
+    """The lines of one file of an archive or folder; what is damaged is left out, and reported.
 
     Raises:
         UnreadableLog: it is a bomb.

@@ -1,6 +1,6 @@
 """Autopsy or Comparison → text. Findings become words once, in ``compose``; the renderers know blocks, not training.
 
-What is made above this floor brings its own words: anything with ``document`` and ``to_dict`` is rendered as well.
+What is made above this floor brings its own words: anything with ``to_document`` and ``to_dict`` is rendered as well.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def render(
         format: ``"text"``, ``"markdown"``, ``"html"`` (a whole page), ``"json"`` or ``"notebook"`` (a fragment).
         width: columns of the text; default 96.
         color: whether the text carries terminal colours.
-        verbose: whether the text shows the evidence, what was asked in vain, other signals and the thresholds;
+        verbose: whether the text shows the evidence, what was checked and not found, other signals and the thresholds;
             the other formats always do.
         gpus: how many GPUs trained: turns time into GPU-hours.
         price: of one GPU-hour.

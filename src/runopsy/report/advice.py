@@ -346,4 +346,4 @@ def _logging(autopsy: Autopsy) -> Iterator[Step]:
     missing = [name for name in usual if any(f"no {name}" in (c.why or "") for c in left)]
     if missing:
         codes = ", ".join(c.code for c in left if any(f"no {name}" in (c.why or "") for name in missing))
-        yield Step(f"Log {' and '.join(missing)} next time.", f"without that, {codes} could not be asked")
+        yield Step(f"Log {' and '.join(missing)} next time.", f"without it, {codes} could not be checked")

@@ -24,19 +24,19 @@ def numbered(autopsy: Autopsy) -> Numbers:
 
 def evidence(numbers: Numbers) -> Iterator[Block]:
     rows = [
-        (ref, e.signal, place(e.step), number(e.observed), "" if e.limit is None else number(e.limit), e.says)
+        (ref, e.signal, place(e.step), number(e.observed), "" if e.limit is None else number(e.limit), e.text)
         for proofs in numbers.values()
         for ref, e in proofs
     ]
     if rows:
-        table = Table(("", "signal", "at", "value", "held against", "what that is"), tuple(rows))
+        table = Table(("", "signal", "at", "value", "compared with", "meaning"), tuple(rows))
         note = Prose("Values are those of the fitted curves; single rows scatter around them.")
         yield Details("Evidence", (table, note), open=True)
 
 
 def transitions(autopsy: Autopsy) -> Iterator[Block]:
     if autopsy.transitions:
-        columns = ("at", "90 % interval", "from", "to", "curves that turn there", "beside")
+        columns = ("at", "90 % interval", "from", "to", "curves that change there", "beside")
         table = Table(columns, tuple(_turn(t) for t in autopsy.transitions))
         yield Details("Transitions between phases", (table, Prose(_transitions_text(autopsy.transitions))), open=True)
 
@@ -49,8 +49,8 @@ def _turn(t: Transition) -> tuple[str, ...]:
 
 def _transitions_text(found: tuple[Transition, ...]) -> str:
     alone = [place(t.step) for t in found if not t.confirmed]
-    first = "Each curve is cut on its own; where two or more turn at the same place, they confirm each other."
-    return f"{first} Not confirmed in this way: {', '.join(alone)}." if alone else first
+    first = "Each curve is segmented on its own; a transition is confirmed where two or more curves change."
+    return f"{first} Not confirmed: {', '.join(alone)}." if alone else first
 
 
 def not_checked(autopsy: Autopsy) -> Iterator[Block]:
@@ -60,14 +60,18 @@ def not_checked(autopsy: Autopsy) -> Iterator[Block]:
         yield Heading("Not checked")
     if unread:
         judged = any(name in JUDGED and len(signal) for name, signal in autopsy.signals.items())
-        why = "too few values of any loss or accuracy" if judged else "no loss or accuracy that is one to fit"
+        why = (
+            "too few values of any loss or accuracy"
+            if judged
+            else "no loss or accuracy of a training that is to be fitted"
+        )
         yield Prose(f"Phases: the log holds {why}.")
     if len(left) == len(autopsy.checks) and len({c.why for c in left}) == 1:
-        yield Prose(f"None of the {len(left)} questions: {left[0].why}.")
+        yield Prose(f"None of the {len(left)} rules: {left[0].why}.")
     elif left:
         yield Prose(", ".join(f"{c.code} ({(c.why or '').removeprefix('the log has ')})" for c in left) + ".")
-        table = Table(("rule", "question", "why not"), tuple((c.code, c.title, c.why or "") for c in left))
-        yield Details("Questions that were not checked", (table,))
+        table = Table(("rule", "what it looks for", "why not"), tuple((c.code, c.title, c.why or "") for c in left))
+        yield Details("Rules that were not checked", (table,))
 
 
 def meaning() -> Iterator[Block]:
@@ -80,12 +84,12 @@ def meaning() -> Iterator[Block]:
 
 
 def quiet(autopsy: Autopsy) -> Iterator[Block]:
-    """What was asked and not found: the other half of honesty."""
+    """What was checked and not found."""
     rows = tuple((c.code, c.title) for c in autopsy.checks if c.outcome is Outcome.NOT_FOUND)
     everything = all(c.outcome is not Outcome.NOT_CHECKED for c in autopsy.checks)
-    intro = (Prose("Every rule could be asked."),) if everything else ()
+    intro = (Prose("Every rule was checked."),) if everything else ()
     if rows:
-        yield Details("Rules that were asked and found nothing", (*intro, Table(("rule", "question"), rows)))
+        yield Details("Rules that were checked and found nothing", (*intro, Table(("rule", "what it looks for"), rows)))
 
 
 def other_signals(autopsy: Autopsy) -> Iterator[Block]:

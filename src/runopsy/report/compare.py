@@ -74,7 +74,7 @@ def _headline(c: Comparison) -> Iterator[Block]:
             yield Prose(f"Not moved beyond {noise(c)}: {', '.join(subject(d) for d in still)}.")
         if open_:
             lack = (
-                "Not judged, as the phases or their places are not sure"
+                "Not judged, as the phases or their places are uncertain"
                 if c.chance is None
                 else "Not judged, as the runs are too few"
             )
@@ -94,7 +94,7 @@ def _gist(c: Comparison) -> str:
         return "the phases, events and values agree within their intervals, and no curve parts beyond noise"
     if c.outcome == "seed_noise":
         if c.config.only_seeds or c.chance is None:
-            return "the runs are set alike but for the seed: what differs between them is what a seed does"
+            return "only the seed differs in the settings: the differences show the effect of the seed"
         return f"seeds alone separate two such sets this far in {_odds(c.chance)}"
     if c.outcome == "undecided" and c.least_p is not None:
         n = f"{len(c.a)} against {len(c.b)} runs"
@@ -103,7 +103,7 @@ def _gist(c: Comparison) -> str:
     if differences:
         return "; ".join([*differences[:MOST], *(["and more"] if len(differences) > MOST else [])])
     if c.outcome == "undecided":
-        return "the phases lie at different places, of which the logs are not sure"
+        return "the phases begin at different places, within the uncertainty of the logs"
     return _beyond_phases(c)
 
 
@@ -137,7 +137,7 @@ def _beyond_phases(c: Comparison) -> str:
         first = min(parted, key=lambda s: s.step or 0.0)
         differences.append(f"the curves part from {reached(c, first.step or 0.0)} on ({first.signal})")
     return "phases and events agree; " + "; ".join(
-        differences[:MOST] or ["no single number differs, taken together they do"]
+        differences[:MOST] or ["no single number differs, but all of them together do"]
     )
 
 
@@ -159,12 +159,12 @@ def _caveats(c: Comparison) -> Iterator[str]:
     if c.outcome == "identical":
         return
     if c.align == "time":
-        yield "Seconds hold whatever else the machine was doing: another day, other seconds."
+        yield "Seconds depend on what else the machine was running; another day can give others."
     if c.chance is None:
         if c.outcome != "seed_noise":
             yield (
-                "One run each: the intervals hold the noise of the logs, not what another seed would do. "
-                "Several seeds can decide: runopsy diff A1 A2 A3 vs B1 B2 B3."
+                "One run on each side: the intervals cover the noise of the logs, not the effect of the seed. "
+                "Several seeds measure it: runopsy diff A1 A2 A3 vs B1 B2 B3."
             )
         return
     if c.outcome == "different":

@@ -91,7 +91,7 @@ def _parting(c: Comparison, s: Separation) -> tuple[str, ...]:
 def levels(c: Comparison) -> Iterator[Block]:
     if not c.values or c.outcome == "identical":
         return
-    yield Heading("How good, at the same place")
+    yield Heading("Losses and accuracies at the same place")
     rows = []
     for end, best in pairwise([*c.values, c.values[-1]]):
         if end.kind == "end":

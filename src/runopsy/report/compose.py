@@ -139,7 +139,7 @@ def _happened(autopsy: Autopsy, numbers: backing.Numbers) -> Iterator[Block]:
     marks = [m for m in autopsy.run.marks if m.kind not in (*KINDS, "not_a_run")]  # the others stand elsewhere
     if not autopsy.events and not marks:
         asked = sum(c.outcome is not Outcome.NOT_CHECKED for c in autopsy.checks)
-        yield Prose(f"No event was found; {asked} of {len(autopsy.checks)} questions could be asked of this log.")
+        yield Prose(f"No event was found; {asked} of {len(autopsy.checks)} rules could be checked.")
         return
     found = [(e.step, finding(autopsy, e, numbers[i])) for i, e in enumerate(autopsy.events)]
     noted = [
@@ -182,7 +182,7 @@ def _in_brief(autopsy: Autopsy, event: Event) -> Finding:
 def _detail(event: Event) -> str:
     """What the evidence shows, with the name of the signal where the words do not hold it."""
     shown = event.evidence[:1] if event.kind == "common_change" else event.evidence  # the matrix has the rest
-    texts = [e.says if e.signal in e.says or e.signal in OWN_WORDS else f"{e.signal} {e.says}" for e in shown]
+    texts = [e.text if e.signal in e.text or e.signal in OWN_WORDS else f"{e.signal} {e.text}" for e in shown]
     left = len(texts) - FEW
     return "; ".join(texts[:FEW]) + (f"; and {left} more" if left > 0 else "")
 
@@ -197,7 +197,7 @@ def _grokking(event: Event, first: Position) -> str:
         text += f"; partial, it reached {number(best.observed)}"
     for e in event.evidence:
         if e.name in ("rate", "aftermath"):
-            text += f"; {e.says}" + ("" if e.signal == "lr" else f" at {number(e.observed)}")
+            text += f"; {e.text}" + ("" if e.signal == "lr" else f" at {number(e.observed)}")
     return text
 
 
@@ -243,7 +243,7 @@ def _stopping(autopsy: Autopsy, bill: Bill) -> Iterator[Block]:
     yield Prose(text)
     if bill.gpus is not None and stop.wasted_steps > 0:
         yield Prose(_cost(autopsy, stop, bill))
-    yield Prose("This is the best step of this run only: under another schedule it would have been another run.")
+    yield Prose("This is the best step of this run only; another schedule can have another best step.")
 
 
 def _best(autopsy: Autopsy, stop: Stop) -> str:

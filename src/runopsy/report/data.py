@@ -101,7 +101,7 @@ def _proof(ref: str, e: Evidence) -> dict[str, Any]:
         "observed": e.observed,
         "limit": e.limit,
         "unit": e.unit,
-        "says": e.says,
+        "says": e.text,
     }
 
 

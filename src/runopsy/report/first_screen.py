@@ -66,7 +66,7 @@ def _events(autopsy: Autopsy, found: Sequence[tuple[Event, Finding]]) -> Iterato
     if rest:
         yield Finding("also found", "plain", "", shortened(", ".join(rest)))
     if not found:
-        yield Finding("no event", "plain", "", "no rule found one; -v lists those that could not be asked")
+        yield Finding("no event", "plain", "", "no rule found one; -v lists the rules that were not checked")
 
 
 def _rank(event: Event) -> tuple[int, bool, float]:

@@ -63,8 +63,8 @@ def _drawn(autopsy: Autopsy, found: GroupSteps) -> Picture:
     marks = tuple(
         Mark(f"group {one.group}", "plain", one.step, None, one.interval) for one in _some(found.steps, MOST_MARKS)
     )
-    spoken = "; ".join(f"group {one.group} at {place(round(one.step))}" for one in found.steps[:MOST_NAMED])
-    return Picture("groups", f"Accuracy of groups of examples. Steps: {spoken}.", (), (chart,), marks)
+    named = "; ".join(f"group {one.group} at {place(round(one.step))}" for one in found.steps[:MOST_NAMED])
+    return Picture("groups", f"Accuracy of groups of examples. Steps: {named}.", (), (chart,), marks)
 
 
 def _some(steps: tuple[GroupStep, ...], most: int) -> list[GroupStep]:

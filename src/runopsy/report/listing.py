@@ -66,6 +66,7 @@ def listing(
         *more,
         *([Heading("Missing")] if lacks else []),
         *(Prose(f"{lack.why}{f': {lack.do}' if lack.do else ''}") for lack in lacks),
+        *_not_recorded(run.missing),
         *([Heading("Notes on the log")] if run.notes else []),
         *(Prose(note) for note in run.notes),
         Heading("Wrong?"),
@@ -102,11 +103,20 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     return row["name"], row["role"], row["direction"], f"{row['values']:,}", *ends, *extremes, row["why"]
 
 
+def _not_recorded(missing: Mapping[str, str]) -> list[Block]:
+    """Each reason that the recorder gives for signals that it left out, with those signals."""
+    if not missing:
+        return []
+    signals = {why: ", ".join(s for s in missing if missing[s] == why) for why in missing.values()}
+    return [Heading("Not recorded"), Table(("why not", "signals"), tuple(signals.items()))]
+
+
 def _as_json(run: Run, rows: Sequence[Mapping[str, Any]], lacks: Sequence[Lack]) -> str:
     content = {
         "run": {"path": run.path, "id": run.id},
         "axis": run.axis,
         "columns": rows,
+        "not_recorded": dict(run.missing),
         "missing": [{"role": lack.role, "why": lack.why, "do": lack.do} for lack in lacks],
         "notes": list(run.notes),
     }
@@ -175,7 +185,7 @@ def rules_table(
     rows = tuple((r.code, title(r), ", ".join(r.needs), ", ".join(r.uses)) for r in rules)
     known = tuple((t.name, f"{values[t.name]:g}", t.unit, t.reason) for t in THRESHOLDS)
     blocks: tuple[Block, ...] = (
-        Table(("code", "question", "needs", "thresholds"), rows),
+        Table(("code", "what it looks for", "needs", "thresholds"), rows),
         Heading("Thresholds"),
         Table(("name", "value", "unit", "what it decides"), known),
         Prose("runopsy explain NAME explains each: a rule (G01), a kind of event (grokking), a threshold (gap)."),

@@ -38,6 +38,7 @@ WIDTH = 96  # columns, where none are asked for
 NARROWEST = 40
 MARGIN = 11  # columns for the numbers beside a chart
 NAME, CELL = 60, 400  # characters of a name in a heading, of a cell: nobody reads more, and a table keeps its columns
+LEAST = 9  # columns that each further column of a table keeps beside names in one piece, its margin included
 LISTED = 40  # runs of many: what a screen has room for
 COLOURS = {
     "underfitting": "bright_black",
@@ -274,10 +275,18 @@ def _table(console: Console, block: Table) -> None:
     grid = Grid(
         box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="dim", show_header=headed
     )
-    for name in block.columns:
-        grid.add_column(Text(visible(name, NAME)), overflow="fold")  # no digit is ever lost
+    whole = _stays_whole(block, console.width)
+    for i, name in enumerate(block.columns):
+        grid.add_column(Text(visible(name, NAME)), overflow="fold", no_wrap=whole and i == 0)  # no digit is ever lost
     for row in block.rows:
         grid.add_row(*(Text(visible(cell, CELL)) for cell in row))
     if not headed:
         console.print()
     console.print(grid)
+
+
+def _stays_whole(block: Table, width: int) -> bool:
+    """Whether the names of the rows are kept in one piece, to be read and copied: they have no blank to break at."""
+    names = [row[0] for row in block.rows]
+    longest = max(map(len, names), default=0)
+    return not any(" " in name for name in names) and longest + LEAST * (len(block.columns) - 1) <= width

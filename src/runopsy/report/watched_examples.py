@@ -109,9 +109,9 @@ def _courses(run: Run) -> Iterator[Block]:
     axis = Scale(first, last, log=True, origin=1.0, unit=run.axis)
     lines = tuple(_line(name, steps, count, last) for name, (steps, count) in learnt.items())
     chart = Chart("Share of the examples learnt for good", axis, lines, False, (), 8)
-    spoken = "; ".join(f"{line.name} {number(round(float(line.value[-1]), 3))}" for line in lines)
+    listed = "; ".join(f"{line.name} {number(round(float(line.value[-1]), 3))}" for line in lines)
     yield Picture(
-        "examples", f"Share of the examples learnt for good by each {run.axis}. At the end: {spoken}.", (), (chart,)
+        "examples", f"Share of the examples learnt for good by each {run.axis}. At the end: {listed}.", (), (chart,)
     )
 
 

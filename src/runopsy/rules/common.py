@@ -1,4 +1,4 @@
-"""What the recorded signals of a run say together."""
+"""What the recorded signals of a run show together."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class CommonChanges:
 
     The signals are binned on one axis and cut together by ruptures; at each place every signal is asked for a step
     of its own, beyond its noise and its bending. It confirms a boundary of phases that lies there, and on a run
-    without validation it is what can be said of its inside. To change together is no cause.
+    without validation it is all that is known of its inside. To change together is no cause.
     """
 
     code: ClassVar[str] = "C02"
@@ -61,7 +61,7 @@ def recorded(signals: Mapping[str, Signal]) -> dict[str, Signal]:
 
 
 def validation(signals: Mapping[str, Signal]) -> dict[str, Signal]:
-    """The curves that say how well validation does."""
+    """The curves that show how well validation does."""
     return {name: signals[name] for name in ("val/loss", "val/acc", "val/metric") if name in signals}
 
 
@@ -76,12 +76,12 @@ def _summary(change: CommonChange) -> Evidence:
     named = [f"{move.signal} {'up' if move.up else 'down'}" for move in change.moves[:MOST_NAMED]]
     more = f" and {count - MOST_NAMED} more" if count > MOST_NAMED else ""
     val = ", ".join(move.signal for move in change.validation)
-    says = f"{count} of {change.asked} signals, {', '.join(named)}{more}; "
-    says += f"{val} with them" if val else "no validation curve with them"
-    return Evidence("signals", change.step, count, change.asked, "signals", says, "signals")
+    text = f"{count} of {change.asked} signals, {', '.join(named)}{more}; "
+    text += f"{val} with them" if val else "no validation curve with them"
+    return Evidence("signals", change.step, count, change.asked, "signals", text, "signals")
 
 
 def _proof(move: Move, change: CommonChange, slot: str) -> Evidence:
     way = "rises" if move.up else "falls"
-    says = f"{way} by {abs(move.sigmas):.0f} standard errors, {abs(move.rows):.1f} times the noise of a row"
-    return Evidence(move.signal, change.step, move.after, move.before, "", says, slot)
+    text = f"{way} by {abs(move.sigmas):.0f} standard errors, {abs(move.rows):.1f} times the noise of a row"
+    return Evidence(move.signal, change.step, move.after, move.before, "", text, slot)

@@ -10,7 +10,10 @@ import numpy as np
 from runopsy.facts import Case
 from runopsy.model import INSIDE, Position, Positions, Signal, Values
 
-NOT_SINGLE = ("grad/norm/", "features/cka/")  # one per module or pair of layers: a hundred of them say no more than one
+NOT_SINGLE = (
+    "grad/norm/",
+    "features/cka/",
+)  # one per module or pair of layers: a hundred of them show no more than one
 
 
 @dataclass(frozen=True, slots=True, eq=False)

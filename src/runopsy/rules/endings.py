@@ -28,11 +28,11 @@ class Ended:
             yield self._event(ENDS[mark.kind], mark.step, _exception(mark.detail))
         known = any(mark.kind in ("crashed", "interrupted") for mark in marks)
         if not known and case.run.status in STATUS:
-            kind, says = STATUS[case.run.status]
-            yield self._event(kind, case.last, says)
+            kind, text = STATUS[case.run.status]
+            yield self._event(kind, case.last, text)
 
-    def _event(self, kind: str, at: float, says: str) -> Event:
-        proof = (Evidence("step", at, at, None, "", says, "end"),)
+    def _event(self, kind: str, at: float, text: str) -> Event:
+        proof = (Evidence("step", at, at, None, "", text, "end"),)
         return Event(kind, self.code, at, Severity.WARNING, proof, interval=(at, at))
 
 
@@ -65,7 +65,7 @@ def _exception(detail: object) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stalled:
-    """The clock goes on and the run does not, or each step takes several times as long as before."""
+    """The run pauses for long, or each step takes several times as long as before."""
 
     code: ClassVar[str] = "E02"
     kinds: ClassVar[tuple[str, ...]] = ("stalled",)
@@ -87,18 +87,18 @@ class Stalled:
         resumed = [i for i in gaps if not any(signal.step[i] < at <= signal.step[i + 1] for at in case.resumes)]
         if resumed:
             longest = max(resumed, key=lambda i: rows[i])
-            says = f"{rows[longest] / 3600:.2g} hours without a step" + (
+            text = f"{rows[longest] / 3600:.2g} hours without a step" + (
                 f", the longest of {len(resumed)} pauses" if len(resumed) > 1 else ""
             )
-            yield self._event(float(signal.step[longest]), float(signal.step[longest + 1]), says)
+            yield self._event(float(signal.step[longest]), float(signal.step[longest + 1]), text)
         slow = usual > limits.far_above * pace
         fast = np.flatnonzero(~slow)
         begins = int(fast[-1]) + 1 if len(fast) else 0
         if len(fast) and len(usual) - begins >= max(limits.last_part * len(usual), limits.few_rows):
             ratio = float(np.median(usual[begins:])) / pace
-            says = f"each step took {ratio:.2g} x as long from here to the end"
-            yield self._event(float(signal.step[begins]), float(signal.step[-1]), says)
+            text = f"each step took {ratio:.2g} x as long from here to the end"
+            yield self._event(float(signal.step[begins]), float(signal.step[-1]), text)
 
-    def _event(self, at: float, until: float, says: str) -> Event:
-        proof = (Evidence("time", at, at, None, "", says, "pause"),)
+    def _event(self, at: float, until: float, text: str) -> Event:
+        proof = (Evidence("time", at, at, None, "", text, "pause"),)
         return Event("stalled", self.code, at, Severity.WARNING, proof, until=until, interval=(at, at))

@@ -47,10 +47,10 @@ class Grokking:
         train, val = case.facts.curves["train/acc"], case.facts.curves["val/acc"]
         acc = case.signals["val/acc"]
 
-        def gained(share: float, says: str, name: str) -> Evidence:
+        def gained(share: float, text: str, name: str) -> Evidence:
             level = late.before + share * (late.best - late.before)
             step = _row_from(acc, val.reaches(level, late.fitted))
-            return Evidence("val/acc", step, val.at(step), level, "", says, name)
+            return Evidence("val/acc", step, val.at(step), level, "", text, name)
 
         yield Evidence("train/acc", late.fitted, train.at(late.fitted), case.limits.fitted_accuracy, "",
                        "training set fitted", "fitted")  # fmt: skip
@@ -60,13 +60,13 @@ class Grokking:
         yield gained(HALF, "half of the late gain", "half")
         yield gained(COMPLETE, "95 % of the late gain", "complete")
         partial = late.best < case.limits.fits_at_end
-        says = "partial: the best it reached" if partial else "the best it reached"
-        yield Evidence("val/acc", val.best_at, late.best, case.limits.fits_at_end, "", says, "best")
+        text = "partial: the best it reached" if partial else "the best it reached"
+        yield Evidence("val/acc", val.best_at, late.best, case.limits.fits_at_end, "", text, "best")
         for change in case.events:
             if change.kind == "lr_change" and late.fitted <= change.step <= late.half:
                 after = change["after"]
-                says = "the learning rate was changed before the rise"
-                yield Evidence("lr", change.step, after.observed, after.limit, "", says, "rate")
+                text = "the learning rate was changed before the rise"
+                yield Evidence("lr", change.step, after.observed, after.limit, "", text, "rate")
         yield from self._aftermath(case, late)
 
     def _aftermath(self, case: Case, late: LateGain) -> Iterator[Evidence]:
@@ -75,8 +75,8 @@ class Grokking:
         if not late.kept:
             train = case.facts.curves["train/acc"]
             collapsed = train.ends < (late.before + case.limits.fitted_accuracy) / 2
-            says = "collapsed: training accuracy fell with it" if collapsed else "undone: where it ended"
-            yield Evidence("val/acc", case.last, late.ends, late.best, "", says, "aftermath")
+            text = "collapsed: training accuracy fell with it" if collapsed else "undone: where it ended"
+            yield Evidence("val/acc", case.last, late.ends, late.best, "", text, "aftermath")
             return
         acc = case.signals["val/acc"]
         after = acc.step > late.complete
@@ -84,14 +84,14 @@ class Grokking:
         if len(low):
             worst = int(np.argmin(acc.value[after]))
             dips = f"{len(low)} {'dip' if len(low) == 1 else 'dips'}"
-            says = f"{dips} since that lost half of it and came back; the deepest"
+            text = f"{dips} since that lost half of it and came back; the deepest"
             at, seen = float(acc.step[after][worst]), float(acc.value[after][worst])
-            yield Evidence("val/acc", at, seen, limit, "", says, "aftermath")
+            yield Evidence("val/acc", at, seen, limit, "", text, "aftermath")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DoubleDescent:
-    """Validation loss falls, rises to a peak, and falls again; where it does not, validation error is asked.
+    """Validation loss falls, rises to a peak, and falls again; without such a peak, the validation error is checked.
 
     Loss and error are different witnesses: a loss may rise from over-confidence alone while the error goes on falling.
     """
@@ -133,8 +133,8 @@ class DoubleDescent:
         )
         points = ((peak.before, peak.low_before), (peak.at, peak.top), (peak.after, peak.low_after))
         return tuple(
-            Evidence(peak.curve, step, value, None, "", says, name)
-            for (step, value), says, name in zip(points, words, ("before", "peak", "after"), strict=True)
+            Evidence(peak.curve, step, value, None, "", text, name)
+            for (step, value), text, name in zip(points, words, ("before", "peak", "after"), strict=True)
         )
 
 
@@ -163,29 +163,29 @@ class MemorizationOnset:
             yield self._never_follows(case)
         elif facts.turn and not (
             facts.lost or facts.broken or facts.swings
-        ):  # of a run that left, "for good" cannot be said
+        ):  # of a run that left, "for good" cannot be claimed
             yield from self._turns(case)
 
     def _never_follows(self, case: Case) -> Event:
         """Training is fitted while validation is still where it began."""
         facts = case.facts
         train = facts.curves.get("train/loss") or facts.curves["train/acc"]
-        share, about = case.limits.part, case.limits.real_change  # "about" a third of the way, say the definitions
+        share, about = case.limits.part, case.limits.real_change  # "about" a third of the way, as the definitions state
         levels = [train.begins + made * (train.best - train.begins) for made in
                   (share - about, share, share + about)]  # fmt: skip
         low, at, high = (train.reaches(level, facts.first) for level in levels)
         before = train.step[train.step < low]
         low = float(before[-1]) if len(before) else facts.first  # it was passed after the point before
         high = _row_from(case.signals[train.name], high)  # and it was seen at the row after
-        says = f"{share:.0%} of its way made"
+        text = f"{share:.0%} of its way made"
         name = facts.left_chance.curve or "val/loss"
         val = facts.curves[name]
         end = facts.fitted_at if facts.fitted_at is not None else facts.last
         at = min(max(_row_from(case.signals[train.name], at), low), max(high, low))
         proof = (
-            Evidence(train.name, at, train.at(at), train.begins, "", says, "training"),
+            Evidence(train.name, at, train.at(at), train.begins, "", text, "training"),
             Evidence(name, end, val.at(end), val.begins, "",
-                     "validation when training is fitted, against its start", "validation"),
+                     "validation when training is fitted, compared with its start", "validation"),
         )  # fmt: skip
         logged = nearest(case.signals[train.name], at)
         return self._event(case, train.name, Place(logged if low <= logged <= high else at, (low, high)), proof)
@@ -201,12 +201,12 @@ class MemorizationOnset:
             Evidence(curve.name, place.step, curve.at(place.step), curve.best, "",
                      "validation there, against its best", "turn"),
             Evidence(curve.name, float(curve.step[-1]), curve.ends, curve.best + curve.sign * -turn.limit, "",
-                     "validation at the end, against the least that counts as worse", "end"),
+                     "validation at the end, and the value from which it counts as worse", "end"),
         ]  # fmt: skip
         train = case.facts.curves.get("train/loss") or case.facts.curves["train/acc"]
         proof.append(
             Evidence(train.name, float(train.step[-1]), train.ends, train.at(place.step), "",
-                     "training at the end, against where validation turned", "training")
+                     "training at the end, compared with where validation turned", "training")
         )  # fmt: skip
         acc = case.facts.curves.get("val/acc")
         if case.facts.accuracy_rose_since and acc is not None and curve is not acc:
@@ -226,7 +226,7 @@ class MemorizationOnset:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModeGap:
-    """The training data themselves, read in evaluation mode, are as bad as validation."""
+    """In evaluation mode, the training data are as bad as validation."""
 
     code: ClassVar[str] = "M02"
     kinds: ClassVar[tuple[str, ...]] = ("mode_gap",)
@@ -238,7 +238,7 @@ class ModeGap:
             raise NotChecked("training data were not read in evaluation mode: record with probe= and loss_fn=")
         gap = case.facts.mode_gap
         if gap and gap.at is not None:
-            proof = (Evidence(gap.curve, gap.at, gap.size, gap.limit, "", gap.says, "training_eval"),)
+            proof = (Evidence(gap.curve, gap.at, gap.size, gap.limit, "", gap.text, "training_eval"),)
             yield Event("mode_gap", self.code, gap.at, Severity.WARNING, proof, interval=(gap.at, gap.at))
 
 

@@ -18,7 +18,7 @@ from runopsy.model import Event, Evidence, Severity
 from runopsy.rules.places import spacing_at
 from runopsy.stats import Z90, first_run
 
-BLOCKS = 10  # of readings, each left out once (jackknife): fewer say little of the error
+BLOCKS = 10  # of readings, each left out once (jackknife): fewer show little of the error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,13 +39,13 @@ class NoiseScale:
         step, at, of = np.intersect1d(g2.step, s.step, return_indices=True)
         last = max(int(case.limits.last_part * len(step)), case.limits.readings)
         if len(step) < last or any(e.kind == "divergence" for e in case.events):
-            return  # of a run that has left, the end says nothing
+            return  # of a run that has left, the end means nothing
         square, trace = g2.value[at][-last:], s.value[of][-last:]
         parts = [
             (np.delete(square, b).mean(), np.delete(trace, b).mean()) for b in np.array_split(np.arange(last), BLOCKS)
         ]
         if min(mean for mean, _ in parts) <= 0:
-            return  # |G|² is not told from 0: the scale has no upper end
+            return  # |G|² does not differ from 0: the scale has no upper end
         scale = float(trace.mean() / square.mean())
         left_out = np.array([t / q for q, t in parts])
         error = float(np.sqrt((len(parts) - 1) * left_out.var()))
@@ -56,8 +56,8 @@ class NoiseScale:
         batch = float(size) if isinstance(size, (int, float)) and not isinstance(size, bool) else None
         against = "" if batch is None else f", against batches of {batch:g}"
         about = f"{float(f'{scale:.2g}'):g}"  # two digits, and no exponent
-        says = f"about {about} examples ({low:.3g} to {high:.3g} by its readings){against}"
-        proof = (Evidence("gns", float(step[-1]), scale, batch, "examples", says, "scale"),)
+        text = f"about {about} examples ({low:.3g} to {high:.3g} by its readings){against}"
+        proof = (Evidence("gns", float(step[-1]), scale, batch, "examples", text, "scale"),)
         first = float(step[-last])
         yield Event(
             "noise_scale", self.code, first, Severity.INFO, proof, until=float(step[-1]), interval=(first, first)
@@ -66,12 +66,12 @@ class NoiseScale:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EdgeOfStability:
-    """Sharpness reached what the learning rate allows: from there on, gradient descent itself keeps it there.
+    """Sharpness reached the stability limit of the learning rate, and gradient descent keeps it there.
 
     The largest Hessian eigenvalue meets (2 + 2β)/η under gradient descent with momentum β (Cohen et al. 2021,
     arXiv 2103.00065). Adam has a threshold of its own, for a preconditioned Hessian that is not recorded. The
     recorder's eigenvalue is that of a sample of the probe batch, and lies above that of all examples, so that of a
-    small sample nothing is said.
+    small sample nothing is reported.
     """
 
     code: ClassVar[str] = "H01"
@@ -93,8 +93,8 @@ class EdgeOfStability:
             return
         at = float(top.step[i])
         sampled = "" if how is None else "; of a sample, and so rather above that of all examples"
-        says = f"against (2 + 2β)/η{sampled}"
-        proof = (Evidence("hessian/top", at, float(top.value[i]), float(limit[i]), "", says, "sharpness"),)
+        text = f"against (2 + 2β)/η{sampled}"
+        proof = (Evidence("hessian/top", at, float(top.value[i]), float(limit[i]), "", text, "sharpness"),)
         interval = (float(top.step[max(i - 1, 0)]), at)
         resolution = spacing_at(top, at)
         yield Event("edge_of_stability", self.code, at, Severity.INFO, proof, interval=interval, resolution=resolution)

@@ -22,7 +22,7 @@ WITNESSES = ("pred/", "probe/", "features/effective_rank", "features/participati
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FirstMovers:
-    """Which signals of what the model makes of its data moved before validation accuracy.
+    """Which signals of features and predictions moved before validation accuracy.
 
     Asked of a run that grokked: over the stretch from fitting to 95 % of the late gain, each signal is dated by
     where it had made a part of its own change, as validation accuracy is. To come first is no cause.
@@ -36,7 +36,7 @@ class FirstMovers:
     def __call__(self, case: Case) -> Iterator[Event]:
         recorded = [name for name in inside(case.signals) if name.startswith(WITNESSES)]
         if not recorded:
-            raise NotChecked("no signal of what the model makes of its data was recorded")
+            raise NotChecked("no signal of features or predictions was recorded")
         late = case.facts.late_gain
         if late is None:
             return
@@ -75,17 +75,17 @@ class FirstMovers:
     def _proof(self, case: Case, name: str, at: Position, moved: Position) -> Evidence:
         line = curve(case, name)
         assert line is not None  # as it has a date
-        says = f"made {case.limits.half_way:.0%} of its change {moved - at:,.0f} {case.run.axis}s before it"
-        return Evidence(name, nearest(case.signals[name], at), line.at(at), line.at(moved), "", says, "signal")
+        text = f"made {case.limits.half_way:.0%} of its change {moved - at:,.0f} {case.run.axis}s before it"
+        return Evidence(name, nearest(case.signals[name], at), line.at(at), line.at(moved), "", text, "signal")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Readout:
     """Whether the late gain came with the representation (genuine) or with the readout alone (apparent).
 
-    A closed-form linear probe on held-out features says what the representation holds, whatever the model's own
+    A closed-form linear probe on held-out features shows what the representation holds, whatever the model's own
     readout makes of it ("Two Speeds of Learning", arXiv 2605.27078). Where it held the answer all along, or lost it
-    first, the jump of validation accuracy tells of the readout.
+    first, the jump of validation accuracy is that of the readout.
     """
 
     code: ClassVar[str] = "G03"
@@ -105,15 +105,15 @@ class Readout:
             case.limits.real_change, case.limits.sure * float(probe.spread.max())
         )
         if before >= case.limits.most * after or fell:
-            says = "it fell below where it began" if fell else "it held the answer when training was fitted"
-            yield self._event(case, "apparent_grokking", late, (before, after), says)
+            text = "it fell below where it began" if fell else "it held the answer when training was fitted"
+            yield self._event(case, "apparent_grokking", late, (before, after), text)
         elif after - before >= case.limits.half_way * (late.best - late.before):
             yield self._event(case, "genuine_grokking", late, (before, after), "it was learnt with the late gain")
 
-    def _event(self, case: Case, kind: str, late: LateGain, values: tuple[float, float], says: str) -> Event:
+    def _event(self, case: Case, kind: str, late: LateGain, values: tuple[float, float], text: str) -> Event:
         before, after = values
         proof = (
-            Evidence("probe/acc_heldout", late.complete, after, before, "", f"probe of the features: {says}", "probe"),
+            Evidence("probe/acc_heldout", late.complete, after, before, "", f"probe of the features: {text}", "probe"),
         )
         resolution = spacing_at(case.signals["probe/acc_heldout"], late.half)
         span = (late.onset, late.complete)  # over which it is judged

@@ -15,7 +15,7 @@ from runopsy.model import Event, Evidence, Position, Severity, Signal
 from runopsy.rules.places import row, spacing_at
 from runopsy.stats import MAD_TO_SD
 
-LEVEL_ROWS = 10  # rows before and after a resume whose medians are told
+LEVEL_ROWS = 10  # rows before and after a resume whose medians are reported
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +54,7 @@ def _jumped(code: str, kind: str, signal: Signal, at: Position, before: float, a
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EpochSteps:
-    """The training loss steps down where an epoch begins: examples are met again, and are known."""
+    """The training loss steps down where an epoch begins: examples are seen again."""
 
     code: ClassVar[str] = "L03"
     kinds: ClassVar[tuple[str, ...]] = ("epoch_steps",)
@@ -84,8 +84,8 @@ class EpochSteps:
         step = float(np.median(falls) - np.median(usual))
         if step > max(limits.slight, limits.sure * spread / np.sqrt(len(falls))):
             at, until = float(loss.step[begins[0]]), float(loss.step[begins[-1]])
-            says = f"{len(begins)} epochs begin with a step down of {1 - np.exp(-step):.1%} of the loss"
-            proof = (Evidence("train/loss", at, step, limits.slight, "log units", says, "step"),)
+            text = f"{len(begins)} epochs begin with a step down of {1 - np.exp(-step):.1%} of the loss"
+            proof = (Evidence("train/loss", at, step, limits.slight, "log units", text, "step"),)
             yield Event("epoch_steps", self.code, at, Severity.INFO, proof, until=until, interval=(at, at))
 
 
@@ -107,14 +107,14 @@ class Resumed:
 
     def __call__(self, case: Case) -> Iterator[Event]:
         for at in case.resumes:
-            says = "a new session starts here; what it trained again replaces the old"
-            proof = [Evidence("step", at, at, None, "", says, "session")]
+            text = "a new session starts here; what it trained again replaces the old"
+            proof = [Evidence("step", at, at, None, "", text, "session")]
             loss = case.signals.get("train/loss")
             levels = None if loss is None else _levels(loss, at)
             if levels is not None:
                 before, after = levels
-                says = f"training loss {before:.4g} before, {after:.4g} after: {after / before:.3g} times"
-                proof.append(Evidence("train/loss", at, after, before, "", says, "levels"))
+                text = f"training loss {before:.4g} before, {after:.4g} after: {after / before:.3g} times"
+                proof.append(Evidence("train/loss", at, after, before, "", text, "levels"))
             yield Event("resume", self.code, at, Severity.INFO, tuple(proof), interval=(at, at))
 
 

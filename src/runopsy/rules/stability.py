@@ -33,8 +33,8 @@ class NotFinite:
             return
         for mark in case.run.marks:
             if mark.kind == "not_finite":
-                says = str(mark.detail.get("text", "reported by the log"))
-                proof = (Evidence("train/loss", mark.step, float("nan"), None, "", says, "values"),)
+                text = str(mark.detail.get("text", "reported by the log"))
+                proof = (Evidence("train/loss", mark.step, float("nan"), None, "", text, "values"),)
                 yield Event("not_finite", self.code, mark.step, Severity.FATAL, proof, interval=(mark.step, mark.step))
                 return
 
@@ -77,8 +77,8 @@ def _broke_at(signal: Signal) -> Position:
 def _broken_text(signal: Signal) -> str:
     assert signal.broken is not None  # as asked
     count = len(signal.broken)
-    says = f"{count} {'value' if count == 1 else 'values'} of {signal.name} not finite"
-    return says + (", to the end" if _to_the_end(signal) else ", finite again afterwards")
+    text = f"{count} {'value' if count == 1 else 'values'} of {signal.name} not finite"
+    return text + (", to the end" if _to_the_end(signal) else ", finite again afterwards")
 
 
 def _judged(name: str) -> bool:
@@ -87,7 +87,7 @@ def _judged(name: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Divergence:
-    """A run leaves for good: a loss that is not finite, most of what was learnt lost, or far above its start."""
+    """Training diverges for good: the loss is not finite, far above its start, or most of what was learnt is lost."""
 
     code: ClassVar[str] = "V01"
     kinds: ClassVar[tuple[str, ...]] = ("divergence",)
@@ -103,21 +103,21 @@ class Divergence:
         elif facts.broken:
             at = facts.broken.at
             assert at is not None  # as it holds
-            says = "not finite from here to the end"
-            yield self._event(case, facts.broken.curve, at, float("nan"), None, says)
+            text = "not finite from here to the end"
+            yield self._event(case, facts.broken.curve, at, float("nan"), None, text)
 
     def _left(self, case: Case, lost: Fact) -> Event:
         curve = case.facts.curves[lost.curve]
         assert lost.at is not None  # as it holds
         last = "not finite" if case.facts.broken else f"{curve.ends:.3g}"
-        says = f"from here on most of what was learnt is lost; {last} at the end"
+        text = f"from here on most of what was learnt is lost; {last} at the end"
         if curve.sign < 0 and curve.ends >= case.limits.far_above * curve.begins:
-            says = f"from here on it is far above its start; {last} at the end"
-        return self._event(case, curve.name, lost.at, curve.at(lost.at), lost.limit, says)
+            text = f"from here on it is far above its start; {last} at the end"
+        return self._event(case, curve.name, lost.at, curve.at(lost.at), lost.limit, text)
 
-    def _event(self, case: Case, name: str, at: Position, seen: float, limit: float | None, says: str) -> Event:
+    def _event(self, case: Case, name: str, at: Position, seen: float, limit: float | None, text: str) -> Event:
         signal = case.signals[name]
-        proof = (Evidence(name, at, seen, limit, "", says, "left"),)
+        proof = (Evidence(name, at, seen, limit, "", text, "left"),)
         interval = row(signal, at, self._still_usual(case, signal, at)).interval
         resolution = spacing_at(signal, at)
         return Event("divergence", self.code, at, Severity.FATAL, proof, interval=interval, resolution=resolution)
@@ -136,7 +136,7 @@ class Divergence:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LossSpike:
-    """The training loss leaps above its neighbourhood and comes back."""
+    """The training loss leaps above the values around it and comes back."""
 
     code: ClassVar[str] = "S01"
     kinds: ClassVar[tuple[str, ...]] = ("loss_spike",)
@@ -153,18 +153,18 @@ class LossSpike:
         if len(spikes) > case.limits.many_spikes:
             worst = max(spikes, key=lambda s: s.highest / s.usual)
             ratio = worst.highest / worst.usual
-            says = f"{len(spikes)} leaps, the first here; the highest {ratio:.3g} x what was usual before"
-            yield self._event(loss, spikes[0].start, spikes[-1].end, (worst.top, worst.highest, worst.usual), says)
+            text = f"{len(spikes)} leaps, the first here; the highest {ratio:.3g} x what was usual before"
+            yield self._event(loss, spikes[0].start, spikes[-1].end, (worst.top, worst.highest, worst.usual), text)
             return
         for s in spikes:
-            says = f"{s.highest / s.usual:.3g} x what was usual before"
-            yield self._event(loss, s.start, s.end, (s.top, s.highest, s.usual), says)
+            text = f"{s.highest / s.usual:.3g} x what was usual before"
+            yield self._event(loss, s.start, s.end, (s.top, s.highest, s.usual), text)
 
     def _event(
-        self, loss: Signal, start: Position, end: Position, seen: tuple[Position, float, float], says: str
+        self, loss: Signal, start: Position, end: Position, seen: tuple[Position, float, float], text: str
     ) -> Event:
         top, highest, usual = seen
-        proof = (Evidence("train/loss", top, highest, usual, "", says, "top"),)
+        proof = (Evidence("train/loss", top, highest, usual, "", text, "top"),)
         return Event(
             "loss_spike", self.code, start, Severity.WARNING, proof, until=end,
             interval=row(loss, start).interval, resolution=spacing_at(loss, start),
@@ -188,10 +188,10 @@ class LossJump:
             return
         if any(abs(e.step - jump.at) <= spacing_at(case.signals["train/loss"], jump.at) for e in case.events
                if e.kind == "resume"):  # fmt: skip
-            return  # told there, with both levels
+            return  # reported there, with both levels
         if not _validation_rises_too(case, jump.at):
-            return  # then it is the data that changed, which another rule tells
-        proof = (Evidence("train/loss", jump.at, jump.size * jump.limit, jump.limit, "", jump.says, "levels"),)
+            return  # then it is the data that changed, which another rule reports
+        proof = (Evidence("train/loss", jump.at, jump.size * jump.limit, jump.limit, "", jump.text, "levels"),)
         loss = case.signals["train/loss"]
         yield Event(
             "loss_jump", self.code, jump.at, Severity.WARNING, proof,
@@ -226,8 +226,8 @@ class Instability:
             return
         curve = case.facts.curves[swings.curve]
         to_the_end = ", to the end" if case.facts.ends_swinging else ""
-        says = f"{curve.name} passed its middle {swings.size:.0f} times{to_the_end}"
-        proof = (Evidence(curve.name, swings.at, swings.size, swings.limit, "passages", says, "swings"),)
+        text = f"{curve.name} passed its middle {swings.size:.0f} times{to_the_end}"
+        proof = (Evidence(curve.name, swings.at, swings.size, swings.limit, "passages", text, "swings"),)
         signal = case.signals[curve.name]
         yield Event(
             "instability", self.code, swings.at, Severity.WARNING, proof,

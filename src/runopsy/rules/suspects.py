@@ -38,7 +38,9 @@ class PrintedZero:
             return
         at = float(loss.step[first])
         proof = [
-            Evidence("train/loss", at, 0.0, before, "", "exactly 0 from here to the end, against just before", "value")
+            Evidence(
+                "train/loss", at, 0.0, before, "", "exactly 0 from here to the end, compared with just before", "value"
+            )
         ]
         gradient = case.signals.get("grad/norm")
         if gradient is not None and gradient.broken is not None and (gradient.broken <= at).any():
@@ -83,7 +85,7 @@ class OffScale:
             self.code,
             float(val.step[0]),
             Evidence("val/loss", float(val.step[lowest]), float(val.value[lowest]), start, "",
-                     "its best, against where training began: other units, mode or data?", "value"),
+                     "its best, compared with the start of training: other units, mode or data?", "value"),
             Evidence("train/loss", float(train.step[-1]), last, case.limits.fell_far * start, "",
                      "training fits meanwhile", "context"),
         )  # fmt: skip
@@ -116,8 +118,8 @@ class TooGood:
         if int(below.sum()) < case.limits.few_rows or (signal.value[below] == 0).all():
             return
         at = float(signal.step[int(np.argmax(below))])
-        says = "lower than text allows: does the model see its targets, or was a little text learnt by heart?"
-        yield _suspect(self.code, at, Evidence(name, at, float(signal.value[below][0]), low, "nats", says, "value"))
+        text = "too low for text: the model may see its targets, or has learnt a short text by heart"
+        yield _suspect(self.code, at, Evidence(name, at, float(signal.value[below][0]), low, "nats", text, "value"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,19 +140,19 @@ class SameValues:
         steps, one, other = val.step[both], train.value[beside[both]], val.value[both]
         if len(steps) < case.limits.level_rows or (one != other).any() or np.ptp(one) == 0:
             return
-        says = f"equal to train/loss at all {len(steps)} steps that both have: are they one data set?"
+        text = f"equal to train/loss at all {len(steps)} steps that both have: they may be one data set"
         yield _suspect(
             self.code,
             float(steps[0]),
-            Evidence("val/loss", float(steps[0]), float(other[0]), float(one[0]), "", says, "value"),
+            Evidence("val/loss", float(steps[0]), float(other[0]), float(one[0]), "", text, "value"),
         )
 
 
 def _of_text(case: Case) -> bool:
-    """Whether the log says that it is of a language model: it counts tokens, or gives a perplexity."""
+    """Whether the log shows that it is of a language model: it counts tokens, or gives a perplexity."""
     names = [name.lower() for name in case.run.tracks]
-    spoken = any(word in name for name in names for word in ("token", "perplexity", "ppl"))
-    return spoken or case.run.axis == "tokens"
+    named = any(word in name for name in names for word in ("token", "perplexity", "ppl"))
+    return named or case.run.axis == "tokens"
 
 
 def _suspect(code: str, at: Position, *proof: Evidence) -> Event:

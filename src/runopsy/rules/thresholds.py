@@ -63,8 +63,8 @@ class Departure:
         if far > limit:
             at = case.first + part * (case.last - case.first) / len(own)
             edge = float(baseline.mean[part] + np.sign(own[part] - baseline.mean[part]) * limit * baseline.sd[part])
-            says = f"mean of its part of the run, against {baseline.runs} runs of its kind and {limit:.3g} of their "
-            proof = (Evidence(signal.name, at, float(own[part]), edge, "", says + "standard deviations", "level"),)
+            text = f"mean of its part of the run, against {baseline.runs} runs of its kind and {limit:.3g} of their "
+            proof = (Evidence(signal.name, at, float(own[part]), edge, "", text + "standard deviations", "level"),)
             yield Event("baseline_departure", self.code, at, Severity.INFO, proof, resolution=spacing_at(signal, at))
 
     def on(self, signal: Signal, limits: Limits) -> Iterator[Event]:
@@ -83,8 +83,8 @@ class Departure:
 
     def _event(self, signal: Signal, row: int, seen: float, limit: float, limits: Limits) -> Event:
         at = float(signal.step[row])
-        says = f"mean of {limits.window_rows} rows, against baseline mean and {limits.sure:g} standard deviations"
-        proof = (Evidence(signal.name, at, seen, limit, "", says, "level"),)
+        text = f"mean of {limits.window_rows} rows, against baseline mean and {limits.sure:g} standard deviations"
+        proof = (Evidence(signal.name, at, seen, limit, "", text, "level"),)
         return Event("baseline_departure", self.code, at, Severity.INFO, proof, resolution=spacing_at(signal, at))
 
 
@@ -93,7 +93,7 @@ class SuddenChange:
     """A signal jumps, and no validation curve moves with it: other data, or a fault of the logging.
 
     The calibrated threshold rule. Rows are averaged in blocks; straight lines through the blocks before and after
-    each place are carried up to it, and the jump between them is held against its own standard error, with
+    each place are carried up to it, and the jump between them is compared with its own standard error, with
     the autocorrelation of the blocks in it. A slow drift is no jump.
     """
 
@@ -116,8 +116,8 @@ class SuddenChange:
         found = self.largest_jump(signal, limits)
         if found is None or self._explained(case, found.step):
             return
-        says = f"jumps by {found.sigmas:.0f} standard errors, from {found.before:.4g} to {found.after:.4g}"
-        proof = (Evidence(signal.name, found.step, found.after, found.before, "", says, "level"),)
+        text = f"jumps by {found.sigmas:.0f} standard errors, from {found.before:.4g} to {found.after:.4g}"
+        proof = (Evidence(signal.name, found.step, found.after, found.before, "", text, "level"),)
         yield Event(
             "data_change" if signal.name == "train/loss" else "level_shift",
             self.code,

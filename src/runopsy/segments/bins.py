@@ -11,7 +11,7 @@ from runopsy.stats import Floats, first_spacing, long_run_factor, white_noise, w
 
 MOST = 300  # bins: exact segmentation is quadratic in them, and 300 put an edge every 2-3 % of the elapsed steps
 NEIGHBOURS = 9  # bins over which the noise of a row is taken to be the same
-ENOUGH = 255  # second differences around a bin: their median says the noise to 7 %, and its neighbours ask others
+ENOUGH = 255  # second differences around a bin: their median gives the noise to 7 %, and its neighbours ask others
 FLOOR = 0.004  # of the signal's whole range: differences below it are beneath notice, and full-batch runs have no noise
 
 

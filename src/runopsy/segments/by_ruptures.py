@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ruptures.base import BaseCost
 
 MOST = 96  # bins: ruptures searches in Python
-MOST_PIECES = 8  # for a search that must be told how many: each number up to it is tried
+MOST_PIECES = 8  # for a search that must be given how many: each number up to it is tried
 WINDOW = 16  # bins of the window of ``Window``
 SEARCHES = ("Pelt", "Binseg", "BottomUp", "Window", "Dynp", "KernelCPD")
 KERNELS: Mapping[str, str] = {"l2": "linear", "rbf": "rbf"}  # KernelCPD has kernels in the place of costs
@@ -118,7 +118,7 @@ def cost_of(name: str, bins: Bins) -> BaseCost:
 
     if name != OURS:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # "normal" tells of a change in its version 1.1.5
+            warnings.simplefilter("ignore", UserWarning)  # "normal" warns of a change in its version 1.1.5
             return cost_factory(model=name)
     table = line_costs(bins.log, bins.level, bins.error**-2)
 

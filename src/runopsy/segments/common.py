@@ -1,7 +1,7 @@
 """Where several signals of a run change together.
 
 ruptures proposes places on the whole matrix of binned signals; at each of them every signal is asked for a step of
-its own (``contrast``), and the steps together are held against what noise as alike as theirs would show.
+its own (``contrast``), and the steps together are compared with what noise as alike as theirs would show.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from runopsy.segments.grid import Grid, grid
 from runopsy.segments.moment import moment
 from runopsy.stats import Floats
 
-FEWEST_SIGNALS = 3  # fewer have nothing in common that a report on each would not say
+FEWEST_SIGNALS = 3  # fewer have nothing in common that a report on each would not state
 FEWEST_ROWS = 24  # of a signal: the noise of fewer is not known
-MOST_SIGNALS = 40  # the longest ones: a log of a thousand layers says the same a thousand times
+MOST_SIGNALS = 40  # the longest ones: a log of a thousand layers repeats itself a thousand times
 DEGREE = 3  # of the polynomial taken out before places are proposed
 CAP = 6.0  # standard errors at which cells are cut off for proposals: one wild bin is no change
 CHANCE = 0.05  # of a proposal on noise, by a bound that holds for any correlation …

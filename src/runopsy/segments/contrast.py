@@ -17,7 +17,7 @@ from runopsy.stats import Floats
 SIDES = (16, 48, 100)  # bins on either side: few where a curve bends, many where it is noisy; the surest counts
 LEAST = 0.5  # of the variance that the bins' errors claim: they count slow noise in full, and rather too much of it
 FEWEST = 6  # bins on either side
-CUBIC = 10  # bins on either side from which a cubic is told from a step; below, a line
+CUBIC = 10  # bins on either side from which a cubic is distinguished from a step; below, a line
 ROUGHEST = 0.9  # autocorrelation of residuals, at most: beyond, (1 + r) / (1 - r) is anything
 
 

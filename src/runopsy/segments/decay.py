@@ -15,7 +15,7 @@ import numpy as np
 from runopsy.segments.nonnegative import nonnegative
 from runopsy.stats import Floats
 
-RATES = 48  # exponentials, log-spaced: neighbours a factor of 1.3 apart, which no noise tells from in between
+RATES = 48  # exponentials, log-spaced: neighbours a factor of 1.3 apart, between which noise shows no difference
 FASTEST = 0.3  # of the first elapsed step, and …
 SLOWEST = 30.0  # x the whole run: beyond, an exponential is a line and a constant over the run
 

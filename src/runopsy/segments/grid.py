@@ -12,8 +12,8 @@ from runopsy.segments.bins import FLOOR
 from runopsy.stats import Floats, long_run_factor, white_noise, white_noises
 
 MOST = 240  # bins: a change is placed among the rows themselves afterwards
-AROUND = 4  # bins on either side whose rows say how noisy a bin's rows are
-ENOUGH = 31  # second differences of them: their median says the noise to a fifth, and bins are many
+AROUND = 4  # bins on either side whose rows show how noisy a bin's rows are
+ENOUGH = 31  # second differences of them: their median gives the noise to a fifth, and bins are many
 FACTORS = 2.0  # largest / least of a positive signal from which it is taken to change by factors, as norms do
 
 
@@ -42,7 +42,7 @@ def scaled(value: Floats) -> tuple[Floats, bool]:
 
 
 def grid(signals: Mapping[str, Signal], most: int = MOST) -> Grid:
-    """The signals binned on one axis; the one with the middle number of rows says where bins begin.
+    """The signals binned on one axis; the one with the middle number of rows decides where bins begin.
 
     Args:
         signals: by name, each with some rows.

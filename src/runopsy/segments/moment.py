@@ -12,7 +12,7 @@ from runopsy.stats import Floats, long_run_factor, white_noise
 
 BESIDE = 60  # rows of a signal on either side of the stretch
 MASS = 0.9  # of the posterior, evenly likely beforehand, that an interval holds
-TRUST = 3.0  # power of the likelihood, whose noise is the long-run one: measured, intervals then hold what they say
+TRUST = 3.0  # power of the likelihood, whose noise is the long-run one: measured, intervals then hold at their rate
 
 
 def moment(

@@ -8,7 +8,7 @@ from runopsy.model import Segments
 from runopsy.segments.lines import local_slope
 from runopsy.stats import Floats
 
-NEIGHBOURHOOD = 0.1  # in log elapsed steps: a stage is told from the next if they lie a factor of 1.3 apart
+NEIGHBOURHOOD = 0.1  # in log elapsed steps: a stage is separated from the next if they lie a factor of 1.3 apart
 
 
 def pace(segments: Segments) -> tuple[Floats, Floats]:

@@ -17,7 +17,7 @@ def rebase(signals: Mapping[str, Signal], axis: str, wanted: str) -> dict[str, S
     """Every signal with its positions counted by ``wanted``; time in seconds since the first value.
 
     Raises:
-        BadOption: no such axis, or the log does not say how it runs against the steps.
+        BadOption: no such axis, or the log does not show how it runs against the steps.
     """
     move = mover(signals, axis, wanted)
     return {
@@ -29,7 +29,7 @@ def rebase(signals: Mapping[str, Signal], axis: str, wanted: str) -> dict[str, S
 def mover(signals: Mapping[str, Signal], axis: str, wanted: str) -> Callable[[Positions], Positions]:
     """What turns positions on the one axis into positions on the other: of signals, resumes, marks.
 
-    Interpolated between the points at which the log says both, and extended beyond them at the average pace.
+    Interpolated between the points at which the log gives both, and extended beyond them at the average pace.
 
     Raises:
         BadOption: as ``rebase``.

@@ -111,7 +111,7 @@ def _longest(guesses: Sequence[Guess], tracks: Mapping[str, Track]) -> Track | N
 def _best(
     guesses: list[Guess], role: str, tracks: Mapping[str, Track], filled: set[str], parts: set[tuple[str, ...]]
 ) -> Iterator[Role]:
-    """The main curve of a side, if it can be told."""
+    """The main curve of a side, if it can be determined."""
     if not guesses or role in filled:
         return
     guesses = _of_whole_passes(guesses, tracks)

@@ -32,7 +32,7 @@ def noise_scale(g2: Signal, s: Signal, limits: Limits = DEFAULTS) -> Signal | No
     """The gradient noise scale tr Σ / |G|², in examples: means of the unbiased pieces over a window, then their ratio.
 
     The mean of single ratios is no estimate of it (McCandlish et al. 2018, arXiv 1812.06162, appendix A.1).
-    None where too few readings were made, or |G|² is nowhere told from 0.
+    None where too few readings were made, or |G|² nowhere differs from 0.
     """
     step, at, of = np.intersect1d(g2.step, s.step, return_indices=True)
     window = min(WINDOW, len(step) // SHARE)

@@ -14,9 +14,9 @@ from runopsy.signals.names import HIGHER, LOWER, QUALIFIERS, QUANTITIES, SIDES, 
 from runopsy.signals.numbered import of_training
 from runopsy.signals.scores import BY_THEMSELVES, preference
 
-DIRECTIONS = {f":{way}": way for way in (HIGHER, LOWER)}  # --metric NAME:lower, where the name does not say it
+DIRECTIONS = {f":{way}": way for way in (HIGHER, LOWER)}  # --metric NAME:lower, where the name does not show it
 SETTING = "metric_for_best_model"  # as Hugging Face calls it
-BEST = "best"  # the word in a column's name that says what the best checkpoint was chosen by
+BEST = "best"  # the word in a column's name that names what the best checkpoint was chosen by
 FLAGS = ("is", "has", "new", "so", "far", "value", "metric", "checkpoint")  # words beside it that name no metric
 SIDE = {word: side for side, known in SIDES.items() for word in known}
 SAME = {**SIDE, **{word: what for what, known in QUANTITIES.items() for word in known}}  # accuracy: acc
@@ -28,7 +28,7 @@ def selected(
     """The roles, with those of the score that is chosen by, of validation and of training.
 
     Raises:
-        BadOption: ``metric`` names no column, several, or one of which nothing says which values are better.
+        BadOption: ``metric`` names no column, several, or one whose better values nothing shows.
     """
     if metric is not None:
         return _asked(roles, tracks, metric)
@@ -76,7 +76,7 @@ def _bare(name: str) -> tuple[str, ...]:
     return tuple(word for word in words(name) if word not in SIDE)
 
 
-# --- what --metric and the log say -----------------------------------------------------------------
+# --- what --metric and the log give ----------------------------------------------------------------
 
 
 def _asked(roles: Sequence[Role], tracks: Mapping[str, Track], metric: str) -> tuple[Role, ...]:

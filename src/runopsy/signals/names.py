@@ -1,4 +1,4 @@
-"""What a column's name says about it.
+"""What a column's name means.
 
 A name is split into words ("train_loss_step" → train, loss, step; "val/topKAcc" → val, top, k, acc).
 One word may name the side (train, val, test), one the quantity (loss, acc); every further word that is
@@ -97,10 +97,10 @@ GROUP = re.compile(r"lr\d*")  # x/lr0: the rate of the first group of parameters
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """What a name says."""
+    """What a name means."""
 
     track: str
-    side: str  # "train", "val", "test" or "" where the name does not say
+    side: str  # "train", "val", "test" or "" where the name does not show it
     quantity: str  # "loss", "acc" or "error"
     extra: tuple[str, ...]  # words that make it something more special
     doubt: int  # how unlikely it is to be the main curve: 0 for a plain name
@@ -143,14 +143,16 @@ def guess(name: str) -> Guess | None:
         named = tuple(w for w in named if w in ("loss", "losses") or w not in QUANTITIES["loss"])
     plain = {*named, *QUALIFIERS, *SIDES.get(side, ())}
     extra = tuple(w for w in parts if w not in plain)
-    if quantity == "error" and not all(map(str.isdigit, extra)):  # a word error rate, say, is none of classification
+    if quantity == "error" and not all(
+        map(str.isdigit, extra)
+    ):  # a word error rate, for example, is none of classification
         return None
     doubt = len(extra) + (named[0] in LESSER) + (quantity in ("error", "ppl"))
     return Guess(name, side, quantity, extra, doubt, any(w in SMOOTHED for w in parts))
 
 
 def better(name: str) -> str:
-    """ "higher" or "lower": by which values a column is better, as its name says; "" where it does not."""
+    """ "higher" or "lower": by which values a column is better, by its name; "" where it does not."""
     found = guess(name)
     if found is not None:
         return HIGHER if found.quantity == "acc" else LOWER
@@ -193,7 +195,7 @@ def _side(parts: Sequence[str]) -> str:
 
 
 def _quantity(parts: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """(quantity, the words that say so)."""
+    """(quantity, the words that mean it)."""
     top = parts[parts.index("top") + 1 :][:1] if "top" in parts else []
     if "top" in parts and top != ["1"]:
         return "", ()  # the top-5 accuracy is another quantity

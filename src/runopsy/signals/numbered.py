@@ -10,7 +10,7 @@ from runopsy.model import Track
 from runopsy.signals.names import Guess, guess, words
 
 FIRST, SECOND = "0", "1"
-FEWEST = 5  # rounds before the shape of a curve says anything
+FEWEST = 5  # rounds before the shape of a curve means anything
 RISES = 0.05  # share of the rounds in which the loss of the set that is fitted may rise: boosting lowers it in each
 
 
@@ -34,5 +34,5 @@ def of_training(tracks: Mapping[str, Track]) -> frozenset[str]:
 
 
 def as_training(g: Guess) -> Guess:
-    """What the name of a column of set 0 says where that is the training set."""
+    """What the name of a column of set 0 means where that is the training set."""
     return Guess(g.track, "train", g.quantity, (), g.doubt - len(g.extra), g.smoothed)

@@ -30,7 +30,7 @@ def with_sums(run: Run) -> Run:
 def parts_without_a_whole(tracks: Mapping[str, Track]) -> list[tuple[str, ...]]:
     """The columns to be added up: those of training, and those of validation; none where an agent or a game is trained.
 
-    A part is told from an evaluation set by a known word, or by the training side having one of that name too.
+    A part is distinguished from an evaluation set by a known word, or by the training side having one of that name too.
     """
     if any(is_reward(name) for name in tracks) or players(tracks):
         return []

@@ -38,11 +38,11 @@ def assign(
     Args:
         tracks: the columns by name, with the sums that ``with_sums`` adds.
         mapping: role → column, which overrides every guess.
-        metric: the column by which the best step is to be chosen: its role says ``chosen``.
+        metric: the column by which the best step is to be chosen: its role has ``chosen``.
         config: the settings of the run, which may name that column.
 
     Raises:
-        BadOption: a role that does not exist, a column that is not there, or one that cannot be what it is said to be.
+        BadOption: a role that does not exist, a column that is not there, or one that cannot play the role it is given.
     """
     mapping = dict(mapping or {})
     _check(mapping, tracks)
@@ -62,7 +62,7 @@ def assign(
 
 
 def _better(role: Role) -> str:
-    """The direction of the column: what its role says, and where it has none, its name."""
+    """The direction of the column: that of its role, and where it has none, of its name."""
     if role.role.endswith("/acc"):
         return "lower" if role.complement else "higher"
     if role.role == "reward":
@@ -71,7 +71,7 @@ def _better(role: Role) -> str:
 
 
 def _mapped(role: str, column: str, tracks: Mapping[str, Track]) -> Role:
-    """What --map says of a column."""
+    """The role that --map gives a column."""
     if role in ERRORS:
         percent = value_range(tracks[column])[1] > PERCENT_FROM or is_percent(column)
         return Role(ERRORS[role], column, "--map; 1 - error rate", 0.01 if percent else 1.0, complement=True)
@@ -108,7 +108,7 @@ def _singles(tracks: Mapping[str, Track], filled: Iterable[str], taken: Mapping[
     for role, known in SINGLES.items():
         called = role if role in joined else next((by_word[word] for word in known if word in by_word), None)
         if role not in filled and called is not None:
-            yield Role(role, called, f"is called {called!r}")
+            yield Role(role, called, "by its name")
         elif role == "lr" and role not in filled:
             yield from (Role("lr", name, "is a learning rate") for name in [n for n in free if is_learning_rate(n)][:1])
 

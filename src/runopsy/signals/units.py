@@ -40,7 +40,7 @@ def scaled(roles: Sequence[Role], tracks: Mapping[str, Track]) -> tuple[Role, ..
 
 
 def _in_unit(role: Role, tracks: Mapping[str, Track], in_percent: Sequence[str]) -> Role:
-    """An accuracy with its unit: its own range says it, or its name, or the accuracies beside it.
+    """An accuracy with its unit: from its own range, or its name, or the accuracies beside it.
 
     One that stays below 1.5 beside others in percent is in percent too if it starts near them, as
     everything starts at chance; if not, it may be either: a curve that never left 1 %, or a share.
@@ -68,7 +68,7 @@ def _in_unit(role: Role, tracks: Mapping[str, Track], in_percent: Sequence[str])
 def doubted(roles: Sequence[Role], tracks: Mapping[str, Track]) -> tuple[Role, ...]:
     """Without what is called an accuracy and is none: an error rate, or the exact hits of a regression.
 
-    One that falls as its loss falls is an error rate that is called so: nobody but the user can tell.
+    One that falls as its loss falls is an error rate that is called so: nobody but the user knows.
     """
     losses = {role.role.partition("/")[0]: role for role in roles if role.role.endswith("/loss")}
     if _of_a_regression(roles, losses, tracks):

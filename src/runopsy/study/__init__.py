@@ -1,1 +1,1 @@
-"""Many runs at once: each examined once, kept in a study folder, and held against what was set differently."""
+"""Many runs at once: each examined once, kept in a study folder, and compared with what was set differently."""

@@ -64,7 +64,7 @@ def backtest(
     watch: str | None = None,
     roles: Mapping[str, str] | None = None,
 ) -> Backtest:
-    """What rules of stopping would have saved and missed, had they been followed in runs that went on.
+    """What stopping rules would have saved and missed, had they been followed in runs that went on.
 
     Args:
         runs: paths, runs or autopsies; a path that holds several runs counts as all of them.

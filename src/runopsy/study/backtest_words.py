@@ -1,4 +1,4 @@
-"""Backtest → Document, and as data: what a rule of stopping saves, what it misses, and which to prefer."""
+"""Backtest → Document, and as data: what a stopping rule saves, what it misses, and which to prefer."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def compose(backtest: Backtest, gpus: float | None = None, price: float | None =
         *([] if single else _each_run(backtest.outcomes)),
         *_unjudged(backtest),
     ]
-    title = f"Rules of stopping replayed on {backtest.runs[0] if single else f'{count} runs'}"
+    title = f"Stopping rules replayed on {backtest.runs[0] if single else f'{count} runs'}"
     return Document(title, tuple(blocks), f"Made by runopsy {VERSION} from the logs alone.")
 
 
@@ -156,14 +156,12 @@ def frontier(rows: Sequence[Summary]) -> Picture:
         Line(str(i), _shares([row.saved.value - DASH, row.saved.value + DASH]), _shares([row.regret.value] * 2))
         for i, row in enumerate(rows, 1)
     ]
-    said = "; ".join(
+    listed = "; ".join(
         f"{_named(r.policy)}: saves {percent(r.saved.value)}, misses {percent(r.regret.value)}" for r in rows
     )
-    promise = Mark(
-        "what the protocol promises of stopping at memorization", "plain", 100 * ARTICLE[0], 100 * ARTICLE[1]
-    )
+    promise = Mark("saving at memorization, by the founding protocol", "plain", 100 * ARTICLE[0], 100 * ARTICLE[1])
     chart = Chart("% of the gain missed", scale, (line, *dashes), log=False, cuts=(), rows=9)
-    return Picture("frontier", f"Saving against what is missed, of each rule. {said}.", (), (chart,), (promise,))
+    return Picture("frontier", f"Saving and missed gain of each rule. {listed}.", (), (chart,), (promise,))
 
 
 def _shares(values: Sequence[float]) -> Any:
@@ -176,8 +174,9 @@ def _article(backtest: Backtest) -> Iterator[Block]:
     if row is not None and row.runs > 1:
         low, high = (round(100 * end) for end in ARTICLE)
         yield Prose(
-            f"Stopping at the onset of memorization is said to save {low} to {high} % of a training. Here it saves "
-            f"{_mean(row.saved)} of the steps, and cuts off a late gain in {row.cut_off} of {row.runs} runs."
+            f"By the founding protocol, stopping at the onset of memorization saves {low} to {high} % of a training. "
+            f"Here it saves {_mean(row.saved)} of the steps and cuts off a late gain in "
+            f"{row.cut_off} of {row.runs} runs."
         )
 
 

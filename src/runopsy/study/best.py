@@ -69,7 +69,7 @@ def _configuration(
 def best_of(configurations: Sequence[Configuration], outcome: Outcome | None) -> Best | None:
     """The best run and configuration; None where no run has an outcome.
 
-    The best of many is held against every other by a t test with the pooled noise of all seeds, on the logarithm
+    The best of many is compared with every other by a t test with the pooled noise of all seeds, on the logarithm
     where all values are positive; the tests are corrected for their number, since the best was chosen by its mean
     (multiple comparisons with the best: Hsu, Multiple comparisons, 1996; Bonferroni in place of Dunnett's constant).
     """

@@ -19,11 +19,11 @@ LIST = "-"  # paths on standard input, one a line
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Where a log is, and what tells whether it has changed since."""
+    """Where a log is, and what shows whether it has changed since."""
 
     path: str
     rank: int  # the place of its reader among all
-    stamp: str  # empty: only its content tells
+    stamp: str  # empty: only its content shows it
     trouble: str = ""  # why it cannot be read
 
 
@@ -102,4 +102,4 @@ def _stamp(path: Path) -> str:
     try:
         return content.stamp(path)
     except OSError:
-        return ""  # gone, or not for us: whoever reads it will say so
+        return ""  # gone, or not for us: whoever reads it reports that

@@ -108,10 +108,10 @@ def _mapped(study: Study) -> Iterator[Block]:
     )
     yield from (Prose(f"{note[0].upper()}{note[1:]}.") for note in found.notes)
     if any(cell.share < 1 for cell in found.cells):
-        yield Prose("A share beside a word: so many of the runs there are of that phase.")
+        yield Prose("A fraction beside a phase: how many of the runs in the square are of it.")
     yield from _boundary(found)
     if found.left_out:
-        yield Prose(f"{_many(found.left_out, 'run')} without one of the two settings stand in no square.")
+        yield Prose(f"{_many(found.left_out, 'run')} lacking one of the two settings: in no square.")
 
 
 def _square(found: Diagram, cell: Cell) -> Square:
@@ -149,26 +149,26 @@ def _boundary(found: Diagram) -> Iterator[Block]:
 
 
 def _mattered(study: Study) -> Iterator[Block]:
-    yield Heading("What went with the outcome")
+    yield Heading("Settings associated with the outcome")
     differing = study.differences.settings
     if not differing:
-        yield Prose("No setting differs between these runs, as far as their logs say what was set.")
+        yield Prose("No setting that the logs record differs between these runs.")
         return
     if not study.what_mattered:
-        yield Prose("All runs came to the same, so nothing can go with it.")
+        yield Prose("All runs have the same outcome: no setting can be associated with it.")
         return
     configurations = len(study.configurations)
     yield Prose(
         f"{_many(len(differing), 'setting')} {'differs' if len(differing) == 1 else 'differ'} over "
         f"{_many(configurations, 'configuration')}. Permutation tests, p corrected for the number of settings and "
-        "outcomes. What goes with an outcome need not be its cause, unless it was varied by itself or at random."
+        "outcomes. An associated setting is a cause only if it was varied by itself or at random."
     )
     found = [one for one in study.what_mattered if one.answer is Answered.FOUND]
     if found:
         heads = ("setting", "outcome", "p", "share of variance", "how")
         yield Table(heads, tuple(_mattered_row(study, one) for one in found))
     else:
-        yield Prose("None goes with the outcome beyond what chance does.")
+        yield Prose("No setting is associated with the outcome beyond chance.")
     yield from _unshown(study.what_mattered)
     for one in found:
         if one.outcome != "verdict":
@@ -177,16 +177,16 @@ def _mattered(study: Study) -> Iterator[Block]:
 
 
 def _unshown(answers: Sequence[Mattered]) -> Iterator[Block]:
-    """What was asked in vain, and what could not be asked, for each outcome in one sentence."""
+    """What was not shown, and what could not be checked, for each outcome in one sentence."""
     for outcome in dict.fromkeys(one.outcome for one in answers):
         mine = [one for one in answers if one.outcome == outcome]
         vain = [f"{_name(one)} (p {_p(one)})" for one in mine if one.answer is Answered.NOT_FOUND]
         open_ = [one for one in mine if one.answer is Answered.NOT_CHECKED]
         if vain:
-            yield Prose(f"Not shown to go with {outcome}: {', '.join(vain)}.")
+            yield Prose(f"No association shown with {outcome}: {', '.join(vain)}.")
         if open_:
             names = ", ".join(_name(one) for one in open_)
-            yield Prose(f"Not checked against {outcome}: {names} ({open_[0].why}).")
+            yield Prose(f"Association with {outcome} not checked: {names} ({open_[0].why}).")
 
 
 def _mattered_row(study: Study, one: Mattered) -> tuple[str, ...]:
@@ -203,7 +203,7 @@ def _p(one: Mattered) -> str:
 
 
 def _how(study: Study, one: Mattered) -> str:
-    together = "changes together with the others named: their effects cannot be told apart; " if one.also else ""
+    together = "changes together with the others named: their effects cannot be separated; " if one.also else ""
     known = [level for level in one.levels if level.mean is not None]
     if one.outcome == "verdict" or not known or study.outcome is None:
         return together.removesuffix("; ")
@@ -230,7 +230,7 @@ def _seeds(study: Study) -> Iterator[Block]:
     yield Heading("The best, and seeds")
     yield Prose(_best(study, study.best))
     if not any(one.runs > 1 for one in study.configurations):
-        yield Prose("No two runs differ by their seed alone: how much is luck is not known.")
+        yield Prose("No two runs differ by their seed alone: the seed noise is unknown.")
         return
     names = _columns(study)
     heads = (*names, "runs", f"mean {study.outcome.name}", "spread", "standard error", "verdicts")
@@ -246,7 +246,7 @@ def _best(study: Study, best: Best) -> str:
     named = _set(study.configurations[best.configuration], _columns(study))
     text = f"Best run: {row.name}, {study.outcome.name} {number(best.value)}. "
     if best.answer is Answered.NOT_CHECKED:
-        return f"{text}Whether that is more than seed noise cannot be told: {best.why}."
+        return f"{text}Whether that is more than seed noise is unknown: {best.why}."
     p = number(float(f"{best.p or 0:.2g}"))
     if best.answer is Answered.FOUND:
         return f"{text}Of the configurations, {named} has the best mean, beyond seed noise (p {p} against all others)."
@@ -352,7 +352,7 @@ def _left_out(study: Study) -> Iterator[Block]:
     if found.left_out:
         lines.append(f"Differ, and only name a run, a place or a time: {', '.join(found.left_out)}.")
     if lines:
-        yield Details("Settings that were not held against the outcome", tuple(Prose(line) for line in lines))
+        yield Details("Settings that were not compared with the outcome", tuple(Prose(line) for line in lines))
 
 
 def _many(count: int, what: str) -> str:

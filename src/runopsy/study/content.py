@@ -15,7 +15,7 @@ from runopsy.version import VERSION
 
 SIZE = 16  # bytes of a digest: two of 1e9 logs alike by chance in 1 of 1e20 studies
 SETTLED = (
-    2.0  # s after its last change from which a file's times tell a later change: clocks of file systems are coarse
+    2.0  # s after its last change from which a file's times show a later change: clocks of file systems are coarse
 )
 PIECE = 1 << 20  # bytes that are read at once
 
@@ -24,7 +24,7 @@ def stamp(path: Path) -> str:
     """Names, sizes and times of all files of a log; empty where one was changed just now, and may be again unseen.
 
     Raises:
-        OSError: as the file system says.
+        OSError: the file system refuses it.
     """
     digest, latest = hashlib.blake2b(digest_size=SIZE), 0.0
     for name, place in _files(path):
@@ -38,7 +38,7 @@ def content(path: Path) -> str:
     """The bytes of all files of a log, with their names.
 
     Raises:
-        OSError: as the file system says.
+        OSError: the file system refuses it.
     """
     digest = hashlib.blake2b(digest_size=SIZE)
     for name, place in _files(path):
@@ -66,7 +66,7 @@ def of_text(text: str) -> str:
 
 
 def of_names(names: Mapping[str, str]) -> str:
-    """One digest of names and what tells the state of each, as a store elsewhere gives it."""
+    """One digest of names and what identifies the state of each, as a store elsewhere gives it."""
     return of_text("\0".join(f"{name}\0{state}" for name, state in sorted(names.items())))
 
 

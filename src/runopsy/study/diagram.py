@@ -2,7 +2,7 @@
 
 The four phases are those of Liu et al., "Towards understanding grokking" (arXiv 2205.10343): comprehension (training
 and validation are fitted), grokking (validation much later), memorization (training alone), confusion (neither).
-Runs that diverged are told apart from confusion, and of some nothing can be told.
+Runs that diverged are separated from confusion, and of some nothing is known.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Many tasks, some at a time: one loop over ``concurrent.futures``, whatever starts the workers.
 
 An engine gives an executor; ``each`` keeps it fed, so that only a few tasks and answers are held at any time, and
-tells apart a task whose worker died from all others that were in its way.
+separates a task whose worker died from all others that were in its way.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """Processes on this machine: one per processor that this process may use, unless said."""
+    """Processes on this machine: one per processor that this process may use, unless given."""
 
     workers: int | None = None  # None: as many as there are processors
     memory: int | None = None  # bytes that each may take; None: an even part of most of the machine's
@@ -276,7 +276,7 @@ def _settle(memory: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """Leave when the parent is gone: killed outright, it cannot say so, and workers would wait for ever."""
+    """Leave when the parent is gone: killed outright, it sends no message, and workers would wait for ever."""
     from multiprocessing import parent_process
     from multiprocessing.connection import wait as until
     from threading import Thread

@@ -23,7 +23,7 @@ PART = 16  # runs of one log that are a task of their own: a table of a thousand
 SETTING = re.compile(r"(?:^|[,;_\s-])([A-Za-z][\w.]*?)=([^,;=/\s]+?)(?=$|[,;\s]|[_-][A-Za-z][\w.]*=)")
 SEEDED = re.compile(r"(?:^|[^A-Za-z])seed[_-]?(\d+)(?!\d)", re.IGNORECASE)
 SUFFIX = re.compile(r"\.(csv|tsv|jsonl?|log|txt|parquet|out)$", re.IGNORECASE)
-KNOWN = "running"  # status of a run that is still written: it is examined again whatever its files say
+KNOWN = "running"  # status of a run that is still written: it is examined again whatever state its files are in
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ def _named(path: str, run: str | None) -> dict[str, Any]:
 
 
 def _addressed(run: Run, path: str, place: Path) -> Run:
-    """A run that was read from a copy says where the log is."""
+    """A run that was read from a copy names where the log is."""
     return replace(run, path=run.path.replace(str(place), path)) if remote.is_address(path) else run
 
 

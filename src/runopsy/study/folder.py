@@ -51,7 +51,7 @@ class Folder:
         """A row and its autopsy; once this returns, a kill does not lose them.
 
         Raises:
-            OSError: as the file system says.
+            OSError: the file system refuses it.
         """
         if autopsy is not None:
             _replace(autopsy_path(self.path, row), autopsy.encode())
@@ -71,7 +71,7 @@ class Folder:
         """Move what the journal holds into the table.
 
         Raises:
-            OSError: as the file system says.
+            OSError: the file system refuses it.
         """
         if not self._dirty and (self.path / TABLE).exists():
             return

@@ -21,7 +21,7 @@ from runopsy.stats import Floats
 from runopsy.study.library import Library
 from runopsy.study.profiles import Profile, profile
 
-FEWEST = 5  # runs: below, the library has no opinion
+FEWEST = 5  # runs: below, the library does not judge
 SAME_LENGTH = 0.1  # of the steps: a planned length decides where a schedule puts things
 FLOOR = 0.1  # of the range over all runs: one that alone differs, however little, lies ten standard deviations away
 
@@ -43,18 +43,18 @@ class Difference:
 class Kinship:
     """A run among those of its kind."""
 
-    kind: str | None  # None: the log does not say
+    kind: str | None  # None: the log does not name it
     runs: int  # of the kind, of its axis and its length, that are not the run itself
     others: int  # of the kind, of another axis or length
     axis: str
     steps: float
     rank: int | None  # 1: no run of the kind lies as far from the rest; None: too few runs for an opinion
     differences: tuple[Difference, ...]  # where it lies farther from the others than any of them, the farthest first
-    baselines: Mapping[str, Baseline]  # of each signal that all of them have; empty: no opinion
+    baselines: Mapping[str, Baseline]  # of each signal that all of them have; empty: not judged
 
     @property
     def unlike(self) -> bool | None:
-        """Whether it differs from its kind more than any of them; None: no opinion."""
+        """Whether it differs from its kind more than any of them; None: not judged."""
         return None if self.rank is None else self.rank == 1
 
     @property
@@ -64,7 +64,7 @@ class Kinship:
 
 
 def among(autopsy: Autopsy, library: Library, kind: str | None = None) -> Kinship:
-    """A run against the library; ``kind`` where its log does not say it."""
+    """A run against the library; ``kind`` where its log does not name it."""
     try:
         own = profile(autopsy, kind)
     except BadOption:  # no kind, or no length: nothing to hold it against
@@ -79,7 +79,7 @@ def with_baselines(standards: Standards, found: Kinship) -> Standards:
 
 
 def kinship(own: Profile | None, kept: Sequence[Profile], *, axis: str = "step") -> Kinship:
-    """A run against all that a library keeps; ``None`` for a run that does not say its kind."""
+    """A run against all that a library keeps; ``None`` for a run that does not name its kind."""
     if own is None:
         return Kinship(None, 0, 0, axis, 0.0, None, (), {})
     kind = [one for one in kept if one.kind == own.kind and one.digest != own.digest]
@@ -108,7 +108,7 @@ def _numbers(everyone: Sequence[Profile]) -> dict[str, Floats]:
     tables = [{**one.places, **one.levels} for one in everyone]
     for name in sorted(set().union(*tables)):
         values = np.array([table.get(name, np.nan) for table in tables])
-        if name.startswith(("level/", "noise/")):  # of the others the course says it all
+        if name.startswith(("level/", "noise/")):  # of the others the course holds all
             if np.isfinite(values).all() and name.partition("/")[2] in JUDGED:
                 found[name] = values
         elif not np.isfinite(values).all():

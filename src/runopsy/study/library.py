@@ -1,4 +1,4 @@
-"""A library of runs: one SQLite file that says what is usual of each architecture and data set.
+"""A library of runs: one SQLite file that holds what is usual of each architecture and data set.
 
 Every change is one transaction that is begun at once (``BEGIN IMMEDIATE``) on a write-ahead log: of several writers
 each waits for the others, and one that is killed leaves the file as it was before its transaction.

@@ -102,7 +102,7 @@ def _thing(name: str) -> str:
 
 
 def section(found: Kinship) -> tuple[Block, ...]:
-    """The part of a report that says how a run differs from its kind."""
+    """The part of a report that lists how a run differs from its kind."""
     heading = Heading("Beside other runs of its kind")
     if found.unlike:
         rows = tuple(_row(found, one) for one in found.differences[:MOST_SHOWN])
@@ -116,19 +116,19 @@ def section(found: Kinship) -> tuple[Block, ...]:
 def sentence(found: Kinship) -> str:
     """Whether a run is like those of its kind, in one sentence or two."""
     if found.kind is None:
-        return "The log does not say which architecture it is and which data it saw: the library has no opinion."
+        return "The log lacks the name of its architecture or of its data: it is not compared with the library."
     length = f"{place(found.steps)} {found.axis}s"
     if found.rank is None:
         apart = f"; {found.others} more are of another length" if found.others else ""
         return (
             f"The library holds {found.runs} runs of {found.kind} over about {length}{apart}: "
-            f"below {FEWEST} it has no opinion."
+            f"with fewer than {FEWEST} it does not judge."
         )
     odds = f"1 in {round(1 / found.chance)}" if found.rank == 1 else f"{found.rank} in {found.runs + 1}"
     if found.unlike:
         return (
-            f"It lies farther from the {found.runs} runs of {found.kind} than any of them from the others; "
-            f"of runs of the same kind {odds} does so."
+            f"It is farther from the {found.runs} runs of {found.kind} than any of them is from the others. "
+            f"Of runs of the same kind, {odds} is."
         )
     return (
         f"It is within what is usual of {found.runs} runs of {found.kind}: {odds} runs of the kind "

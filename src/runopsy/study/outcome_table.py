@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from runopsy.report.document import Document
 
-ARTICLE = (0.15, 0.30)  # of the steps: what the founding protocol says that stopping at memorization saves
+ARTICLE = (0.15, 0.30)  # of the steps: what stopping at memorization saves, by the founding protocol
 NINE_IN_TEN = (5.0, 95.0)  # percentiles
 
 

@@ -1,4 +1,4 @@
-"""What became of each run, as one number that settings can be held against."""
+"""What became of each run, as one number that settings can be compared with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules of stopping as values: a condition that is asked at each row of its clock, and what is done when it holds.
+"""Stopping rules as values: a condition that is asked at each row of its clock, and what is done when it holds.
 
 A condition sees a ``View``, which holds what had been logged by then and nothing else.
 """

@@ -107,7 +107,7 @@ def parse(sentence: str) -> Policy | SetPolicy:
         over_set: SetPolicy = _read(words, (*OVER_SETS, *CONDITIONS), sentence)
         return over_set
     if ":" not in words:
-        raise _refused(sentence, "does not say what is to be done", f"end it with one of: {_acts()}")
+        raise _refused(sentence, "names no action", f"end it with one of: {_acts()}")
     at = words.index(":")
     action = " ".join(words[at + 1 :])
     condition = _read(words[:at], CONDITIONS, sentence)
@@ -126,7 +126,7 @@ def _acts() -> str:
 
 
 def _read(words: Sequence[str], forms: Sequence[Form], sentence: str) -> Any:
-    """What the form that fits makes of the words; of those that fail, the one that came furthest says why."""
+    """What the form that fits makes of the words; of those that fail, the one that came furthest names the reason."""
     failures = []
     for form in forms:
         fit = _fit(_template(form.template), words)

@@ -17,7 +17,7 @@ from runopsy.model import Autopsy, Position, Signal, Values
 from runopsy.signal_specs import ERROR
 from runopsy.stats import long_run_factor, white_noise
 
-# Settings that say which architecture and which data, the usual names first; only the last part of a dotted key counts.
+# Settings that name the architecture and the data, the usual names first; only the last part of a dotted key counts.
 ARCHITECTURE = (
     "architecture",
     "arch",
@@ -64,12 +64,12 @@ def profile(autopsy: Autopsy, kind: str | None = None) -> Profile:
     """What a library keeps of a run.
 
     Raises:
-        BadOption: neither the settings nor ``kind`` say what kind of run it is, or the run has no length.
+        BadOption: neither the settings nor ``kind`` name the kind of the run, or the run has no length.
     """
     known = kind or kind_of(autopsy.run.config)
     if known is None:
         raise BadOption(
-            f"the log of {autopsy.run.id} does not say which architecture it is and which data it saw",
+            f"the log of {autopsy.run.id} lacks the name of its architecture or of its data",
             hint='name them: --kind "ARCHITECTURE on DATA"',
         )
     length = autopsy.last - autopsy.first

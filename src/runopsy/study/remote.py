@@ -92,7 +92,7 @@ def _children(store: Any, root: str) -> list[str]:
 
 
 def _state(store: Any, place: str) -> str:
-    """Names, sizes and whatever else the store says of the files of a log."""
+    """Names, sizes and whatever else the store reports of the files of a log."""
     about = store.find(place, detail=True)
-    told = ("size", "ETag", "etag", "md5Hash", "last_modified", "LastModified", "mtime", "created")
-    return content.of_names({name: str([one.get(key) for key in told]) for name, one in about.items()})
+    keys = ("size", "ETag", "etag", "md5Hash", "last_modified", "LastModified", "mtime", "created")
+    return content.of_names({name: str([one.get(key) for key in keys]) for name, one in about.items()})

@@ -16,14 +16,14 @@ from runopsy.report.document import Scale
 from runopsy.report.geometry import thinned
 
 SHOWN = (*JUDGED, "val/metric", "reward")  # signals whose readings stand in the table
-SET = ("lr", "batch_size")  # roles of columns that say what was set
+SET = ("lr", "batch_size")  # roles of columns that hold what was set
 DRAWN = 20  # parts of the axis a small curve has points in: a drawing of 200 pixels shows no more
 DIGITS = 4  # of a value in a drawing
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A run as a study keeps it. Without a verdict it could not be examined, and ``why`` says what is so."""
+    """A run as a study keeps it. Without a verdict it could not be examined, and ``why`` gives the reason."""
 
     path: str  # as it would be typed
     run: str | None  # which one, where the path holds several

@@ -29,7 +29,7 @@ FEWEST_ALONE = 5  # sizes
 MOST_PARTS = 12  # families of models in one table: more are names of runs
 DIFFERENT = 3  # sizes of each quantity of a law in two
 HELD = 0.2  # share of the runs, those of the most compute, that the law is tested on
-TOGETHER = 0.98  # correlation of log parameters with log data from which their terms are not told apart
+TOGETHER = 0.98  # correlation of log parameters with log data from which their terms are not separated
 LARGEST = 700.0  # logarithm of a number, just within what a float holds
 OUTLIER_ROUNDS = 5  # fits after each of which runs far off are left out
 
@@ -102,8 +102,8 @@ def scaling_of(
         budget: compute in FLOP for which parameters and data are chosen; None: that of the largest run.
 
     Returns:
-        None where no column counts a size, or none is a loss. Where the data cannot tell a law, ``form`` is None and
-        a sentence says why.
+        None where no column counts a size, or none is a loss. Where the data determine no law, ``form`` is None and
+        a sentence gives the reason.
 
     Raises:
         BadOption: a name that is no column.
@@ -122,7 +122,7 @@ def scaling_of(
 
 
 def _parts(table: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
-    """The rows of each family of models, data set or other thing that is told apart by words."""
+    """The rows of each family of models, data set or other thing that is distinguished by words."""
     import polars as pl
 
     named = [
@@ -146,35 +146,35 @@ def _law_of(
     if columns is None:
         return None
     n, d = columns.of("parameters"), columns.of("data")
-    if n is not None and d is not None and _untold(n, d, columns) is None:
+    if n is not None and d is not None and _not_joint(n, d, columns) is None:
         return _joint(columns, n, d, budget)
-    notes = () if n is None or d is None else (f"{_untold(n, d, columns)}.",)
+    notes = () if n is None or d is None else (f"{_not_joint(n, d, columns)}.",)
     alone = _widest(columns)
     why = _not_alone(alone, columns)
     if why is not None:
         over = tuple(q.name for q in columns.quantities)
-        said = (*notes, f"These data cannot tell a scaling law: {why}.")
-        return Scaling(None, over, columns.loss_name, len(columns.loss), sentences=said, columns=columns)
+        sentences = (*notes, f"These data determine no scaling law: {why}.")
+        return Scaling(None, over, columns.loss_name, len(columns.loss), sentences=sentences, columns=columns)
     return _alone(columns, alone, notes)
 
 
-# --- what the data can tell ------------------------------------------------------------------------
+# --- what the data determine -----------------------------------------------------------------------
 
 
-def _untold(n: Quantity, d: Quantity, columns: Columns) -> str | None:
-    """Why these data cannot tell the shares of parameters and data; None where they can."""
+def _not_joint(n: Quantity, d: Quantity, columns: Columns) -> str | None:
+    """Why these data do not determine the shares of parameters and data; None where they can."""
     for one in (n, d):
         if len(np.unique(one.value)) < DIFFERENT:
-            return f"{one.name} has {_count(len(np.unique(one.value)), 'size')}: no law in it can be told"
+            return f"{one.name} has {_count(len(np.unique(one.value)), 'size')}"
         if one.value.max() < RANGE * one.value.min():
             return (
                 f"{one.name} spans a factor of {number(float(f'{one.value.max() / one.value.min():.2g}'))}, less than "
-                f"{number(RANGE)}: no law in it can be told"
+                f"{number(RANGE)}"
             )
     if len(columns.loss) < FEWEST_JOINT:
         return f"{len(columns.loss)} runs are too few for five parameters"
     if abs(float(np.corrcoef(np.log(n.value), np.log(d.value))[0, 1])) > TOGETHER:
-        return f"{n.name} and {d.name} rise together: their shares of the loss cannot be told apart"
+        return f"{n.name} and {d.name} rise together: their shares of the loss cannot be separated"
     return None
 
 
@@ -188,7 +188,7 @@ def _widest(columns: Columns) -> Quantity:
 
 
 def _not_alone(one: Quantity, columns: Columns) -> str | None:
-    """Why these data cannot tell a law in one quantity; None where they can."""
+    """Why these data determine no law in one quantity; None where they can."""
     count = len(np.unique(one.value))
     if count < FEWEST_ALONE:
         return f"{one.name} has {_count(count, 'size')}"
@@ -218,12 +218,12 @@ def _joint(columns: Columns, n: Quantity, d: Quantity, budget: float | None) -> 
     optimal = _numbers(_optimum(found, budget), [_optimum(one, budget) for one in draws])
     test = _tested(sizes, loss)
     left = len(kept) - int(kept.sum())
-    said = tuple(_joint_words(law, optimal, budget, test, left, n, d))
+    sentences = tuple(_joint_words(law, optimal, budget, test, left, n, d))
     kept_columns = Columns(
         tuple(Quantity(q.name, q.kind, q.value[kept]) for q in columns.quantities), loss, columns.loss_name
     )
     return Scaling(JOINT.name, (n.name, d.name), columns.loss_name, len(loss), law, optimal, budget, test,
-                   left_out=left, sentences=said, columns=kept_columns, fit=found)  # fmt: skip
+                   left_out=left, sentences=sentences, columns=kept_columns, fit=found)  # fmt: skip
 
 
 def _without_outliers(sizes: Floats, loss: Floats) -> tuple[Fit, Any]:
@@ -311,7 +311,7 @@ def _joint_words(
     yield f"Loss = E + A/N^α + B/D^β with N = {n.name}, D = {d.name}: {_listed(law)}."
     for name, one in law.items():
         if name in ("alpha", "beta") and one.interval[1] - one.interval[0] > one.at:
-            yield f"These data cannot tell {name}: its interval is wider than itself."
+            yield f"These data do not determine {name}: its interval is wider than its value."
     if left:
         apart = f"more than {number(DEFAULTS.outlier)} standard deviations off the law of the others"
         yield f"{_runs(left)} left out: {apart}."
@@ -347,9 +347,9 @@ def _alone(columns: Columns, one: Quantity, notes: tuple[str, ...]) -> Scaling:
     choice = choose(sizes, columns.loss)
     found = fit(choice.fit.form, sizes, columns.loss)
     law = _numbers(_law_in_one(found), [_law_in_one(draw) for draw in _bootstrap(found, sizes, columns.loss)])
-    said = (*notes, *_words_in_one(law, found, one, choice.gains))
+    sentences = (*notes, *_words_in_one(law, found, one, choice.gains))
     return Scaling(found.form.name, (one.name,), columns.loss_name, len(columns.loss), law, gains=choice.gains,
-                   sentences=said, columns=columns, fit=found)  # fmt: skip
+                   sentences=sentences, columns=columns, fit=found)  # fmt: skip
 
 
 def _law_in_one(found: Fit) -> dict[str, float]:
@@ -374,5 +374,5 @@ def _words_in_one(law: Mapping[str, Number], found: Fit, one: Quantity, gains: M
     if best != found.form.name:
         yield (
             f"“{best}” predicts held-out runs hardly better ({gains[best] - gains[found.form.name]:.1f} nats): these "
-            "data cannot tell whether it is so."
+            "data do not show whether it is so."
         )

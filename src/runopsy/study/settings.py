@@ -10,7 +10,7 @@ from typing import Any
 from runopsy.comparison.configs import MISSING, NOISE, SEED
 from runopsy.study.row import Row
 
-FEW = 4  # values of a setting up to which they are told apart by their names alone
+FEW = 4  # values of a setting up to which they are distinguished by their names alone
 
 
 @dataclass(frozen=True, slots=True)

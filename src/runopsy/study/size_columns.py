@@ -1,6 +1,6 @@
 """What a column of a sweep's table is: a count of size, an outcome of training, a seed, or a setting.
 
-A name says it by its words; where it says nothing, the values and their relation to the other columns do. A wrong
+A name shows it by its words; where it shows nothing, the values and their relation to the other columns do. A wrong
 column is worse than none, so what is left open is not chosen.
 """
 
@@ -20,7 +20,7 @@ from runopsy.stats import Floats
 if TYPE_CHECKING:
     import polars as pl
 
-# What is counted → the words that say so, best first: a width that somebody chose rather than what follows from it.
+# What is counted → the words that mean it, best first: a width that somebody chose rather than what follows from it.
 SIZES: Mapping[str, tuple[str, ...]] = {
     "width": ("width", "widths", "hidden", "neurons", "neuron", "units", "channels", "filters", "features", "dmodel",
               "nfeatures", "nhidden", "heads"),
@@ -71,7 +71,7 @@ MADE = {"std", "stdev", "sd", "stderr", "sem", "se", "var", "variance", "min", "
         "noise"}  # fmt: skip
 MARGINS = {"std": 1.0, "stdev": 1.0, "sd": 1.0, "stderr": 1.0, "sem": 1.0, "se": 1.0}
 A_LOG = 30  # different steps: fewer may be how long each of a few models was trained
-FEWEST = 5  # sizes: four make a fall, a rise and a fall of one step each, and say nothing of noise
+FEWEST = 5  # sizes: four make a fall, a rise and a fall of one step each, and show nothing of noise
 SPAN = 1.5  # largest size / least: less is no sweep over size
 ALIKE = 0.99  # rank correlation from which two columns count the same thing
 PERCENT = 1.5  # an accuracy or error above it is in percent
@@ -80,7 +80,7 @@ LEAST_LEVEL = 0.5  # share of a setting's levels that must have a curve of their
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A column that says how well something was learnt."""
+    """A column that shows how well something was learnt."""
 
     column: str
     side: str  # "train" or "test": what is not called training is what generalises
@@ -131,7 +131,7 @@ def size_kind(name: str) -> str:
 
 
 def outcome(name: str) -> Outcome | None:
-    """What a name says of an outcome; None where it names none.
+    """The outcome that a name stands for; None where it names none.
 
     >>> found = outcome("Test Accuracy"); assert found; (found.side, found.kind, found.complement)
     ('test', 'error', True)
@@ -203,7 +203,7 @@ def margin_of(table: pl.DataFrame, one: Outcome) -> Floats | None:
 
 
 def seed_column(table: pl.DataFrame) -> str | None:
-    """The column that tells repetitions apart."""
+    """The column that numbers repetitions."""
     for name in table.columns:
         parts = words(name)
         if parts and parts[-1] in SEEDS and len(parts) <= 2 and table[name].n_unique() <= max(2, table.height // 2):

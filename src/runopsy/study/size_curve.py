@@ -1,7 +1,7 @@
 """One outcome over sizes: how it turns, where its first minimum and its peak lie, and how surely.
 
 A turn is judged as everywhere in runopsy: by piecewise monotone regression (``facts.shape``), on a scale on which
-seeds scatter about evenly. What differs is the noise, of which a sweep of ten trainings says little: it comes from
+seeds scatter about evenly. What differs is the noise, of which a sweep of ten trainings shows little: it comes from
 repetitions where there are any, else from where the curve goes back on itself, and is widened by how few of these
 there are.
 """
@@ -71,7 +71,7 @@ class Turns:
     peak: Place | None
     second_descent: float | None  # the first size beyond the peak that is better than the first minimum
     directions: tuple[int, ...]  # of its pieces, from the smallest size: -1 falls, 1 rises; empty where it is flat
-    lone_peak: float | None = None  # a size at which a single training makes all of a peak: not told from chance
+    lone_peak: float | None = None  # a size at which a single training makes all of a peak: it may be chance
 
 
 def points_of(trainings: Trainings, kind: str) -> Points | None:

@@ -35,7 +35,7 @@ class Layout:
     """How a sweep's table is read."""
 
     by: str  # the size's column
-    kind: str  # what it counts: one of ``size_columns.SIZES``, "ratio", or "" where no name says it
+    kind: str  # what it counts: one of ``size_columns.SIZES``, "ratio", or "" where no name shows it
     curves: tuple[tuple[str, pl.DataFrame], ...]  # what sets each apart ("noise 0.1", "" for a single one), its rows
     seed: str | None
 
@@ -45,8 +45,8 @@ def layout_of(table: pl.DataFrame, size: str | None = None, seed: str | None = N
 
     Args:
         table: one row per training, or per training and epoch, of which the last counts.
-        size: the size's column; None: the one whose name, values and relation to the others say so.
-        seed: the column that tells repetitions apart; None: by its name.
+        size: the size's column; None: the one whose name, values and relation to the others fit.
+        seed: the column that numbers repetitions; None: by its name.
 
     Raises:
         BadOption: ``size`` or ``seed`` names no column, or one whose values are no sizes.
@@ -88,7 +88,7 @@ def _named(table: pl.DataFrame, size: str) -> str:
 def last_rows(table: pl.DataFrame, seed: str | None = None, size: str | None = None) -> pl.DataFrame:
     """The last row of each training, where a table has one for every epoch or step of it.
 
-    A training is what all whole-valued and textual settings tell apart; its measured values change from row to row.
+    A training is one combination of all whole-valued and textual settings; its measured values change from row to row.
     """
     import polars as pl
 

@@ -21,7 +21,7 @@ COLLAPSE = 1e3
 
 
 def threshold_of(rows: pl.DataFrame, by: str, kind: str, train: str | None, seed: str | None) -> Place | None:
-    """Where training just fits; None where nothing says how well it fitted, or it fits everywhere or nowhere.
+    """Where training just fits; None where nothing shows how well it fitted, or it fits everywhere or nowhere.
 
     The training error decides where there is one, else the training loss.
 
@@ -30,7 +30,7 @@ def threshold_of(rows: pl.DataFrame, by: str, kind: str, train: str | None, seed
         by: the size's column.
         kind: of the outcome beside which it is asked: for a loss, a training loss that collapses comes first.
         train: the column to ask; None: by name.
-        seed: the column that tells repetitions apart, whose thresholds make the interval.
+        seed: the column that numbers repetitions, whose thresholds make the interval.
     """
     found = outcomes_of(rows, "train") if train is None else [outcome(train) or Outcome(train, "train", "loss")]
     losses = [one for one in found if one.kind == "loss"]

@@ -15,7 +15,7 @@ MOST_NAMED = 12  # sizes in a sentence
 
 
 def sentences(curve: SizeCurve, by: str, kind: str) -> tuple[str, ...]:
-    """The course of the curve, its threshold, and what each says about the sizes."""
+    """The course of the curve, its threshold, and what each means for the sizes."""
     course = _course(curve, by, kind)
     threshold = _threshold(curve, by)
     return tuple(s for s in (course, threshold, *_advice(curve, by)) if s)

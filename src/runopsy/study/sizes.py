@@ -73,10 +73,10 @@ class Sizes:
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What was found, in sentences; where there are several settings, each says which it is about."""
+        """What was found, in sentences; where there are several settings, each names the one it is about."""
         several = len({curve.label for curve in self.curves}) > 1
-        said = [f"{c.label}: {s}" if several and c.label else s for c in self.curves for s in c.sentences]
-        return (*said, *self.notes)
+        sentences = [f"{c.label}: {s}" if several and c.label else s for c in self.curves for s in c.sentences]
+        return (*sentences, *self.notes)
 
     def regime(self, size: float) -> str:
         """In which regime a model, or a data set, of some size is: a sentence."""
@@ -108,8 +108,8 @@ def sizes_of(
             how well it learnt. Repetitions of a size are seeds, whose scatter is the noise.
         size: the column that counts parameters, width, depth, examples or tokens; None: it is found.
         outcomes: columns to judge; none: a loss and an error (or accuracy) of the test or validation set, by name.
-        train: the column that says how well training fitted, for the interpolation threshold; None: by name.
-        seed: the column that tells repetitions apart; None: by name.
+        train: the column that shows how well training fitted, for the interpolation threshold; None: by name.
+        seed: the column that numbers repetitions; None: by name.
 
     Returns:
         None where no column is a size, or nothing is measured.

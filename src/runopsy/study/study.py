@@ -1,4 +1,4 @@
-"""A study: the runs of a sweep, and what can be said of them together."""
+"""A study: the runs of a sweep, and what they show together."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Asked:
     where: str | None = None  # which runs
     sort: str | None = None  # the column to sort by, -NAME for the largest first; None: the best first
     outcome: str | None = None
-    size: str | None = None  # the setting that says how large the model or its data set is
+    size: str | None = None  # the setting that gives the size of the model or of its data set
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +125,7 @@ def study_of(
     kept: int = 0,
     over: OverSizes | None = None,
 ) -> Study:
-    """What can be said of runs together, and of tables over sizes.
+    """What runs show together, and tables over sizes.
 
     Raises:
         BadOption: a setting, column, outcome or condition that does not exist.

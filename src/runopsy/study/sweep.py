@@ -63,8 +63,8 @@ def sweep(
         by: two settings, for a phase diagram over them.
         where: which runs to show, as in ``"lr > 1e-3 and verdict = 'grokked'"``.
         sort: the column to sort by; ``-NAME`` for the largest first. The best outcome comes first without it.
-        outcome: what the settings are held against: ``"best"`` (the default), ``"last"``, a signal, or a kind of event.
-        size: the setting that says how large the model or its data set is; found by its name otherwise.
+        outcome: what settings are compared with: ``"best"`` (the default), ``"last"``, a signal, or a kind of event.
+        size: the setting that gives the size of the model or of its data set; found by its name otherwise.
         engine: where runs are examined; by default one process per processor.
         again: examine all of them again.
         progress: given the share that is done, 0 to 1.

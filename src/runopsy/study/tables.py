@@ -105,7 +105,7 @@ def _folder(path: Path) -> pl.DataFrame | None:
 
 
 def _differs(stem: str) -> str:
-    """What the names of a folder's tables tell apart: seeds, unless they say something else before a number."""
+    """What the names of a folder's tables distinguish: seeds, unless another word stands before a number."""
     match = re.fullmatch(r"(.*?)[\s_.-]*\d+(?:\.\d+)?", stem)
     word = re.split(r"[\s_.-]", match[1].lower())[-1] if match else "table"
     return "seed" if word in SEEDS or word in ("", "results", "result", "sweep") else word or "table"

@@ -28,7 +28,7 @@ DEALS = 9_999  # that are drawn: p to .002 at .05
 ALL = 7  # outcomes up to which every deal is made: 5 040
 ROOM = 5_000_000  # numbers that the deals of one setting may hold at once
 FEWEST_DEALS = 999
-GRID = 0.5  # share of the runs that have another to be held against, all other settings alike, for a grid
+GRID = 0.5  # share of the runs that have another to be compared with, all other settings alike, for a grid
 BINS = 4  # parts of a numeric setting that has too many values to ask each
 PER_LEVEL = 3  # configurations that a level should have; a numeric setting with fewer is put into parts
 FEWEST = 3  # runs
@@ -52,7 +52,7 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Mattered:
-    """What can be said of one setting and one outcome."""
+    """What is known of one setting and one outcome."""
 
     setting: str
     also: tuple[str, ...]  # settings that change exactly where this one does

@@ -23,7 +23,7 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> Found:
-    """Says how to export.
+    """Reports how to export.
 
     Raises:
         UnreadableLog: always.

@@ -51,7 +51,7 @@ def _name(event: dict[str, Any]) -> str:
 
 
 def _doubts(found: Scalars) -> list[str]:
-    """ClearML writes 0 where a value is not finite, unless it is told another number."""
+    """ClearML writes 0 where a value is not finite, unless it is given another number."""
     zeros = {found.names[i] for i in found.which[found.value == 0].tolist()}
     losses = [name for name in found.names if name in zeros and (meaning := guess(name)) and meaning.quantity == "loss"]
     return [f"{listed(losses)}: ClearML stores NaN and infinity as 0, so a value of 0 may be one"] if losses else []

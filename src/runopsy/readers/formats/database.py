@@ -1,6 +1,6 @@
 """SQLite as trackers use it: opened so that nothing is written and nothing in it runs but our own queries.
 
-As a reader it takes the databases that no other one knows, to say what is in them.
+As a reader it takes the databases that no other one knows, to list what is in them.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Database:
         return found.reshape(-1, width)
 
     def tables(self) -> dict[str, set[str]]:
-        """The columns of each ordinary table; a view or a virtual or computed one would run what the file says."""
+        """The columns of each ordinary table; a view or a virtual or computed one would run code of the file."""
         found = {}
         for name, kind, definition in self.rows("SELECT name, type, sql FROM sqlite_master"):
             if kind == "table" and isinstance(definition, str) and definition.upper().startswith("CREATE TABLE"):
@@ -87,7 +87,7 @@ def opened(source: Source) -> Iterator[Database]:
 
     Raises:
         UnreadableLog: it is damaged, or holds something else than it should.
-        OSError: as the file system says.
+        OSError: the file system refuses it.
     """
     with tempfile.TemporaryDirectory(prefix="runopsy-") as room:
         address, size = _address(source, Path(room))
@@ -139,7 +139,7 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> Found:
-    """Says that this database is no log.
+    """Reports that this database is no log.
 
     Raises:
         UnreadableLog: always.

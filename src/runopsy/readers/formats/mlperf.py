@@ -15,7 +15,7 @@ from runopsy.readers.run_selection import Found
 from runopsy.readers.source import Source
 
 LINE = re.compile(r":::MLL(?:OG)? (\{.*\})\s*$", re.MULTILINE)
-# Where the metadata say how far training was, best first, and what that is called as an axis.
+# Where the metadata hold how far training was, best first, and what that is called as an axis.
 PLACES = (("step", "step"), ("step_num", "step"), ("iteration", "step"), ("samples_count", "samples"),
           ("epoch_num", "epoch"), ("epoch_count", "epoch"))  # fmt: skip
 MANY = 10_000  # epochs: no benchmark has as many; "epoch_num" then counts samples, as the rules of some ask

@@ -18,7 +18,7 @@ COLUMNS = ("r", "l", "t")  # in this order, whatever further columns follow
 
 
 def recognises(source: Source) -> bool:
-    """A table whose header begins with r, l, t, below a line that says where it was recorded or without one."""
+    """A table whose header begins with r, l, t, below a line that names where it was recorded or without one."""
     if source.is_binary or source.is_folder:
         return False
     lines = [line for line in source.first_lines()[:3] if not line.startswith("#")]
@@ -51,7 +51,7 @@ def read(source: Source) -> Found:
 
 
 def _config(source: Source) -> dict[str, Any]:
-    """What the line above the header says."""
+    """What the line above the header holds."""
     first = source.first_lines()[0].lstrip("# ")
     try:
         content = json.loads(first) if first.startswith("{") else {}

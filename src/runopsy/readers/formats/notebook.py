@@ -30,12 +30,12 @@ PARTS = (b'"cell_type"', b'"nbformat"', b'"worksheets"', b'"cells"')
 PRINTED = ("stream", "error")
 ELLIPSES = {"...", "…", "⋮"}  # a data frame leaves out the middle of a long table
 CURVES = ("train/loss", "val/loss", "train/acc", "val/acc")
-FEWEST = 2  # rows of a training; a table of one row says how it ended
+FEWEST = 2  # rows of a training; a table of one row shows how it ended
 TEXT_FEWEST = 3  # rows of a text without an axis
 
 
 class Piece(NamedTuple):
-    """What one cell gave: a run, or several that its text tells apart."""
+    """What one cell gave: a run, or several that its text separates."""
 
     cell: int  # from 1, of all cells
     runs: tuple[Run, ...]

@@ -77,7 +77,7 @@ def _load(writers: list[Writer], root: Path, path: str, name: str) -> Run:
 
 
 def _run(parts: list[Scalars], path: str, name: str, notes: list[str]) -> Run:
-    """Keras numbers its epochs where other writers give steps, and says so in the tag."""
+    """Keras numbers its epochs where other writers give steps, and the tag shows it."""
     found = joined(parts)
     epochs = bool(found.names) and all(tag.rpartition("/")[2].startswith("epoch_") for tag in found.names)
     return to_run(found, path, name, notes, counts="epoch" if epochs else "step")

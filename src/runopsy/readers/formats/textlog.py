@@ -1,7 +1,7 @@
 """What scripts print: lines with ``name: number`` or ``name=number`` in them, tables and boxes, among anything else.
 
 Every line becomes a row and every name a column; a name is followed by a colon, an equals sign or, for the names of
-axes and metrics alone, by a blank. Lines that only say where we are (an epoch, a side) carry forward. Lines whose
+axes and metrics alone, by a blank. Lines that only give a position (an epoch, a side) carry forward. Lines whose
 names occur together only once are headings, settings or the source code of the script, and are left out.
 """
 
@@ -57,7 +57,7 @@ def is_log(text: str) -> bool:
 
 
 def _glimpses(source: Source) -> Iterable[str]:
-    """The beginning, and where that is something else (the source of the script, say), the rest bit by bit."""
+    """The beginning, and where that is something else (for example the source of the script), the rest bit by bit."""
     yield source.head_text()
     if len(source.head) >= SAMPLE:
         text = source.text()
@@ -75,7 +75,7 @@ def read(source: Source) -> Found:
 
 
 def read_text(text: str, source: Source) -> Found:
-    """What ``read`` gives, of a text that came out of ``source``: what a notebook's cell printed, say.
+    """What ``read`` gives, of a text that came out of ``source``: for example what a notebook's cell printed.
 
     Raises:
         UnreadableLog: no line of the text is of a log.
@@ -122,7 +122,7 @@ def _lines(lines: pl.DataFrame, notes: list[str]) -> Reading | None:
     frame = _wide(_of_bars(pairs, rows), rows, notes)
     left = lines.filter(pl.col("line").str.strip_chars() != "").height - frame.height
     if left > 0:
-        notes.append(f"{left} of {left + frame.height} lines are none of the log and were left out")
+        notes.append(f"lines without logged values: {left} of {left + frame.height}, left out")
     errors = _placed(remarks(lines.join(rows.select("row"), on="row", how="anti")), frame)
     return Reading(frame.drop("row"), errors)
 
@@ -141,7 +141,7 @@ def _tables(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     schema = {"row": pl.Int64, "name": pl.String, "value": pl.Float64, "of": pl.Float64}
     pairs = pl.DataFrame(cells, schema=schema, orient="row").select(
         "row", "name", pl.lit(value=False).alias("spaced"), "value", "of", pl.lit(None, pl.Float64).alias("mean"),
-        pl.lit(None, pl.String).alias("spoken"), pl.lit(value=False).alias("named_on"),
+        pl.lit(None, pl.String).alias("side_word"), pl.lit(value=False).alias("named_on"),
         pl.lit(value=False).alias("counted"), pl.lit(value=True).alias("tabled"),
     )  # fmt: skip
     if used:
@@ -170,7 +170,7 @@ def _numbered(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _of_bars(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """The loss in a progress bar is another than the one of the summary below it, which says its side."""
+    """The loss in a progress bar is another than the one of the summary below it, which names its side."""
     import polars as pl
 
     barred = rows.filter(pl.col("line").str.contains(BAR))["row"]
@@ -189,7 +189,7 @@ def _of_bars(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _wide(pairs: pl.DataFrame, rows: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
-    """A column for every name, the axes first: whatever says where a reading stands is in its row."""
+    """A column for every name, the axes first: whatever gives the position of a reading is in its row."""
     import polars as pl
 
     at, steps = within_epochs(rows)
@@ -219,7 +219,7 @@ def _epochs(at: np.ndarray | None, rows: pl.DataFrame, main: pl.Series) -> np.nd
         return at
     mine = rows["row"].is_in(main.implode())
     counted = (rows["step"].is_not_null() | rows["count"].is_not_null()) & mine
-    finer = counted.sum() > mine.sum() / 2  # most readings say more than their epoch
+    finer = counted.sum() > mine.sum() / 2  # most readings give more than their epoch
     spreading = None if finer else spread(epoch, mine.to_numpy())
     return epoch if spreading is None else spreading
 
@@ -234,7 +234,7 @@ def _main(pairs: pl.DataFrame) -> pl.Series:
 
 
 def _logged_steps(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """The step that a heading says, for readings that say none."""
+    """The step that a heading gives, for readings that give none."""
     import polars as pl
 
     own = pairs.filter(pl.col("kind").is_in(["batch", "step"])).select("row").unique()

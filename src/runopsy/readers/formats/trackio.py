@@ -16,7 +16,7 @@ from runopsy.readers.run_selection import Candidate, Found, named
 from runopsy.readers.source import Source
 
 TABLES = {"metrics": {"id", "timestamp", "run_name", "step", "metrics"}}
-NEW = "run_id"  # the column by which later versions tell apart what has one name
+NEW = "run_id"  # the column by which later versions separate what has one name
 
 
 def recognises(source: Source) -> bool:

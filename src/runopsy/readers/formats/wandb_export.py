@@ -25,7 +25,7 @@ RANGE = re.compile(r"__(MIN|MAX)$")
 
 
 class Column(NamedTuple):
-    """What the name of a column says."""
+    """What the name of a column means."""
 
     run: str
     metric: str

@@ -37,7 +37,7 @@ class Contents(NamedTuple):
 
     rows: list[dict[str, Any]]
     config: dict[str, Any]
-    name: str  # of the run; empty where it is not said
+    name: str  # of the run; empty where it is unknown
     is_closed: bool
 
 
@@ -141,7 +141,7 @@ def _history(record: bytes, history: Field) -> dict[str, Any]:
                 values.append(value)
             elif value is not None:
                 row[name] = value
-        elif part[:2] == (2, BYTES):  # the step, where no item says it
+        elif part[:2] == (2, BYTES):  # the step, where no item holds it
             row["_step"] = next((varint(record, f.start, f.end)[0] for f in fields(record, part.start, part.end)), 0)
     items = _parsed(values)
     return row | {
