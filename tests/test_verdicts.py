@@ -3,6 +3,9 @@ import pytest
 
 import planted
 import runopsy
+from runopsy.facts import facts_of
+from runopsy.model import JUDGED, Run, Track
+from runopsy.signals import assign, measure
 
 
 def curves(last=4000, *, val_floor=0.12, val_acc=0.95, train_acc=0.99, **more):
@@ -91,7 +94,8 @@ def test_a_second_witness_that_names_another_step_is_said():
             "val_acc": 1 - np.abs(step - 3000) / 9000,
         },
     )
-    assert runopsy.analyze(run).stop.other[:2] == ("val/acc", 3000.0)
+    stop = runopsy.analyze(run).stop  # accuracy rose while the loss had turned
+    assert (stop.signal, stop.best_step, stop.other[:2]) == ("val/acc", 3000.0, ("val/loss", 1000.0))
 
 
 def epochs(train_loss, val_loss, train_acc=None, val_acc=None):
@@ -205,3 +209,90 @@ def test_too_few_validations_are_said_to_be_too_few():
     autopsy = runopsy.analyze(run)
     assert "too seldom" in autopsy.verdict.why
     assert autopsy.stop.unread_steps == 990
+
+
+def test_a_noisy_fall_row_after_row_has_left_its_start():
+    """Ten rows whose noise is not known well: by their order alone the loss came down."""
+    train = [0.71, 0.66, 0.60, 0.63, 0.52, 0.51, 0.55, 0.50, 0.48, 0.49]
+    val = [1.31, 1.40, 1.62, 0.90, 1.02, 0.91, 0.93, 0.80, 1.00, 1.04]
+    facts = facts_of_run(epochs(train, val))
+    assert facts.moved
+    assert "never left" not in runopsy.analyze(epochs(train, val)).verdict.why
+    shuffled = np.random.default_rng(0).permutation(train)
+    assert not facts_of_run(epochs(shuffled, val)).moved
+
+
+def facts_of_run(run):
+    signals = measure(run, assign(run.tracks)).signals
+    return facts_of({name: signals[name] for name in JUDGED if name in signals})
+
+
+def test_validation_before_the_first_training_row_is_a_witness_of_the_start():
+    """A training loss that is logged every fifty steps begins when most is learnt."""
+    val = 5000 * np.exp(-np.arange(40) / 4) + 300 + 10 * np.cos(np.arange(40) * 2.1)
+    tracks = {
+        "val_loss": Track("val_loss", np.arange(1.0, 41), val),
+        "train_loss": Track("train_loss", np.array([20.0, 40.0]), np.array([420.0, 310.0])),
+    }
+    facts = facts_of_run(Run("x", "x", "epoch", tracks))
+    assert facts.start.loss == pytest.approx(val[0])
+    assert facts.fits
+    late = {**tracks, "val_loss": Track("val_loss", np.arange(21.0, 61), val)}
+    assert facts_of_run(Run("x", "x", "epoch", late)).start.loss == 420.0
+
+
+def test_a_run_that_ends_by_getting_worse_is_not_healthy():
+    train = [2.5, 2.3, 1.6, 1.3, 1.1, 0.7, 0.5, 0.3, 0.2, 0.1, 0.06, 0.07, 0.11, 0.2, 0.3, 0.4, 0.5, 0.6]
+    val = [2.6, 2.4, 1.7, 1.3, 1.2, 0.8, 0.5, 0.4, 0.2, 0.1, 0.07, 0.08, 0.12, 0.3, 0.3, 0.2, 0.3, 0.2]
+    found = runopsy.analyze(epochs(train, val)).verdict
+    assert found.name == "inconclusive"
+    assert "worse again" in found.why
+    assert runopsy.analyze(epochs(train[:12], val[:12])).verdict.name != "inconclusive"
+
+
+def test_at_chance_in_validation_with_a_fitted_loss_alone_is_memorization_on_the_whole_page():
+    epoch = np.arange(60)
+    train = 4.4 * np.exp(-epoch / 3) + 0.06
+    val = 4.3 + 0.2 * (1 - np.exp(-epoch / 5))
+    acc = 0.0115 + 0.02 * np.abs(np.sin(epoch * 1.7))
+    autopsy = runopsy.analyze(epochs(train, val, None, acc))
+    assert autopsy.verdict.name == "memorized"
+    assert {phase.label for phase in autopsy.phases} == {"underfitting", "memorization"}
+
+
+def test_the_best_step_is_by_the_metric_that_was_chosen():
+    rows = np.arange(1, 13)
+    run = planted.run(rows, {"train_loss": 1 / rows, "val_loss": 1 + np.abs(rows - 4) / 10, "val_wer": 40.0 - rows})
+    assert runopsy.analyze(run).stop.best_step == 4
+    assert runopsy.analyze(run).stop.other[:2] == ("val/metric", 12)
+    chosen = runopsy.analyze(run, metric="val_wer")
+    assert (chosen.stop.signal, chosen.stop.best_step, chosen.stop.lower_is_better) == ("val/metric", 12, True)
+    assert "Lowest val_wer 28 at step 12" in runopsy.render(chosen, "text")
+
+
+def test_a_score_alone_has_a_best_step():
+    rows = np.arange(1, 13)
+    run = planted.run(rows, {"train_loss": 1 / rows, "val_dice": 0.9 - np.abs(rows - 7) / 50})
+    assert runopsy.analyze(run).stop.best_step == 7
+
+
+def test_the_best_step_follows_accuracy_where_that_rose_while_the_loss_turned():
+    epoch = np.arange(50)
+    train, train_acc = 4.8 * np.exp(-epoch / 12) + 1.2, 0.9 - 0.6 * np.exp(-epoch / 6)
+    val, val_acc = 5.6 - 1.4 * np.exp(-epoch / 8), 0.63 - 0.22 * np.exp(-epoch / 9)
+    autopsy = runopsy.analyze(epochs(train, val, train_acc, val_acc))
+    assert autopsy.stop.signal == "val/acc"
+    assert autopsy.stop.best_step == 50
+    (onset,) = (e for e in autopsy.events if e.kind == "memorization_onset")
+    assert onset["accuracy"].observed > onset["accuracy"].limit
+    assert "accuracy rises too" in runopsy.render(autopsy, "text")
+
+
+def test_a_best_row_among_equals_is_not_said_to_have_been_better():
+    rng = np.random.default_rng(3)
+    epoch = np.arange(60)
+    val = 0.2 + 2 * np.exp(-epoch / 4) + 0.02 * rng.standard_normal(60)
+    stop = runopsy.analyze(epochs(val + 0.01 * rng.standard_normal(60), val)).stop
+    assert stop.within_noise
+    risen = np.where(epoch > 30, val + 0.02 * (epoch - 30), val)
+    assert not runopsy.analyze(epochs(2 * np.exp(-epoch / 4) + 0.1, risen)).stop.within_noise

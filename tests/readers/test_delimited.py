@@ -146,6 +146,26 @@ def test_of_a_last_line_without_an_end_the_last_cell_is_left_out(tmp_path, last)
     assert any("no end" in note for note in run.notes)
 
 
+@pytest.mark.parametrize(
+    ("rows", "kept"),
+    [
+        (["1,0.5125", "2,0.2571", "3,0.1738"], True),
+        (["1,0.5125", "2,0.2571", "3,0.17"], False),
+        (["1,1.2e-05", "2,1.1e-05", "3,1.0e-05"], True),
+        (["1,1.2e-05", "2,1.1e-05", "3,1.0e-0"], False),
+        (["1,120", "2,125", "3,131"], True),
+        (["1,120", "2,125", "3,13"], False),
+        (["1,0.5", "2,0.25", "3,0.2"], True),
+    ],
+)
+def test_a_whole_number_without_an_end_of_its_line_is_kept(rows, kept):
+    from runopsy.readers.formats.delimited import read
+
+    run = read(Source.from_bytes("log", "\n".join(["step,loss", *rows]).encode()))
+    assert (len(run.tracks["loss"]) == 3) == kept
+    assert any("no end" in note for note in run.notes) != kept
+
+
 def test_a_torn_line_between_blanks_loses_its_last_cell_only():
     from runopsy.readers.formats.delimited import read
 

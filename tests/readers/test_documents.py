@@ -170,3 +170,11 @@ def test_epochs_beyond_any_number_of_epochs_are_samples(give):
     run = read(give("".join(mllog("eval_accuracy", 0.1, epoch_num=24_640 * e) for e in range(1, 6)), "result_0.txt"))
     assert run.axis == "samples"
     assert any("run_stop" in note for note in run.notes)
+
+
+def test_lists_of_objects_beside_lists_of_numbers_are_further_columns(give):
+    history = {"train_loss": CURVE, "val_loss": CURVE, "val_metrics": [{"mae": v, "r2": 1 - v} for v in CURVE]}
+    run = read(give(history))
+    assert values(run, "val_metrics/mae") == CURVE
+    assert values(run, "val_loss") == CURVE
+    assert len(runs(give({**history, "val_metrics": history["val_metrics"][:3]}))) == 2  # rows of another table

@@ -20,6 +20,7 @@ from runopsy.readers.source import HEAD, Source
         (b"price \x80\n", "price €\n"),
         (b"a\nb\n\0\0\0", "a\nb\n"),
         (b"\0\0\0a\nb\n", "a\nb\n"),
+        (b"a\nb" + b"\0" * 4000 + b"c\nd\n", "a\nb\nc\nd\n"),
         ("aä".encode()[:-1], "a\ufffd"),  # the beginning of a character, cut by a kill
         (b"", ""),
     ],
@@ -60,3 +61,9 @@ def test_binary_is_told_from_text():
     assert not Source.from_bytes("x", b"\0\0\0\0step 1 loss 2\n").is_binary
     assert Source.from_bytes("x", b"\0\0\0\x18ftypmp42\0\0").is_binary
     assert not Source.from_bytes("x", "a,b\n".encode("utf-16")).is_binary
+
+
+def test_text_with_a_hole_is_no_binary_data():
+    text = b"step 1 loss 0.5\n" * 100
+    assert not Source.from_bytes("x", text + b"\0" * 5000 + text).is_binary
+    assert Source.from_bytes("x", text + b"\0\x01\0\x02" * 100 + text).is_binary

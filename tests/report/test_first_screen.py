@@ -61,3 +61,11 @@ def test_a_run_without_an_event_states_so() -> None:
 def test_what_is_long_is_cut_where_a_clause_ends(text: str, wanted: str) -> None:
     assert shortened(text) == wanted
     assert len(shortened(text)) <= TEXT
+
+
+def test_what_stands_in_brackets_is_never_cut_open():
+    text = "Regularise more (weight decay, dropout, augmentation, smaller batches) or add examples to the set."
+    assert shortened(text) == "Regularise more"
+    assert shortened("Validation loss rises from here on (0.4 to 0.6), and training improves as it did before it.") == (
+        "Validation loss rises from here on (0.4 to 0.6)"
+    )

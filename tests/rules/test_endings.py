@@ -30,9 +30,9 @@ def test_a_finished_run_tells_nothing_of_its_end():
 
 
 def test_an_exception_is_told_with_its_type_and_message():
-    mark = Mark(3000, "crashed", {"type": "ValueError", "message": "expected 2 inputs"})
+    mark = Mark(4000, "crashed", {"type": "ValueError", "message": "expected 2 inputs"})
     (event,) = events(ended("failed", (mark,)), "crashed")
-    assert event.step == 3000
+    assert event.step == 4000
     assert event["end"].text == "ValueError: expected 2 inputs"
 
 
@@ -60,3 +60,10 @@ def test_steps_that_take_longer_to_the_end_are_told():
 def test_without_a_clock_it_is_not_checked():
     check = next(c for c in runopsy.analyze(planted.healthy()).checks if c.code == "E02")
     assert check.outcome == "not_checked"
+
+
+def test_an_error_that_the_run_survived_did_not_end_it():
+    survived = Mark(1000, "out_of_memory", {"text": "failed to allocate 2.2G: out of memory"})
+    assert not events(ended("finished", (survived,)), "crashed")
+    last = Mark(4000, "out_of_memory", {"text": "CUDA out of memory"})
+    assert [e.step for e in events(ended(None, (survived, last)), "crashed")] == [4000]

@@ -72,3 +72,10 @@ def test_a_loss_that_steps_down_with_each_epoch_is_told_once():
 @pytest.mark.parametrize("seed", range(10))
 def test_a_loss_that_falls_smoothly_over_its_epochs_has_no_steps(seed):
     assert not [e for e in runopsy.analyze(epochs(0.0, seed)).events if e.kind == "epoch_steps"]
+
+
+def test_a_log_of_one_row_an_epoch_is_not_said_to_have_no_epoch():
+    rows = np.arange(1.0, 31)
+    log = Run("x", "x", "epoch", {"loss": Track("loss", rows, 1 / rows)})
+    (check,) = (c for c in runopsy.analyze(log).checks if c.code == "L03")
+    assert check.why == "the log has one row an epoch"

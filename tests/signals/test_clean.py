@@ -38,9 +38,9 @@ def test_rows_are_put_in_order_and_the_later_of_equal_steps_counts():
 
 
 def test_the_later_session_supersedes_what_it_trained_again():
-    found = measured(track("loss", [0, 1, 2, 3, 4, 2, 3], [0, 1, 2, 3, 4, 22, 33], session=[0] * 5 + [1] * 2))
+    found = measured(track("loss", [0, 1, 2, 3, 4, 2, 3], [9, 1, 2, 3, 4, 22, 33], session=[0] * 5 + [1] * 2))
     kept = found.signals["train/loss"]
-    assert (kept.step.tolist(), kept.value.tolist()) == ([0, 1, 2, 3], [0, 1, 22, 33])
+    assert (kept.step.tolist(), kept.value.tolist()) == ([0, 1, 2, 3], [9, 1, 22, 33])
     assert found.resumes == (2.0,)
     assert any("3 values that were trained again" in note for note in found.notes)
 
@@ -102,19 +102,19 @@ def test_a_value_that_stands_for_not_measured_is_left_out_and_said(nothing):
 
 
 @pytest.mark.parametrize(
-    "value",
+    ("name", "value"),
     [
-        [0.0] * 30 + list(np.linspace(0.1, 1, 30)),  # learned late
-        list(np.linspace(1, 0.1, 30)) + [0.0] * 30,  # solved
-        list(0.02 * np.random.default_rng(0).binomial(1, 0.3, 100)),  # flickers at chance
-        [-0.5, -1.0, -1.5, -2.0],  # a loss that goes below zero
-        [0.0] * 10,
-        [-1.0] * 10,
-        [0.5, 0.0, 0.5, 0.0, 0.5],
+        ("val_acc", [0.0] * 30 + list(np.linspace(0.1, 1, 30))),  # learned late
+        ("val_loss", list(np.linspace(1, 0.1, 30)) + [0.0] * 30),  # solved
+        ("val_acc", list(0.02 * np.random.default_rng(0).binomial(1, 0.3, 100))),  # flickers at chance
+        ("val_loss", [-0.5, -1.0, -1.5, -2.0]),  # a loss that goes below zero
+        ("val_loss", [0.0] * 10),
+        ("val_loss", [-1.0] * 10),
+        ("val_loss", [0.5, 0.0, 0.5, 0.0, 0.5]),
     ],
 )
-def test_zeros_and_negatives_that_were_measured_stay(value):
-    assert len(signal(track("val_loss", range(len(value)), value), name="val/loss")) == len(value)
+def test_zeros_and_negatives_that_were_measured_stay(name, value):
+    assert len(signal(track(name, range(len(value)), value), name=name.replace("_", "/"))) == len(value)
 
 
 def test_minus_one_stays_where_the_column_is_no_loss():
@@ -183,3 +183,22 @@ def test_a_run_without_tracks_has_no_signals():
 @pytest.mark.parametrize("times", [[np.nan] * 4, [1, np.nan, 2, 3]])
 def test_a_clock_with_gaps_is_no_crash(times):
     measured(track("loss", [0, 1, 1, 2], [1] * 4, [0, 0, 1, 1], times))
+
+
+def test_zeros_before_the_first_measured_validation_are_none():
+    """A detector that was trained without validation but for its last epoch fills the other rows with 0."""
+    steps = range(1, 11)
+    found = measured(
+        track("train_loss", steps, np.linspace(3, 1, 10)),
+        track("val_loss", steps, [0] * 8 + [2.9, 2.8]),
+        track("val_acc", steps, [0] * 8 + [0.0, 0.9]),
+    )
+    assert found.signals["val/loss"].value.tolist() == [2.9, 2.8]
+    assert found.signals["val/acc"].value.tolist() == [0.0, 0.9]
+    assert any("nothing was measured" in note for note in found.notes)
+
+
+def test_an_accuracy_may_begin_at_zero():
+    steps = range(1, 11)
+    found = measured(track("val_loss", steps, np.linspace(3, 1, 10)), track("val_acc", steps, [0] * 4 + [0.1] * 6))
+    assert len(found.signals["val/acc"]) == 10

@@ -405,3 +405,14 @@ def test_the_losses_of_a_pair_that_plays_against_each_other_are_no_training_loss
 )  # fmt: skip
 def test_the_direction_is_said_where_the_name_says_it(name, direction):
     assert roles_of(**{name: RISING})[name].better == direction
+
+
+def test_a_column_is_of_training_whose_twin_is_of_validation():
+    steps = np.arange(8.0)
+    names = ("loss", "val_loss", "out_caps_acc", "val_out_caps_acc")
+    tracks = {name: Track(name, steps, np.linspace(0.3, 0.6, 8)) for name in names}
+    played = {role.track: role.role for role in assign(tracks)}
+    assert played["out_caps_acc"] == "train/acc"
+    assert played["val_out_caps_acc"] == "val/acc"
+    alone = {name: tracks[name] for name in names if name != "val_out_caps_acc"}
+    assert {role.track: role.role for role in assign(alone)}["out_caps_acc"] == ""

@@ -37,7 +37,8 @@ def curves(names: Iterable[str], tracks: Mapping[str, Track], filled: set[str]) 
         kinds = ("loss", "ppl", "bits") if quantity == "loss" else ("acc", "error")
         mine = [g for g in guesses if g.quantity in kinds and g.track not in beside]
         parts = {g.extra for g in mine if g.side in ("train", "") and g.extra}  # of training, so no evaluation sets
-        train = [g for g in mine if g.side == "train" or (g.side == "" and not g.extra)]
+        twins = {g.extra for g in mine if g.side == "val"}  # val_head_acc: head_acc is training's
+        train = [g for g in mine if g.side == "train" or (g.side == "" and (not g.extra or g.extra in twins))]
         yield from _best(train, f"train/{quantity}", tracks, filled, parts)
         val = [g for g in mine if g.side == "val" or (g.side == "test" and not has_val)]
         yield from _best(val, f"val/{quantity}", tracks, filled, parts)

@@ -40,9 +40,10 @@ def refusal(roles: Sequence[Role]) -> tuple[str, str]:
     names = [role.track for role in named]
     if not named:
         some = _some([role.track for role in roles])
+        example = _quoted(roles[min(1, len(roles) - 1)].track) if roles else "NAME"
         return (
             f"no column is called a loss, an accuracy, a score or a reward (columns: {some})",
-            "set which is which: --map train/loss=NAME --map val/loss=NAME",
+            f"set which is which, if it is one of them: --map train/loss={example}",
         )
     doubted = next((role for role in named if role.why != "no role"), None)
     why = f"{_short(doubted.track)} {doubted.why}" if doubted else "none of them is named as the main curve"

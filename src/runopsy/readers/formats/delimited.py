@@ -131,8 +131,8 @@ def _without_torn_cell(lines: list[str], separator: str, notes: list[str]) -> li
     1e-05 that was cut after its 1 would read as 1. Many writers put no end to the last line of a whole file.
     """
     cells = [line.split() if separator == " " else line.split(separator) for line in lines]
-    last_cell = len(cells[-1]) - 1
-    if _is_whole(cells[-1][last_cell], [row[last_cell] for row in cells[:-1] if len(row) > last_cell]):
+    whole_rows = [row for row in cells[:-1] if len(row) == len(cells[-1])]
+    if len(whole_rows) == len(lines) - 1 and _is_whole(cells[-1][-1], [row[-1] for row in whole_rows]):
         return lines
     notes.append("the last line has no end (still being written, or cut by a kill): its last cell was left out")
     *whole, last = lines

@@ -121,8 +121,16 @@ def _tables(node: Any, where: tuple[str, ...]) -> Iterator[Table]:
 
 
 def _columns(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, list[Any]]]:
-    """The lists of numbers in an object; those of ``train`` and ``val`` inside it belong to it, under both names."""
+    """The lists of numbers in an object; those of ``train`` and ``val`` inside it belong to it, under both names.
+
+    A list of objects beside lists of numbers, one for each of their rows, holds further columns.
+    """
+    lengths = {len(value) for value in node.values() if isinstance(value, list) and _are_numbers(value)}
     for key, value in node.items():
+        if isinstance(value, list) and len(value) in lengths and all(isinstance(row, dict) for row in value):
+            rows = [dict(flat(row)) for row in value]
+            names = dict.fromkeys(name for row in rows for name in row)
+            yield from _columns({f"{key}/{name}": [row.get(name) for row in rows] for name in names}, prefix)
         if isinstance(value, list) and value and all(v is None or isinstance(v, (int, float, str)) for v in value):
             if any(isinstance(v, (int, float)) for v in value):
                 yield f"{prefix}{key}", value
@@ -132,6 +140,10 @@ def _columns(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, l
             and any(word in known for word in words(key) for known in SIDES.values())
         ):
             yield from _columns(value, f"{key}/")
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    return bool(values) and all(isinstance(value, (int, float)) for value in values)
 
 
 def _is_table(columns: Mapping[str, list[Any]]) -> bool:
