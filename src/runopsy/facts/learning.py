@@ -350,9 +350,16 @@ def turn(curves: Curves, loss: Fact, accuracy: Fact, fits: Fact, gap: Fact, impr
     way = abs(train.best - train.begins)
     seen = way >= (limits.visible_accuracy if train.sign > 0 else limits.slight * abs(train.begins))
     went_on = seen and train.sign * (train.ends - train.at(better.at)) >= limits.slight * way
-    if _wanders(train):
+    if _wanders(train) or (not went_on and _set_back(train, better.at, limits)):
         return UNASKED  # up and down alike: a validation that does so too has not turned
     return better if fits or gap or improves or went_on else UNASKED
+
+
+def _set_back(train: Curve, since: Position, limits: Limits) -> bool:
+    """Whether training itself lost a fair part of its way after a position: what broke it broke validation."""
+    after = train.sign * train.fit[train.step >= since]
+    lost = train.sign * train.at(since) - float(after.min(initial=np.inf))
+    return bool(len(after)) and lost >= limits.real_change * abs(train.best - train.begins)
 
 
 def _wanders(train: Curve) -> bool:

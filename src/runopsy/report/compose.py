@@ -289,6 +289,5 @@ def _worse(stop: Stop) -> str:
     """How the run ended against its best; beyond a factor of ten, percentages mean nothing."""
     if stop.after_best < 0.0005:
         return "the same"
-    if stop.within_noise:
-        return "worse by no more than its noise"
-    return f"{percent(stop.after_best)} worse" if stop.after_best < 10 else "far worse"
+    worse = f"{percent(stop.after_best)} worse" if stop.after_best < 10 else "far worse"
+    return f"{worse}, within its noise" if stop.within_noise else worse
