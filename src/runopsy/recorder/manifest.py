@@ -40,6 +40,7 @@ def begin(folder: Path, earlier: Mapping[str, Any], session: int, about: Mapping
         **about,
         "config": plain(config),
         "sizes": about.get("sizes") or earlier.get("sizes") or {},
+        "model": about.get("model") or earlier.get("model") or {},
         "environment": environment(),
         "trouble": earlier.get("trouble"),
         **_together([*_sessions(earlier), {"session": session, "started": now}]),
