@@ -104,6 +104,8 @@ TERM_ROWS: tuple[Term, ...] = (
     Term("regime", "How large a model is beside its training data, and whether these were seen to be fitted."),
     Term("parameters per example", "Trainable parameters of the model over examples of the training set.",
          "No value of it is the interpolation threshold of every model: data, noise and training move that."),
+    Term("interpolation", "Training fits its data. A run is seen on that side once training accuracy has reached "
+         "fitted_accuracy, or short of it.", "Fitted is not fitted to the last example; the numbers stand beside it."),
     Term("interpolation threshold", "The size from which on training just fits its data. Around it validation is often "
          "at its worst.", "One run shows only on which side it was seen to be; where it lies is seen over sizes."),
     Term("under-parametrised", "Of a size: below the interpolation threshold, where training does not fit its data."),

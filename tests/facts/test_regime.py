@@ -73,16 +73,16 @@ def test_a_log_of_others_has_none():
 
 
 def test_the_page_states_the_side_and_what_was_not_recorded():
-    fitted = Regime(1000, 600, 300, None, True, 120.0, "train/acc comes to 0.97 or more")
+    fitted = Regime(1000, 600, 300, None, True, 120.0, "train/acc comes to 0.99")
     rows = dict(words._rows(fitted, "step"))
     assert rows["parameters"] == "1,000, trainable 600"
     assert rows["trainable parameters per training example"] == "2"
-    assert "fitted from step 120 on" in rows["training data"]
-    assert "at or beyond the interpolation threshold" in rows["training data"]
+    assert "fitted by step 120" in rows["training data"]
+    assert "on the interpolating side" in rows["training data"]
     unknown = dict(words._rows(Regime(None, None, None, None, None, None, "no loss"), "step"))
     assert unknown["parameters"].startswith("not checked")
     assert unknown["training examples"].startswith("not checked")
     assert unknown["training data"] == "not checked: no loss"
     short = words.side(Regime(None, None, None, None, False, None, "x"), "epoch")
     assert "not fitted by the last epoch" in short
-    assert "below" in short
+    assert "short of interpolation" in short

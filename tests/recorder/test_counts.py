@@ -120,10 +120,10 @@ def test_they_stand_in_the_manifest_and_in_the_run(tmp_path: Path) -> None:
 def test_a_session_that_goes_on_without_a_model_keeps_what_was_counted(tmp_path: Path) -> None:
     with record(tmp_path / "run", model=nn.Linear(4, 3), sizes={"train": 30}) as run:
         run.step(0, {"train/loss": 1.0})
-    with record(tmp_path / "run", resume=True) as run:
+    with record(tmp_path / "run", resume=True, sizes={"val": 7}) as run:
         run.step(1, {"train/loss": 1.0})
     assert read_run(tmp_path / "run").parameters == 15
-    assert read_run(tmp_path / "run").sizes == {"train": 30}
+    assert read_run(tmp_path / "run").sizes == {"train": 30, "val": 7}
 
 
 def test_a_run_without_a_model_states_no_parameters(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def _by_accuracy(accuracies: Sequence[Curve], limits: Limits) -> Seen:
     for accuracy in accuracies:
         at = fitted_at({"train/acc": accuracy}, limits)
         if at is not None:
-            return True, at, f"{accuracy.name} comes to {least:g} or more"
+            return True, at, f"{accuracy.name} comes to {max(accuracy.best, least):.3g}, and fitted is {least:g}"
     best = max(accuracies, key=lambda accuracy: accuracy.best)
     return False, None, f"{best.name} comes to {best.best:.3g}, and fitted is {least:g}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runopsy.model import Autopsy, Lag, Readout
+from runopsy.model import Autopsy, Lag, Readout, Segments, Signal
 from runopsy.report.document import Block, Chart, Details, Line, Mark, Picture, Prose, Timeline
 from runopsy.report.pictures import bands, scale
 from runopsy.report.words import number, place
@@ -32,7 +32,7 @@ def _picture(autopsy: Autopsy) -> Picture:
     axis, cuts = scale(autopsy), tuple(phase.start for phase in autopsy.phases[1:])
     own = [next((name for name in names if name in autopsy.signals), "") for names in OWN]
     charts = (
-        Chart("Accuracy of the model and of linear probes", axis,
+        Chart("Accuracy of model and probes", axis,
               _lines(autopsy, (*own, *PROBES)), False, cuts, 8),
         Chart("Readout gap and training bias", axis, _lines(autopsy, APART), False, cuts, 5),
     )  # fmt: skip
@@ -45,7 +45,12 @@ def _picture(autopsy: Autopsy) -> Picture:
 
 def _lines(autopsy: Autopsy, names: tuple[str, ...]) -> tuple[Line, ...]:
     found = (autopsy.signals[name] for name in names if name in autopsy.signals)
-    return tuple(Line(one.name, one.step, one.value) for one in found if len(one) > 1)
+    return tuple(_line(one, autopsy.segments.get(one.name)) for one in found if len(one) > 1)
+
+
+def _line(signal: Signal, cut: Segments | None) -> Line:
+    """The readings; of many, the means of bins of them, which show as much and keep the page light."""
+    return Line(signal.name, signal.step, signal.value) if cut is None else Line(signal.name, cut.step, cut.level)
 
 
 def _ends(line: Line) -> str:

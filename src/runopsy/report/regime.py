@@ -10,9 +10,9 @@ from runopsy.report.words import number, place
 
 MISSING = "not checked: not recorded; "
 MEANING = (
-    "A run that does not fit its training data may have a model that is too small, but also one that was trained too "
-    "briefly or held back, and one that fits them may generalise well or badly: where the interpolation threshold "
-    "lies is seen over models of several sizes alone (runopsy sweep)."
+    "This does not show where the interpolation threshold lies, which takes models of several sizes (runopsy sweep): a "
+    "run that does not fit its data may have been too short or held back, and one that fits them may have data that a "
+    "smaller model fits as well."
 )
 
 
@@ -58,6 +58,6 @@ def side(regime: Regime, axis: str) -> str:
     if regime.fitted is None:
         return f"not checked: {regime.why}"
     if not regime.fitted:
-        return f"not fitted by the last {axis} ({regime.why}): seen below the interpolation threshold"
-    since = "" if regime.at is None else f" from {axis} {place(regime.at)} on"
-    return f"fitted{since} ({regime.why}): seen at or beyond the interpolation threshold"
+        return f"not fitted by the last {axis} ({regime.why}): seen short of interpolation"
+    by = "" if regime.at is None else f" by {axis} {place(regime.at)}"
+    return f"fitted{by} ({regime.why}): seen on the interpolating side"
