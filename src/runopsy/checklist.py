@@ -105,7 +105,7 @@ def _smoothed(autopsy: Autopsy) -> Item:
     rows = {name: len(autopsy.signals[name]) for name in JUDGED if name in autopsy.signals}
     few = {name: count for name, count in rows.items() if count < FEWEST_FIT}
     if not rows:
-        return Item(question, UNKNOWN, "The log holds no loss or accuracy")
+        return Item(question, UNKNOWN, "The log holds no loss or accuracy", "log one of them")
     if few:
         do = f"log at least {FEWEST_FIT} rows of each"
         return Item(question, NO, f"Too few rows to tell noise from course: {_counted(few)}", do)
