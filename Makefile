@@ -151,6 +151,9 @@ bench-mislabelled: $(VENV)/bench ## flipped labels found again: beside the loss 
 bench-widths: $(VENV)/test ## the test of widths: how often it rejects without cause, how often its interval holds
 	$(BIN)/python tests/benchmarks/bench_widths.py
 
+bench-widths-real: $(VENV)/bench ## what the test of widths finds on trainings with canaries (four minutes)
+	$(BIN)/python tests/benchmarks/bench_widths_real.py
+
 bench-budget: $(VENV)/test ## what recording takes of twelve trainings, by turns with and without it (half an hour)
 	$(BIN)/python tests/benchmarks/bench_budget.py
 

@@ -59,6 +59,27 @@ def test_analyze_reads_standard_input(call, log):
     assert "GROKKED" in out
 
 
+@pytest.mark.parametrize("verb", ["analyze", "report"])
+def test_the_checklist_stands_on_the_screen_and_in_the_data(call, log, tmp_path, verb):
+    code, out, err = call(verb, log, "--checklist")
+    assert (code, err) == (0, "")
+    assert "GROKKED" in out  # the first screen comes with it
+    assert "logs reviewed" in out
+    assert "Thresholds" not in out
+    assert call(verb, log, "--checklist", "-o", tmp_path / "a.json")[0] == 0
+    asked = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))["checklist"]
+    assert [item["reply"] for item in asked].count("unknown") == 4
+
+
+def test_the_checklist_asks_the_library_that_is_named(call, log, tmp_path):
+    kept = tmp_path / "lib.sqlite"
+    assert call("library", "add", log, "--library", kept, "--kind", "a on b")[0] == 0
+    out = call("report", log, "--checklist", "--library", kept, "--kind", "a on b", "-f", "json")[1]
+    found = {item["question"]: item for item in json.loads(out)["checklist"]}
+    assert found["patterns by architecture"]["reply"] == "no"  # the run itself does not count
+    assert "0 other runs of a on b" in found["patterns by architecture"]["evidence"]
+
+
 def test_json_is_one_object(call, log):
     assert json.loads(call("analyze", log, "--format", "json")[1])["verdict"] == "grokked"
 

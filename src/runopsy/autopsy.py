@@ -11,7 +11,7 @@ import numpy as np
 
 from runopsy import confidence, phases, readers, verdicts
 from runopsy.errors import CannotJudge, NotChecked
-from runopsy.facts import Case, Facts, facts_of
+from runopsy.facts import Case, Facts, facts_of, readout_of, regime_of
 from runopsy.facts.case import Rule
 from runopsy.facts.schedule import jumps
 from runopsy.facts.spikes import spikes_of
@@ -124,6 +124,8 @@ def _examined(
         expected=expected,
         groups=_groups(case),
         breakdowns=before_it_broke(events, case.signals, standards.limits.outlier),
+        regime=regime_of(run, case.facts),
+        readout=readout_of(case.segments, standards.limits),
     )
 
 

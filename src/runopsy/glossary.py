@@ -96,6 +96,32 @@ TERM_ROWS: tuple[Term, ...] = (
     Term("group", "Examples of the probe batch under one name, as record(groups=) has them."),
     Term("expectation", "What the literature expects of a signal in a phase. Beside it stands what the run shows, and "
          "how often it held on trainings of known truth."),
+    # --- representation, size, and how a run was watched
+    Term("representation", "The features that enter the model's head. What they hold is asked of linear probes: "
+         "probe/acc_heldout.", "A probe that has few examples understates it."),
+    Term("readout", "What the model's head makes of its features: readout/gap says how much less than a probe does, "
+         "readout/train_bias how much training features mislead one that is fitted on them."),
+    Term("regime", "How large a model is beside its training data, and whether these were seen to be fitted."),
+    Term("parameters per example", "Trainable parameters of the model over examples of the training set.",
+         "No value of it is the interpolation threshold of every model: data, noise and training move that."),
+    Term("interpolation", "Training fits its data. A run is seen on that side once training accuracy has reached "
+         "fitted_accuracy, or short of it.", "Fitted is not fitted to the last example; the numbers stand beside it."),
+    Term("interpolation threshold", "The size from which on training just fits its data. Around it validation is often "
+         "at its worst.", "One run shows only on which side it was seen to be; where it lies is seen over sizes."),
+    Term("under-parametrised", "Of a size: below the interpolation threshold, where training does not fit its data."),
+    Term("checklist", "Eight questions about how a run is watched (--checklist), answered yes, no, or no log says."),
+    Term("no log says", "It cannot be known from a log: who has read it, what is done about it, what other runs there "
+         "are."),
+    Term("signals logged", "Whether signals of the inside of the model stand in the log, and which of those that the "
+         "protocol names are missing."),
+    Term("baselines known", "Whether mean and noise of the signals are known where the run begins, or of other runs of "
+         "its kind in a library."),
+    Term("smoothing in place", "Whether each curve has rows enough for a fit that no single row decides."),
+    Term("a rule for acting", "Whether the settings in the log name a patience, or another rule of stopping."),
+    Term("checked by validation", "Whether validation is logged, and how many transitions a second curve confirms."),
+    Term("patterns by architecture", "Whether the library that was named holds runs of this architecture and data."),
+    Term("logs reviewed", "Whether somebody reads the logs, run by run."),
+    Term("budget for experiments", "Whether small runs over rate, batch and initialisation show where phases begin."),
     # --- several runs
     Term("policy", "A stopping rule: one sentence that states when a training ends. runopsy backtest replays it."),
     Term("misses", "The share of all that validation gained in a run which came after the stop of a policy."),

@@ -204,7 +204,7 @@ def read_run(folder: Path, memory: Memory | None = None) -> Run:
     end = ending(_left(folder, manifest, pieces), time.time())
     notes.extend(end.notes)
     examples = _examples(folder, notes)
-    config, taken, sizes = (_mapping(manifest.get(key)) for key in ("config", "signals", "sizes"))
+    config, taken, sizes, model = (_mapping(manifest.get(key)) for key in ("config", "signals", "sizes", "model"))
     return Run(
         path=str(folder),
         id=str(manifest.get("id") or folder.name),
@@ -218,6 +218,8 @@ def read_run(folder: Path, memory: Memory | None = None) -> Run:
         missing={name: why for name, why in _mapping(manifest.get("not_recorded")).items() if isinstance(why, str)},
         sizes={name: size for name, size in sizes.items() if isinstance(size, int)},
         examples=examples,
+        parameters=_count(model, "parameters"),
+        trainable=_count(model, "trainable"),
     )
 
 
@@ -229,6 +231,11 @@ def _examples(folder: Path, notes: list[str]) -> Mapping[str, Examples]:
     from runopsy.examples.tables import read_examples
 
     return read_examples(tables, notes)
+
+
+def _count(counted: Mapping[str, object], name: str) -> int | None:
+    value = counted.get(name)
+    return value if isinstance(value, int) else None
 
 
 def _mapping(value: object) -> dict[str, Any]:

@@ -73,6 +73,7 @@ def test_what_the_trainer_logs_is_recorded_under_our_names(tmp_path: Path) -> No
     assert len(run.tracks["weights/update_ratio"]) == STEPS
     assert run.status == "finished"
     assert run.config["per_device_train_batch_size"] == 8
+    assert run.sizes == {"train": 96}, "of the loader of training examples"
 
 
 def test_the_gradient_norm_is_the_one_before_clipping(tmp_path: Path) -> None:

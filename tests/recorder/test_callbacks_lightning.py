@@ -76,6 +76,8 @@ def test_every_step_and_what_the_module_logs_are_recorded_under_our_names(tmp_pa
     assert run.tracks["val/loss"].step.tolist() == run.tracks["val/acc"].step.tolist() == [6, 12]
     assert run.tracks["lr"].value.tolist() == [0.1] * 12
     assert (run.status, run.config) == ("finished", {"width": 8})
+    assert run.sizes == {"train": 48}, "of the loader of training examples"
+    assert run.parameters == run.trainable == 6 * 8 + 8 + 8 * 3 + 3
 
 
 def test_the_loss_of_accumulated_batches_is_not_divided(tmp_path: Path) -> None:

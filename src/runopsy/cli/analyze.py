@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runopsy.cli.options import (
     Axes,
+    Checklist,
     Config,
     Format,
     Formats,
@@ -26,12 +26,13 @@ from runopsy.cli.options import (
     Which,
 )
 from runopsy.cli.shared import (
+    among_its_kind,
     asked,
-    autopsy_of,
     each_run,
     end_if,
     in_color,
     is_file,
+    is_json,
     joined,
     report_written,
     show,
@@ -63,6 +64,7 @@ def analyze(
     ] = None,
     library: LibraryFile = None,
     kind: RunKind = None,
+    checklist: Checklist = False,
     verbose: Verbose = False,
     no_color: NoColor = False,
     quiet: Quiet = False,
@@ -75,23 +77,10 @@ def analyze(
         raise BadOption("--run all writes to the screen", hint="redirect it, or name one run")
 
     how = asked(map_, metric, x, config, rules, segmenter)
-    in_json = format is Format.json or (format is None and is_file(output) and output.suffix == ".json")
+    in_json = is_json(format, output)
 
     def examine(log: Run) -> tuple[Autopsy, tuple[Block, ...]]:
-        """A run, and where a library is asked its place in it."""
-        one = autopsy_of(log, how)
-        if library is None:
-            return one, ()
-        from runopsy.study.kinship import among, with_baselines
-        from runopsy.study.library import Library
-        from runopsy.study.library_words import section, sentence
-
-        with Library(library, must_exist=True) as shelf:
-            found = among(one, shelf, kind)
-        if found.baselines:
-            one = autopsy_of(log, replace(how, standards=with_baselines(how.standards, found)))
-        noted = replace(one, notes=(*one.notes, sentence(found))) if in_json else one  # other formats have the section
-        return noted, section(found)
+        return among_its_kind(log, how, library, kind, checklist=checklist, in_json=in_json)
 
     examined = list(each_run(run, which, examine))
     if is_file(output):

@@ -102,6 +102,9 @@ RunKind = Annotated[
     str | None,
     typer.Option("--kind", metavar="KIND", help='"ARCHITECTURE on DATA". Default: from the settings in the log.'),
 ]
+Checklist = Annotated[
+    bool, typer.Option("--checklist", help="Also the protocol's eight questions, answered from the run where they can.")
+]
 Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write here instead of to the screen; - is the screen."),

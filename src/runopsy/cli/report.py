@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runopsy.cli.options import (
     Axes,
+    Checklist,
     Config,
     Format,
     Formats,
     Gpus,
+    LibraryFile,
     Map,
     Metric,
     Output,
     Price,
     Quiet,
     Rules,
+    RunKind,
     RunPath,
     Segmenters,
     Suffix,
     Which,
 )
-from runopsy.cli.shared import asked, autopsy_of, each_run, is_file, report_written, show
+from runopsy.cli.shared import among_its_kind, asked, each_run, is_file, is_json, report_written, show, terminal_width
 from runopsy.errors import BadOption
+
+if TYPE_CHECKING:
+    from runopsy.model import Autopsy, Run
+    from runopsy.report.document import Block
 
 
 def report(
@@ -48,6 +55,9 @@ def report(
     config: Config = None,
     rules: Rules = None,
     segmenter: Segmenters = None,
+    library: LibraryFile = None,
+    kind: RunKind = None,
+    checklist: Checklist = False,
     quiet: Quiet = False,
 ) -> None:
     """Write the autopsy of one run as a page: Markdown with a picture beside it, one HTML file, or JSON."""
@@ -58,13 +68,21 @@ def report(
     if which == "all":
         raise BadOption("a report is of one run", hint="runopsy analyze --run all prints each in turn")
     how = asked(map_, metric, x, config, rules, segmenter)
-    (autopsy,) = each_run(run, which, lambda log: autopsy_of(log, how))
+    in_json = is_json(format, output)
+
+    def examine(log: Run) -> tuple[Autopsy, tuple[Block, ...]]:
+        return among_its_kind(log, how, library, kind, checklist=checklist, in_json=in_json)
+
+    ((autopsy, beside),) = each_run(run, which, examine)
     gpus = 1.0 if price is not None and gpus is None else gpus
-    further = section(autopsy)
+    further = (*section(autopsy), *beside)
     if figures is not None:
         report_written(drawing.write(autopsy, figures, suffix.value), quiet)
     if is_file(output):
         report_written(save(autopsy, output, format, embed=embed, gpus=gpus, price=price, further=further), quiet)
     elif figures is None or output is not None or format is not None:
-        chosen = (format or Format.markdown).value
-        show(render(autopsy, chosen, verbose=True, gpus=gpus, price=price, further=further))
+        brief = checklist and format is None  # the first screen with the questions: they are what was asked for
+        chosen = format or (Format.text if brief else Format.markdown)
+        width = terminal_width() if brief else None
+        shown = beside if brief else further
+        show(render(autopsy, chosen.value, width=width, verbose=not brief, gpus=gpus, price=price, further=shown))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from runopsy.model import Autopsy, Run
     from runopsy.report import Subject
+    from runopsy.report.document import Block
     from runopsy.segments import Segmenter
     from runopsy.settings import Settings
     from runopsy.standards import Standards
@@ -102,6 +103,37 @@ def autopsy_of(run: Run, how: Asked) -> Autopsy:
     return examine(
         run, roles=how.roles, x=how.axis, metric=how.metric, standards=how.standards, segmenter=how.segmenter
     )
+
+
+def among_its_kind(
+    run: Run, how: Asked, library: Path | None, kind: str | None, *, checklist: bool, in_json: bool
+) -> tuple[Autopsy, tuple[Block, ...]]:
+    """The examination of a run, with the checklist where it is asked for; and where a library is, its place in it."""
+    one, found = autopsy_of(run, how), None
+    if library is not None:
+        from runopsy.study.kinship import among, with_baselines
+        from runopsy.study.library import Library
+
+        with Library(library, must_exist=True) as shelf:
+            found = among(one, shelf, kind)
+        if found.baselines:
+            one = autopsy_of(run, replace(how, standards=with_baselines(how.standards, found)))
+    if checklist:
+        from runopsy.checklist import Kept, answered
+
+        kept = None if found is None else Kept(found.kind, found.runs, len(found.baselines))
+        one = replace(one, checklist=answered(one, kept))
+    if found is None:
+        return one, ()
+    from runopsy.study.library_words import section, sentence
+
+    noted = replace(one, notes=(*one.notes, sentence(found))) if in_json else one  # other formats have the section
+    return noted, section(found)
+
+
+def is_json(format: Format | None, output: Path | None) -> bool:
+    """Whether a result is asked for as data, by its format or by the name of its file."""
+    return format is Format.json or (format is None and is_file(output) and output.suffix == ".json")
 
 
 def segmenter_of(chosen: Settings, cutter: Cutter | None) -> Segmenter:

@@ -133,6 +133,7 @@ def train(experiment: Experiment, to: Destination, progress: Progress) -> Curves
         every=sorted(log_spaced(e.steps) | every(max(1, e.steps // GAUGED), e.steps)),
         budget=None,
         signals=to.signals,
+        sizes={"train": len(e.train), "val": len(e.val)},
         config={**e.config, "batch_size": e.batch or len(e.train), "steps": e.steps, "seed": e.seed},
     ) as run:
         batches = _batches(e)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runopsy.model.findings import Check, Event, Phase, Stop, Transition, Verdict
 from runopsy.model.fitted import Segments, Signal
-from runopsy.model.inside import Breakdown, Expected, GroupSteps, Level, WatchedExamples
+from runopsy.model.inside import Breakdown, Expected, GroupSteps, Item, Level, Readout, Regime, WatchedExamples
 from runopsy.model.logged import Role, Run
 from runopsy.model.units import Position
 from runopsy.plugins import load
@@ -40,6 +40,9 @@ class Autopsy:
     expected: tuple[Expected, ...] = ()
     groups: GroupSteps | None = None  # None: no groups of examples were recorded
     breakdowns: tuple[Breakdown, ...] = ()  # the gravest divergences and spikes
+    regime: Regime | None = None  # None: the run was not recorded by runopsy
+    readout: Readout | None = None  # None: no probes of the features were recorded
+    checklist: tuple[Item, ...] = ()  # answered where it is asked for
 
     @property
     def events(self) -> tuple[Event, ...]:

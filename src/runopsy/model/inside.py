@@ -144,3 +144,76 @@ class Expected:
     observed: float | None = None
     sigmas: float | None = None  # their difference in standard errors, positive: as expected
     why: str = ""  # of CANNOT_TELL
+
+
+@dataclass(frozen=True, slots=True)
+class Regime:
+    """How large the model was beside its training data, and whether it was seen to fit them; None: not known."""
+
+    parameters: int | None
+    trainable: int | None  # of these
+    examples: int | None  # of the training set
+    tokens: int | None  # of the training set
+    fitted: bool | None
+    at: Position | None  # where the training data came to be fitted
+    why: str  # the numbers that say so, or why it is not known
+
+    @property
+    def per_example(self) -> float | None:
+        """Trainable parameters per training example."""
+        return None if self.trainable is None or not self.examples else self.trainable / self.examples
+
+    @property
+    def per_parameter(self) -> float | None:
+        """Tokens of the training set per parameter."""
+        return None if self.tokens is None or not self.parameters else self.tokens / self.parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Where a difference lay on one side of 0, visibly and by more than noise."""
+
+    since: Position  # its first and its last point
+    until: Position
+    at: Position  # where it was farthest from 0
+    value: float  # there
+    error: float  # one standard error of that
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """A difference between two readouts of the same features over a run, as a share of the examples."""
+
+    signal: str
+    above: Stretch | None  # None: nowhere visibly, and by more than noise
+    below: Stretch | None
+    last: float
+    last_error: float  # one standard error
+
+
+@dataclass(frozen=True, slots=True)
+class Readout:
+    """Representation and readout: what linear probes of the features get right, beside what the model's head does."""
+
+    gap: Lag  # held-out probe less the model itself, on the same examples
+    bias: Lag | None  # held-out probe less one that was fitted on training features
+    probe_half: Position | None  # where the held-out probe had made half of its gain; None: it gained none
+    own_half: Position | None  # the same of the model itself, on the same examples
+
+
+class Reply(StrEnum):
+    """Whether something was done in a run."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "no log says"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A question of the checklist, as the run answers it."""
+
+    question: str
+    reply: Reply
+    evidence: str
+    do: str = ""  # what would make it a yes

@@ -85,8 +85,10 @@ class Run:
     notes: tuple[str, ...] = ()  # what the reader had to skip or assume
     taken: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of our own run folders: signal → how it was
     missing: Mapping[str, str] = field(default_factory=dict)  # of our own run folders: signal → why it is not there
-    sizes: Mapping[str, int] = field(default_factory=dict)  # examples of each data set, where the run states it
+    sizes: Mapping[str, int] = field(default_factory=dict)  # examples of each data set, "tokens" of the training set
     examples: Mapping[str, Examples] = field(default_factory=dict)  # of our own run folders: by side, those watched
+    parameters: int | None = None  # of the model, where the run says it
+    trainable: int | None = None  # of them
 
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {len(self.tracks)} signals by {self.axis}, status={self.status!r})"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from runopsy.errors import BadOption
+from runopsy.recorder import counts
 from runopsy.recorder.complaints import to_stderr
 from runopsy.recorder.opening import record
 from runopsy.recorder.session import Recording
@@ -61,14 +62,20 @@ class Attached:
         self.path, self.options = path, dict(options)
         self.stop_on = _stopping(self.options.pop("stop_on", ()))
 
-    def begin(self, **found: Any) -> None:
+    def begin(self, loader: Any = None, **found: Any) -> None:
         """Start recording with what the framework has; what the user gave to the callback goes first.
+
+        Args:
+            loader: of the training examples, which says how many there are.
+            found: arguments of ``record``.
 
         Raises:
             RunExists, BadOption: as ``record``; training has not begun yet.
         """
         if self.run is None:
-            self.run = record(self.path, **(found | self.options))
+            own = self.options.get("sizes")
+            known = {**counts.sizes(loader), **own} if isinstance(own, Mapping) else own or counts.sizes(loader)
+            self.run = record(self.path, **(found | self.options | {"sizes": known or None}))
 
     def quietly(self, action: Callable[[Recording], object]) -> None:
         """Let ``action`` have the recording, once there is one; what it raises does not reach the training."""

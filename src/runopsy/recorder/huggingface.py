@@ -44,6 +44,7 @@ class RunopsyCallback(TrainerCallback):  # type: ignore[misc]  # transformers sh
             config=args.to_sanitized_dict(),
             resume=state.global_step > 0,
             clipped=bool(args.max_grad_norm),
+            loader=known.get("train_dataloader"),
         )
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **known: Any) -> None:

@@ -39,6 +39,7 @@ class RunopsyCallback(Callback):  # type: ignore[misc]  # lightning's types need
             optimizer=trainer.optimizers[0] if trainer.optimizers else None,
             config=dict(pl_module.hparams),
             resume=trainer.global_step > 0,
+            loader=getattr(trainer, "train_dataloader", None),
         )
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:

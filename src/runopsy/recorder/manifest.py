@@ -39,7 +39,8 @@ def begin(folder: Path, earlier: Mapping[str, Any], session: int, about: Mapping
         "status": "running",
         **about,
         "config": plain(config),
-        "sizes": about.get("sizes") or earlier.get("sizes") or {},
+        "sizes": {**_counts(earlier, "sizes"), **about.get("sizes", {})},
+        "model": about.get("model") or _counts(earlier, "model"),
         "environment": environment(),
         "trouble": earlier.get("trouble"),
         **_together([*_sessions(earlier), {"session": session, "started": now}]),
@@ -117,6 +118,11 @@ def plain(value: object, depth: int = DEPTH) -> Any:
         return str(value)
     except Exception:  # a config object's own code
         return f"<{type(value).__name__}>"
+
+
+def _counts(manifest: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = manifest.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _count(manifest: Mapping[str, Any], name: str) -> int:

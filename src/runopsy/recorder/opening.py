@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runopsy.errors import BadOption
-from runopsy.recorder import session
+from runopsy.recorder import counts, session
 from runopsy.recorder.folders import NUMBER, check_free, clear, newest_numbered, next_numbered
 from runopsy.recorder.lock import Lock, take
 from runopsy.recorder.place import Place, place
@@ -78,8 +78,9 @@ def record(
         overwrite: remove the run that is at the path; files that are not the recorder's own stay.
         expected_steps: how many ``step`` calls the whole run will make, or a loader of that length: a short run
             can then spread its readings over its whole length.
-        sizes: how many examples each set of your signals has, by what stands before the slash: ``{"val": 10_000}``
-            for ``val/loss`` and ``val/acc``. Kept in run.json; how far a curve can be trusted follows from it.
+        sizes: how many examples each set of your signals has, by what stands before the slash: ``{"train": 50_000,
+            "val": 10_000}``; and the ``"tokens"`` of the training set. Kept in run.json: the page states parameters
+            per training example. A loader in ``expected_steps`` says how many examples are trained on.
         groups: which group each example of ``probe`` is of, in its order: a class, a subtask, a source. Loss and
             accuracy of each are recorded, and the page shows how a smooth mean is made of many steps.
 
@@ -121,7 +122,10 @@ def record(
     handed = sorted(name for name, value in given.items() if value is not None)
     about: dict[str, Any] = {"config": dict(config or {}), "given": handed, "budget": budget}
     about |= {"world": where.world} if where.world > 1 else {}
-    about |= {"sizes": {str(name): int(size) for name, size in sizes.items()}} if sizes else {}
+    known = {**counts.sizes(expected_steps), **{str(name): int(size) for name, size in (sizes or {}).items()}}
+    about |= {"sizes": known} if known else {}
+    counted = counts.parameters(model) if where.rank == 0 else {}
+    about |= {"model": counted} if counted else {}
     lock = None
     if NUMBER in folder.name:
         folder, lock = next_numbered(folder)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from runopsy.kinds import KINDS
-from runopsy.model import Autopsy, Breakdown, Event, Evidence, Outcome, Position, Stop
+from runopsy.model import Autopsy, Breakdown, Event, Evidence, Item, Outcome, Position, Reply, Stop
 from runopsy.report import backing
 from runopsy.report.advice import advise
 from runopsy.report.document import Block, Document, Finding, Findings, Heading, Headline, Prose, Steps
@@ -30,6 +30,7 @@ TONES: Mapping[str, str] = {
     "unstable": "bad",
     "inconclusive": "plain",
 }
+REPLIES: Mapping[Reply, str] = {Reply.YES: "good", Reply.NO: "warn", Reply.UNKNOWN: "plain"}
 FEW = 3  # pieces of evidence that a sentence names; the list of evidence has them all
 MOST_LEFT = 6  # signals that left their range, by name
 OWN_WORDS = ("lr", "batch_size", "step", "train/loss")  # their sentences name them already
@@ -58,6 +59,7 @@ def compose(autopsy: Autopsy, bill: Bill = FREE, further: Sequence[Block] = ()) 
         *_stopping(autopsy, bill),
         *further,
         *_next(autopsy),
+        *_checklist(autopsy),
         *_recorded(autopsy),
         *backing.evidence(numbers),
         *backing.transitions(autopsy),
@@ -71,11 +73,17 @@ def compose(autopsy: Autopsy, bill: Bill = FREE, further: Sequence[Block] = ()) 
         *backing.thresholds(autopsy),
     ]
     foot = f"Made by runopsy {VERSION} from the log alone."
-    return Document(title, tuple(blocks), foot, (*_first(autopsy), *further), more(autopsy))
+    first = (*_first(autopsy), *further, *_checklist(autopsy))
+    return Document(title, tuple(blocks), foot, first, more(autopsy))
 
 
 def _recorded(autopsy: Autopsy) -> Iterator[Block]:
     """What the recorder alone sees; a log of another's loads none of it."""
+    if autopsy.regime is not None or autopsy.levels:
+        from runopsy.report import readout, regime
+
+        yield from readout.section(autopsy)
+        yield from regime.section(autopsy)
     if autopsy.examples is not None:
         from runopsy.report import watched_examples
 
@@ -279,6 +287,17 @@ def _next(autopsy: Autopsy) -> Iterator[Block]:
     if steps:
         yield Heading("What to try next")
         yield Steps(steps)
+
+
+def _checklist(autopsy: Autopsy) -> Iterator[Block]:
+    if autopsy.checklist:
+        yield Heading("Checklist")
+        yield Findings(tuple(map(_answered, autopsy.checklist)))
+
+
+def _answered(item: Item) -> Finding:
+    do = f" What to do: {item.do}." if item.do else ""
+    return Finding(item.question, REPLIES[item.reply], item.reply.value, f"{item.evidence}.{do}")
 
 
 def _steps(count: float, axis: str) -> str:

@@ -52,6 +52,12 @@ def facts(autopsy: Autopsy) -> dict[str, Any]:
     if autopsy.levels:
         found["levels"] = [asdict(one) | {"trend": one.trend} for one in autopsy.levels]
         found["expected"] = [asdict(one) | {"answer": one.answer.value} for one in autopsy.expected]
+    if autopsy.regime is not None:
+        found["regime"] = asdict(autopsy.regime)
+    if autopsy.readout is not None:
+        found["readout"] = asdict(autopsy.readout)
+    if autopsy.checklist:
+        found["checklist"] = [asdict(one) | {"reply": one.reply.name.lower()} for one in autopsy.checklist]
     return finite(found)
 
 

@@ -43,6 +43,8 @@ DASHES = ("", "", "6 3", "2 3", "8 3 2 3")  # beside the colour; the first two d
 def curve(name: str, k: int) -> int:
     """The colour of the ``k``-th curve of a chart: training and validation always look the same."""
     side = name.split("/", maxsplit=1)[0].split(".", maxsplit=1)[0]
+    if side == "eval":  # the same in evaluation mode
+        side = "train" if name.endswith("_train") else "val"
     return {"train": 0, "val": 1}.get(side, 2 + k % (len(CURVES) - 2))
 
 

@@ -25,10 +25,10 @@ def picture(autopsy: Autopsy) -> Picture | None:
     if not autopsy.segments and not autopsy.phases:
         return None
     axis = scale(autopsy)
-    bands = tuple(_bands(autopsy))
-    timelines = (Timeline(axis, bands),) if bands else ()
+    phases = tuple(bands(autopsy))
+    timelines = (Timeline(axis, phases),) if phases else ()
     charts = tuple(_charts(autopsy, axis))
-    numbers = _numbers(autopsy) if bands else None
+    numbers = _numbers(autopsy) if phases else None
     alt = _alt(autopsy, charts)
     return Picture("timeline", alt, timelines, charts, tuple(_marks(autopsy)), numbers, tuple(_further(autopsy, axis)))
 
@@ -42,7 +42,8 @@ def scale(autopsy: Autopsy) -> Scale:
     return Scale(autopsy.first, autopsy.last, log, max(origin, length * 1e-6, 1e-12), autopsy.axis)
 
 
-def _bands(autopsy: Autopsy) -> Iterator[Band]:
+def bands(autopsy: Autopsy) -> Iterator[Band]:
+    """The phases, as a timeline has them."""
     starts = {t.step: t.interval for t in autopsy.transitions}
     for p in autopsy.phases:
         yield Band(plain(p.label), p.label, p.start, p.end, starts.get(p.start))
