@@ -44,7 +44,7 @@ def _by_loss(facts: Facts) -> Seen:
     loss = facts.curves.get("train/loss")
     if loss is None or loss.begins <= 0:
         return None, None, "the log holds no training accuracy and no training loss that begins above 0"
-    share = left_of(loss)
+    share = left_of(loss, facts.start.loss or loss.begins)
     numbers = f"{loss.name} ends at {share:.2g} of its first level"
     if share <= 1 - facts.limits.fitted_accuracy:
         return True, facts.fitted_at, numbers
