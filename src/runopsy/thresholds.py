@@ -57,7 +57,7 @@ class Limits:
         DEFINITIONS,
     )  # fmt: skip
     visible_loss: float = threshold(
-        0.05, "share of the loss's own way", 0.001, 0.9,
+        0.05, "share of the loss's own change", 0.001, 0.9,
         "A smaller change of a loss does not count as one: a rise of 1 % of what was learnt is no overfitting.",
         DEFINITIONS,
     )  # fmt: skip
@@ -66,28 +66,28 @@ class Limits:
         "A loss that ends less than this above its lowest level has not left it.", MEASURED,
     )  # fmt: skip
     slight: float = threshold(
-        0.02, "share of a curve's first level or own way", 0.001, 0.5,
+        0.02, "share of a curve's first level or own change", 0.001, 0.5,
         "A training loss that moved by less counts as still: at its start, later, and where an epoch begins.",
         DEFINITIONS,
     )  # fmt: skip
     improving: float = threshold(
-        0.03, "share of a curve's own way, or of the run", 0.001, 0.5,
+        0.03, "share of a curve's own change, or of the run", 0.001, 0.5,
         "A curve that gained less over the last part has stopped improving; a leap or a spell that small is no event.",
         DEFINITIONS,
     )  # fmt: skip
     real_change: float = threshold(
-        0.1, "share of a curve's own way", 0.01, 1,
+        0.1, "share of a curve's own change", 0.01, 1,
         "Validation has learnt something once it came down by this much; this close to its best, it is at it.",
         DEFINITIONS,
     )  # fmt: skip
     part: float = threshold(
-        0.3, "share of a way", 0.05, 0.95,
+        0.3, "share of a change", 0.05, 0.95,
         "Validation keeps pace if it makes at least this share of the progress of training. Where it never does, "
         "memorization begins when training has made this share. A loss that fell by less has little to lose.",
         DEFINITIONS,
     )  # fmt: skip
     half_way: float = threshold(
-        0.5, "share of a way", 0.05, 1,
+        0.5, "share of a change", 0.05, 1,
         "A change counts as made from this share on: of another curve's change, or of the largest possible.",
         DEFINITIONS,
     )  # fmt: skip

@@ -103,7 +103,7 @@ def test_steps_that_go_on_over_epochs_are_left_as_they_are(read_text):
 def test_a_counter_that_starts_again_and_again_without_an_epoch_is_no_axis(read_text):
     run = read_text("iter,loss", *(f"{b},1" for _ in range(4) for b in range(5)))
     assert (run.axis, at(run)) == ("row", list(range(20)))
-    assert any("starts again and again" in note for note in run.notes)
+    assert any("to the same end again and again" in note for note in run.notes)
 
 
 def test_many_rows_in_one_epoch_are_counted_by_row_and_the_epoch_stays(read_text):

@@ -14,7 +14,8 @@ import pytest
 
 from runopsy.model import Signal
 from runopsy.study.policies import Patience, Policy, decide
-from runopsy.study.set_policies import Asha, MedianStopping, Trial, replay_set
+from runopsy.study.set_policies import Asha, MedianStopping
+from runopsy.study.set_replay import Trial, replay_set
 from runopsy.study.view import Log
 
 STUDIES = 60  # of 12 trials each

@@ -51,7 +51,7 @@ def test_noise_has_no_date():
 
 def test_without_signals_of_the_inside_it_is_not_checked():
     outcome = {c.code: (c.outcome, c.why) for c in grokking().checks}
-    assert outcome["G02"] == ("not_checked", "no signal of what the model makes of its data was recorded")
+    assert outcome["G02"] == ("not_checked", "no signal of features or predictions was recorded")
     assert outcome["G03"][0] == "not_checked"
 
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runopsy.study.set_policies import Asha, Hyperband, MedianStopping, SuccessiveHalving, Trial, replay_set
+from runopsy.study.set_policies import Asha, Hyperband, MedianStopping, SuccessiveHalving
+from runopsy.study.set_replay import Trial, replay_set
 
 POLICIES = (MedianStopping(2), Asha(2, 1.0), Asha(3, 2.0), SuccessiveHalving(2, 1.0), Hyperband(2, 1.0))
 

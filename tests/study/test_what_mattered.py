@@ -15,7 +15,7 @@ from runopsy.study.what_mattered import what_mattered
 @pytest.fixture(autouse=True)
 def _fewer_deals(monkeypatch):
     """A tenth of the deals: they tell p to .007 at .05, and the tests take seconds."""
-    monkeypatch.setattr("runopsy.study.what_mattered.DEALS", 999)
+    monkeypatch.setattr("runopsy.study.permutation.DEALS", 999)
 
 
 def rows_of(settings, values, verdicts=None):

@@ -177,7 +177,7 @@ class MemorizationOnset:
         before = train.step[train.step < low]
         low = float(before[-1]) if len(before) else facts.first  # it was passed after the point before
         high = _row_from(case.signals[train.name], high)  # and it was seen at the row after
-        text = f"{share:.0%} of its way made"
+        text = f"{share:.0%} of its change made"
         name = facts.left_chance.curve or "val/loss"
         val = facts.curves[name]
         end = facts.fitted_at if facts.fitted_at is not None else facts.last

@@ -35,7 +35,8 @@ from runopsy.study.policies import (
     decide,
 )
 from runopsy.study.policy_grammar import parse
-from runopsy.study.set_policies import SetPolicy, Trial, replay_set
+from runopsy.study.set_policies import SetPolicy
+from runopsy.study.set_replay import Trial, replay_set
 from runopsy.study.view import WITNESSES, Log, is_higher_better, with_broken, with_trailing_noise_scale
 
 # What is replayed where nobody names a policy: the defaults of the frameworks, Prechelt's own settings, the articles'.

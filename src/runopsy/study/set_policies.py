@@ -1,8 +1,7 @@
 """Rules that stop the weaker runs of a set: median stopping, successive halving, ASHA, Hyperband.
 
 Each is shown ``Reports``: what the runs had reported by then, in the order in which they report. Scores are turned so
-that lower is better. The runs of a set report one after the other (the next begins when the one before has ended, as
-one machine trains them), or side by side, all at the same pace.
+that lower is better. ``set_replay`` replays them on runs that went on.
 """
 
 from __future__ import annotations
@@ -15,19 +14,9 @@ from typing import Protocol
 import numpy as np
 
 from runopsy.errors import BadOption
-from runopsy.model import Position, Positions, Values
+from runopsy.model import Position
 
 RUNGS = 3  # powers of the factor between the first rung and the longest run, where no first rung is given
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Trial:
-    """One run of a set, as a replay reads it."""
-
-    name: str
-    steps: Positions  # (n,) elapsed, from the beginning of the run
-    scores: Values  # (n,) lower is better; NaN where the evaluation was not finite
-    end: Position  # elapsed steps of the whole run
 
 
 class Reports:
@@ -121,25 +110,47 @@ class _Median:
 
 
 @dataclass(frozen=True, slots=True)
-class Asha:
+class Rungs:
+    """Where the runs of a set are compared: at ``least`` x ``factor`` ** k elapsed steps, 1 / ``factor`` goes on.
+
+    Raises:
+        BadOption: a factor that keeps every run, or a first rung before the first step.
+    """
+
+    factor: int = 3
+    least: Position | None = None  # elapsed steps of the first rung; None: of the longest run / factor ** RUNGS
+
+    def __post_init__(self) -> None:
+        if self.factor < 2:
+            raise BadOption(f"a factor of {self.factor} keeps every run", hint="give a whole number from 2 on")
+        if self.least is not None and self.least <= 0:
+            raise BadOption(f"a first rung at step {self.least:g} is before the first step", hint="give a step above 0")
+
+    def at(self, rung: int, planned: Position) -> Position:
+        """Elapsed steps of a rung, from 0, where the longest run is to make ``planned`` steps."""
+        first = planned / self.factor**RUNGS if self.least is None else self.least
+        return first * float(self.factor**rung)
+
+    def __str__(self) -> str:
+        start = "" if self.least is None else f" from step {self.least:g}"
+        return f"by {self.factor}{start}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asha(Rungs):
     """At each rung a run stops unless it is among the best 1 / ``factor`` of those that have come so far.
 
     Li et al. 2020 (arXiv 1810.05934), in the form of optuna's ``SuccessiveHalvingPruner``: rungs lie at ``least`` x
     ``factor`` ** k elapsed steps, and no run waits for another; the best at a rung goes on however few there are.
     """
 
-    factor: int = 3
-    least: Position | None = None  # elapsed steps of the first rung; None: of the longest run / factor ** 3
     side_by_side: bool = False
-
-    def __post_init__(self) -> None:
-        _shrinks(self.factor, self.least)
 
     def start(self, runs: int) -> Judge:
         return _Asha(self, runs)
 
     def __str__(self) -> str:
-        return f"asha by {self.factor}{_from(self.least)}"
+        return f"asha {Rungs.__str__(self)}"
 
 
 class _Asha:
@@ -150,8 +161,7 @@ class _Asha:
 
     def stops(self, reports: Reports, run: int) -> bool:
         step, score, factor = reports.steps(run)[-1], reports.scores(run)[-1], self.policy.factor
-        least = _first_rung(self.policy.least, factor, reports.planned)
-        while step >= least * factor ** self.rung[run]:
+        while step >= self.policy.at(self.rung[run], reports.planned):
             if math.isnan(score):
                 return True
             others = self.at_rung.setdefault(self.rung[run], [])
@@ -164,36 +174,30 @@ class _Asha:
 
 
 @dataclass(frozen=True, slots=True)
-class SuccessiveHalving:
+class SuccessiveHalving(Rungs):
     """All runs come to a rung; the best 1 / ``factor`` of them go on to the next (Jamieson and Talwalkar 2016)."""
 
-    factor: int = 3
-    least: Position | None = None
     side_by_side: bool = True
 
-    def __post_init__(self) -> None:
-        _shrinks(self.factor, self.least)
-
     def start(self, runs: int) -> Judge:
-        return _Rounds(self.factor, self.least, dict.fromkeys(range(runs), 0))
+        return Rounds(self, dict.fromkeys(range(runs), 0))
 
     def __str__(self) -> str:
-        return f"successive halving by {self.factor}{_from(self.least)}"
+        return f"successive halving {Rungs.__str__(self)}"
 
 
-class _Rounds:
+class Rounds:
     """Rungs at which every run waits for the others of its bracket."""
 
-    def __init__(self, factor: int, least: Position | None, bracket: dict[int, int]) -> None:
-        self.factor, self.least = factor, least
+    def __init__(self, rungs: Rungs, bracket: dict[int, int]) -> None:
+        self.rungs = rungs
         self.bracket = bracket  # run → rungs that its bracket leaves out at the beginning
         self.rung = dict(bracket)
         self.at_rung: dict[tuple[int, int], dict[int, float]] = {}
 
     def arrives(self, reports: Reports, run: int) -> bool:
         """Whether the newest report of a run has brought it to its next rung, where it is to wait."""
-        least = _first_rung(self.least, self.factor, reports.planned)
-        if reports.steps(run)[-1] < least * self.factor ** self.rung[run]:
+        if reports.steps(run)[-1] < self.rungs.at(self.rung[run], reports.planned):
             return False
         score = reports.scores(run)[-1]
         place = (self.bracket[run], self.rung[run])
@@ -205,7 +209,7 @@ class _Rounds:
         stopped: set[int] = set()
         for (_, rung), scores in self.at_rung.items():
             ranked = sorted(scores, key=lambda run: (scores[run], run))
-            kept = ranked[: max(len(ranked) // self.factor, 1)]
+            kept = ranked[: max(len(ranked) // self.rungs.factor, 1)]
             stopped |= set(ranked) - set(kept)
             for run in kept:
                 self.rung[run] = rung + 1
@@ -217,19 +221,14 @@ class _Rounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Hyperband:
+class Hyperband(Rungs):
     """Successive halving in brackets that begin at later and later rungs (Li et al. 2018).
 
     The runs of a set are dealt to the brackets in turn, in proportion to the number of runs that Hyperband would
     start in each.
     """
 
-    factor: int = 3
-    least: Position | None = None
     side_by_side: bool = True
-
-    def __post_init__(self) -> None:
-        _shrinks(self.factor, self.least)
 
     def start(self, runs: int) -> Judge:
         brackets = RUNGS + 1
@@ -238,59 +237,10 @@ class Hyperband:
         for count in range(1, runs + 1):  # always to the bracket that lacks most
             lacks = [share / sum(wanted) * count - dealt.count(b) for b, share in enumerate(wanted)]
             dealt.append(lacks.index(max(lacks)))
-        return _Rounds(self.factor, self.least, dict(enumerate(dealt)))
+        return Rounds(self, dict(enumerate(dealt)))
 
     def __str__(self) -> str:
-        return f"hyperband by {self.factor}{_from(self.least)}"
-
-
-def replay_set(policy: SetPolicy, trials: Sequence[Trial]) -> list[Position | None]:
-    """Where each run of a set would have stopped, in elapsed steps; None for those that run to their end.
-
-    The trials come in the order in which they were started.
-    """
-    reports = Reports(len(trials), max(trial.end for trial in trials))
-    judge = policy.start(len(trials))
-    if isinstance(judge, _Rounds):
-        return _in_rounds(judge, trials, reports)
-    stopped: list[Position | None] = [None] * len(trials)
-    last = {run: len(trial.steps) - 1 for run, trial in enumerate(trials)}
-    for run, row in _order(trials, side_by_side=policy.side_by_side):
-        if stopped[run] is not None:
-            continue
-        step = float(trials[run].steps[row])
-        reports.take(run, step, float(trials[run].scores[row]))
-        if judge.stops(reports, run):
-            stopped[run] = step
-        elif row == last[run]:
-            reports.finish(run)
-    return stopped
-
-
-def _order(trials: Sequence[Trial], *, side_by_side: bool) -> list[tuple[int, int]]:
-    """(run, row) of the reports in the order in which they are made."""
-    rows = [(run, row) for run, trial in enumerate(trials) for row in range(len(trial.steps))]
-    return sorted(rows, key=lambda at: (float(trials[at[0]].steps[at[1]]), at[0])) if side_by_side else rows
-
-
-def _in_rounds(judge: _Rounds, trials: Sequence[Trial], reports: Reports) -> list[Position | None]:
-    """Every live run trains to its next rung, or its end, and waits; who goes on is decided when all have come."""
-    stopped: list[Position | None] = [None] * len(trials)
-    row, live = [0] * len(trials), set(range(len(trials)))
-    while live:
-        for run in sorted(live):
-            trial, arrived = trials[run], False
-            while not arrived and row[run] < len(trial.steps):
-                reports.take(run, float(trial.steps[row[run]]), float(trial.scores[row[run]]))
-                row[run] += 1
-                arrived = judge.arrives(reports, run)
-            if not arrived:
-                live.discard(run)
-        losers = judge.losers()
-        for run in losers:
-            stopped[run] = float(trials[run].steps[row[run] - 1])
-        live -= losers
-    return stopped
+        return f"hyperband {Rungs.__str__(self)}"
 
 
 def _at(reports: Reports, run: int, step: float) -> float:
@@ -298,18 +248,3 @@ def _at(reports: Reports, run: int, step: float) -> float:
     steps = reports.steps(run)
     i = int(np.searchsorted(steps, step))
     return reports.scores(run)[i] if i < len(steps) and steps[i] == step else math.nan
-
-
-def _first_rung(least: Position | None, factor: int, planned: Position) -> Position:
-    return planned / factor**RUNGS if least is None else least
-
-
-def _shrinks(factor: int, least: Position | None) -> None:
-    if factor < 2:
-        raise BadOption(f"a factor of {factor} keeps every run", hint="give a whole number from 2 on")
-    if least is not None and least <= 0:
-        raise BadOption(f"a first rung at step {least:g} is before the first step", hint="give a step above 0")
-
-
-def _from(least: Position | None) -> str:
-    return "" if least is None else f" from step {least:g}"

@@ -3,38 +3,28 @@
 Where a sweep is a grid, a setting is asked among runs that agree in all others, whatever their seeds: if it did
 nothing, their outcomes could be dealt out among its values in any order, whatever the other settings do. Where it is
 no grid (a random search hardly has two such runs), the outcomes are dealt out among configurations, the mean over
-seeds of each being one, so that seeds do not make one configuration many. The least p is multiplied by the number of
-settings left (Holm, Scandinavian Journal of Statistics 6, 1979); what is found is taken out of the outcome of the
-configurations, and the rest is asked again, so that a second setting is not hidden by the first.
+seeds of each being one, so that seeds do not make one configuration many. ``permutation`` has the test itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import permutations
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from runopsy.model import Outcome as Answered
 from runopsy.study.outcomes import ALPHA, Outcome, Scatter
+from runopsy.study.permutation import EPS, Code, Design, Matrix, level_sums, step_down
 from runopsy.study.row import Row
 from runopsy.study.settings import Differences, Setting, configurations, shown, spelled
 
-DEALS = 9_999  # that are drawn: p to .002 at .05
-ALL = 7  # outcomes up to which every deal is made: 5 040
-ROOM = 5_000_000  # numbers that the deals of one setting may hold at once
-FEWEST_DEALS = 999
 GRID = 0.5  # share of the runs that have another to be compared with, all other settings alike, for a grid
 BINS = 4  # parts of a numeric setting that has too many values to ask each
 PER_LEVEL = 3  # configurations that a level should have; a numeric setting with fewer is put into parts
 FEWEST = 3  # runs
-EPS = 1e-9
-
-Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +97,11 @@ def _asked(
     if sum(map(len, groups)) < FEWEST:
         why = f"{sum(map(len, groups))} runs are too few for any test"
         return [_unasked(s, name, levels, why) for s, levels in zip(settings, described, strict=True)]
-    trials = [_trial(s, settings, groups, values, categories=name == "verdict") for s in settings]
+    designs = [_design(s, settings, groups, values, categories=name == "verdict") for s in settings]
     answers = []
-    for setting, trial, levels, tried in zip(settings, trials, described, step_down(trials, families), strict=True):
-        if tried.p > ALPHA and tried.least * len(settings) * families > ALPHA:
-            why = f"so few runs cannot show it: the least p that they can give is {tried.least:.2g}"
+    for setting, design, levels, tested in zip(settings, designs, described, step_down(designs, families), strict=True):
+        if tested.p > ALPHA and tested.least * len(settings) * families > ALPHA:
+            why = f"so few runs cannot show it: the least p that they can give is {tested.least:.2g}"
             why += f", and {len(settings) * families} are asked at once" if len(settings) * families > 1 else ""
             answers.append(_unasked(setting, name, levels, why))
             continue
@@ -120,9 +110,9 @@ def _asked(
                 setting.name,
                 setting.also,
                 name,
-                Answered.FOUND if tried.p <= ALPHA else Answered.NOT_FOUND,
-                tried.p,
-                trial.share,
+                Answered.FOUND if tested.p <= ALPHA else Answered.NOT_FOUND,
+                tested.p,
+                design.share,
                 "" if name == "verdict" else _direction(setting, levels),
                 levels,
             )
@@ -134,148 +124,14 @@ def _unasked(setting: Setting, name: str, levels: tuple[Level, ...], why: str) -
     return Mattered(setting.name, setting.also, name, Answered.NOT_CHECKED, None, None, "", levels, why)
 
 
-# --- the test ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Code:
-    """A setting as numbers, for each outcome that is dealt out."""
-
-    level: NDArray[np.int64]  # (n,) from 0
-    rank: Matrix | None  # (n,) normal scores of its numbers; None where they have no order
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Trial:
-    """One setting, and the outcomes that are dealt out among its values."""
-
-    y: Matrix  # (n, columns) of mean 0 in each block; weighted so that statistics are near chi square
-    degrees: int  # of freedom of one contrast
-    code: Code
-    block: NDArray[np.int64]  # (n,) outcomes are dealt out within blocks
-    level: NDArray[np.int64]  # (configurations,) of the setting
-    total: float  # sum of squares before blocks were held equal
-    is_grid: bool
-    taken: tuple[NDArray[np.int64], ...] = ()  # levels of the settings whose effects were taken out of ``y``
-
-    @property
-    def share(self) -> float:
-        """Of the variance, what the levels explain beyond what as many would by chance (omega squared)."""
-        level, n = self.code.level, len(self.y)
-        levels, blocks = int(level.max()) + 1, int(self.block.max()) + 1
-        free = n - blocks - levels + 1
-        if self.total <= EPS or free < 1:
-            return 0.0
-        between = float((_sums(self.y, level) ** 2 / np.bincount(level)[:, None]).sum())
-        within = max(0.0, float((self.y**2).sum()) - between) / free
-        return max(0.0, (between - (levels - 1) * within) / (self.total + within))
-
-    def without(self, other: Trial) -> Trial:
-        """The same with the effect of another setting taken out, where it was not held equal anyway."""
-        if self.is_grid:
-            return self
-        return replace(self, y=_without_levels(self.y.T, other.level).T, taken=(*self.taken, other.level))
-
-
-class Tried(NamedTuple):
-    """What became of a trial."""
-
-    p: float  # corrected
-    least: float  # that its deals can give, not corrected
-
-
-def step_down(trials: Sequence[Trial], families: int = 1) -> list[Tried]:
-    """For each setting p, corrected for the number of settings and of outcomes."""
-    left = dict(enumerate(trials))
-    answers: dict[int, Tried] = {}
-    deals: dict[bytes, NDArray[np.int64]] = {}
-    reached = 0.0
-    while left:
-        found = {i: _tested(trial, deals) for i, trial in left.items()}
-        many = len(left) * families
-        for i, one in found.items():
-            first = answers.get(i, one)
-            answers[i] = Tried(max(reached, min(1.0, many * one.p)), first.least)
-        best = min(found, key=lambda i: found[i].p)
-        reached = answers[best].p
-        if reached > ALPHA:
-            break
-        taken = left.pop(best)
-        left = {i: trial.without(taken) for i, trial in left.items()}
-    return [answers[i] for i in range(len(trials))]
-
-
-def _tested(trial: Trial, known: dict[bytes, NDArray[np.int64]]) -> Tried:
-    key = trial.block.tobytes()
-    if key not in known:
-        known[key] = _deals(trial.block)
-    statistics = _statistics(trial, known[key])
-    p = float((statistics >= statistics[0] - EPS).mean())
-    return Tried(p, float((statistics >= statistics.max() - EPS).mean()))
-
-
-def _deals(block: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(deals, n) orders of the outcomes, each block in itself; the first is how they are."""
-    n = len(block)
-    if n <= ALL and int(block.max()) == 0:
-        return np.array(list(permutations(range(n))))
-    random = np.random.default_rng(0)  # fixed: the same runs get the same answer
-    many = min(DEALS, max(FEWEST_DEALS, ROOM // n))
-    shuffled = np.argsort(block + random.random((many, n)), axis=1)  # by blocks, and in each at random
-    drawn = np.empty_like(shuffled)
-    drawn[:, np.argsort(block, kind="stable")] = shuffled
-    return np.concatenate([np.arange(n)[None, :], drawn])
-
-
-def _statistics(trial: Trial, deals: NDArray[np.int64]) -> Matrix:
-    """(deals,) how unlikely the setting's levels, or its trend, look: minus the log of the chi square tail."""
-    y, code = trial.y, trial.code
-    counts = np.bincount(code.level)
-    between, trend = np.zeros(len(deals)), np.zeros(len(deals))
-    belongs = (code.level[:, None] == np.arange(len(counts))).astype(np.float64)
-    variance = float((y**2).sum()) / max(1, len(y) - 1 - int(trial.block.max())) / trial.degrees
-    if variance <= EPS:
-        return between
-    for dealt in _dealt(trial, deals):
-        between += ((dealt @ belongs) ** 2 / counts).sum(axis=1)
-        if code.rank is not None:
-            trend += (dealt @ code.rank) ** 2 / float((code.rank**2).sum())
-    found = np.asarray(-stats.chi2.logsf(between / variance, (len(counts) - 1) * trial.degrees))
-    if code.rank is None or len(np.unique(code.rank)) == 2:  # of two values, the trend is their difference
-        return found
-    return np.asarray(np.maximum(found, -stats.chi2.logsf(trend / variance, trial.degrees)))
-
-
-def _dealt(trial: Trial, deals: NDArray[np.int64]) -> list[Matrix]:
-    """(deals, n) for each column of the outcomes; what was taken out of them is taken out of each deal as well.
-
-    That leaves a deal with a little less variance than the outcomes, which is given back, so that all are held
-    against their own noise (Freedman and Lane, Journal of Business & Economic Statistics 1, 1983).
-    """
-    columns = [column[deals] for column in trial.y.T]
-    if not trial.taken:
-        return columns
-    for level in trial.taken:
-        columns = [_without_levels(dealt, level) for dealt in columns]
-    left = np.sum([(dealt**2).sum(axis=1) for dealt in columns], axis=0)
-    scale = np.sqrt(float((trial.y**2).sum()) / np.maximum(left, EPS))[:, None]
-    return [dealt * scale for dealt in columns]
-
-
-def _without_levels(y: Matrix, level: NDArray[np.int64]) -> Matrix:
-    """(…, n) less the mean of each level."""
-    belongs = (level[:, None] == np.arange(int(level.max()) + 1)).astype(np.float64)
-    return np.asarray(y - (y @ belongs / belongs.sum(axis=0)) @ belongs.T)
-
-
-def _trial(
+def _design(
     setting: Setting,
     settings: Sequence[Setting],
     groups: Sequence[tuple[int, ...]],
     values: Matrix,
     *,
     categories: bool,
-) -> Trial:
+) -> Design:
     """How a setting is asked: among runs that agree in all others where there are such, else among configurations."""
     firsts = [group[0] for group in groups]
     means, degrees = _scored(np.array([values[list(group)].mean(axis=0) for group in groups]), categories=categories)
@@ -288,10 +144,10 @@ def _trial(
     compared = [len(set(code.level[block == k].tolist())) > 1 for k in range(len(numbered))]
     if np.array(compared)[block].mean() < GRID:
         block = np.zeros(len(means), dtype=np.int64)
-        return Trial(means, degrees, level, block, level.level, float((means**2).sum()), is_grid=False)
+        return Design(means, degrees, level, block, level.level, float((means**2).sum()), is_grid=False)
     y, degrees = _scored(values[runs], categories=categories)
-    sums, counts = _sums(y, block), np.bincount(block)[:, None]
-    return Trial(y - (sums / counts)[block], degrees, code, block, level.level, float((y**2).sum()), is_grid=True)
+    sums, counts = level_sums(y, block), np.bincount(block)[:, None]
+    return Design(y - (sums / counts)[block], degrees, code, block, level.level, float((y**2).sum()), is_grid=True)
 
 
 def _scored(values: Matrix, *, categories: bool) -> tuple[Matrix, int]:
@@ -326,10 +182,6 @@ def _edges(setting: Setting, values: Sequence[Any]) -> Matrix | None:
         return None
     parts = min(BINS, max(2, len(values) // PER_LEVEL))
     return np.unique(np.quantile(np.array(values, dtype=np.float64), np.arange(1, parts) / parts))
-
-
-def _sums(y: Matrix, level: NDArray[np.int64]) -> Matrix:
-    return np.array([y[level == k].sum(axis=0) for k in range(int(level.max()) + 1)])
 
 
 def _normal_scores(values: Sequence[Any] | Matrix) -> Matrix:
