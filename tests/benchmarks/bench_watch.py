@@ -4,6 +4,9 @@
 Runs are replayed in looks of 10 rows or 1 %, whichever is more. Nulls: the smooth decays of ``bench_segments.py`` and
 the flat curves of ``bench_nulls.py``; a false alarm is a run in which any event was ever confirmed. Planted: the
 stories of ``bench_segments.py``. All looks can be saved, so that other rules of confirmation are held against them.
+
+An event agrees strictly where the last look still finds what the watch last said of it: the event as it was told, or
+the one that was told as a revision of it. How many were never revised is counted too.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from stories import null, positive
 from runopsy.autopsy import analyze
 from runopsy.errors import RunopsyError
 from runopsy.model import Event, Run
-from runopsy.watch.confirmation import Ledger, Wait, follow, is_revised, is_same, wait_of
+from runopsy.watch.confirmation import Ledger, Wait, follow, is_same, wait_of
 from runopsy.watch.outbox import USUAL
 
 Rule = Callable[[Event], Wait]
@@ -132,7 +135,7 @@ def alarms(nulls: list[Replay], wait: Rule) -> list[tuple[str, list[str]]]:
 def judge(planted: list[Replay], wait: Rule) -> dict[str, float]:
     """How much of what the final look finds is confirmed, how late; how much of what is confirmed stands at the end."""
     final = hits = 0
-    confirmed = stands = revised = 0
+    confirmed = stands = unrevised = 0
     rows_late, shares_late, from_place = [], [], []
     for one in planted:
         ledger, last = watched(one, wait), one.looks[-1]
@@ -147,12 +150,11 @@ def judge(planted: list[Replay], wait: Rule) -> dict[str, float]:
                 shares_late.append(late / mine[0].since)
                 per_row = (last.last - last.first) / max(last.rows - 1, 1)
                 from_place.append(mine[0].confirmed - (event.step - last.first) / per_row)
-        for s in ledger.sightings:
-            if s.confirmed:
-                confirmed += 1
-                still = any(is_same(s.event, e, span) for e in last.events)
-                stands += still
-                revised += not still and is_revised(s, [e.kind for e in last.events])
+        here = {s.number for s in ledger.sightings if any(is_same(s.event, e, span) for e in last.events)}
+        mine = [s for s in ledger.sightings if s.confirmed]
+        confirmed += len(mine)
+        unrevised += sum(s.number in here for s in mine)
+        stands += sum((s.became or s.number) in here for s in mine)
     return {
         "final events": final,
         "confirmed by the end": hits / max(final, 1),
@@ -160,8 +162,8 @@ def judge(planted: list[Replay], wait: Rule) -> dict[str, float]:
         "median delay, share": float(np.median(shares_late)) if rows_late else 0,
         "median rows from its place": float(np.median(from_place)) if rows_late else 0,
         "confirmed": confirmed,
-        "still found at the end": stands / max(confirmed, 1),
-        "or revised by what came of it": (stands + revised) / max(confirmed, 1),
+        "agree with the last look": stands / max(confirmed, 1),
+        "and were never revised": unrevised / max(confirmed, 1),
     }
 
 

@@ -1,4 +1,8 @@
-"""Look after look at a growing log: when one is due, what it found, and what is to be reported."""
+"""Look after look at a growing log: when one is due, what it found, and what is to be reported.
+
+A look examines the whole log, and is made as often as its cost allows. Between two, a glance at the new rows alone sees
+what needs no autopsy (``glance``).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 from runopsy.autopsy import analyze
 from runopsy.errors import RunopsyError
@@ -16,15 +20,18 @@ from runopsy.model import Autopsy, Run, Severity
 from runopsy.readers.growing import Growing
 from runopsy.report.compose import finding
 from runopsy.thresholds import DEFAULTS
-from runopsy.watch.confirmation import Ledger, Sighting, Words, follow
+from runopsy.watch.confirmation import Ledger, Sighting, Words, follow, may_be_padding, tell
+from runopsy.watch.glance import Glance
 
 LOOK_ROWS = 10  # rows by which the log grows between two looks, at least
 SETTLED = 5.0  # s without growth after which fewer rows than that are looked at too
-# Share of one core that looks may take: the pause after a look is what it cost divided by this. One of less than
-# ``SLOW`` seconds (some ten thousand rows) is paid from the larger share, so that small logs are looked at often.
-MOST, LEAST, SLOW = 0.05, 0.015, 0.25
-URGENT = 60.0  # s between two looks that are made before their pause is over, since NaN has appeared in the text
-RARE = 0.01  # values that are not finite a line: where they are usual, another is nothing to hurry for
+# Shares of one core that looks at the whole log and glances at new rows may take: the pause after one is what it cost
+# divided by this. Together, and with all else that a watch does, they stay below 2 %.
+LOOKS, GLANCES = 0.012, 0.005
+URGENT = (
+    60.0  # s between two looks that are made before their pause is over, since a text has words for NaN or an error
+)
+RARE = 0.01  # words for NaN or an error a line: where they are usual, another is nothing to hurry for
 PACE = 50  # newest times between two growths, whose median is the usual one
 RUNNING = "running"
 IDLE = 60.0  # s after which a recorded run whose status is running is looked at again: a kill changes no file
@@ -38,6 +45,13 @@ TOTALS: Mapping[str, tuple[str, ...]] = {
 Examine = Callable[[Run], Autopsy]
 
 
+class Told(NamedTuple):
+    """An event as it was told."""
+
+    kind: str
+    step: float
+
+
 @dataclass(frozen=True, slots=True)
 class News:
     """One thing to be reported once: an event that is confirmed, a run that has ended, one that stands still."""
@@ -48,6 +62,7 @@ class News:
     where: str
     text: str
     severity: Severity
+    revises: tuple[Told, ...] = ()  # what was told of the run before, and has become this
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +74,8 @@ class View:
     waiting: str  # what it waits for then
     ledger: Ledger
     rows: int
-    moment: float  # unix s of the look
+    moment: float  # unix s of the look, or of the glance at newer rows
+    last: float = math.nan  # the newest position that was seen: newer than the autopsy's after a glance
     news: tuple[News, ...] = ()
     over: bool = False  # the run has ended, by its status or because its process is dead
     done: bool = False  # and as it was meant to: one that was killed or failed may be resumed
@@ -102,13 +118,15 @@ class Watch:
         self._seen: object = None  # stamp of the log at the last poll
         self._grew = self._began  # when it grew last
         self._between: deque[float] = deque(maxlen=PACE)
+        self._glance: Glance | None = None  # what new rows are held against
+        self._glance_due = -math.inf
         self._looked = -math.inf  # when the last look ended
         self._cost = 0.0  # s of processor that it took
         self._amount = 0.0  # of the log at that look, in its own unit
         self._per_row = 0.0  # of that unit
         self._stale = False  # something has changed since
         self._hurried = -math.inf  # when a look was made before its pause was over
-        self._odd = 0  # values that are not finite in the text, at the last look
+        self._odd = 0  # words for NaN or an error in the text, as far as they have been understood
         self._stalled = self._ended = False
         self.view = View(path, None, "it does not exist yet", self.ledger, 0, self._began, words=self.words)
 
@@ -131,6 +149,9 @@ class Watch:
             self._seen, self._grew, self._stale, self._stalled = stamp, now, bool(amount), False
         if not amount:
             return self._wait("it has no whole line yet" if os.path.exists(self.path) else "it does not exist yet")
+        news = self._glanced(now) if self._stale else None
+        if news is not None:
+            return news
         if (self._stale and self._is_due(amount, now)) or self._may_be_dead(now):
             return self.look(amount)
         return self._standstill(now)
@@ -159,15 +180,45 @@ class Watch:
         if self._is_urgent(amount, now):
             self._hurried = now
             return True
-        pause = self._cost / (MOST if self._cost < SLOW else LEAST)
-        if now < self._looked + pause:
+        if now < self._looked + self._cost / LOOKS:
             return False
         grown, enough = abs(amount - self._amount), math.floor(LOOK_ROWS * self._per_row)  # a header is no row
         return not self._per_row or grown >= enough or amount < self._amount or now - self._grew >= SETTLED
 
     def _is_urgent(self, amount: float, now: float) -> bool:
-        """Whether values that are not finite have appeared where there were hardly any."""
-        return self._log.odd > self._odd and self._odd <= RARE * amount and now >= self._hurried + URGENT
+        """Whether the run says that it has ended, or a text has words for NaN or an error that no glance explains."""
+        autopsy = self.view.autopsy
+        if autopsy is not None and autopsy.run.status == RUNNING and self._log.has_ended:
+            return True
+        return self._has_new_words(amount) and now >= self._hurried + URGENT
+
+    def _has_new_words(self, amount: float) -> bool:
+        """Whether words for NaN or an error have appeared where there were hardly any."""
+        return self._log.odd > self._odd and self._odd <= RARE * amount
+
+    def _glanced(self, now: float) -> View | None:
+        """The view with what the new rows show by themselves; None where that is nothing."""
+        glance, autopsy = self._glance, self.view.autopsy
+        if glance is None or autopsy is None or (now < self._glance_due and not self._has_new_words(self._amount)):
+            return None
+        began = time.process_time()
+        fresh = self._log.fresh()
+        events = () if fresh is None else glance.see(fresh)
+        if fresh is not None and not fresh.marks:
+            self._odd = self._log.odd  # what they mean has been seen
+        self._glance_due = now + (time.process_time() - began) / GLANCES
+        self.ledger = tell(self.ledger, events, glance.rows, (autopsy.first, glance.last))
+        if not self.ledger.fresh:
+            return None
+        for s in self.ledger.fresh:
+            found = finding(autopsy, s.event)
+            self.words[s.number] = Words(found.what, found.where, found.text)
+        self.last = glance.last
+        self.view = replace(
+            self.view, ledger=self.ledger, news=tuple(map(self._of, self.ledger.fresh)), rows=glance.rows,
+            last=glance.last, moment=now, words=dict(self.words),
+        )  # fmt: skip
+        return self.view
 
     def _may_be_dead(self, now: float) -> bool:
         """Whether a recorded run has written nothing for a while: its process may have been killed."""
@@ -189,9 +240,13 @@ class Watch:
     def _judged(self, autopsy: Autopsy, rows: int) -> View:
         if autopsy.last < self.last and rows < self.ledger.rows:  # another run under the same name
             self.ledger, self.words, self._ended = Ledger(), {}, False
+            self._glance = None
         self.last = autopsy.last
         over = autopsy.run.status in OVER
-        self.ledger = follow(self.ledger, autopsy.events, rows, (autopsy.first, autopsy.last), over=over)
+        self._glance = Glance(autopsy, rows, self._glance)
+        events = [e for e in autopsy.events if over or not may_be_padding(e, autopsy.signals)]
+        events += [e for e in self._glance.standing if e.kind not in {event.kind for event in events}]
+        self.ledger = follow(self.ledger, events, rows, (autopsy.first, autopsy.last), over=over)
         for s in self.ledger.sightings:
             if s.here:
                 found = finding(autopsy, s.event)
@@ -212,6 +267,7 @@ class Watch:
             waiting="",
             ledger=self.ledger,
             rows=rows,
+            last=autopsy.last,
             moment=self._clock(),
             news=tuple(news),
             over=over,
@@ -224,8 +280,15 @@ class Watch:
         return self.view
 
     def _of(self, s: Sighting) -> News:
-        words = self.words[s.number]
-        return News(s.event.kind, words.title, s.event.step, words.where, words.text, s.event.severity)
+        words, old = self.words[s.number], self.ledger.revised_by(s)
+        text = words.text
+        if old:
+            before = (
+                f"{self.words[o.number].title}, {self.words[o.number].where}" for o in old if o.number in self.words
+            )
+            text += f"; it revises what was told before: {'; '.join(before)}"
+        told = tuple(Told(o.event.kind, o.event.step if o.told is None else o.told) for o in old)
+        return News(s.event.kind, words.title, s.event.step, words.where, text, s.event.severity, told)
 
     def _standstill(self, now: float) -> View | None:
         """Reported once, when the log has not grown for far longer than usual."""

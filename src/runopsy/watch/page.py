@@ -11,7 +11,7 @@ from runopsy.report.document import Block, Document, Finding, Findings, Heading,
 from runopsy.report.pictures import TONES, picture
 from runopsy.report.terminal import render
 from runopsy.report.words import duration, odds, place, plain, span, visible
-from runopsy.watch.confirmation import REVISED, Sighting, is_revised
+from runopsy.watch.confirmation import REVISED, Sighting
 from runopsy.watch.looking import News, View
 
 SHOWN = 12  # events on a page: the newest; the report has them all
@@ -44,7 +44,7 @@ def _blocks(view: View, autopsy: Autopsy) -> Iterator[Block]:
 def where(view: View) -> str:
     """How far the run has come, and when that was seen."""
     assert view.autopsy is not None  # as it is asked of a run alone
-    axis, last = view.autopsy.axis, view.autopsy.last
+    axis, last = view.autopsy.axis, view.last
     of = "" if view.total is None else f" of {place(view.total)}"
     left = "" if view.left is None else f", about {duration(view.left)} left"
     seen = time.strftime("%H:%M:%S", time.localtime(view.moment))
@@ -83,14 +83,22 @@ def _item(view: View, s: Sighting) -> Finding:
 
 
 def _gone(view: View, s: Sighting) -> str:
-    """What became of a confirmed event that is found no more."""
+    """What became of a confirmed event that is found no more, or what one that is found has become of."""
     if s.here:
-        return ""
+        old = (view.words[o.number] for o in view.ledger.revised_by(s) if o.number in view.words)
+        return "".join(f" (told before as {words.title}, {words.where})" for words in old)
+    became = _became(view, s)
+    return (
+        f" (so it was until then; what became of it: {became})"
+        if became
+        else " (no longer found in the log as it is now)"
+    )
+
+
+def _became(view: View, s: Sighting) -> str:
+    """The titles of what is found now in place of an event that is found no more; empty where that is nothing."""
     now = [other.event.kind for other in view.ledger.sightings if other.here]
-    if is_revised(s, now):
-        became = ", ".join(plain(kind) for kind in dict.fromkeys(now) if kind in REVISED[s.event.kind])
-        return f" (so it was until then; what became of it: {became})"
-    return " (no longer found in the log as it is now)"
+    return ", ".join(plain(kind) for kind in dict.fromkeys(now) if kind in REVISED.get(s.event.kind, ()))
 
 
 # --- lines ---------------------------------------------------------------------------------------
@@ -121,8 +129,11 @@ def lines(before: View | None, view: View) -> Iterator[str]:
             continue
         if s.confirmed is None:
             yield f"{stamp} provisional: {words.title}, {words.where}"
-        elif not s.here and (old is None or old.here):
-            yield f"{stamp} no longer found: {words.title}, {words.where}"
+        elif not s.here and (old is None or old.here) and s.became not in (new.number for new in view.ledger.fresh):
+            became = _became(view, s)
+            yield f"{stamp} no longer found{' as such' if became else ''}: {words.title}, {words.where}" + (
+                f" (what becomes of it: {became})" if became else ""
+            )
     for news in view.news:
         yield f"{stamp} {line(news)}"
 
