@@ -13,6 +13,7 @@ in its place. What then takes its place is told as a revision of it, once it is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -25,7 +26,7 @@ Wait = tuple[int, float]  # rows, and share of the rows at the first sight, by w
 SOON: Wait = (KEPT_ROWS, KEPT_SHARE)
 # A sudden fall of the loss is sudden against the course before it and after it, which take longer to be seen; so does
 # a validation curve that loses what it had while training goes on: it may be the first half of a double descent.
-LATE: Wait = (40, 0.4)
+LATE: Wait = (40, 0.6)
 # Facts of the log rather than estimates: there is nothing to wait for.
 CERTAIN = ("not_finite", "resume", "crashed", "interrupted")
 REVISED: Mapping[str, tuple[str, ...]] = {
@@ -142,9 +143,14 @@ def tell(ledger: Ledger, events: Iterable[Event], rows: int, span: tuple[Positio
     return Ledger(tuple(sorted(sightings.values(), key=lambda s: s.number)), met, rows, tuple(fresh))
 
 
-def _is_due(s: Sighting, rows: int, over: bool, wait: Callable[[Event], Wait]) -> bool:
+def due(s: Sighting, wait: Callable[[Event], Wait] = wait_of) -> int:
+    """How many rows the log must have for an event to be confirmed, where every look until then finds it."""
     least, share = wait(s.event)
-    return s.confirmed is None and (over or rows - s.since >= max(least, share * s.since))
+    return s.since + max(least, math.ceil(share * s.since))
+
+
+def _is_due(s: Sighting, rows: int, over: bool, wait: Callable[[Event], Wait]) -> bool:
+    return s.confirmed is None and (over or rows >= due(s, wait))
 
 
 def may_be_padding(event: Event, signals: Mapping[str, Signal]) -> bool:

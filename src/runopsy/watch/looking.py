@@ -28,9 +28,8 @@ SETTLED = 5.0  # s without growth after which fewer rows than that are looked at
 # Shares of one core that looks at the whole log and glances at new rows may take: the pause after one is what it cost
 # divided by this. Together, and with all else that a watch does, they stay below 2 %.
 LOOKS, GLANCES = 0.012, 0.005
-URGENT = (
-    60.0  # s between two looks that are made before their pause is over, since a text has words for NaN or an error
-)
+LOADING = 1.0  # s of the first look that loading libraries takes, about: no later one costs that
+URGENT = 60.0  # s between two looks that are made at once, since a text has words for NaN or an error
 RARE = 0.01  # words for NaN or an error a line: where they are usual, another is nothing to hurry for
 PACE = 50  # newest times between two growths, whose median is the usual one
 RUNNING = "running"
@@ -128,7 +127,8 @@ class Watch:
         self._hurried = -math.inf  # when a look was made before its pause was over
         self._odd = 0  # words for NaN or an error in the text, as far as they have been understood
         self._stalled = self._ended = False
-        self.view = View(path, None, "it does not exist yet", self.ledger, 0, self._began, words=self.words)
+        waiting = "for the first look" if os.path.exists(path) else self._why_nothing()
+        self.view = View(path, None, waiting, self.ledger, 0, self._began, words=self.words)
 
     def __enter__(self) -> Self:
         return self
@@ -148,7 +148,7 @@ class Watch:
                 self._between.append(now - self._grew)
             self._seen, self._grew, self._stale, self._stalled = stamp, now, bool(amount), False
         if not amount:
-            return self._wait("it has no whole line yet" if os.path.exists(self.path) else "it does not exist yet")
+            return self._wait(self._why_nothing())
         news = self._glanced(now) if self._stale else None
         if news is not None:
             return news
@@ -159,6 +159,8 @@ class Watch:
     def look(self, amount: float | None = None) -> View:
         """Examine the log as it is; what cannot be judged now may be later, and ends no watch."""
         amount = self._log.amount() if amount is None else amount
+        if not amount and self.view.autopsy is None:
+            return self._wait(self._why_nothing()) or self.view
         began, self._stale = time.process_time(), False
         try:
             run = self._log.read()
@@ -171,8 +173,9 @@ class Watch:
         else:
             view = self._judged(autopsy, rows)
             self._per_row = amount / max(rows, 1)
+        cost = time.process_time() - began
+        self._cost = cost if math.isfinite(self._looked) else max(cost - LOADING, 0.0)
         self._amount, self._odd, self._looked = amount, self._log.odd, self._clock()
-        self._cost = time.process_time() - began
         return view
 
     def _is_due(self, amount: float, now: float) -> bool:
@@ -225,6 +228,9 @@ class Watch:
         autopsy = self.view.autopsy
         quiet = now - max(self._looked, self._grew)
         return autopsy is not None and autopsy.run.status == RUNNING and quiet >= IDLE
+
+    def _why_nothing(self) -> str:
+        return "it has no whole line yet" if os.path.exists(self.path) else "it does not exist yet"
 
     def _wait(self, why: str) -> View | None:
         if self.view.autopsy is None and why != self.view.waiting:

@@ -11,7 +11,7 @@ from runopsy.report.document import Block, Document, Finding, Findings, Heading,
 from runopsy.report.pictures import TONES, picture
 from runopsy.report.terminal import render
 from runopsy.report.words import duration, odds, place, plain, span, visible
-from runopsy.watch.confirmation import REVISED, Sighting
+from runopsy.watch.confirmation import REVISED, Sighting, due
 from runopsy.watch.looking import News, View
 
 SHOWN = 12  # events on a page: the newest; the report has them all
@@ -57,7 +57,7 @@ def state(view: View) -> str:
     assert autopsy is not None  # as it is asked of a run alone
     if view.over:
         verdict = autopsy.verdict
-        return f"It has ended: {plain(verdict.name)}, {verdict.why}"
+        return f"It has ended ({plain(autopsy.run.status or 'finished')}): {plain(verdict.name)}, {verdict.why}"
     if not autopsy.phases:
         return f"No phase can be named yet: {autopsy.verdict.why}"
     phase = autopsy.phases[-1]
@@ -77,7 +77,7 @@ def _item(view: View, s: Sighting) -> Finding:
             words.title,
             "plain",
             words.where,
-            f"{words.text} (provisional: it is confirmed when it stays as the log grows)",
+            f"{words.text} (provisional: confirmed if every look until row {due(s):,} finds it)",
         )
     return Finding(words.title, TONES[s.event.severity], words.where, f"{words.text}{_gone(view, s)}")
 
@@ -129,7 +129,7 @@ def lines(before: View | None, view: View) -> Iterator[str]:
             continue
         if s.confirmed is None:
             yield f"{stamp} provisional: {words.title}, {words.where}"
-        elif not s.here and (old is None or old.here) and s.became not in (new.number for new in view.ledger.fresh):
+        elif not s.here and (old is None or old.here) and s.became not in {new.number for new in view.ledger.fresh}:
             became = _became(view, s)
             yield f"{stamp} no longer found{' as such' if became else ''}: {words.title}, {words.where}" + (
                 f" (what becomes of it: {became})" if became else ""
