@@ -35,6 +35,14 @@ def test_a_curve_that_leaves_for_good_has_left_and_one_that_comes_back_has_not()
         assert not level.has_left
 
 
+def test_a_spike_that_takes_many_rows_to_come_back_has_not_left():
+    base = planted.noisy(planted.decay(np.arange(500), scale=20.0), 0.05)
+    level = one_by_one(base)
+    for value in 60 * 0.8 ** np.arange(40):
+        level.see(float(value))
+        assert not level.has_left
+
+
 def test_a_slow_rise_has_left_when_it_is_far_above_all_until_lately():
     base = np.full(1000, 0.5)
     assert not one_by_one([*base, *np.linspace(0.5, 1.4, 80)]).has_left

@@ -37,6 +37,7 @@ class Level:
         self.first = self.now = math.nan
         self.lowest, self.settled = math.inf, -math.inf
         self._highest = self._marked = -math.inf  # of all rows; of those until ``_mark``
+        self._top = -math.inf  # the highest level since it lies beyond
         self._mark = DEFAULTS.level_rows  # rows after which ``settled`` goes up to here
         self._newest: deque[float] = deque(maxlen=DEFAULTS.level_rows)
 
@@ -68,8 +69,9 @@ class Level:
             self.first = self.now
         if self.settled > 0 and value > DEFAULTS.far_above * self.settled:
             self.beyond += 1
+            self._top = max(self._top, self.now)
             return  # what it leaves is the level before
-        self.beyond = 0
+        self.beyond, self._top = 0, -math.inf
         if self.rows >= DEFAULTS.level_rows:
             self.lowest, self._highest = min(self.lowest, self.now), max(self._highest, self.now)
         if self.rows >= LATELY * self._mark:
@@ -77,5 +79,8 @@ class Level:
 
     @property
     def has_left(self) -> bool:
-        """Whether a loss has been far beyond everything seen for so long that no spike is to be expected back."""
-        return self.beyond >= KEPT_ROWS
+        """Whether a loss has been far beyond everything seen for long enough, and is not on its way back.
+
+        A spike is, often for many rows: from its top it falls by half and by half again.
+        """
+        return self.beyond >= KEPT_ROWS and self.now >= DEFAULTS.lost * self._top

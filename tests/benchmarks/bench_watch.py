@@ -32,14 +32,18 @@ sys.path.insert(0, str(Path(__file__).parent))
 from bench_nulls import level
 from stories import null, positive
 
+from kinds_planted import draw
 from runopsy import confidence
 from runopsy.autopsy import analyze
+from runopsy.causal import Level
 from runopsy.errors import RunopsyError
 from runopsy.model import Event, Run
+from runopsy.signals import assign, measure
 from runopsy.watch.confirmation import Ledger, Wait, follow, is_same, wait_of
 from runopsy.watch.outbox import USUAL
 
 Rule = Callable[[Event], Wait]
+BROKEN = ("divergence", "loss_spike", "loss_jump", "instability", "metric_anomaly", "resume", "data_change", "stalled")
 LOOK_ROWS, LOOK_SHARE = 10, 0.01  # a look whenever the log has grown by both
 
 
@@ -174,12 +178,31 @@ def judge(planted: list[Replay], wait: Rule) -> dict[str, float]:
     }
 
 
+def leaves(run: Run) -> bool:
+    """Whether the training loss is ever told to have left by its rows alone, as a glance tells it."""
+    loss = measure(run, assign(run.tracks)).signals.get("train/loss")
+    level = Level()
+    return loss is not None and any(level.see(value) or level.has_left for value in loss.value.tolist())
+
+
+def told_early(seeds: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(told, asked) of planted divergences, and of runs with anything else or nothing."""
+    found = [(kind == "divergence", draw(kind, seed).run) for kind in BROKEN for seed in range(seeds)]
+    for seed in range(seeds):
+        story = positive(seed)
+        found += [(story.name == "divergence", story.run), (False, null(seed)[1]), (False, level(seed)[1])]
+    told = [(is_one, leaves(run)) for is_one, run in found]
+    ones, others = [is_told for is_one, is_told in told if is_one], [is_told for is_one, is_told in told if not is_one]
+    return (sum(ones), len(ones)), (sum(others), len(others))
+
+
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--nulls", type=int, default=600, help="two thirds decays, one third flat")
     ask.add_argument("--planted", type=int, default=90)
     ask.add_argument("--most-rows", type=int, default=3000, help="longer runs are left out")
     ask.add_argument("--first", type=int, default=0, help="the first seed")
+    ask.add_argument("--early", type=int, default=40, help="seeds of each kind whose rows are seen one by one")
     ask.add_argument("--jobs", type=int, default=2)
     ask.add_argument("--save", type=Path)
     ask.add_argument("--load", type=Path, nargs="+")
@@ -204,6 +227,9 @@ def main() -> None:
     at_end = sum(bool(one.looks and one.looks[-1].events) for one in nulls)
     print(f"without confirmation: {any_look / max(len(nulls), 1):.3f} of the runs raise an event at some look; "
           f"{at_end / max(len(nulls), 1):.3f} at the last one")  # fmt: skip
+    (told, ones), (wrong, others) = told_early(asked.early)
+    print(f"a loss far beyond all that it was, from its rows alone: told of {told} of {ones} divergences "
+          f"and of {wrong} of {others} other runs")  # fmt: skip
     rules: dict[str, Rule] = {"as shipped": wait_of, "none": lambda _: (0, 0.0)}
     rules |= {
         f"{rows} rows and {share}": lambda _, w=(rows, share): w for rows, share in ((10, 0.05), (20, 0.1), (40, 0.4))
