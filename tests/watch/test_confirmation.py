@@ -67,6 +67,10 @@ def test_two_of_a_kind_are_two():
     assert [s.number for s in ledger.sightings] == [1, 2]
 
 
+def test_a_crash_that_two_lines_of_a_log_tell_is_one():
+    assert run([(60, [event("crashed", 59), event("crashed", 59)])])[1] == [["crashed"]]
+
+
 def test_spikes_that_a_later_look_merges_are_not_reported_again():
     spikes = [event("loss_spike", at, at - 1, at + 1) for at in (20, 40)]
     merged = event("loss_spike", 20, 19, 21, until=75)

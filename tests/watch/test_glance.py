@@ -14,6 +14,7 @@ from runopsy.recorder import record
 from runopsy.watch import Watch
 from runopsy.watch.glance import Glance
 from runopsy.watch.outbox import message
+from runopsy.watch.page import page
 
 ROWS = 400
 LOSS = planted.noisy(planted.decay(np.arange(2 * ROWS), scale=20.0), 0.03)
@@ -84,9 +85,13 @@ def test_nan_is_told_before_the_next_look_which_finds_the_same(tmp_path, broke, 
         first = told(watch, clock)
         assert ([kind for kind, _ in first], examine.times) == (["not_finite"], 1)
         assert (watch.view.last, watch.view.rows) == (ROWS + 7, ROWS + 8)
+        shown = " ".join(page(watch.view).split())
+        assert f"step {ROWS + 7}, {ROWS + 8} rows" in shown
+        assert f"phase and curves are of step {ROWS - 1}" in shown
         write(path, ROWS + 8, ROWS + 20, loss)
         assert told(watch, clock) == []
         view = watch.look()
+        assert "phase and curves are of" not in page(view)
         assert not [news for news in view.news if news.kind == "not_finite"]
         (event,) = [e for e in view.autopsy.events if e.kind == "not_finite"]
         (sighting,) = [s for s in view.ledger.sightings if s.event.kind == "not_finite"]

@@ -26,7 +26,7 @@ Wait = tuple[int, float]  # rows, and share of the rows at the first sight, by w
 SOON: Wait = (KEPT_ROWS, KEPT_SHARE)
 # A sudden fall of the loss is sudden against the course before it and after it, which take longer to be seen; so does
 # a validation curve that loses what it had while training goes on: it may be the first half of a double descent.
-LATE: Wait = (40, 0.6)
+LATE: Wait = (60, 0.4)
 # Facts of the log rather than estimates: there is nothing to wait for.
 CERTAIN = ("not_finite", "resume", "crashed", "interrupted")
 REVISED: Mapping[str, tuple[str, ...]] = {
@@ -99,7 +99,7 @@ def follow(
     """
     before = list(ledger.sightings)
     met, now = ledger.met, []
-    for event in events:
+    for event in {(event.kind, event.step): event for event in events}.values():  # twice at one place is once
         mine = next((s for s in before if is_same(s.event, event, span)), None)
         if mine is None:
             met += 1

@@ -69,6 +69,11 @@ class Glance:
             self.loss = before.loss
 
     @property
+    def awaits_nan(self) -> bool:
+        """Whether a value that is not finite would be the first of its curve."""
+        return bool(self._whole)
+
+    @property
     def standing(self) -> tuple[Event, ...]:
         """What it has told and is still so, as far as the newest rows show."""
         return () if self.loss.told is None else (self.loss.told,)

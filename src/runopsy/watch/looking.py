@@ -27,7 +27,7 @@ LOOK_ROWS = 10  # rows by which the log grows between two looks, at least
 SETTLED = 5.0  # s without growth after which fewer rows than that are looked at too
 # Shares of one core that looks at the whole log and glances at new rows may take: the pause after one is what it cost
 # divided by this. Together, and with all else that a watch does, they stay below 2 %.
-LOOKS, GLANCES = 0.012, 0.005
+LOOKS, GLANCES = 0.01, 0.005
 LOADING = 1.0  # s of the first look that loading libraries takes, about: no later one costs that
 URGENT = 60.0  # s between two looks that are made at once, since a text has words for NaN or an error
 RARE = 0.01  # words for NaN or an error a line: where they are usual, another is nothing to hurry for
@@ -202,7 +202,9 @@ class Watch:
     def _glanced(self, now: float) -> View | None:
         """The view with what the new rows show by themselves; None where that is nothing."""
         glance, autopsy = self._glance, self.view.autopsy
-        if glance is None or autopsy is None or (now < self._glance_due and not self._has_new_words(self._amount)):
+        if glance is None or autopsy is None:
+            return None
+        if now < self._glance_due and not (glance.awaits_nan and self._has_new_words(self._amount)):
             return None
         began = time.process_time()
         fresh = self._log.fresh()

@@ -28,6 +28,8 @@ def page(view: View, width: int | None = None, *, color: bool = False) -> str:
 
 def _blocks(view: View, autopsy: Autopsy) -> Iterator[Block]:
     yield Prose(state(view))
+    if view.last > autopsy.last:
+        yield Prose(f"phase and curves are of {autopsy.axis} {place(autopsy.last)}; newer rows were glanced at")
     yield Heading("Events")  # above the curves: a low window shows them
     items = tuple(_item(view, s) for s in view.ledger.sightings[-SHOWN:] if s.number in view.words)
     if items:
