@@ -110,6 +110,17 @@ def test_nan_of_a_recorded_run_is_told_from_its_journal(tmp_path, broke):
             assert examine.times == 1
 
 
+def test_an_error_in_a_text_is_looked_at_at_once(tmp_path, broke):
+    clock, examine, path = Clock(), Counted(), tmp_path / "run.log"
+    text(path, 0, ROWS, LOSS)
+    with Watch(str(path), clock=clock, examine=examine) as watch:
+        assert told(watch, clock) == []
+        with path.open("a") as file:
+            file.write("Traceback (most recent call last):\n  File 'a.py', line 1\nRuntimeError: CUDA out of memory\n")
+        assert [kind for kind, _ in told(watch, clock)] == ["crashed"]
+        assert examine.times == 2
+
+
 def test_the_end_of_a_recorded_run_waits_for_no_pause(tmp_path, broke):
     clock = Clock()
     with record(tmp_path / "run", signals="scalars") as run:

@@ -126,6 +126,7 @@ class Watch:
         self._stale = False  # something has changed since
         self._hurried = -math.inf  # when a look was made before its pause was over
         self._odd = 0  # words for NaN or an error in the text, as far as they have been understood
+        self._unexplained = False  # whether there are such words that no glance could read
         self._stalled = self._ended = False
         waiting = "for the first look" if os.path.exists(path) else self._why_nothing()
         self.view = View(path, None, waiting, self.ledger, 0, self._began, words=self.words)
@@ -176,11 +177,12 @@ class Watch:
         cost = time.process_time() - began
         self._cost = cost if math.isfinite(self._looked) else max(cost - LOADING, 0.0)
         self._amount, self._odd, self._looked = amount, self._log.odd, self._clock()
+        self._unexplained = False
         return view
 
     def _is_due(self, amount: float, now: float) -> bool:
         """Whether the log has grown enough, or stands still with something new in it, and a look may be paid."""
-        if self._is_urgent(amount, now):
+        if self._is_urgent(now):
             self._hurried = now
             return True
         if now < self._looked + self._cost / LOOKS:
@@ -188,12 +190,12 @@ class Watch:
         grown, enough = abs(amount - self._amount), math.floor(LOOK_ROWS * self._per_row)  # a header is no row
         return not self._per_row or grown >= enough or amount < self._amount or now - self._grew >= SETTLED
 
-    def _is_urgent(self, amount: float, now: float) -> bool:
+    def _is_urgent(self, now: float) -> bool:
         """Whether the run says that it has ended, or a text has words for NaN or an error that no glance explains."""
         autopsy = self.view.autopsy
         if autopsy is not None and autopsy.run.status == RUNNING and self._log.has_ended:
             return True
-        return self._has_new_words(amount) and now >= self._hurried + URGENT
+        return self._unexplained and now >= self._hurried + URGENT
 
     def _has_new_words(self, amount: float) -> bool:
         """Whether words for NaN or an error have appeared where there were hardly any."""
@@ -209,8 +211,9 @@ class Watch:
         began = time.process_time()
         fresh = self._log.fresh()
         events = () if fresh is None else glance.see(fresh)
-        if fresh is not None and not fresh.marks:
-            self._odd = self._log.odd  # what they mean has been seen
+        self._unexplained = (fresh is None or bool(fresh.marks)) and self._has_new_words(self._amount)
+        if not self._unexplained:
+            self._odd = self._log.odd
         self._glance_due = now + (time.process_time() - began) / GLANCES
         self.ledger = tell(self.ledger, events, glance.rows, (autopsy.first, glance.last))
         if not self.ledger.fresh:
