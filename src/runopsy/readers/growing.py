@@ -85,10 +85,10 @@ class Growing:
         return 0 if self._file is None else self._file.odd
 
     def stamp(self) -> object:
-        """Changes whenever anything of the log does."""
+        """Changes whenever anything of the log does, as far as ``amount`` has seen it."""
         if self._file is not None:
             return self._file.amount(), self._file.changed()
-        return (None if self._folder is None else self._folder.amount(), *_sizes(self.path))
+        return (None if self._folder is None else self._folder.counted, *_sizes(self.path))
 
     @property
     def has_ended(self) -> bool:

@@ -51,6 +51,11 @@ class GrowingFolder:
         for path in files(self.path / SIGNALS, ".parquet"):
             if path.stem not in self._closed:
                 self._close(path)
+        return self.counted
+
+    @property
+    def counted(self) -> float:
+        """Values that ``amount`` has counted."""
         return float(sum(self._values.values()))
 
     @property
