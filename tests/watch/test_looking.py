@@ -17,9 +17,10 @@ from runopsy.model import Autopsy, Check, Event, Evidence, Outcome, Phase, Run, 
 from runopsy.recorder import record
 from runopsy.watch import Ledger, Sighting, Watch
 from runopsy.watch.confirmation import Words
-from runopsy.watch.looking import LOADING, LOOKS, SETTLED, time_left, total_of
+from runopsy.watch.looking import LOADING, LOOKS, SETTLED
 from runopsy.watch.memory import Remembered, keep, place_of, recall
 from runopsy.watch.page import lines, page
+from runopsy.watch.time_left import time_left, total_of
 
 
 class Clock:

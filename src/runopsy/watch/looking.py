@@ -22,6 +22,7 @@ from runopsy.report.compose import finding
 from runopsy.thresholds import DEFAULTS
 from runopsy.watch.confirmation import Ledger, Sighting, Words, follow, may_be_padding, tell
 from runopsy.watch.glance import Glance
+from runopsy.watch.time_left import time_left, total_of
 
 LOOK_ROWS = 10  # rows by which the log grows between two looks, at least
 SETTLED = 5.0  # s without growth after which fewer rows than that are looked at too
@@ -35,12 +36,6 @@ PACE = 50  # newest times between two growths, whose median is the usual one
 RUNNING = "running"
 IDLE = 60.0  # s after which a recorded run whose status is running is looked at again: a kill changes no file
 OVER = ("finished", "failed", "interrupted", "killed", "disk_full")  # statuses of a recorded run that has ended
-# Settings that name the last position, by the axis that they count.
-TOTALS: Mapping[str, tuple[str, ...]] = {
-    "step": ("max_steps", "total_steps", "num_steps", "num_train_steps", "train_steps", "max_iters", "total_iterations",
-             "num_iterations", "expected_steps", "steps"),
-    "epoch": ("epochs", "max_epochs", "num_epochs", "num_train_epochs", "n_epochs", "total_epochs"),
-}  # fmt: skip
 Examine = Callable[[Run], Autopsy]
 
 
@@ -322,27 +317,3 @@ def _ended(autopsy: Autopsy) -> News:
     severity = Severity.INFO if status == "finished" else Severity.WARNING
     text = f"the run has ended ({status.replace('_', ' ')}): {verdict.name.replace('_', ' ')}, {verdict.why}"
     return News("finished", "finished", autopsy.last, f"{autopsy.axis} {autopsy.last:,.12g}", text, severity)
-
-
-def total_of(autopsy: Autopsy) -> float | None:
-    """The last position that the settings of a run name; None where they name none, or it has been passed."""
-    config = autopsy.run.config
-    for name in TOTALS.get(autopsy.axis, ()):
-        value = config.get(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= autopsy.last:
-            return float(value)
-    return None
-
-
-def time_left(autopsy: Autopsy, total: float) -> float | None:
-    """Seconds until a position at the pace of the last half of the log; None where it has no times."""
-    timed = [s for s in autopsy.signals.values() if s.time is not None and len(s) > 1]
-    if not timed:
-        return None
-    signal = max(timed, key=len)
-    assert signal.time is not None  # as chosen
-    half = len(signal) // 2
-    steps, seconds = signal.step[-1] - signal.step[half - 1], signal.time[-1] - signal.time[half - 1]
-    if half < 1 or not (steps > 0 and seconds >= 0):
-        return None
-    return float(max(total - autopsy.last, 0.0) * seconds / steps)
