@@ -124,8 +124,12 @@ def _object(path: Path) -> dict[str, Any]:
 # --- the journal ---------------------------------------------------------------------------------
 
 
-def read_wal(path: Path) -> tuple[NDArray[Any], int]:
+def read_wal(path: Path, begin: int = 0) -> tuple[NDArray[Any], int]:
     """The whole records of one journal file, and how many bytes after them are none, but for zeros to the end.
+
+    Args:
+        path: of the file.
+        begin: bytes of whole records that are left out.
 
     Raises:
         OSError: the file system refuses it.
@@ -133,7 +137,9 @@ def read_wal(path: Path) -> tuple[NDArray[Any], int]:
     import numpy as np
 
     kind = np.dtype([("step", "<i8"), ("time", "<f8"), ("value", "<f8"), ("signal", "<u4")])  # as RECORD
-    data = path.read_bytes()
+    with path.open("rb") as file:
+        file.seek(begin)
+        data = file.read()
     records = np.frombuffer(data[: len(data) - len(data) % kind.itemsize], dtype=kind)
     empty = np.flatnonzero(records["signal"] == 0)
     whole = records[: empty[0]] if len(empty) else records
@@ -209,7 +215,7 @@ def read_run(folder: Path, memory: Memory | None = None) -> Run:
         path=str(folder),
         id=str(manifest.get("id") or folder.name),
         axis=str(manifest.get("axis") or "step"),  # an imported run may count something else
-        tracks=_tracks(pieces, manifest.get("world"), notes),
+        tracks=tracks_of(pieces, manifest.get("world"), notes),
         marks=(*read_marks(folder / EVENTS, notes), *(Mark(*mark) for mark in end.marks)),
         config=config,
         status=end.status,
@@ -297,11 +303,12 @@ def _journals(folder: Path, notes: list[str]) -> dict[str, tuple[list[Piece], st
             continue
         name = read_names(names_path(folder, session, rank))
         note = f"{JOURNAL}/{path.name}: a torn tail of {torn} bytes was left out" if torn else ""
-        found[path.stem] = (list(_split_journal(records, session, rank, name)), note)
+        found[path.stem] = (list(split_journal(records, session, rank, name)), note)
     return found
 
 
-def _split_journal(records: NDArray[Any], session: int, rank: int, name: Callable[[int], str]) -> Iterable[Piece]:
+def split_journal(records: NDArray[Any], session: int, rank: int, name: Callable[[int], str]) -> Iterable[Piece]:
+    """The records of a journal by signal; ``name`` gives that of a number."""
     import numpy as np
 
     for number in np.unique(records["signal"]):
@@ -343,7 +350,8 @@ def _split_part(table: pa.Table) -> Iterable[Piece]:
         yield Piece(names[codes[a]], int(session[a]), int(rank[a]), step[a:b], time[a:b], value[a:b])
 
 
-def _tracks(pieces: Iterable[Piece], world: object, notes: list[str]) -> dict[str, Track]:
+def tracks_of(pieces: Iterable[Piece], world: object, notes: list[str]) -> dict[str, Track]:
+    """Each signal's rows in order, the shares of several processes put together; ``notes`` are added to."""
     from runopsy.shares import joined, whole_name
 
     by_name: dict[str, list[Piece]] = {}

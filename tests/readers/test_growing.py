@@ -227,3 +227,104 @@ def test_of_several_runs_the_last_is_read_unless_one_is_named(tmp_path, grow):
         named = grow(str(path), "1")
         named.amount()
         assert named.read().id.endswith("a")
+
+
+# --- what is new, read apart ----------------------------------------------------------------------
+
+
+def at_end(lines, begin, end):
+    return ("\n".join(lines[begin:end]) + "\n").encode()
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_what_is_new_is_read_apart_and_once(tmp_path, kind, grow):
+    path, lines = tmp_path / f"train.{kind}", WRITERS[kind]()
+    path.write_bytes(at_end(lines, 0, 41))
+    log = grow(str(path))
+    log.amount()
+    log.read()
+    assert log.fresh() is None
+    for begin, end in ((41, 43), (43, 50), (50, len(lines))):
+        with path.open("ab") as file:
+            file.write(at_end(lines, begin, end))
+        rows = slice(begin - (kind == "csv"), end - (kind == "csv"))
+        fresh, whole = log.fresh(), read(path)
+        assert fresh.axis == whole.axis
+        for name in ("train/loss", "loss", "train"):
+            if name in whole.tracks:
+                np.testing.assert_array_equal(fresh.tracks[name].step, whole.tracks[name].step[rows])
+                np.testing.assert_array_equal(fresh.tracks[name].value, whole.tracks[name].value[rows])
+        assert log.fresh() is None
+    same(log.read(), read(path))
+
+
+def test_new_rows_of_an_irregular_table_are_read_under_its_header(tmp_path, grow):
+    path, lines = tmp_path / "train.csv", csv_lines()
+    path.write_bytes(b"# a remark\n" + at_end(lines, 0, 30))
+    log = grow(str(path))
+    log.amount()
+    log.read()
+    assert not log.is_incremental
+    with path.open("ab") as file:
+        file.write(at_end(lines, 30, 33))
+    assert log.fresh().tracks["train/loss"].step.tolist() == [29, 30, 31]
+
+
+def test_a_line_that_is_still_being_written_is_not_new(tmp_path, grow):
+    path, lines = tmp_path / "train.csv", csv_lines()
+    path.write_bytes(at_end(lines, 0, 30))
+    log = grow(str(path))
+    log.amount()
+    log.read()
+    with path.open("ab") as file:
+        file.write(lines[30].encode()[:-2])
+    assert log.fresh() is None
+    with path.open("ab") as file:
+        file.write(lines[30].encode()[-2:] + b"\n")
+    assert log.fresh().tracks["train/loss"].value.tolist() == [LOSS[29]]
+
+
+def test_what_a_rotation_brings_is_left_to_the_next_look(tmp_path, grow):
+    path, lines = tmp_path / "train.csv", csv_lines()
+    path.write_bytes(at_end(lines, 0, 30))
+    log = grow(str(path))
+    log.amount()
+    log.read()
+    os.rename(path, tmp_path / "train.csv.1")
+    path.write_bytes(at_end([lines[0], *lines[30:40]], 0, 11))
+    assert log.fresh() is None
+    assert len(log.read().tracks["train/loss"]) == 39
+
+
+def test_lines_without_a_value_are_read_with_those_that_follow(tmp_path, grow):
+    path = tmp_path / "train.log"
+    path.write_bytes(at_end(text_lines(), 0, 30))
+    log = grow(str(path))
+    log.amount()
+    log.read()
+    with path.open("ab") as file:
+        file.write(b"saving a checkpoint\n" + at_end(text_lines(), 30, 31))
+    assert log.fresh() is None  # one line with a number alone may be prose
+    with path.open("ab") as file:
+        file.write(at_end(text_lines(), 31, 32))
+    assert log.fresh().tracks["loss"].step.tolist() == [30, 31]
+
+
+@pytest.mark.parametrize("rows_per_part", [1000, 12])
+def test_new_values_of_a_run_folder_are_read_from_its_journal(tmp_path, grow, rows_per_part):
+    with record(tmp_path / "run", signals="scalars") as run:
+        run._journal._full = rows_per_part * 28  # parts of so many values, which close in the meantime
+        run.log(0, {"train/loss": 3.0})
+        log, seen = grow(str(tmp_path / "run")), []
+        log.read()
+        for step in range(1, 200):
+            run.log(step, {"train/loss": 1.0 / step})
+            if step % 7 == 0:
+                fresh = log.fresh()
+                seen += [] if fresh is None else fresh.tracks["train/loss"].step.tolist()
+                assert log.amount() <= step + 1
+        assert seen == sorted(set(seen))
+        assert rows_per_part == 12 or seen == list(range(1, 197))
+        assert not log.has_ended
+    assert log.has_ended
+    assert log.amount() == sum(map(len, read(tmp_path / "run").tracks.values()))

@@ -78,6 +78,26 @@ def test_nan_that_pads_a_sparse_column_is_no_damage():
     assert signal(track("loss", range(9), value)).broken is None
 
 
+@pytest.mark.parametrize("every", [4, 25])
+@pytest.mark.parametrize("first", [0, -1])
+def test_padding_is_padding_however_far_the_log_has_grown(every, first):
+    value = np.full(8 * every, np.nan)
+    value[np.arange(first % every, len(value), every)] = 2.0
+    for rows in range(2 * every if first == 0 else every, len(value)):
+        assert signal(track("val_loss", range(rows), value[:rows]), name="val/loss").broken is None, rows
+
+
+def test_a_tail_longer_than_any_gap_before_it_is_no_padding():
+    value = [2.0, *[np.nan] * 4, 2.0, *[np.nan] * 5]
+    assert signal(track("val_loss", range(10), value[:10]), name="val/loss").broken is None
+    assert signal(track("val_loss", range(11), value), name="val/loss").broken is not None
+
+
+def test_nan_before_the_first_loss_of_training_excuses_none_after_it():
+    value = [*[np.nan] * 5, 2.0, 1.9, *[np.nan] * 4]
+    assert signal(track("loss", range(11), value)).broken is not None
+
+
 def test_a_tail_of_nan_is_a_run_that_broke_however_long():
     kept = signal(track("loss", range(100), [1.0] * 10 + [np.nan] * 90))
     assert len(kept.broken) == 90

@@ -1,9 +1,12 @@
 """An event is reported once, when the growing log has kept it."""
 
+import math
+
+import numpy as np
 import pytest
 
-from runopsy.model import Event, Evidence, Severity
-from runopsy.watch.confirmation import CERTAIN, LATE, SOON, Ledger, at_same_place, follow, is_revised, wait_of
+from runopsy.model import Event, Evidence, Severity, Signal
+from runopsy.watch.confirmation import CERTAIN, LATE, SOON, Ledger, at_same_place, follow, may_be_padding, tell, wait_of
 
 
 def wait(event):
@@ -64,6 +67,10 @@ def test_two_of_a_kind_are_two():
     assert [s.number for s in ledger.sightings] == [1, 2]
 
 
+def test_a_crash_that_two_lines_of_a_log_tell_is_one():
+    assert run([(60, [event("crashed", 59), event("crashed", 59)])])[1] == [["crashed"]]
+
+
 def test_spikes_that_a_later_look_merges_are_not_reported_again():
     spikes = [event("loss_spike", at, at - 1, at + 1) for at in (20, 40)]
     merged = event("loss_spike", 20, 19, 21, until=75)
@@ -104,7 +111,69 @@ def test_a_fall_of_the_loss_and_a_loss_of_validation_wait_longer():
     assert wait_of(event("not_finite", 5)) == (0, 0.0)
 
 
-def test_memorized_so_far_is_revised_by_a_second_descent():
-    ledger, _ = run([(60, [event("memorization_onset", 30, 29, 31)]), (80, [event("memorization_onset", 30, 29, 31)])])
-    assert is_revised(ledger.sightings[0], ["double_descent_peak"])
-    assert not is_revised(ledger.sightings[0], ["loss_spike"])
+ONSET, PEAK = event("memorization_onset", 30, 29, 31), event("double_descent_peak", 70, 69, 71)
+
+
+def test_what_takes_the_place_of_a_confirmed_event_is_a_revision_of_it_once_it_is_confirmed_itself():
+    ledger, fresh = run([(60, [ONSET]), (80, [ONSET]), (90, [PEAK])])
+    assert (ledger.sightings[0].here, ledger.sightings[0].became) == (False, None)
+    ledger, fresh = run([(60, [ONSET]), (80, [ONSET]), (90, [PEAK]), (100, [PEAK])])
+    assert fresh == [[], ["memorization_onset"], [], ["double_descent_peak"]]
+    assert ledger.sightings[0].became == ledger.sightings[1].number
+    assert ledger.revised_by(ledger.fresh[0]) == (ledger.sightings[0],)
+
+
+def test_what_was_found_beside_it_revises_it_when_it_is_gone():
+    ledger, fresh = run([(60, [ONSET]), (80, [ONSET, PEAK]), (90, [ONSET, PEAK]), (100, [PEAK]), (110, [PEAK])])
+    assert fresh == [[], ["memorization_onset"], ["double_descent_peak"], ["double_descent_peak"], []]
+    assert ledger.sightings[0].became == 2
+
+
+def test_nothing_else_takes_its_place():
+    other = event("loss_spike", 70, 69, 71)
+    ledger, _ = run([(60, [ONSET]), (80, [ONSET]), (90, [other]), (100, [other])])
+    assert ledger.sightings[0].became is None
+    assert ledger.revised_by(ledger.sightings[1]) == ()
+
+
+def test_an_event_that_is_found_again_has_become_nothing_else():
+    looks = [(60, [ONSET]), (80, [ONSET]), (90, [PEAK]), (100, [PEAK]), (110, [ONSET, PEAK])]
+    assert run(looks)[0].sightings[0].became is None
+
+
+def test_the_place_by_which_it_was_told_stays_when_it_moves():
+    moved = event("memorization_onset", 40, 39, 41)
+    ledger, _ = run([(60, [ONSET]), (80, [ONSET]), (90, [moved])])
+    assert (ledger.sightings[0].event.step, ledger.sightings[0].told) == (40, 30)
+
+
+def test_what_needs_no_look_is_told_at_once_and_is_the_event_that_a_look_finds_later():
+    spike, broke = event("loss_spike", 20, 19, 21), event("divergence", 55)
+    ledger, _ = run([(50, [spike])])
+    ledger = tell(ledger, [broke], 60, (0.0, 60.0))
+    assert [s.event.kind for s in ledger.fresh] == ["divergence"]
+    assert tell(ledger, [broke], 61, (0.0, 61.0)).fresh == ()
+    later = follow(ledger, [spike, event("divergence", 56, 54, 58)], 70, (0.0, 70.0), wait=wait)
+    assert [s.event.kind for s in later.fresh] == ["loss_spike"]
+    assert len(later.sightings) == 2
+
+
+def test_a_provisional_event_is_confirmed_by_what_needs_no_look():
+    ledger, _ = run([(50, [event("divergence", 45)])])
+    assert not ledger.fresh
+    told = tell(ledger, [event("divergence", 46)], 55, (0.0, 55.0))
+    assert [(s.number, s.since, s.confirmed) for s in told.fresh] == [(1, 50, 55)]
+
+
+def test_nan_of_a_validation_curve_with_one_value_may_be_padding():
+    def broken(*names):
+        proof = tuple(Evidence(name, 5.0, math.nan, None, "", "", "values") for name in names)
+        return Event("not_finite", "", 5.0, Severity.FATAL, proof)
+
+    def curve(rows):
+        return Signal("val/loss", "val/loss", np.arange(rows, dtype=float), np.ones(rows))
+
+    assert may_be_padding(broken("val/loss"), {"val/loss": curve(1)})
+    assert not may_be_padding(broken("val/loss"), {"val/loss": curve(2)})
+    assert not may_be_padding(broken("train/loss", "val/loss"), {"val/loss": curve(1)})
+    assert not may_be_padding(event("loss_spike", 5), {})

@@ -17,9 +17,10 @@ from runopsy.model import Autopsy, Check, Event, Evidence, Outcome, Phase, Run, 
 from runopsy.recorder import record
 from runopsy.watch import Ledger, Sighting, Watch
 from runopsy.watch.confirmation import Words
-from runopsy.watch.looking import LEAST, SETTLED, time_left, total_of
+from runopsy.watch.looking import LOADING, LOOKS, SETTLED
 from runopsy.watch.memory import Remembered, keep, place_of, recall
 from runopsy.watch.page import lines, page
+from runopsy.watch.time_left import time_left, total_of
 
 
 class Clock:
@@ -133,13 +134,27 @@ def test_a_costly_look_is_followed_by_a_pause(log, clock, monkeypatch):
     log.grow(100)
     with Watch(str(log.path), clock=clock, examine=quick) as watch:
         polled(watch, clock)
-        times = []
+        looked, times = watch.view.autopsy, []
         while log.row < 380:
             log.grow(1)
-            times += [clock.now for _ in polled(watch, clock, 1)]
+            polled(watch, clock, 1)
+            if watch.view.autopsy is not looked:  # a glance leaves it as it is
+                looked = watch.view.autopsy
+                times.append(clock.now)
         waits = np.diff(times)
-        assert len(waits) >= 3
-        assert sum(waits < 1 / LEAST) <= 1  # for the first NaN; else a second of processor is paid for
+        assert len(waits) >= 2
+        assert (waits >= 1 / LOOKS - 1).all()  # a second of processor is paid for, and one is between two rows
+
+
+def test_the_libraries_that_the_first_look_loads_are_not_waited_for(log, clock, monkeypatch):
+    spent = iter([0.0, LOADING + 0.5, *[1.0] * 1000])
+    monkeypatch.setattr("runopsy.watch.looking.time.process_time", lambda: next(spent))
+    log.grow(100)
+    with Watch(str(log.path), clock=clock, examine=quick) as watch:
+        polled(watch, clock, 1)
+        log.grow(20)
+        assert polled(watch, clock, 0.5 / LOOKS - 5) == []
+        assert len(polled(watch, clock, 10)) == 1
 
 
 @pytest.mark.parametrize("header", [True, False])
@@ -317,6 +332,15 @@ def test_a_restart_repeats_nothing(log, clock, tmp_path, monkeypatch):
     assert str(tmp_path) not in file.read_text()
 
 
+def test_a_memory_is_what_was_kept(tmp_path):
+    onset = Event("memorization_onset", "", 20.0, Severity.WARNING, (), interval=(19.0, 21.0))
+    peak = Event("double_descent_peak", "", 80.0, Severity.INFO, (), interval=(79.0, 81.0))
+    seen = (Sighting(1, onset, 30, 40, here=True, told=18.0, became=2), Sighting(2, peak, 90, 99, told=80.0))
+    known = Remembered(Ledger(seen, 2, 120), {1: Words("a", "b", "c")}, 119.0)
+    keep(tmp_path / "m.json", known)
+    assert recall(tmp_path / "m.json") == known
+
+
 def test_a_damaged_memory_is_an_empty_one(tmp_path):
     for content in ("", "{", "[]", '{"format": 1}', '{"format": 99}'):
         (tmp_path / "m.json").write_text(content)
@@ -336,7 +360,7 @@ def test_lines_say_what_has_changed_and_nothing_twice(log, clock):
             for view in polled(watch, clock, 1):
                 text += list(lines(before, view))
                 before = view
-    assert "does not exist yet" in text[0]
+    assert "waiting, for the first look" in text[0]
     assert sum("FATAL divergence" in line for line in text) == 1
     assert sum("provisional: divergence" in line for line in text) == 1
     assert sum("diverged since" in line for line in text) == 1
@@ -397,3 +421,31 @@ def test_the_page_says_what_became_of_an_event_that_is_gone(log, clock):
     for others, says in (((), "no longer found"), ((Sighting(2, grokked, 90),), "what became of it: grokking")):
         text = page(replace(view, ledger=Ledger((gone, *others)), words=words))
         assert says in " ".join(text.split())
+    taken = Ledger((replace(gone, became=2), Sighting(2, grokked, 90, confirmed=100)))
+    text = page(replace(view, ledger=taken, words=words))
+    assert "told before as memorization onset, step 20" in " ".join(text.split())
+
+
+def test_a_revision_is_told_with_what_it_revises(tmp_path, clock):
+    """Validation rises, as in memorization, and falls again."""
+    step = np.arange(600)
+    train = planted.noisy(planted.decay(step, scale=40.0, floor=0.01), 0.02)
+    val = planted.noisy(np.interp(step, [0, 60, 250, 420, 600], [2.0, 0.8, 2.2, 0.5, 0.3]), 0.02, 1)
+    path, before, text, news = tmp_path / "run.csv", None, [], []
+    with Watch(str(path), clock=clock) as watch:
+        for end in range(100, 601, 20):
+            rows = [f"{i},{train[i]},{val[i]}" for i in range(end)]
+            path.write_text("\n".join(["step,train/loss,val/loss", *rows]) + "\n")
+            view = watch.look()
+            text += lines(before, view)
+            news += view.news
+            before = view
+    told = {one.kind: one for one in news}
+    assert "memorization_onset" in told
+    peak = told["double_descent_peak"]
+    assert [old.kind for old in peak.revises] == ["memorization_onset"]
+    assert peak.revises[0].step == told["memorization_onset"].step
+    assert sum("revises what was told before: memorization onset" in line for line in text) == 1
+    assert [s.became for s in watch.ledger.sightings if s.event.kind == "memorization_onset"] == [
+        next(s.number for s in watch.ledger.sightings if s.event.kind == "double_descent_peak")
+    ]

@@ -14,7 +14,7 @@ from patience import HANGS
 from runopsy.errors import BadOption
 from runopsy.model import Severity
 from runopsy.watch.channels import Command, Flag, Message, channels
-from runopsy.watch.looking import News
+from runopsy.watch.looking import News, Told
 from runopsy.watch.outbox import MOST, USUAL, Outbox, message, wanted
 
 NASTY = '$(touch x); `id` && "\'\n\\{"a":1}\x1b[31m{{7*7}} \u202e'
@@ -144,6 +144,36 @@ def test_memorized_so_far_is_no_alarm_unless_asked_for():
 def test_the_id_follows_from_what_is_sent_alone():
     assert made(now=1.0).id == made(now=2.0, text="other words").id
     assert len({made().id, made(step=11.0).id, made("grokking").id, made(run="b").id}) == 4
+
+
+def revision(of_kind, of_step=10.0):
+    news = News("double_descent_peak", "peak", 20.0, "step 20", "it descends", Severity.INFO, (Told(of_kind, of_step),))
+    return message(news, "run", "/runs/run", 0.0, 2000.0)
+
+
+def test_what_revises_a_message_names_it_and_is_sent_wherever_that_was_sent():
+    channel = Recorded()
+    box = Outbox([channel], wanted("divergence"))
+    assert not box.post(revision("divergence"))
+    box.post(made())
+    assert not box.post(revision("grokking"))
+    assert box.post(revision("divergence"))
+    assert not box.post(revision("divergence"))
+    box.close()
+    assert [m.kind for m in channel.taken] == ["divergence", "double_descent_peak"]
+    assert revision("divergence").revises == (made().id,)
+
+
+def test_a_revision_that_waits_is_the_same_after_a_restart():
+    box = Outbox([Recorded("a-1", fails=99)])
+    box.post(made())
+    box.post(revision("divergence"))
+    box.close(patience=0)
+    mended = Recorded("a-1")
+    second = Outbox([mended], kept=json.loads(json.dumps(box.state())))
+    until(lambda: len(mended.taken) == 2)
+    second.close()
+    assert mended.taken[1] == revision("divergence")
 
 
 # --- commands and files --------------------------------------------------------------------------
@@ -282,7 +312,8 @@ def test_without_apprise_the_extra_is_named(monkeypatch):
 
 
 def test_a_message_is_data(tmp_path):
-    assert Message(**json.loads(json.dumps(vars_of(made(run=NASTY))))) == made(run=NASTY)
+    given = json.loads(json.dumps(vars_of(made(run=NASTY))))
+    assert Message(**{**given, "revises": tuple(given["revises"])}) == made(run=NASTY)
     assert Path(made().path) == Path("/runs/run")
 
 

@@ -1,9 +1,10 @@
 """A log that still grows, read as far as it has grown: what was read stays read.
 
 Tables of numbers and JSON lines are parsed once: a look costs what is new, and putting the columns together. Run
-folders keep the parts that are closed and read the open journal. Of everything else (text, TensorBoard, W&B, MLflow,
-trackio and other databases, documents) ``is_incremental`` is False: it is read again whenever it is looked at, and
-between two looks only its size is asked for.
+folders keep the parts that are closed and read the open journal. Of these, and of any other text of lines, ``fresh``
+gives the rows that came since, read alone at the cost of what is new. Of everything else (text, TensorBoard, W&B,
+MLflow, trackio and other databases, documents) ``is_incremental`` is False: it is read again whenever it is looked at,
+and between two looks only its size is asked for.
 
 A file may be rotated (renamed, and another begun in its place), truncated, replaced, or not be there yet. What a
 rotated file held is kept, and the new one goes on from it; a file whose first step is that of the old one is the
@@ -21,18 +22,22 @@ from typing import BinaryIO, Self
 
 import numpy as np
 
-from runopsy.errors import UnreadableLog
+from runopsy.errors import RunopsyError, UnreadableLog
 from runopsy.model import Run, Track
-from runopsy.readers import SQLITE, reader_of, runs
-from runopsy.readers.growing_rows import Rows, rows_of
+from runopsy.readers import SQLITE, Reader, reader_of, runs
+from runopsy.readers.dialect import layout
+from runopsy.readers.growing_folder import GrowingFolder
+from runopsy.readers.growing_rows import Rows, TableRows, rows_of
 from runopsy.readers.run_selection import Found, as_candidates, choose
 from runopsy.readers.source import HEAD, Source
-from runopsy.store import Memory, is_run_folder, read_run
+from runopsy.store import is_run_folder
 
 # Formats of lines: a last line without an end is still being written, and is read when it is whole.
 LINES = ("delimited", "jsonlines", "textlog", "monitor", "mlperf", "tensorboard_export", "wandb_export", "catboost",
          "yolo_results")  # fmt: skip
-ODD = re.compile(rb"(?i)\b(?:nan|inf|infinity)\b")
+HEADLESS = ("jsonlines", "textlog", "mlperf")  # of these, those whose lines need none above them to be understood
+MOST_FRESH = 1 << 20  # bytes of new lines that are read apart; more are left to the next look at the whole
+ODD = re.compile(rb"(?i)\b(?:nan|inf|infinity|traceback|out of memory|keyboardinterrupt)\b")  # a run may have broken
 BLOCK = 1 << 20  # bytes read at once, to count lines
 SAME = 4096  # bytes of a file's beginning by which it is recognised again
 MOST_FILES = 10_000  # of a folder, whose sizes are asked for
@@ -44,7 +49,7 @@ class Growing:
     def __init__(self, path: str, which: str | None = None) -> None:
         self.path, self.which = Path(path), which
         self._file: GrowingFile | None = None
-        self._memory = Memory()
+        self._folder: GrowingFolder | None = None
         self.several = 0  # runs that the log holds, where it holds several and none was named: the last is read
 
     def __enter__(self) -> Self:
@@ -57,12 +62,12 @@ class Growing:
     @property
     def is_incremental(self) -> bool:
         """Whether what was parsed is kept."""
-        return (self._file is not None and self._file.rows is not None) or is_run_folder(self.path)
+        return (self._file is not None and self._file.rows is not None) or self._run_folder() is not None
 
     def amount(self) -> float:
-        """How much there is, in a unit of its own: lines of a text, bytes of anything else; 0 while nothing is there.
+        """How much there is, in a unit of its own, which may be lines, values or bytes; 0 while nothing is there.
 
-        It is cheap: new bytes of a file of lines, the sizes of everything else.
+        It is cheap: new bytes of a file of lines, new records of a run folder, the sizes of everything else.
 
         Raises:
             OSError: the file system refuses it, but for a path that does not exist.
@@ -71,18 +76,29 @@ class Growing:
             self._file = GrowingFile(self.path)
         if self._file is not None:
             return self._file.amount()
-        return float(sum(size for size, _ in _sizes(self.path)))
+        folder = self._run_folder()
+        return float(sum(size for size, _ in _sizes(self.path))) if folder is None else folder.amount()
 
     @property
     def odd(self) -> int:
-        """Words for values that are not finite, of what ``amount`` has seen of a text; 0 of anything else."""
+        """Words for NaN or an error, in what ``amount`` has seen of a text; 0 of anything else."""
         return 0 if self._file is None else self._file.odd
 
     def stamp(self) -> object:
-        """Changes whenever anything of the log does."""
+        """Changes whenever anything of the log does, as far as ``amount`` has seen it."""
         if self._file is not None:
             return self._file.amount(), self._file.changed()
-        return tuple(_sizes(self.path))
+        return (None if self._folder is None else self._folder.counted, *_sizes(self.path))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a run folder says that its run is over, as ``fresh`` cannot show."""
+        return self._folder is not None and self._folder.has_ended
+
+    def fresh(self) -> Run | None:
+        """What came since the last ``fresh`` or ``read``, as a run of its own; None where it cannot be read apart."""
+        one = self._file or self._folder
+        return None if one is None else one.fresh()
 
     def read(self) -> Run:
         """The run so far.
@@ -98,9 +114,13 @@ class Growing:
     def _found(self) -> Found:
         if self._file is not None:
             return self._file.read()
-        if is_run_folder(self.path):
-            return read_run(self.path, self._memory)
-        return runs(self.path)
+        folder = self._run_folder()
+        return runs(self.path) if folder is None else folder.read()
+
+    def _run_folder(self) -> GrowingFolder | None:
+        if self._folder is None and is_run_folder(self.path):
+            self._folder = GrowingFolder(self.path)
+        return self._folder
 
 
 def _is_one_file(path: Path) -> bool:
@@ -133,8 +153,10 @@ class GrowingFile:
         self._head = b""
         self._counted = 0  # bytes whose lines are counted
         self._lines = 0.0
-        self.odd = 0  # words for values that are not finite
+        self.odd = 0  # words for NaN or an error
         self._parsed = 0  # bytes that are in ``rows``
+        self._reader: Reader | None = None  # what reads the lines of this generation; None: not known, or no lines
+        self._known = 0  # bytes of whole lines that ``read`` or ``fresh`` has given
         self._before: Rows | None = None  # of the file before this one: a logger may write its header but once
         self._begin = b""  # of the file, by which it is recognised again
         self._is_irregular = False  # it must be read as a whole, whatever its format allows
@@ -153,6 +175,27 @@ class GrowingFile:
             self._lines += block.count(b"\n")
             self.odd += sum(1 for _ in ODD.finditer(block))
         return self._lines if self._lines > 1 or self._counted < SAME else float(self._counted)
+
+    def fresh(self) -> Run | None:
+        """The whole lines since the last ``fresh`` or ``read``; None where there are none, or they cannot be read."""
+        self._follow()
+        data = b"" if self._reader is None else self._whole_lines(self._known)
+        if self._reader is None or not 0 < len(data) <= MOST_FRESH:
+            return None
+        try:
+            found = self._reader.read(self._source(self._header() + data))
+        except RunopsyError:  # lines without a value, or too few of a text to be told from prose: with the next ones
+            return None
+        self._known += len(data)
+        return found if isinstance(found, Run) else None
+
+    def _header(self) -> bytes:
+        """The lines that say what the cells of those below mean."""
+        if isinstance(self.rows, TableRows):
+            return (self.rows.separator.join(self.rows.names) + "\n").encode()
+        source = self._source(self._head)
+        found = None if getattr(self._reader, "name", "") in HEADLESS else layout(tuple(source.first_lines()))
+        return b"" if found is None else b"".join(_lines(self._head)[: found.above])
 
     def close(self) -> None:
         self._handle.close()
@@ -184,6 +227,7 @@ class GrowingFile:
             data = self._whole_lines(self._parsed)
             if self.rows.feed(data):
                 self._parsed += len(data)
+                self._known = self._parsed
                 return self.rows.run(self._source(self._head))
             self.rows, self._is_irregular = None, True
         return self._read_all()
@@ -202,13 +246,14 @@ class GrowingFile:
         if not data:
             raise UnreadableLog(f"{self.path} has no whole line yet", hint="wait until something is logged")
         source = self._source(data)
+        self._reader, self._known, self._head = reader, len(data), data[:HEAD]
         rows = None if self._is_irregular else rows_of(name, source, self._before)
         if rows is None:
             return reader.read(source)
         if not rows.feed(data):
             self._is_irregular = True
             return reader.read(source)
-        self.rows, self._parsed, self._head = rows, len(data), data[:HEAD]
+        self.rows, self._parsed = rows, len(data)
         return rows.run(source)
 
     def _whole_lines(self, begin: int) -> bytes:
@@ -256,7 +301,13 @@ class GrowingFile:
             self._earlier = run if self._earlier is None else continued(self._earlier, run)
         self._before = self.rows or self._before
         self.rows, self._last, self._is_irregular, self._head, self._begin = None, None, False, b"", b""
-        self._counted = self._parsed = 0
+        self._counted = self._parsed = self._known = 0
+        self._reader = None
+
+
+def _lines(data: bytes) -> list[bytes]:
+    """Those that are not blank, with their ends."""
+    return [line for line in data.splitlines(keepends=True) if line.strip()]
 
 
 def continued(earlier: Run, later: Run) -> Run:

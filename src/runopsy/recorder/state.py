@@ -8,10 +8,10 @@ disagree, the autopsy is right. The numbers that decide are the autopsy's own (`
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from runopsy.causal import Level
 from runopsy.store import RECORD
 from runopsy.thresholds import DEFAULTS, KEPT_ROWS, KEPT_SHARE
 
@@ -37,23 +37,6 @@ class State:
         return tuple(name for name in ALARMS if getattr(self, name) is not None)
 
 
-class Level:
-    """Where a noisy curve stands: the median of its newest rows, and how it began."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.first = math.nan  # the median of the first rows
-        self.now = math.nan
-        self._newest: deque[float] = deque(maxlen=DEFAULTS.level_rows)
-
-    def see(self, value: float) -> None:
-        self.rows += 1
-        self._newest.append(value)
-        self.now = sorted(self._newest)[len(self._newest) // 2]
-        if self.rows <= DEFAULTS.level_rows:
-            self.first = self.now
-
-
 class Detector:
     """All that ``State`` needs, kept up to date value by value."""
 
@@ -61,7 +44,6 @@ class Detector:
         self._names: dict[int, str] = {}  # signal numbers of a journal → those that are seen
         self._levels = {name: Level() for name in SEEN}
         self._broken: dict[str, int] = {}  # a loss → the step since which it is not finite
-        self._lowest = math.inf  # level of the training loss
         self._above: tuple[int, int] | None = None  # (step, rows) where it rose above the limit
         self._best = math.inf  # of validation; lower is better
         self._best_step, self._worse = 0, 0  # where, and how many readings came after it
@@ -126,7 +108,6 @@ class Detector:
         level = self._levels[TRAIN_LOSS]
         if level.rows < DEFAULTS.level_rows:
             return
-        self._lowest = min(self._lowest, level.now)
         if level.now <= self._limit(level):
             self._above = None
         elif self._above is None:
@@ -134,16 +115,17 @@ class Detector:
 
     def _limit(self, level: Level) -> float:
         """Above it, a training loss has left: half of what was learnt, or three times the start where little was."""
-        learnt = level.first - self._lowest
+        learnt = level.first - level.lowest
         if learnt < DEFAULTS.part * abs(level.first):
             return level.first * DEFAULTS.far_above if level.first > 0 else math.inf
-        return self._lowest + DEFAULTS.lost * learnt
+        return level.lowest + DEFAULTS.lost * learnt
 
     def _diverged(self) -> int | None:
-        rows = self._levels[TRAIN_LOSS].rows
-        if self._above is None or rows - self._above[1] < max(KEPT_ROWS, KEPT_SHARE * rows):
+        level = self._levels[TRAIN_LOSS]
+        if self._above is None:
             return self._broken.get(TRAIN_LOSS)
-        return self._above[0]
+        kept = level.rows - self._above[1] >= max(KEPT_ROWS, KEPT_SHARE * level.rows)
+        return self._above[0] if kept or level.has_left else self._broken.get(TRAIN_LOSS)
 
     def _see_validation(self, step: int, value: float) -> None:
         if value < self._best:
@@ -158,7 +140,7 @@ class Detector:
         sign, validation = (1, self._levels[VAL_LOSS]) if self._levels[VAL_LOSS].rows else (-1, self._levels[VAL_ACC])
         worse = sign * validation.now - self._best
         own_way = max(sign * validation.first - self._best, DEFAULTS.visible_ratio * abs(self._best))
-        improved = self._training_then - training.now > DEFAULTS.visible_loss * abs(training.first - self._lowest)
+        improved = self._training_then - training.now > DEFAULTS.visible_loss * abs(training.first - training.lowest)
         if self._worse >= DEFAULTS.few_rows and worse > DEFAULTS.visible_loss * own_way and improved:
             return self._best_step
         return self._apart

@@ -149,18 +149,30 @@ def _changed(step: Positions, value: Values) -> int:
 
 
 def _signal(name: str, role: Role, step: Positions, value: Values, time: Values | None) -> Signal:
-    finite = np.abs(value) < HUGE  # NaN is not below anything
+    finite = is_finite(value)
     better = "higher" if role.complement else role.better
     if finite.all():
         return Signal(name, role.track, step, value, time, better=better)
-    broken = None if _is_padding(value) else step[~finite]
+    evaluated = name.startswith("val")
+    broken = None if _is_padding(value, rare_at_first=evaluated) else step[~finite]
     return Signal(name, role.track, step[finite], value[finite], None if time is None else time[finite], broken, better)
 
 
-def _is_padding(value: Values) -> bool:
-    """Whether NaN only stands for "not logged here", as in tables that some tools pad."""
+def is_finite(value: Values) -> NDArray[np.bool_]:
+    """Which values can be reckoned with: neither NaN nor infinite, nor so large that their square is."""
+    return np.abs(value) < HUGE  # NaN is not below anything
+
+
+def _is_padding(value: Values, *, rare_at_first: bool) -> bool:
+    """Whether NaN only stands for "not logged here", as in tables that some tools pad.
+
+    A column that is logged each so many rows ends in NaN between two values: no more of it than between earlier ones,
+    nor, where the first evaluation comes after a while (``rare_at_first``), than before the first.
+    """
     missing = np.isnan(value)
     finite = np.flatnonzero(np.isfinite(value))
     if not len(finite) or missing.mean() < FILLED:
         return False
-    return bool(missing[: finite[-1]].sum() >= BEFORE_LAST * missing.sum())
+    tail = len(value) - 1 - int(finite[-1])
+    gaps = [*(np.diff(finite) - 1).tolist(), int(finite[0]) if rare_at_first else 0]
+    return bool(tail <= max(gaps) or missing[: finite[-1]].sum() >= BEFORE_LAST * missing.sum())

@@ -33,6 +33,7 @@ class Message:
     text: str
     severity: str
     time: float  # unix s when it was confirmed
+    revises: tuple[str, ...] = ()  # ids of earlier messages: what they told has become this
 
 
 class Channel(Protocol):
@@ -75,6 +76,7 @@ class Address:
     def deliver(self, message: Message) -> bool:
         title = visible(f"{message.run}: {message.title}, {message.where}", 200)
         body = f"{visible(message.text)}\n{visible(message.path)}\nid {message.id}"
+        body += "".join(f", revises {earlier}" for earlier in message.revises)
         return bool(self._service.notify(title=title, body=body, body_format=self._format))
 
 

@@ -8,24 +8,25 @@ on replays of runs in which nothing happens and of planted ones (``make bench-wa
 that of a run, however many looks it has.
 
 Some of what is true so far is true no longer when the run has gone on: ``REVISED`` names what a later look may find
-in its place.
+in its place. What then takes its place is told as a revision of it, once it is confirmed itself.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from runopsy.kinds import KINDS, Often
-from runopsy.model import Event, Position
+from runopsy.model import Event, Position, Signal
 from runopsy.thresholds import DEFAULTS, KEPT_ROWS, KEPT_SHARE
 
 Wait = tuple[int, float]  # rows, and share of the rows at the first sight, by which the log must have grown since
 SOON: Wait = (KEPT_ROWS, KEPT_SHARE)
 # A sudden fall of the loss is sudden against the course before it and after it, which take longer to be seen; so does
 # a validation curve that loses what it had while training goes on: it may be the first half of a double descent.
-LATE: Wait = (40, 0.4)
+LATE: Wait = (60, 0.4)
 # Facts of the log rather than estimates: there is nothing to wait for.
 CERTAIN = ("not_finite", "resume", "crashed", "interrupted")
 REVISED: Mapping[str, tuple[str, ...]] = {
@@ -51,6 +52,8 @@ class Sighting:
     since: int  # rows of the log at the first of the looks that found it
     confirmed: int | None = None  # rows of the log when it was confirmed; None: provisional
     here: bool = True  # whether the newest look has it
+    told: Position | None = None  # its place when it was confirmed, by which messages know it
+    became: int | None = None  # the number of the confirmed event that has taken its place
 
 
 class Words(NamedTuple):
@@ -68,7 +71,11 @@ class Ledger:
     sightings: tuple[Sighting, ...] = ()
     met: int = 0  # events that were ever met: the next has the next number
     rows: int = 0
-    fresh: tuple[Sighting, ...] = field(default=())  # those that the newest look has confirmed
+    fresh: tuple[Sighting, ...] = field(default=())  # those that the newest look confirmed, or saw take a place
+
+    def revised_by(self, new: Sighting) -> tuple[Sighting, ...]:
+        """Those that were confirmed before, and whose place an event has taken."""
+        return tuple(s for s in self.sightings if s.became == new.number)
 
 
 def follow(
@@ -92,7 +99,7 @@ def follow(
     """
     before = list(ledger.sightings)
     met, now = ledger.met, []
-    for event in events:
+    for event in {(event.kind, event.step): event for event in events}.values():  # twice at one place is once
         mine = next((s for s in before if is_same(s.event, event, span)), None)
         if mine is None:
             met += 1
@@ -100,23 +107,57 @@ def follow(
         else:
             before.remove(mine)
         keeps = mine.confirmed is not None or at_same_place(mine.event, event, span)
-        now.append(replace(mine, event=event, here=True, since=mine.since if keeps else rows))
-    aged = [replace(s, confirmed=rows) if _is_due(s, rows, over, wait) else s for s in now]
-    gone = [replace(s, here=False) for s in before if s.confirmed is not None]
-    old = {s.number for s in ledger.sightings if s.confirmed is not None}
-    fresh = tuple(s for s in aged if s.confirmed is not None and s.number not in old)
+        now.append(replace(mine, event=event, here=True, became=None, since=mine.since if keeps else rows))
+    aged = [_confirmed(s, rows) if _is_due(s, rows, over, wait) else s for s in now]
+    gone = [replace(s, here=False, became=_successor(s, aged)) for s in before if s.confirmed is not None]
+    old = {s.number: s.became for s in ledger.sightings if s.confirmed is not None}
+    revising = {s.became for s in gone if s.became != old[s.number]}
+    fresh = tuple(s for s in aged if s.number in revising or (s.confirmed is not None and s.number not in old))
     listed = tuple(sorted([*aged, *gone], key=lambda s: s.number))
     return Ledger(listed, met, rows, fresh)
 
 
-def _is_due(s: Sighting, rows: int, over: bool, wait: Callable[[Event], Wait]) -> bool:
+def _confirmed(s: Sighting, rows: int) -> Sighting:
+    return replace(s, confirmed=rows, told=s.event.step, here=True)
+
+
+def _successor(s: Sighting, now: Iterable[Sighting]) -> int | None:
+    """The number of what has taken the place of a confirmed event that is found no more."""
+    later = REVISED.get(s.event.kind, ())
+    return next((new.number for new in now if new.confirmed is not None and new.event.kind in later), None)
+
+
+def tell(ledger: Ledger, events: Iterable[Event], rows: int, span: tuple[Position, Position]) -> Ledger:
+    """The ledger with events that need no look to confirm them: fresh are those that it had not confirmed before."""
+    sightings = {s.number: s for s in ledger.sightings}
+    met, fresh = ledger.met, []
+    for event in events:
+        mine = next((s for s in sightings.values() if is_same(s.event, event, span)), None)
+        if mine is None:
+            met += 1
+            mine = Sighting(met, event, rows)
+        elif mine.confirmed is not None:
+            continue
+        sightings[mine.number] = _confirmed(replace(mine, event=event), rows)
+        fresh.append(sightings[mine.number])
+    return Ledger(tuple(sorted(sightings.values(), key=lambda s: s.number)), met, rows, tuple(fresh))
+
+
+def due(s: Sighting, wait: Callable[[Event], Wait] = wait_of) -> int:
+    """How many rows the log must have for an event to be confirmed, where every look until then finds it."""
     least, share = wait(s.event)
-    return s.confirmed is None and (over or rows - s.since >= max(least, share * s.since))
+    return s.since + max(least, math.ceil(share * s.since))
 
 
-def is_revised(s: Sighting, kinds: Iterable[str]) -> bool:
-    """Whether what is found now shows what became of a confirmed event, so that it was right as far as it went."""
-    return not {*REVISED.get(s.event.kind, ())}.isdisjoint(kinds)
+def _is_due(s: Sighting, rows: int, over: bool, wait: Callable[[Event], Wait]) -> bool:
+    return s.confirmed is None and (over or rows >= due(s, wait))
+
+
+def may_be_padding(event: Event, signals: Mapping[str, Signal]) -> bool:
+    """Whether NaN may only stand where nothing was evaluated: of a validation curve that has but one value so far."""
+    curves = {e.signal for e in event.evidence}
+    rare = all(name.startswith("val") and (name not in signals or len(signals[name]) <= 1) for name in curves)
+    return event.kind == "not_finite" and bool(curves) and rare
 
 
 def is_same(old: Event, new: Event, span: tuple[Position, Position]) -> bool:

@@ -1,4 +1,8 @@
-"""Look after look at a growing log: when one is due, what it found, and what is to be reported."""
+"""Look after look at a growing log: when one is due, what it found, and what is to be reported.
+
+A look examines the whole log, and is made as often as its cost allows. Between two, a glance at the new rows alone sees
+what needs no autopsy (``glance``).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 from runopsy.autopsy import analyze
 from runopsy.errors import RunopsyError
@@ -16,26 +20,30 @@ from runopsy.model import Autopsy, Run, Severity
 from runopsy.readers.growing import Growing
 from runopsy.report.compose import finding
 from runopsy.thresholds import DEFAULTS
-from runopsy.watch.confirmation import Ledger, Sighting, Words, follow
+from runopsy.watch.confirmation import Ledger, Sighting, Words, follow, may_be_padding, tell
+from runopsy.watch.glance import Glance
+from runopsy.watch.time_left import time_left, total_of
 
 LOOK_ROWS = 10  # rows by which the log grows between two looks, at least
 SETTLED = 5.0  # s without growth after which fewer rows than that are looked at too
-# Share of one core that looks may take: the pause after a look is what it cost divided by this. One of less than
-# ``SLOW`` seconds (some ten thousand rows) is paid from the larger share, so that small logs are looked at often.
-MOST, LEAST, SLOW = 0.05, 0.015, 0.25
-URGENT = 60.0  # s between two looks that are made before their pause is over, since NaN has appeared in the text
-RARE = 0.01  # values that are not finite a line: where they are usual, another is nothing to hurry for
+# Shares of one core that looks at the whole log and glances at new rows may take: the pause after one is what it cost
+# divided by this. Together, and with all else that a watch does, they stay below 2 %.
+LOOKS, GLANCES = 0.01, 0.005
+LOADING = 1.0  # s of the first look that loading libraries takes, about: no later one costs that
+URGENT = 60.0  # s between two looks that are made at once, since a text has words for NaN or an error
+RARE = 0.01  # words for NaN or an error a line: where they are usual, another is nothing to hurry for
 PACE = 50  # newest times between two growths, whose median is the usual one
 RUNNING = "running"
 IDLE = 60.0  # s after which a recorded run whose status is running is looked at again: a kill changes no file
 OVER = ("finished", "failed", "interrupted", "killed", "disk_full")  # statuses of a recorded run that has ended
-# Settings that name the last position, by the axis that they count.
-TOTALS: Mapping[str, tuple[str, ...]] = {
-    "step": ("max_steps", "total_steps", "num_steps", "num_train_steps", "train_steps", "max_iters", "total_iterations",
-             "num_iterations", "expected_steps", "steps"),
-    "epoch": ("epochs", "max_epochs", "num_epochs", "num_train_epochs", "n_epochs", "total_epochs"),
-}  # fmt: skip
 Examine = Callable[[Run], Autopsy]
+
+
+class Told(NamedTuple):
+    """An event as it was told."""
+
+    kind: str
+    step: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,7 @@ class News:
     where: str
     text: str
     severity: Severity
+    revises: tuple[Told, ...] = ()  # what was told of the run before, and has become this
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,8 @@ class View:
     waiting: str  # what it waits for then
     ledger: Ledger
     rows: int
-    moment: float  # unix s of the look
+    moment: float  # unix s of the look, or of the glance at newer rows
+    last: float = math.nan  # the newest position that was seen: newer than the autopsy's after a glance
     news: tuple[News, ...] = ()
     over: bool = False  # the run has ended, by its status or because its process is dead
     done: bool = False  # and as it was meant to: one that was killed or failed may be resumed
@@ -102,15 +112,19 @@ class Watch:
         self._seen: object = None  # stamp of the log at the last poll
         self._grew = self._began  # when it grew last
         self._between: deque[float] = deque(maxlen=PACE)
+        self._glance: Glance | None = None  # what new rows are held against
+        self._glance_due = -math.inf
         self._looked = -math.inf  # when the last look ended
         self._cost = 0.0  # s of processor that it took
         self._amount = 0.0  # of the log at that look, in its own unit
         self._per_row = 0.0  # of that unit
         self._stale = False  # something has changed since
         self._hurried = -math.inf  # when a look was made before its pause was over
-        self._odd = 0  # values that are not finite in the text, at the last look
+        self._odd = 0  # words for NaN or an error in the text, as far as they have been understood
+        self._unexplained = False  # whether there are such words that no glance could read
         self._stalled = self._ended = False
-        self.view = View(path, None, "it does not exist yet", self.ledger, 0, self._began, words=self.words)
+        waiting = "for the first look" if os.path.exists(path) else self._why_nothing()
+        self.view = View(path, None, waiting, self.ledger, 0, self._began, words=self.words)
 
     def __enter__(self) -> Self:
         return self
@@ -130,7 +144,10 @@ class Watch:
                 self._between.append(now - self._grew)
             self._seen, self._grew, self._stale, self._stalled = stamp, now, bool(amount), False
         if not amount:
-            return self._wait("it has no whole line yet" if os.path.exists(self.path) else "it does not exist yet")
+            return self._wait(self._why_nothing())
+        news = self._glanced(now) if self._stale else None
+        if news is not None:
+            return news
         if (self._stale and self._is_due(amount, now)) or self._may_be_dead(now):
             return self.look(amount)
         return self._standstill(now)
@@ -138,6 +155,8 @@ class Watch:
     def look(self, amount: float | None = None) -> View:
         """Examine the log as it is; what cannot be judged now may be later, and ends no watch."""
         amount = self._log.amount() if amount is None else amount
+        if not amount and self.view.autopsy is None:
+            return self._wait(self._why_nothing()) or self.view
         began, self._stale = time.process_time(), False
         try:
             run = self._log.read()
@@ -150,30 +169,68 @@ class Watch:
         else:
             view = self._judged(autopsy, rows)
             self._per_row = amount / max(rows, 1)
+        cost = time.process_time() - began
+        self._cost = cost if math.isfinite(self._looked) else max(cost - LOADING, 0.0)
         self._amount, self._odd, self._looked = amount, self._log.odd, self._clock()
-        self._cost = time.process_time() - began
+        self._unexplained = False
         return view
 
     def _is_due(self, amount: float, now: float) -> bool:
         """Whether the log has grown enough, or stands still with something new in it, and a look may be paid."""
-        if self._is_urgent(amount, now):
+        if self._is_urgent(now):
             self._hurried = now
             return True
-        pause = self._cost / (MOST if self._cost < SLOW else LEAST)
-        if now < self._looked + pause:
+        if now < self._looked + self._cost / LOOKS:
             return False
         grown, enough = abs(amount - self._amount), math.floor(LOOK_ROWS * self._per_row)  # a header is no row
         return not self._per_row or grown >= enough or amount < self._amount or now - self._grew >= SETTLED
 
-    def _is_urgent(self, amount: float, now: float) -> bool:
-        """Whether values that are not finite have appeared where there were hardly any."""
-        return self._log.odd > self._odd and self._odd <= RARE * amount and now >= self._hurried + URGENT
+    def _is_urgent(self, now: float) -> bool:
+        """Whether the run says that it has ended, or a text has words for NaN or an error that no glance explains."""
+        autopsy = self.view.autopsy
+        if autopsy is not None and autopsy.run.status == RUNNING and self._log.has_ended:
+            return True
+        return self._unexplained and now >= self._hurried + URGENT
+
+    def _has_new_words(self, amount: float) -> bool:
+        """Whether words for NaN or an error have appeared where there were hardly any."""
+        return self._log.odd > self._odd and self._odd <= RARE * amount
+
+    def _glanced(self, now: float) -> View | None:
+        """The view with what the new rows show by themselves; None where that is nothing."""
+        glance, autopsy = self._glance, self.view.autopsy
+        if glance is None or autopsy is None:
+            return None
+        if now < self._glance_due and not (glance.awaits_nan and self._has_new_words(self._amount)):
+            return None
+        began = time.process_time()
+        fresh = self._log.fresh()
+        events = () if fresh is None else glance.see(fresh)
+        self._unexplained = (fresh is None or bool(fresh.marks)) and self._has_new_words(self._amount)
+        if not self._unexplained:
+            self._odd = self._log.odd
+        self._glance_due = now + (time.process_time() - began) / GLANCES
+        self.ledger = tell(self.ledger, events, glance.rows, (autopsy.first, glance.last))
+        if not self.ledger.fresh:
+            return None
+        for s in self.ledger.fresh:
+            found = finding(autopsy, s.event)
+            self.words[s.number] = Words(found.what, found.where, found.text)
+        self.last = glance.last
+        self.view = replace(
+            self.view, ledger=self.ledger, news=tuple(map(self._of, self.ledger.fresh)), rows=glance.rows,
+            last=glance.last, moment=now, words=dict(self.words),
+        )  # fmt: skip
+        return self.view
 
     def _may_be_dead(self, now: float) -> bool:
         """Whether a recorded run has written nothing for a while: its process may have been killed."""
         autopsy = self.view.autopsy
         quiet = now - max(self._looked, self._grew)
         return autopsy is not None and autopsy.run.status == RUNNING and quiet >= IDLE
+
+    def _why_nothing(self) -> str:
+        return "it has no whole line yet" if os.path.exists(self.path) else "it does not exist yet"
 
     def _wait(self, why: str) -> View | None:
         if self.view.autopsy is None and why != self.view.waiting:
@@ -189,9 +246,13 @@ class Watch:
     def _judged(self, autopsy: Autopsy, rows: int) -> View:
         if autopsy.last < self.last and rows < self.ledger.rows:  # another run under the same name
             self.ledger, self.words, self._ended = Ledger(), {}, False
+            self._glance = None
         self.last = autopsy.last
         over = autopsy.run.status in OVER
-        self.ledger = follow(self.ledger, autopsy.events, rows, (autopsy.first, autopsy.last), over=over)
+        self._glance = Glance(autopsy, rows, self._glance)
+        events = [e for e in autopsy.events if over or not may_be_padding(e, autopsy.signals)]
+        events += [e for e in self._glance.standing if e.kind not in {event.kind for event in events}]
+        self.ledger = follow(self.ledger, events, rows, (autopsy.first, autopsy.last), over=over)
         for s in self.ledger.sightings:
             if s.here:
                 found = finding(autopsy, s.event)
@@ -212,6 +273,7 @@ class Watch:
             waiting="",
             ledger=self.ledger,
             rows=rows,
+            last=autopsy.last,
             moment=self._clock(),
             news=tuple(news),
             over=over,
@@ -224,8 +286,15 @@ class Watch:
         return self.view
 
     def _of(self, s: Sighting) -> News:
-        words = self.words[s.number]
-        return News(s.event.kind, words.title, s.event.step, words.where, words.text, s.event.severity)
+        words, old = self.words[s.number], self.ledger.revised_by(s)
+        text = words.text
+        if old:
+            before = (
+                f"{self.words[o.number].title}, {self.words[o.number].where}" for o in old if o.number in self.words
+            )
+            text += f"; it revises what was told before: {'; '.join(before)}"
+        told = tuple(Told(o.event.kind, o.event.step if o.told is None else o.told) for o in old)
+        return News(s.event.kind, words.title, s.event.step, words.where, text, s.event.severity, told)
 
     def _standstill(self, now: float) -> View | None:
         """Reported once, when the log has not grown for far longer than usual."""
@@ -248,27 +317,3 @@ def _ended(autopsy: Autopsy) -> News:
     severity = Severity.INFO if status == "finished" else Severity.WARNING
     text = f"the run has ended ({status.replace('_', ' ')}): {verdict.name.replace('_', ' ')}, {verdict.why}"
     return News("finished", "finished", autopsy.last, f"{autopsy.axis} {autopsy.last:,.12g}", text, severity)
-
-
-def total_of(autopsy: Autopsy) -> float | None:
-    """The last position that the settings of a run name; None where they name none, or it has been passed."""
-    config = autopsy.run.config
-    for name in TOTALS.get(autopsy.axis, ()):
-        value = config.get(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= autopsy.last:
-            return float(value)
-    return None
-
-
-def time_left(autopsy: Autopsy, total: float) -> float | None:
-    """Seconds until a position at the pace of the last half of the log; None where it has no times."""
-    timed = [s for s in autopsy.signals.values() if s.time is not None and len(s) > 1]
-    if not timed:
-        return None
-    signal = max(timed, key=len)
-    assert signal.time is not None  # as chosen
-    half = len(signal) // 2
-    steps, seconds = signal.step[-1] - signal.step[half - 1], signal.time[-1] - signal.time[half - 1]
-    if half < 1 or not (steps > 0 and seconds >= 0):
-        return None
-    return float(max(total - autopsy.last, 0.0) * seconds / steps)

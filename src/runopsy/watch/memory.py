@@ -79,6 +79,8 @@ def _plain(s: Sighting) -> dict[str, Any]:
         "number": s.number,
         "since": s.since,
         "confirmed": s.confirmed,
+        "told": s.told,
+        "became": s.became,
         "kind": e.kind,
         "step": e.step,
         "severity": str(e.severity),
@@ -94,4 +96,6 @@ def _sighting(one: Mapping[str, Any]) -> Sighting:
         str(one["kind"]), "", float(one["step"]), Severity(one["severity"]), (), until=one["until"], interval=interval,
         resolution=one["resolution"],
     )  # fmt: skip
-    return Sighting(int(one["number"]), event, int(one["since"]), one["confirmed"])
+    return Sighting(
+        int(one["number"]), event, int(one["since"]), one["confirmed"], told=one.get("told"), became=one.get("became")
+    )

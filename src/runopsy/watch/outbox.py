@@ -47,11 +47,15 @@ def wanted(on: str | None) -> frozenset[str]:
 
 def message(news: News, run: str, path: str, first: float, now: float) -> Message:
     """A message; its id follows from the log, the kind and the place alone."""
-    what = f"{path}\n{first:.12g}\n{news.kind}\n{news.step:.12g}"
-    identity = hashlib.sha256(what.encode(errors="surrogateescape")).hexdigest()[:12]
+
+    def identity(kind: str, step: float) -> str:
+        what = f"{path}\n{first:.12g}\n{kind}\n{step:.12g}"
+        return hashlib.sha256(what.encode(errors="surrogateescape")).hexdigest()[:12]
+
     return Message(
-        identity, run, path, news.kind, news.title, news.step, news.where, news.text, str(news.severity), now
-    )
+        identity(news.kind, news.step), run, path, news.kind, news.title, news.step, news.where, news.text,
+        str(news.severity), now, tuple(identity(*told) for told in news.revises),
+    )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -104,10 +108,13 @@ class Outbox:
             self._thread.start()
 
     def post(self, message: Message) -> bool:
-        """Whether the message is one that is sent, and was not before."""
-        if not self._channels or message.kind not in self._kinds:
+        """Whether the message is one that is sent, and was not before; what revises one that was sent is sent too."""
+        if not self._channels:
             return False
         with self._lock:
+            posted = {key.partition(" ")[0] for key in self._sent} | {p.message.id for p in self._waiting}
+            if message.kind not in self._kinds and posted.isdisjoint(message.revises):
+                return False
             newest = self._newest.get(message.kind)
             if newest is not None and 0 <= message.time - newest < self._quiet_for:
                 return False
@@ -147,7 +154,7 @@ class Outbox:
             fields = dict(one)
             name = fields.pop("channel", "")
             if name in self._channels:  # others were asked for by an earlier command
-                self._waiting.append(_Parcel(Message(**fields), name))
+                self._waiting.append(_Parcel(Message(**{**fields, "revises": tuple(fields.get("revises", ()))}), name))
 
     def _work(self) -> None:
         while True:

@@ -11,7 +11,7 @@ from runopsy.report.document import Block, Document, Finding, Findings, Heading,
 from runopsy.report.pictures import TONES, picture
 from runopsy.report.terminal import render
 from runopsy.report.words import duration, odds, place, plain, span, visible
-from runopsy.watch.confirmation import REVISED, Sighting, is_revised
+from runopsy.watch.confirmation import REVISED, Sighting, due
 from runopsy.watch.looking import News, View
 
 SHOWN = 12  # events on a page: the newest; the report has them all
@@ -28,6 +28,8 @@ def page(view: View, width: int | None = None, *, color: bool = False) -> str:
 
 def _blocks(view: View, autopsy: Autopsy) -> Iterator[Block]:
     yield Prose(state(view))
+    if view.last > autopsy.last:
+        yield Prose(f"phase and curves are of {autopsy.axis} {place(autopsy.last)}; newer rows were glanced at")
     yield Heading("Events")  # above the curves: a low window shows them
     items = tuple(_item(view, s) for s in view.ledger.sightings[-SHOWN:] if s.number in view.words)
     if items:
@@ -44,7 +46,7 @@ def _blocks(view: View, autopsy: Autopsy) -> Iterator[Block]:
 def where(view: View) -> str:
     """How far the run has come, and when that was seen."""
     assert view.autopsy is not None  # as it is asked of a run alone
-    axis, last = view.autopsy.axis, view.autopsy.last
+    axis, last = view.autopsy.axis, view.last
     of = "" if view.total is None else f" of {place(view.total)}"
     left = "" if view.left is None else f", about {duration(view.left)} left"
     seen = time.strftime("%H:%M:%S", time.localtime(view.moment))
@@ -57,7 +59,7 @@ def state(view: View) -> str:
     assert autopsy is not None  # as it is asked of a run alone
     if view.over:
         verdict = autopsy.verdict
-        return f"It has ended: {plain(verdict.name)}, {verdict.why}"
+        return f"It has ended ({plain(autopsy.run.status or 'finished')}): {plain(verdict.name)}, {verdict.why}"
     if not autopsy.phases:
         return f"No phase can be named yet: {autopsy.verdict.why}"
     phase = autopsy.phases[-1]
@@ -77,20 +79,28 @@ def _item(view: View, s: Sighting) -> Finding:
             words.title,
             "plain",
             words.where,
-            f"{words.text} (provisional: it is confirmed when it stays as the log grows)",
+            f"{words.text} (provisional: confirmed if every look until row {due(s):,} finds it)",
         )
     return Finding(words.title, TONES[s.event.severity], words.where, f"{words.text}{_gone(view, s)}")
 
 
 def _gone(view: View, s: Sighting) -> str:
-    """What became of a confirmed event that is found no more."""
+    """What became of a confirmed event that is found no more, or what one that is found has become of."""
     if s.here:
-        return ""
+        old = (view.words[o.number] for o in view.ledger.revised_by(s) if o.number in view.words)
+        return "".join(f" (told before as {words.title}, {words.where})" for words in old)
+    became = _became(view, s)
+    return (
+        f" (so it was until then; what became of it: {became})"
+        if became
+        else " (no longer found in the log as it is now)"
+    )
+
+
+def _became(view: View, s: Sighting) -> str:
+    """The titles of what is found now in place of an event that is found no more; empty where that is nothing."""
     now = [other.event.kind for other in view.ledger.sightings if other.here]
-    if is_revised(s, now):
-        became = ", ".join(plain(kind) for kind in dict.fromkeys(now) if kind in REVISED[s.event.kind])
-        return f" (so it was until then; what became of it: {became})"
-    return " (no longer found in the log as it is now)"
+    return ", ".join(plain(kind) for kind in dict.fromkeys(now) if kind in REVISED.get(s.event.kind, ()))
 
 
 # --- lines ---------------------------------------------------------------------------------------
@@ -121,8 +131,11 @@ def lines(before: View | None, view: View) -> Iterator[str]:
             continue
         if s.confirmed is None:
             yield f"{stamp} provisional: {words.title}, {words.where}"
-        elif not s.here and (old is None or old.here):
-            yield f"{stamp} no longer found: {words.title}, {words.where}"
+        elif not s.here and (old is None or old.here) and s.became not in {new.number for new in view.ledger.fresh}:
+            became = _became(view, s)
+            yield f"{stamp} no longer found{' as such' if became else ''}: {words.title}, {words.where}" + (
+                f" (what becomes of it: {became})" if became else ""
+            )
     for news in view.news:
         yield f"{stamp} {line(news)}"
 
