@@ -39,6 +39,7 @@ from runopsy.rules.curves import inside
 from runopsy.segments import EXACT, Segmenter, segment
 from runopsy.signals import assign, derived, measure, mover, rebase, refusal, with_powers, with_sums
 from runopsy.standards import Standards, tuned, values
+from runopsy.stats import median
 from runopsy.thresholds import Limits
 
 STANDARDS = Standards()
@@ -214,7 +215,7 @@ def _cut(
 def _first_after(signal: Signal, step: float) -> float:
     """The first value at or after a spike's end, which still feels it where evaluations are rare."""
     after = signal.step[np.searchsorted(signal.step, step) :]
-    rare = len(signal) > 1 and float(np.median(np.diff(signal.step))) > 1
+    rare = len(signal) > 1 and median(np.diff(signal.step)) > 1
     return float(after[0]) if len(after) and rare else step
 
 
