@@ -9,6 +9,7 @@ from runopsy.stats import (
     first_run,
     long_run_factor,
     median,
+    medians,
     medians_of_five,
     rolling_median,
     trailing_max,
@@ -45,6 +46,11 @@ def test_median_of_many_values_is_that_of_numpy_to_the_last_digit(n):
 @pytest.mark.parametrize("n", [1, 6, 700])
 def test_median_of_values_of_which_one_is_no_number_is_none(n):
     assert np.isnan(median(np.array([np.nan, *range(n - 1)])))
+
+
+@given(arrays(np.float64, st.tuples(st.integers(0, 9), st.integers(1, 9)), elements=finite))
+def test_the_medians_of_rows_are_those_of_numpy(rows):
+    np.testing.assert_array_equal(medians(rows), np.median(rows, axis=1))
 
 
 def test_median_of_nothing_is_no_number():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,9 +21,6 @@ from runopsy.model import (
     Autopsy,
     Check,
     Event,
-    Expected,
-    GroupSteps,
-    Level,
     Outcome,
     Phase,
     Role,
@@ -32,7 +29,6 @@ from runopsy.model import (
     Signal,
     Transition,
     Verdict,
-    WatchedExamples,
 )
 from runopsy.precursors import before_it_broke
 from runopsy.rules.curves import inside
@@ -41,6 +37,9 @@ from runopsy.signals import assign, derived, measure, mover, rebase, refusal, wi
 from runopsy.standards import Standards, tuned, values
 from runopsy.stats import median
 from runopsy.thresholds import Limits
+
+if TYPE_CHECKING:
+    from runopsy.model import Expected, GroupSteps, Level, WatchedExamples
 
 STANDARDS = Standards()
 SHOWN = ("reward", "val/metric", "train/metric")  # where no curve is judged: curves to show, and no fit to judge

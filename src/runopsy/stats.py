@@ -37,7 +37,7 @@ def first_spacing(steps: Floats) -> float:
     return float(apart[half] if len(apart) % 2 else (apart[half - 1] + apart[half]) / 2)
 
 
-def median(values: Floats) -> float:
+def median(values: Floats | NDArray[np.int64]) -> float:
     """The value in the middle, or the mean of the two there; NaN where one is NaN, or there is none.
 
     To the last digit what ``np.median`` says, whose care for axes and types takes twenty times as long on some hundred
@@ -54,6 +54,12 @@ def median(values: Floats) -> float:
     if not n or np.isnan(above.max()):  # NaN is put last
         return float("nan")
     return float(above[0] if n % 2 else (below.max() + above[0]) / 2)
+
+
+def medians(rows: Floats) -> Floats:
+    """(n,) ``median`` of each of n rows, of at least one value each; none is NaN."""
+    ordered, half = np.sort(rows, axis=1), rows.shape[1] // 2
+    return ordered[:, half] if rows.shape[1] % 2 else (ordered[:, half - 1] + ordered[:, half]) / 2
 
 
 def distinct(values: NDArray[_Number]) -> NDArray[_Number]:

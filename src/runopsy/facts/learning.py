@@ -10,6 +10,7 @@ import numpy as np
 from runopsy.facts.curve import EVALUATIONS, FEWEST_FIT, Curve
 from runopsy.facts.fact import UNASKED, Fact
 from runopsy.model import Position, Values
+from runopsy.stats import median
 from runopsy.thresholds import Limits
 
 Curves = Mapping[str, Curve]
@@ -373,7 +374,7 @@ def ahead(curves: Curves, limits: Limits) -> Fact:
         least = limits.visible_accuracy if quantity == "acc" else limits.visible_loss * abs(train.begins)
         rows = np.flatnonzero((lead >= least) & (lead >= limits.sure * noise))
         if len(rows) >= limits.few_rows and float(np.mean(lead > 0)) >= limits.half_way:
-            return Fact(True, float(np.median(lead[rows])), least, at=float(val.step[rows[-1]]), curve=val.name)
+            return Fact(True, median(lead[rows]), least, at=float(val.step[rows[-1]]), curve=val.name)
     return UNASKED
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from runopsy.kinds import KINDS
-from runopsy.model import Autopsy, Breakdown, Event, Evidence, Outcome, Position, Stop
+from runopsy.model import Autopsy, Event, Evidence, Outcome, Position, Stop
 from runopsy.report import backing
 from runopsy.report.advice import advise
 from runopsy.report.document import Block, Document, Finding, Findings, Heading, Headline, Prose, Steps
@@ -17,6 +18,9 @@ from runopsy.report.pictures import TONES as SEVERITY
 from runopsy.report.pictures import picture
 from runopsy.report.words import duration, number, odds, percent, place, plain
 from runopsy.version import VERSION
+
+if TYPE_CHECKING:
+    from runopsy.model import Breakdown
 
 TONES: Mapping[str, str] = {
     "healthy": "good",
