@@ -11,6 +11,7 @@ from runopsy.stats import (
     median,
     medians,
     medians_of_five,
+    quantiles,
     rolling_median,
     trailing_max,
     trailing_median,
@@ -51,6 +52,11 @@ def test_median_of_values_of_which_one_is_no_number_is_none(n):
 @given(arrays(np.float64, st.tuples(st.integers(0, 9), st.integers(1, 9)), elements=finite))
 def test_the_medians_of_rows_are_those_of_numpy(rows):
     np.testing.assert_array_equal(medians(rows), np.median(rows, axis=1))
+
+
+@given(arrays(np.float64, st.integers(1, 40), elements=finite), st.lists(st.floats(0, 1), min_size=1, max_size=4))
+def test_quantiles_are_those_of_numpy_to_the_last_digit(values, shares):
+    np.testing.assert_array_equal(quantiles(values, shares), np.quantile(values, shares))
 
 
 def test_median_of_nothing_is_no_number():

@@ -29,7 +29,7 @@ from runopsy.model import (
     Values,
     Verdict,
 )
-from runopsy.stats import first_spacing
+from runopsy.stats import first_spacing, quantiles
 from runopsy.thresholds import THRESHOLDS, Limits
 
 MEMBERS = 16  # a share of sixteen is known to a tenth, which is as fine as anybody reads it
@@ -193,7 +193,7 @@ def _interval(
             steps.append(float(at[np.argmin(np.abs(at - t.step))]))
     if len(steps) < HEARD * len(committee.labels):
         return None
-    low, high = np.quantile([*steps, t.step], [TAIL, 1 - TAIL])
+    low, high = quantiles([*steps, t.step], (TAIL, 1 - TAIL))
     elapsed, row = t.step - grid[0], _row(grid, t.step)
     low = min(float(low), grid[0] + elapsed / (1 + window), t.step - FIRST_ROWS * row)
     high = max(float(high), grid[0] + elapsed * (1 + window), t.step + row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
@@ -60,6 +60,17 @@ def medians(rows: Floats) -> Floats:
     """(n,) ``median`` of each of n rows, of at least one value each; none is NaN."""
     ordered, half = np.sort(rows, axis=1), rows.shape[1] // 2
     return ordered[:, half] if rows.shape[1] % 2 else (ordered[:, half - 1] + ordered[:, half]) / 2
+
+
+def quantiles(values: Floats | Sequence[float], shares: Sequence[float]) -> Floats:
+    """The values, of at least one and none NaN, below which such shares of them lie, straight between two neighbours.
+
+    To the last digit what ``np.quantile`` says, without the masked arrays that it loads.
+    """
+    ordered, at = np.sort(values), (len(values) - 1) * np.asarray(shares)
+    below = np.floor(at).astype(int)
+    low, high, part = ordered[below], ordered[np.minimum(below + 1, len(values) - 1)], at - below
+    return np.where(part >= 0.5, high - (high - low) * (1 - part), low + (high - low) * part)
 
 
 def distinct(values: NDArray[_Number]) -> NDArray[_Number]:
