@@ -4,7 +4,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from runopsy.stats import first_run, long_run_factor, rolling_median, trailing_max, trailing_median, white_noise
+from runopsy.stats import (
+    distinct,
+    first_run,
+    long_run_factor,
+    median,
+    medians,
+    medians_of_five,
+    quantiles,
+    rolling_median,
+    trailing_max,
+    trailing_median,
+    white_noise,
+    white_noises,
+)
 
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -18,6 +31,63 @@ def naive_rolling_median(values, window):
         return values[2 * (n - 1) - i if i > n - 1 else i]
 
     return np.array([sorted(at(j) for j in range(i - half, i + half + 1))[half] for i in range(n)])
+
+
+@given(arrays(np.float64, st.integers(1, 60), elements=finite))
+def test_median_is_that_of_numpy_to_the_last_digit(values):
+    assert median(values) == np.median(values)
+
+
+@pytest.mark.parametrize("n", [511, 512, 513, 514, 5001])
+def test_median_of_many_values_is_that_of_numpy_to_the_last_digit(n):
+    values = np.random.default_rng(n).normal(size=n)
+    assert median(values) == np.median(values)
+
+
+@pytest.mark.parametrize("n", [1, 6, 700])
+def test_median_of_values_of_which_one_is_no_number_is_none(n):
+    assert np.isnan(median(np.array([np.nan, *range(n - 1)])))
+
+
+@given(arrays(np.float64, st.tuples(st.integers(0, 9), st.integers(1, 9)), elements=finite))
+def test_the_medians_of_rows_are_those_of_numpy(rows):
+    np.testing.assert_array_equal(medians(rows), np.median(rows, axis=1))
+
+
+@given(arrays(np.float64, st.integers(1, 40), elements=finite), st.lists(st.floats(0, 1), min_size=1, max_size=4))
+def test_quantiles_are_those_of_numpy_to_the_last_digit(values, shares):
+    np.testing.assert_array_equal(quantiles(values, shares), np.quantile(values, shares))
+
+
+def test_median_of_nothing_is_no_number():
+    assert np.isnan(median(np.empty(0)))
+
+
+@given(arrays(np.float64, st.integers(0, 40), elements=st.integers(-9, 9).map(float)))
+def test_distinct_values_are_those_of_numpy(values):
+    np.testing.assert_array_equal(distinct(values), np.unique(values))
+
+
+@given(arrays(np.float64, st.integers(5, 40), elements=finite))
+def test_medians_of_five_match_their_definition(values):
+    expected = [sorted(values[i : i + 5])[2] for i in range(len(values) - 4)]
+    np.testing.assert_array_equal(medians_of_five(values), expected)
+
+
+@pytest.mark.parametrize("most", [9, 255])
+def test_the_noise_of_many_stretches_is_that_of_each_alone(most):
+    values = np.random.default_rng(0).normal(size=4000).round(1)
+    values[200:260] = 0.0
+    first = np.arange(0, 3000, 7)
+    count = np.random.default_rng(1).integers(1, 900, len(first))
+    found = white_noises(values, first, count, most)
+    for i, (a, n) in enumerate(zip(first, count, strict=True)):
+        asked = a + np.arange(min(n, most)) * n // min(n, most)
+        second = np.abs(values[asked] - 2 * values[asked + 1] + values[asked + 2])
+        middle = np.median(second)
+        if middle == 0 and (second > 0).any():
+            middle = np.median(second[second > 0]) * (second > 0).mean()
+        assert found[i] == pytest.approx(1.4826 * middle / 6**0.5, rel=1e-12)
 
 
 @given(arrays(np.float64, st.integers(7, 60), elements=finite), st.sampled_from([1, 3, 7]))

@@ -47,6 +47,7 @@ NUMERICS = {
     "facts.counting.MOST": "grids that printed digits can tell",
     "facts.counting.PRINTED": "rounding of printed accuracies",
     "facts.counting.ASKED": "values that are looked at: time",
+    "facts.counting.AT_FIRST": "values that are looked at first: time",
     "facts.counting.TENS": "grids of printed digits",
     "facts.curve.POINTS": "points of a fit: time",
     "facts.curve.LONG_ENOUGH": "rows for blocks of noise: a property of the estimate of noise",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from runopsy import confidence, phases, readers, verdicts
 from runopsy.errors import CannotJudge, NotChecked
-from runopsy.facts import Case, Facts, facts_of, readout_of, regime_of
+from runopsy.facts import Case, Facts, facts_of
 from runopsy.facts.case import Rule
 from runopsy.facts.schedule import jumps
 from runopsy.facts.spikes import spikes_of
@@ -21,9 +21,6 @@ from runopsy.model import (
     Autopsy,
     Check,
     Event,
-    Expected,
-    GroupSteps,
-    Level,
     Outcome,
     Phase,
     Role,
@@ -32,16 +29,20 @@ from runopsy.model import (
     Signal,
     Transition,
     Verdict,
-    WatchedExamples,
 )
 from runopsy.precursors import before_it_broke
 from runopsy.rules.curves import inside
 from runopsy.segments import EXACT, Segmenter, segment
 from runopsy.signals import assign, derived, measure, mover, rebase, refusal, with_powers, with_sums
 from runopsy.standards import Standards, tuned, values
+from runopsy.stats import median
 from runopsy.thresholds import Limits
 
+if TYPE_CHECKING:
+    from runopsy.model import Expected, GroupSteps, Level, Readout, Regime, WatchedExamples
+
 STANDARDS = Standards()
+READOUT_GAP = "readout/gap"  # the signal without which there is no readout to decompose
 SHOWN = ("reward", "val/metric", "train/metric")  # where no curve is judged: curves to show, and no fit to judge
 PLAYER = "player/"
 
@@ -124,8 +125,8 @@ def _examined(
         expected=expected,
         groups=_groups(case),
         breakdowns=before_it_broke(events, case.signals, standards.limits.outlier),
-        regime=regime_of(run, case.facts),
-        readout=readout_of(case.segments, standards.limits),
+        regime=_regime(case),
+        readout=_readout(case),
     )
 
 
@@ -146,6 +147,24 @@ def _inside_by_phase(case: Case, named: Sequence[Phase]) -> tuple[tuple[Level, .
 
     found = levels(named, case.signals, case.segments)
     return found, answers(named, found, case.limits.likely)
+
+
+def _regime(case: Case) -> Regime | None:
+    """Parameters against examples of a run of our own recorder, which states them."""
+    if not case.run.taken:
+        return None
+    from runopsy.facts.regime import regime_of
+
+    return regime_of(case.run, case.facts)
+
+
+def _readout(case: Case) -> Readout | None:
+    """The decomposition into representation and readout, where the readout's gap was recorded."""
+    if READOUT_GAP not in case.segments:
+        return None
+    from runopsy.facts.readout import readout_of
+
+    return readout_of(case.segments, case.limits)
 
 
 def _watched(run: Run) -> WatchedExamples | None:
@@ -218,7 +237,7 @@ def _cut(
 def _first_after(signal: Signal, step: float) -> float:
     """The first value at or after a spike's end, which still feels it where evaluations are rare."""
     after = signal.step[np.searchsorted(signal.step, step) :]
-    rare = len(signal) > 1 and float(np.median(np.diff(signal.step))) > 1
+    rare = len(signal) > 1 and median(np.diff(signal.step)) > 1
     return float(after[0]) if len(after) and rare else step
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -28,7 +29,7 @@ from runopsy.model import (
     Values,
     Verdict,
 )
-from runopsy.stats import first_spacing
+from runopsy.stats import first_spacing, quantiles
 from runopsy.thresholds import THRESHOLDS, Limits
 
 MEMBERS = 16  # a share of sixteen is known to a tenth, which is as fine as anybody reads it
@@ -66,15 +67,15 @@ def ask(case: Case, events: Sequence[Event]) -> Committee:
     Events that need the full log (divergence, spikes, jumps of the rate) are taken as found.
     """
     gone = phases.divergence(events)
-    phased = any(name in case.segments for name in phases.WATCHED)
-    grid = phases.grid(case, gone)[::EVERY] if phased else np.zeros(0)
+    elapsed = {name: _elapsed(case.segments[name]) for name in phases.WATCHED if name in case.segments}
+    grid = phases.grid(case, gone)[::EVERY] if elapsed else np.zeros(0)
     labels, words = [], []
     for draw in np.random.default_rng(0).spawn(MEMBERS):
         limits = other_limits(case.limits, draw)
         facts = _asked_again(case, limits, draw)
         words.append(verdicts.word_of(facts)[0])
-        if phased:
-            own = replace(case, segments=_shaken(case.segments, draw), facts=facts, limits=limits)
+        if elapsed:
+            own = replace(case, segments=_shaken(case.segments, elapsed, draw), facts=facts, limits=limits)
             spells = phases.spells(own, grid, gone)
             labels.append([label for a, b, label in spells for _ in range(b - a)])
     return Committee(grid, np.array(labels, dtype=np.str_), tuple(words))
@@ -90,10 +91,15 @@ def _asked_again(case: Case, limits: Limits, draw: np.random.Generator) -> Facts
 
 def _other_curve(curve: Curve, draw: np.random.Generator) -> Curve:
     """A curve whose fit and last level are moved by their own errors."""
-    position = np.linspace(0, KNOTS - 1, len(curve.fit))
-    error = np.interp(position, np.arange(KNOTS), draw.standard_normal(KNOTS))
+    error = np.interp(_along(len(curve.fit)), np.arange(KNOTS), draw.standard_normal(KNOTS))
     last = curve.ends + curve.ends_error * float(draw.standard_normal())
     return replace(curve, fit=curve.fit + SHAKEN * curve.error * error, ends=last)
+
+
+@lru_cache(maxsize=64)
+def _along(points: int) -> Values:
+    """(points,) where evenly spread points lie among the knots: the same for every member."""
+    return np.linspace(0, KNOTS - 1, points)
 
 
 def other_limits(limits: Limits, draw: np.random.Generator) -> Limits:
@@ -107,15 +113,20 @@ def other_limits(limits: Limits, draw: np.random.Generator) -> Limits:
     return replace(limits, **changed)
 
 
-def _shaken(segments: Mapping[str, Segments], draw: np.random.Generator) -> dict[str, Segments]:
+def _elapsed(segments: Segments) -> tuple[Values, Values]:
+    """Log elapsed steps of the points of a fitted curve, and of the knots of its errors."""
+    u = np.log(segments.step - segments.step[0] + first_spacing(segments.step))
+    return u, np.linspace(u[0], u[-1], KNOTS)
+
+
+def _shaken(
+    segments: Mapping[str, Segments], elapsed: Mapping[str, tuple[Values, Values]], draw: np.random.Generator
+) -> dict[str, Segments]:
     """The fitted curves with a smooth error of the size of their own."""
     shaken = {}
-    for name in phases.WATCHED:
-        if name not in segments:
-            continue
+    for name, (points, knots) in elapsed.items():
         s = segments[name]
-        u = np.log(s.step - s.step[0] + first_spacing(s.step))
-        error = np.interp(u, np.linspace(u[0], u[-1], KNOTS), draw.standard_normal(KNOTS))
+        error = np.interp(points, knots, draw.standard_normal(KNOTS))
         shaken[name] = replace(s, curve=s.curve + s.spread * error)
     return shaken
 
@@ -182,7 +193,7 @@ def _interval(
             steps.append(float(at[np.argmin(np.abs(at - t.step))]))
     if len(steps) < HEARD * len(committee.labels):
         return None
-    low, high = np.quantile([*steps, t.step], [TAIL, 1 - TAIL])
+    low, high = quantiles([*steps, t.step], (TAIL, 1 - TAIL))
     elapsed, row = t.step - grid[0], _row(grid, t.step)
     low = min(float(low), grid[0] + elapsed / (1 + window), t.step - FIRST_ROWS * row)
     high = max(float(high), grid[0] + elapsed * (1 + window), t.step + row)

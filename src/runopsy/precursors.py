@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runopsy.model import Breakdown, Counts, Event, Position, Precursor, Signal
+from runopsy.model import Counts, Event, Position, Signal
 from runopsy.signal_specs import ERROR
 from runopsy.stats import MAD_TO_SD, Floats
+
+if TYPE_CHECKING:
+    from runopsy.model import Breakdown, Precursor
 
 BREAKS = ("divergence", "not_finite", "loss_jump", "loss_spike")  # kinds of events, those that matter most first
 MOST_EVENTS = 3  # that are asked: of many spikes the first ones show what there is
@@ -48,6 +52,8 @@ def before_it_broke(events: Sequence[Event], signals: Mapping[str, Signal], outl
 
 
 def _before(event: Event, signals: Mapping[str, Signal], others: Sequence[Position], outlier: float) -> Breakdown:
+    from runopsy.model import Breakdown
+
     looked = {name: _course(one, event.step, others) for name, one in signals.items()}
     courses = {name: course for name, course in looked.items() if course is not None}
     left = [found for name, course in courses.items() if (found := _left(name, course, outlier)) is not None]
@@ -101,6 +107,8 @@ def _strayed(values: Floats, starts: Counts, past: int, window: int) -> Floats:
 
 def _left(name: str, course: _Course, outlier: float) -> Precursor | None:
     """The first reading that left its range, if one did."""
+    from runopsy.model import Precursor
+
     out = np.abs(course.strayed) > max(outlier, USUAL * course.usual)
     if not out.any():
         return None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from statistics import median
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+_Number = TypeVar("_Number", bound=np.generic)
 
 MOST_FIRST = 5  # values whose median is where a series begins: enough against one hard batch
 FIRST_ROWS = 8  # values whose distance shows how finely a log begins
@@ -19,14 +20,63 @@ MAD_TO_SD = 1.4826  # 1 / Φ⁻¹(3/4): makes the median absolute deviation of a
 ROUGHEST = 6.5  # 4 for a random walk, the roughest noise there is, x what medians of 100 blocks may err by
 ENOUGH_ROWS = 1 << 17  # second differences whose median is as good as that of 1e7: to 0.3 %
 MOST_SORTED = 1 << 21  # rows x window, up to which NumPy sorts every window sooner than SciPy is loaded
-IN_A_BLOCK = 1 << 16  # numbers of windows that are copied at a time: half a MB, which a processor keeps near
+# Numbers that are worked on at a time where all at once are many: 64 KB stay near the processor, and below the size
+# from which memory is asked of the system, and cleared by it, each time.
+IN_A_BLOCK = 1 << 13
+MOST_ORDERED = 512  # values that are put in order to find their median: of so few, that is sooner than parting them
 ENOUGH_BLOCKS = 24  # second differences of block means that a median is trusted to
 
 
 def first_spacing(steps: Floats) -> float:
     """The distance between the first values: what is resolved at the start, also where logging thins out later."""
     few = steps[:FIRST_ROWS].tolist()  # plain Python: ten times faster than NumPy on so few, and asked very often
-    return median(b - a for a, b in pairwise(few)) if len(few) > 1 else 1.0
+    if len(few) < 2:
+        return 1.0
+    apart = sorted(b - a for a, b in pairwise(few))
+    half = len(apart) // 2
+    return float(apart[half] if len(apart) % 2 else (apart[half - 1] + apart[half]) / 2)
+
+
+def median(values: Floats | NDArray[np.int64]) -> float:
+    """The value in the middle, or the mean of the two there; NaN where one is NaN, or there is none.
+
+    To the last digit what ``np.median`` says, whose care for axes and types takes twenty times as long on some hundred
+    values, and is asked for thousands of times a run.
+    """
+    n = len(values)
+    half = n // 2
+    if n <= MOST_ORDERED:
+        ordered = np.sort(values)
+        above, below = ordered[half:], ordered[:half]
+    else:
+        parted = np.partition(values, half)
+        above, below = parted[half:], parted[:half]
+    if not n or np.isnan(above.max()):  # NaN is put last
+        return float("nan")
+    return float(above[0] if n % 2 else (below.max() + above[0]) / 2)
+
+
+def medians(rows: Floats) -> Floats:
+    """(n,) ``median`` of each of n rows, of at least one value each; none is NaN."""
+    ordered, half = np.sort(rows, axis=1), rows.shape[1] // 2
+    return np.asarray(ordered[:, half] if rows.shape[1] % 2 else (ordered[:, half - 1] + ordered[:, half]) / 2)
+
+
+def quantiles(values: Floats | Sequence[float], shares: Sequence[float]) -> Floats:
+    """The values, of at least one and none NaN, below which such shares of them lie, straight between two neighbours.
+
+    To the last digit what ``np.quantile`` says, without the masked arrays that it loads.
+    """
+    ordered, at = np.sort(values), (len(values) - 1) * np.asarray(shares)
+    below = np.floor(at).astype(int)
+    low, high, part = ordered[below], ordered[np.minimum(below + 1, len(values) - 1)], at - below
+    return np.asarray(np.where(part >= 0.5, high - (high - low) * (1 - part), low + (high - low) * part))
+
+
+def distinct(values: NDArray[_Number]) -> NDArray[_Number]:
+    """The values in order, each once; none is NaN. ``np.unique`` loads NumPy's masked arrays first."""
+    ordered = np.sort(values)
+    return ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered
 
 
 def at_start(values: Floats) -> float:
@@ -39,9 +89,9 @@ def at_start(values: Floats) -> float:
     if few == 1:
         return float(values[0])
     after = values[1 : 2 * few]
-    middle, reach = float(np.median(after)), float(np.ptp(after))
+    middle, reach = median(after), float(np.ptp(after))
     near = min(after.min(), middle - reach) <= values[0] <= max(after.max(), middle + reach)
-    return float(np.median(values[:few])) if near else float(values[0])
+    return median(values[:few]) if near else float(values[0])
 
 
 def first_run(true: NDArray[np.bool_], length: int) -> int | None:
@@ -70,9 +120,9 @@ def noise_of(second: Floats) -> float:
     """
     if not len(second):
         return 0.0
-    middle = float(np.median(second))
+    middle = median(second)
     if middle == 0 and (moving := second[second > 0]).size:
-        middle = float(np.median(moving)) * len(moving) / len(second)
+        middle = median(moving) * len(moving) / len(second)
     return float(MAD_TO_SD * middle / np.sqrt(6))
 
 
@@ -85,15 +135,32 @@ def white_noises(values: Floats, first: NDArray[np.int64], count: NDArray[np.int
         count: (m,) its second differences, at least 1: rows less two.
         most: of them are asked.
     """
-    asked = np.minimum(count, most)[:, None]
-    at = np.arange(int(asked.max(initial=0)))[None, :]
-    row = np.minimum(first[:, None] + at * count[:, None] // asked, len(values) - 3)
+    noise = np.empty(len(count))
+    at = np.arange(min(most, int(count.max(initial=0))))
+    rows = max(1, IN_A_BLOCK // max(1, len(at)))
+    for start in range(0, len(count), rows):
+        here = slice(start, start + rows)
+        noise[here] = _noises(values, first[here], count[here], most, at[: int(count[here].max())])
+    return noise
+
+
+def _noises(
+    values: Floats, first: NDArray[np.int64], count: NDArray[np.int64], most: int, at: NDArray[np.int64]
+) -> Floats:
+    """``white_noises`` of a block of stretches; ``at`` counts the second differences of the longest."""
+    asked = np.minimum(count, most)
+    row = np.where(count[:, None] > most, at * count[:, None] // most, at)
+    row += first[:, None]
+    np.minimum(row, len(values) - 3, out=row)
     second = np.abs(values[row] - 2 * values[row + 1] + values[row + 2])
-    ordered = np.sort(np.where(at < asked, second, np.inf), axis=1)
-    low, high = (np.take_along_axis(ordered, k, 1)[:, 0] for k in ((asked - 1) // 2, asked // 2))
-    noise = MAD_TO_SD * (low + high) / 2 / np.sqrt(6)
+    if asked.min() == len(at):
+        ordered = np.partition(second, ((len(at) - 1) // 2, len(at) // 2), axis=1)
+    else:
+        ordered = np.sort(np.where(at < asked[:, None], second, np.inf), axis=1)
+    each = np.arange(len(asked))
+    noise = MAD_TO_SD * (ordered[each, (asked - 1) // 2] + ordered[each, asked // 2]) / 2 / np.sqrt(6)
     for i in np.flatnonzero(noise == 0).tolist():
-        noise[i] = noise_of(second[i, : asked[i, 0]])
+        noise[i] = noise_of(second[i, : asked[i]])
     return np.asarray(noise)
 
 
@@ -134,6 +201,14 @@ def rolling_median(values: Floats, window: int) -> Floats:
 
         return np.asarray(median_filter(values, size=window, mode="mirror"))
     return _over_windows(np.pad(values, window // 2, mode="reflect"), window, _middle)
+
+
+def medians_of_five(values: Floats) -> Floats:
+    """(n - 4,) the median of each five neighbouring values, from the lower and the higher of two and two of them."""
+    a, b, c, d, e = (values[i : len(values) - 4 + i] for i in range(5))
+    low = np.maximum(np.minimum(a, b), np.minimum(c, d))
+    high = np.minimum(np.maximum(a, b), np.maximum(c, d))
+    return np.asarray(np.maximum(np.minimum(low, high), np.minimum(np.maximum(low, high), e)))
 
 
 def trailing_median(values: Floats, window: int) -> Floats:

@@ -7,7 +7,7 @@ import pytest
 
 import planted
 import runopsy
-from runopsy.facts import readout_of
+from runopsy.facts.readout import readout_of
 from runopsy.model import Signal
 from runopsy.segments import segment
 from runopsy.thresholds import DEFAULTS

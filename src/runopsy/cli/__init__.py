@@ -6,6 +6,7 @@ NumPy would have loaded.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterable
@@ -45,6 +46,9 @@ COMMANDS: tuple[Command, ...] = (
 )
 
 
+COLLECT_AFTER = 100_000  # new objects, in place of 700: some ten megabytes, if all of them were garbage
+
+
 def application(commands: Iterable[Command] = COMMANDS) -> typer.Typer:
     """The program with these commands."""
     app = typer.Typer(
@@ -67,6 +71,10 @@ def application(commands: Iterable[Command] = COMMANDS) -> typer.Typer:
 
 def main() -> NoReturn:
     """Exit codes: 0 done · 1 --fail-on matched · 2 could not judge · 3 our own fault."""
+    # One command works on one run at a time: threads of BLAS wait for each other longer than our small matrices take,
+    # and the collector finds no garbage among all that is imported. Who sets the variable is asked first.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.set_threshold(COLLECT_AFTER)
     asked = [command for command in COMMANDS if command.name == next(iter(sys.argv[1:]), "")]
     try:
         application(asked or COMMANDS)()

@@ -10,8 +10,6 @@ from runopsy.facts.case import Case
 from runopsy.facts.curve import Curve, Move
 from runopsy.facts.fact import Fact
 from runopsy.facts.late import LateGain, Peak
-from runopsy.facts.readout import readout_of
-from runopsy.facts.regime import regime_of
 from runopsy.facts.table import Facts, facts_of
 
-__all__ = ["Case", "Curve", "Fact", "Facts", "LateGain", "Move", "Peak", "facts_of", "readout_of", "regime_of"]
+__all__ = ["Case", "Curve", "Fact", "Facts", "LateGain", "Move", "Peak", "facts_of"]

@@ -178,7 +178,10 @@ def _row_noise(curve: Curve) -> float:
 
 def _passages(value: Values, middle: float, reach: float, sign: float, limits: Limits) -> list[int]:
     """Rows at which a series has passed from far on one side of its middle to the other, since its first fall back."""
-    side = sign * np.where(value > middle + reach, 1, np.where(value < middle - reach, -1, 0))
+    above, below = value > middle + reach, value < middle - reach
+    if not (above.any() and below.any()):
+        return []
+    side = sign * np.where(above, 1, np.where(below, -1, 0))
     clear = np.flatnonzero(side)
     turned = clear[np.flatnonzero(np.diff(side[clear])) + 1]
     if len(turned) and side[turned[0]] > 0:

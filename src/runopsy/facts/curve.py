@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from runopsy.facts.shape import Piece, Shape, shape_of
 from runopsy.facts.spikes import Spike
 from runopsy.model import Position, Positions, Signal, Values
 from runopsy.segments.bins import Bins, bin_signal
-from runopsy.stats import ROUGHEST, Floats, at_start, noise_of, white_noise
+from runopsy.stats import ROUGHEST, Floats, at_start, median, medians_of_five, noise_of, white_noise
 from runopsy.thresholds import DEFAULTS, Limits
 
 EVALUATIONS = 150  # rows: in a log so short each is a mean over an epoch or a set; in a longer one it may be a batch
@@ -46,7 +47,7 @@ class Move:
         return self.ends - self.begins
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots, which have no place for what is worked out once
 class Curve:
     """One curve that is judged. Values are in the signal's own unit; ``sign`` is +1 where higher is better."""
 
@@ -76,11 +77,11 @@ class Curve:
     def flat(self) -> bool:
         return not self.moves
 
-    @property
+    @cached_property
     def low(self) -> float:
         return float(self.fit.min())
 
-    @property
+    @cached_property
     def high(self) -> float:
         return float(self.fit.max())
 
@@ -89,7 +90,7 @@ class Curve:
         """The best level it had, noise aside."""
         return self.high if self.sign > 0 else self.low
 
-    @property
+    @cached_property
     def best_at(self) -> Position:
         """Where it had its best level: the best point of the stretch over which the fit holds it."""
         held = np.flatnonzero(self.fit == self.best)
@@ -126,7 +127,7 @@ def curve_of(signal: Signal, first: Position, spikes: Sequence[Spike] = (), limi
     began, low = at_start(signal.value), float(signal.value.min())
     reach = min(float(np.ptp(signal.value)), BEYOND * max(began - low, abs(began)))
     offset = VISIBLE * reach - min(0.0, low)
-    cap = CAP * max(abs(began), float(np.median(signal.value)))
+    cap = CAP * max(abs(began), median(signal.value))
     logarithm = signal.name.endswith("loss") and reach > 0
 
     def to(value: Floats) -> Floats:
@@ -164,7 +165,7 @@ def _without(signal: Signal, spikes: Sequence[Spike], limits: Limits) -> Signal:
     """The signal without the rows of spikes; all of them where nothing else would be left."""
     if not spikes or len(signal) < 2:
         return signal
-    rare = float(np.median(np.diff(signal.step)))
+    rare = median(np.diff(signal.step))
     kept = np.ones(len(signal), dtype=bool)
     for spike in spikes:  # where evaluations are rare, the first one after a spike still feels it
         kept &= (signal.step < spike.start) | (signal.step >= spike.end + (rare if rare > 1 else 0))
@@ -177,8 +178,7 @@ def _calm(value: Values) -> Values:
     """Medians of five rows where there are rows enough: one lucky batch is no recovery."""
     if len(value) <= EVALUATIONS:
         return value
-    padded = np.pad(value, 2, mode="edge")
-    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1))
+    return medians_of_five(np.pad(value, 2, mode="edge"))
 
 
 def _of_counting(signal: Signal, bins: Bins) -> Floats:
@@ -248,6 +248,6 @@ def _ends(signal: Signal, bins: Bins, error: Values, limits: Limits) -> tuple[fl
     """(level of the last tenth of the rows, its standard error, standard deviation of one row there)."""
     rows = max(1, int(limits.tail * len(signal)))
     tail = signal.value[-rows:]
-    level = float(np.median(tail)) if rows > 2 else float(tail.mean())
+    level = median(tail) if rows > 2 else float(tail.mean())
     per_row = error[-1] * max(1.0, len(signal) / len(bins.level)) ** 0.5
     return level, float(per_row / rows**0.5), float(per_row)

@@ -85,11 +85,10 @@ def never_follows(curves: Curves, start: Start, fits: Fact, fitted: Position | N
     return Fact(fell < least, fell, least, at=fitted, curve="val/loss")
 
 
-def late_gain(curves: Curves, first: Position, limits: Limits) -> LateGain | None:
+def late_gain(curves: Curves, fitted: Position | None, first: Position, limits: Limits) -> LateGain | None:
     """The late gain of validation accuracy, where it is one."""
-    acc, train = curves.get("val/acc"), curves.get("train/acc")
-    fitted = fitted_at(curves, limits) if train is not None else None
-    if acc is None or fitted is None:
+    acc = curves.get("val/acc")
+    if acc is None or fitted is None or "train/acc" not in curves:
         return None
     after = acc.step >= fitted
     if after.sum() < 2:

@@ -10,6 +10,7 @@ import numpy as np
 from runopsy.facts.curve import EVALUATIONS, FEWEST_FIT, Curve
 from runopsy.facts.fact import UNASKED, Fact
 from runopsy.model import Position, Values
+from runopsy.stats import median
 from runopsy.thresholds import Limits
 
 Curves = Mapping[str, Curve]
@@ -100,14 +101,17 @@ def noise_at(curve: Curve, best: float) -> float:
 def moved(curves: Curves, limits: Limits) -> Fact:
     """Training ever left its first level by more than noise: any curve that became better shows it."""
     asked = [n for n in ("train/loss", "train/acc", "val/acc", "val/loss") if n in curves] or list(curves)
-    facts = [_moved(curves[n], limits) for n in asked]
+    facts: list[Fact] = []
+    while len(facts) < len(asked) and not any(facts):
+        facts.append(_moved(curves[asked[len(facts)]], limits))
     found = next((f for f in facts if f), facts[0] if facts else UNASKED)
     return replace(found, holds=False) if all(_repeats(c, limits) for c in curves.values()) else found
 
 
 def _repeats(curve: Curve, limits: Limits) -> bool:
     """One row, and then the same digits for ever."""
-    return len(curve.signal) > limits.few_rows and bool(np.ptp(curve.signal.value[1:]) == 0)
+    after = curve.signal.value[1:]
+    return len(after) >= limits.few_rows and bool(after[0] == after[-1] and np.ptp(after) == 0)
 
 
 def _moved(curve: Curve, limits: Limits) -> Fact:
@@ -120,16 +124,10 @@ def _moved(curve: Curve, limits: Limits) -> Fact:
     holds = made > 0 and made >= least and sure >= limits.sure
     far = curve.sign < 0 and made >= limits.gap * abs(curve.begins)
     by_half = far and made >= limits.fell_far * abs(curve.begins) and sure >= limits.likely
-    in_order = far and curve.rows <= EVALUATIONS and _ranks(-curve.signal.value) >= limits.sure
-    slowly = made >= SLOW * least and sure >= STEADY * limits.sure and bool(_improving(curve, limits))
-    return Fact(
-        bool(holds or by_half or in_order or slowly or _falls_by_half(curve, limits)),
-        made,
-        least,
-        sure,
-        curve.best_at,
-        curve.name,
-    )
+    holds = holds or by_half or _falls_by_half(curve, limits)
+    in_order = not holds and far and curve.rows <= EVALUATIONS and _ranks(-curve.signal.value) >= limits.sure
+    slowly = not holds and made >= SLOW * least and sure >= STEADY * limits.sure and bool(_improving(curve, limits))
+    return Fact(bool(holds or in_order or slowly), made, least, sure, curve.best_at, curve.name)
 
 
 def _falls_by_half(curve: Curve, limits: Limits) -> bool:
@@ -400,7 +398,7 @@ def ahead(curves: Curves, limits: Limits) -> Fact:
         least = limits.visible_accuracy if quantity == "acc" else limits.visible_loss * abs(train.begins)
         rows = np.flatnonzero((lead >= least) & (lead >= limits.sure * noise))
         if len(rows) >= limits.few_rows and float(np.mean(lead > 0)) >= limits.half_way:
-            return Fact(True, float(np.median(lead[rows])), least, at=float(val.step[rows[-1]]), curve=val.name)
+            return Fact(True, median(lead[rows]), least, at=float(val.step[rows[-1]]), curve=val.name)
     return UNASKED
 
 
@@ -408,17 +406,20 @@ def follows(curves: Curves, limits: Limits) -> Fact:
     """A validation curve still improves over the last part, or may for all its noise shows; and none gets worse."""
     trained = max((curve.rows for name, curve in curves.items() if name.startswith("train/")), default=0)
     asked = [curves[name] for name in ("val/acc", "val/loss") if name in curves]
-    if any(_worsens(curve, limits) for curve in asked):
+    late = [_improving(curve, limits) for curve in asked]
+    if any(_worsens(curve, fact, limits) for curve, fact in zip(asked, late, strict=True)):
         return Fact(curve=asked[0].name)
     few = trained >= limits.fewest_rows
     enough = 2 * limits.few_rows
-    facts = [_may_improve(c, limits) if c.rows >= enough else _last_is_best(c, limits, few) for c in asked]
+    facts = [
+        _may_improve(c, fact, limits) if c.rows >= enough else _last_is_best(c, limits, few)
+        for c, fact in zip(asked, late, strict=True)
+    ]
     return next((fact for fact in facts if fact), facts[0] if facts else UNASKED)
 
 
-def _worsens(curve: Curve, limits: Limits) -> bool:
+def _worsens(curve: Curve, fact: Fact, limits: Limits) -> bool:
     """Whether a curve gets worse over the last part, by noise or by ranks, or has since its best, however little."""
-    fact = _improving(curve, limits)
     if trend(curve, limits) >= TREND:
         return True
     if fact.size > -fact.limit or fact.sure <= -limits.likely or not 2 * limits.level_rows <= curve.rows <= EVALUATIONS:
@@ -427,9 +428,8 @@ def _worsens(curve: Curve, limits: Limits) -> bool:
     return _ranks(-curve.sign * curve.signal.value[-rows:]) >= TREND
 
 
-def _may_improve(curve: Curve, limits: Limits) -> Fact:
+def _may_improve(curve: Curve, fact: Fact, limits: Limits) -> Fact:
     """Whether a curve gains, and may gain visibly within its noise; or its rows are too few or too noisy to show it."""
-    fact = _improving(curve, limits)
     error = abs(fact.size / fact.sure) if fact.sure else 0.0
     gains = fact.size > 0 and fact.sure >= limits.half_way * limits.likely
     blind = curve.rows < limits.fewest_rows or error >= fact.limit

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from runopsy.model import Position, Signal, Values
-from runopsy.stats import MAD_TO_SD, OF_MEDIAN, at_start, rolling_median, trailing_max, trailing_median, white_noise
+from runopsy.stats import (
+    MAD_TO_SD,
+    OF_MEDIAN,
+    at_start,
+    median,
+    rolling_median,
+    trailing_max,
+    trailing_median,
+    white_noise,
+)
 from runopsy.thresholds import Limits
 
 IMPOSSIBLE = 100.0  # x what is usual, from which one row is enough: no batch is so hard
@@ -49,7 +58,7 @@ def spikes_of(loss: Signal, limits: Limits) -> tuple[Spike, ...]:
 
 def _logs(value: Values) -> Values:
     low = float(value.min())
-    return np.log(value if low > 0 else value - low + 1e-3 * float(np.median(np.abs(value))) + 1e-300)
+    return np.log(value if low > 0 else value - low + 1e-3 * median(np.abs(value)) + 1e-300)
 
 
 def _high(loss: Signal, log: Values, window: int, limits: Limits) -> Iterator[High]:
@@ -80,7 +89,7 @@ def _high(loss: Signal, log: Values, window: int, limits: Limits) -> Iterator[Hi
 def _from_the_start(block: Values, usual: Values, highest: Values, fewest: int) -> tuple[Values, Values]:
     """What is usual, and the highest, of all rows before each of the first ones, from the sixth row on."""
     for i in range(fewest, min(len(block), int(np.isnan(usual).sum()))):
-        usual[i], highest[i] = np.median(block[:i]), block[:i].max()
+        usual[i], highest[i] = median(block[:i]), block[:i].max()
     return usual, highest
 
 
@@ -113,12 +122,12 @@ def _leaps(loss: Signal, log: Values, high: Iterator[High], limits: Limits, wind
 def _trace(log: Values, at: int, limits: Limits) -> float:
     """Where log loss lies after a lone leap: a hard batch leaves the next ones as they were."""
     after = log[at + 1 : at + 1 + limits.window_rows]
-    return float(np.median(after)) if len(after) else -np.inf
+    return median(after) if len(after) else -np.inf
 
 
 def _return(loss: Signal, calm: Values, at: int, near: float, usual: float, settled: int, limits: Limits) -> int | None:
     """The first row from the middle of the next few on where the loss is back; None if not in time."""
-    longest = max(limits.tail * (loss.step[-1] - loss.step[0]), limits.few_rows * float(np.median(np.diff(loss.step))))
+    longest = max(limits.tail * (loss.step[-1] - loss.step[0]), limits.few_rows * median(np.diff(loss.step)))
     end = int(np.searchsorted(loss.step, loss.step[at] + longest, "right"))
     start = at + max(settled // 2, 1 if settled == 1 else 0)
     began = at_start(loss.value)

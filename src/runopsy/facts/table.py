@@ -172,7 +172,7 @@ def concluded(
     fitted = late.fitted_at(curves, limits)
     gap = learning.gap(curves, start, limits)
     training_improves = learning.improving(curves, "train", limits)
-    late_gain = late.late_gain(curves, first, limits)
+    late_gain = late.late_gain(curves, fitted, first, limits)
     swings = breaking.swings(curves, limits)
     return Facts(
         curves=shown,

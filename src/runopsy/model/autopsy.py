@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from runopsy.model.findings import Check, Event, Phase, Stop, Transition, Verdict
 from runopsy.model.fitted import Segments, Signal
-from runopsy.model.inside import Breakdown, Expected, GroupSteps, Item, Level, Readout, Regime, WatchedExamples
 from runopsy.model.logged import Role, Run
 from runopsy.model.units import Position
 from runopsy.plugins import load
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from runopsy.model.inside import Breakdown, Expected, GroupSteps, Item, Level, Readout, Regime, WatchedExamples
 
 
 @dataclass(frozen=True, slots=True, eq=False)

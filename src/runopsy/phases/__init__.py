@@ -17,7 +17,7 @@ from runopsy.model import Event, Evidence, Phase, Position, Positions, Transitio
 from runopsy.phases.labels import corrected_by_facts, label, one_passage, plateaus, plausible
 from runopsy.phases.readings import WATCHED, read
 from runopsy.phases.spells import Spell, join_short, spells_of, visible
-from runopsy.stats import first_spacing
+from runopsy.stats import distinct, first_spacing
 
 __all__ = ["WATCHED", "Spell", "divergence", "grid", "name", "phases_of", "spells", "transitions"]
 
@@ -94,11 +94,11 @@ def grid(case: Case, also: Position | None) -> Positions:
     length = max(case.last - case.first, 1e-9)
     low = max(min(first_spacing(s.step) for n, s in case.segments.items() if n in WATCHED), length * 1e-6)
     log = np.geomspace(low, length, GRID // 2)
-    points = np.unique(np.concatenate([[0.0], log, np.linspace(0, length, GRID // 2)])) + case.first
+    points = distinct(np.concatenate([[0.0], log, np.linspace(0, length, GRID // 2)])) + case.first
     # boundaries stand on steps that the log knows
     logged = max((case.signals[n].step for n in case.segments if n in WATCHED), key=len)
     points = logged[np.clip(np.searchsorted(logged, points), 0, len(logged) - 1)]
-    return np.unique(np.concatenate([[case.first], points, [] if also is None else [also]]))
+    return distinct(np.concatenate([[case.first], points, [] if also is None else [also]]))
 
 
 def _why(case: Case, start: Position, end: Position) -> tuple[Evidence, ...]:

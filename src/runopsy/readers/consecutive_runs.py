@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runopsy.readers.multi_run_tables import ATTEMPT_NAMES, is_disordered, starts_anew
+from runopsy.stats import median
 
 if TYPE_CHECKING:
     from runopsy.model import Counts, Values
@@ -103,4 +104,4 @@ def _returns(at: Values) -> Counts:
 
 
 def _spacing(at: Values) -> float:
-    return float(np.median(np.diff(at))) if len(at) > 1 else 1.0
+    return median(np.diff(at)) if len(at) > 1 else 1.0

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from runopsy.model import Autopsy, Comparison
+from runopsy.model import Autopsy
 from runopsy.report.publish import FORMATS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from runopsy.model import Comparison
     from runopsy.report.document import Block, Document
 
 __all__ = ["FORMATS", "plot", "render", "save"]
@@ -34,7 +35,7 @@ class Composed(Protocol):
         ...
 
 
-Subject: TypeAlias = Autopsy | Comparison | Composed
+Subject: TypeAlias = "Autopsy | Comparison | Composed"
 
 
 def render(
@@ -104,18 +105,21 @@ def save(
 
 
 def _composed(subject: Subject, gpus: float | None, price: float | None, further: Sequence[Block] = ()) -> Document:
-    if isinstance(subject, Comparison):
-        from runopsy.report import compare
+    if isinstance(subject, Autopsy):
+        from runopsy.report import compose
 
-        return compare.compose(subject)
-    if not isinstance(subject, Autopsy):
+        return compose.compose(subject, compose.Bill(gpus, price), further)
+    from runopsy.model import Comparison
+
+    if not isinstance(subject, Comparison):
         return subject.to_document(gpus, price)
-    from runopsy.report import compose
+    from runopsy.report import compare
 
-    return compose.compose(subject, compose.Bill(gpus, price), further)
+    return compare.compose(subject)
 
 
 def _dumped(subject: Subject) -> str:
+    from runopsy.model import Comparison
     from runopsy.report import data, deltas
 
     if isinstance(subject, Comparison):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from runopsy.model import Position, Values
 from runopsy.report.document import Chart, Line, Scale
 from runopsy.report.geometry import across, extent, up
+from runopsy.stats import distinct
 
 GLYPHS = ("·", "●", "○", "+", "x")  # one per curve, distinct without colour
 CUT = "┊"
@@ -40,7 +41,7 @@ def _traces(chart: Chart, line: Line, width: int, low: float, high: float) -> li
     columns = np.arange(at[0], at[-1] + 1)
     middle = np.round(np.interp(columns, *_means(at, rows))).astype(int)
     top, bottom = middle.copy(), middle.copy()
-    for c in np.unique(at):
+    for c in distinct(at):
         mine = np.round(rows[at == c]).astype(int)
         top[c - at[0]], bottom[c - at[0]] = mine.min(), mine.max()
     top[1:] = np.minimum(top[1:], np.maximum(middle[:-1] + 1, middle[1:]))  # leave no gap to the column before

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from runopsy.kinds import KINDS
-from runopsy.model import Autopsy, Breakdown, Event, Evidence, Item, Outcome, Position, Reply, Stop
+from runopsy.model import Autopsy, Event, Evidence, Outcome, Position, Stop
 from runopsy.report import backing
 from runopsy.report.advice import advise
 from runopsy.report.document import Block, Document, Finding, Findings, Heading, Headline, Prose, Steps
@@ -17,6 +18,9 @@ from runopsy.report.pictures import TONES as SEVERITY
 from runopsy.report.pictures import picture
 from runopsy.report.words import duration, number, odds, percent, place, plain
 from runopsy.version import VERSION
+
+if TYPE_CHECKING:
+    from runopsy.model import Breakdown, Item
 
 TONES: Mapping[str, str] = {
     "healthy": "good",
@@ -30,7 +34,7 @@ TONES: Mapping[str, str] = {
     "unstable": "bad",
     "inconclusive": "plain",
 }
-REPLIES: Mapping[Reply, str] = {Reply.YES: "good", Reply.NO: "warn", Reply.UNKNOWN: "plain"}
+REPLIES: Mapping[str, str] = {"yes": "good", "no": "warn", "no log says": "plain"}
 FEW = 3  # pieces of evidence that a sentence names; the list of evidence has them all
 MOST_LEFT = 6  # signals that left their range, by name
 OWN_WORDS = ("lr", "batch_size", "step", "train/loss")  # their sentences name them already

@@ -11,6 +11,7 @@ import numpy as np
 from runopsy.errors import NotChecked
 from runopsy.facts import Case
 from runopsy.model import Event, Evidence, Severity
+from runopsy.stats import median
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +81,7 @@ class Stalled:
         signal = max(timed, key=len)
         assert signal.time is not None  # as chosen
         usual, rows = np.diff(signal.time) / np.maximum(np.diff(signal.step), 1e-300), np.diff(signal.time)
-        pace = float(np.median(usual))
+        pace = median(usual)
         if pace <= 0 or not np.isfinite(rows).all():
             return
         gaps = np.flatnonzero((usual > limits.pause * pace) & (rows > limits.pause_seconds))
@@ -95,7 +96,7 @@ class Stalled:
         fast = np.flatnonzero(~slow)
         begins = int(fast[-1]) + 1 if len(fast) else 0
         if len(fast) and len(usual) - begins >= max(limits.last_part * len(usual), limits.few_rows):
-            ratio = float(np.median(usual[begins:])) / pace
+            ratio = median(usual[begins:]) / pace
             text = f"each step took {ratio:.2g} x as long from here to the end"
             yield self._event(float(signal.step[begins]), float(signal.step[-1]), text)
 

@@ -12,7 +12,7 @@ import numpy as np
 from runopsy.facts import Case
 from runopsy.model import Position, Segments, Signal, Values
 from runopsy.segments import pace
-from runopsy.stats import first_spacing
+from runopsy.stats import first_spacing, quantiles
 
 STEEP = 2.0  # standard errors by which a curve must move for a crossing of it to have a place at all
 CAUTIOUS = 0.9  # standard errors for 90 %, measured: they count slow noise in full, though it moves neighbours alike
@@ -133,7 +133,7 @@ def _extreme(x: Values, y: Values, error: Values, *, valley: bool) -> Values:
     fine = np.linspace(0, 1, 401)
     curves = np.vander(fine, degree + 1) @ np.concatenate([[answer], answer + drawn]).T
     found = fine[np.argmin(curves if valley else -curves, axis=0)]
-    return np.asarray(np.quantile(found[1:], [0.05, 0.5, 0.95]))
+    return quantiles(found[1:], (0.05, 0.5, 0.95))
 
 
 def _placed(signal: Signal, step: Position, interval: tuple[Position, Position]) -> Place:

@@ -13,7 +13,7 @@ from runopsy.facts import Case
 from runopsy.facts.schedule import jumps
 from runopsy.model import Event, Evidence, Position, Severity, Signal
 from runopsy.rules.places import row, spacing_at
-from runopsy.stats import MAD_TO_SD
+from runopsy.stats import MAD_TO_SD, median, medians
 
 LEVEL_ROWS = 10  # rows before and after a resume whose medians are reported
 
@@ -72,7 +72,7 @@ class EpochSteps:
         begins = np.flatnonzero(np.diff(count) > 0) + 1
         if len(begins) < limits.few_rows:
             return
-        half = int(limits.last_part * float(np.median(np.diff(begins))))
+        half = int(limits.last_part * median(np.diff(begins)))
         if half < limits.few_rows:
             return
         log = np.log(loss.value)
@@ -80,8 +80,8 @@ class EpochSteps:
         falls, usual = _contrasts(log, begins, half), _contrasts(log, middles, half)
         if len(falls) < limits.few_rows or len(usual) < 2:
             return
-        spread = MAD_TO_SD * float(np.median(np.abs(usual - np.median(usual))))
-        step = float(np.median(falls) - np.median(usual))
+        spread = MAD_TO_SD * median(np.abs(usual - median(usual)))
+        step = median(falls) - median(usual)
         if step > max(limits.slight, limits.sure * spread / np.sqrt(len(falls))):
             at, until = float(loss.step[begins[0]]), float(loss.step[begins[-1]])
             text = f"{len(begins)} epochs begin with a step down of {1 - np.exp(-step):.1%} of the loss"
@@ -93,7 +93,7 @@ def _contrasts(values: np.ndarray, rows: np.ndarray, half: int) -> np.ndarray:
     """How much lower the median of the ``half`` rows from each row on is than that of those before it."""
     inside = rows[(rows >= half) & (rows + half <= len(values))]
     around = values[inside[:, None] + np.arange(-half, half)]
-    return np.asarray(np.median(around[:, :half], axis=1) - np.median(around[:, half:], axis=1))
+    return medians(around[:, :half]) - medians(around[:, half:])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,4 +123,4 @@ def _levels(loss: Signal, at: Position) -> tuple[float, float] | None:
     before, after = loss.value[loss.step < at][-LEVEL_ROWS:], loss.value[loss.step >= at][:LEVEL_ROWS]
     if not len(before) or not len(after) or min(before.min(), after.min()) <= 0:
         return None
-    return float(np.median(before)), float(np.median(after))
+    return median(before), median(after)

@@ -11,7 +11,7 @@ import numpy as np
 from runopsy.facts import Case, Fact
 from runopsy.model import Event, Evidence, Position, Severity, Signal
 from runopsy.rules.places import row, spacing_at
-from runopsy.stats import rolling_median
+from runopsy.stats import median, rolling_median
 
 GRADIENT = "grad/norm"
 
@@ -208,7 +208,7 @@ def _validation_rises_too(case: Case, at: Position) -> bool:
     before, after = val.value[val.step < at][-settled:], val.value[val.step >= at][:settled]
     if len(before) < 2 or len(after) < 2:
         return True
-    return bool(np.median(after) > np.median(before) * (1 + (case.limits.jump - 1) / 2))
+    return bool(median(after) > median(before) * (1 + (case.limits.jump - 1) / 2))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,7 @@ from runopsy.model import Event, Evidence, Position, Segments, Severity, Values
 from runopsy.rules.curves import curve
 from runopsy.rules.places import crossing, spacing_at
 from runopsy.segments import pace
-from runopsy.stats import first_spacing
+from runopsy.stats import first_spacing, median
 from runopsy.thresholds import Limits
 
 EXPLAIN = ("divergence", "loss_spike", "lr_change", "resume")  # each by itself makes a loss that is no smooth decay
@@ -104,7 +104,7 @@ class Stage:
 
     def _learnt_before(self, loss: Segments, begins: int, fall: float) -> bool:
         """Whether the loss had already come down when this fall began: the first descent of a run is no event."""
-        start, lowest = float(np.median(loss.level[:3])), float(loss.level.min())
+        start, lowest = median(loss.level[:3]), float(loss.level.min())
         return bool(start - loss.level[begins] > fall * (start - lowest))
 
     def _visible(self, loss: Segments, begins: int, ends: int, case: Case) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from runopsy.facts import Case
 from runopsy.model import Event, Evidence, Position, Severity
-from runopsy.stats import at_start
+from runopsy.stats import at_start, median
 
 KIND = "metric_anomaly"
 
@@ -32,7 +32,7 @@ class PrintedZero:
             return
         start, before = (
             at_start(loss.value),
-            float(np.median(loss.value[max(0, first - case.limits.level_rows) : first])),
+            median(loss.value[max(0, first - case.limits.level_rows) : first]),
         )
         if before < case.limits.real_change * start:
             return
@@ -73,7 +73,7 @@ class OffScale:
             or case.facts.start.trained
         ):
             return
-        start, last = at_start(train.value), float(np.median(train.value[-case.limits.few_rows :]))
+        start, last = at_start(train.value), median(train.value[-case.limits.few_rows :])
         began = (val.step[0] - case.first) / max(case.last - case.first, 1e-12)
         lowest = int(np.argmin(val.value))
         limit = case.limits.far_above * start

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from runopsy.model import Counts, Signal
-from runopsy.stats import Floats, first_spacing, long_run_factor, white_noise, white_noises
+from runopsy.stats import Floats, distinct, first_spacing, long_run_factor, white_noise, white_noises
 
 MOST = 300  # bins: exact segmentation is quadratic in them, and 300 put an edge every 2-3 % of the elapsed steps
 NEIGHBOURS = 9  # bins over which the noise of a row is taken to be the same
@@ -41,7 +41,7 @@ def edges(elapsed: Floats, most: int = MOST) -> Counts:
         return np.arange(n + 1, dtype=np.int64)
     linear = np.linspace(elapsed[0], elapsed[-1], most // 2, endpoint=False)
     log = np.geomspace(elapsed[0], elapsed[-1], most // 2, endpoint=False)
-    starts = np.unique(np.searchsorted(elapsed, np.unique(np.concatenate([linear, log]))))
+    starts = distinct(np.searchsorted(elapsed, distinct(np.concatenate([linear, log]))))
     return np.append(starts, n).astype(np.int64)
 
 

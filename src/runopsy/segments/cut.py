@@ -12,7 +12,7 @@ from runopsy.segments.bins import Bins, bin_signal
 from runopsy.segments.decay import smooth_decay
 from runopsy.segments.lines import fit_pieces
 from runopsy.segments.search import EXACT, Segmenter
-from runopsy.stats import Floats
+from runopsy.stats import Floats, median
 from runopsy.thresholds import DEFAULTS, Limits
 
 FEWEST_FOR_DECAY = 8  # bins: a mixture of exponentials explains any fewer
@@ -142,7 +142,7 @@ def _decay(signal: Signal, scale: Scale, bins: Bins, pieces: Fit, rate: Signal |
 
 def _learning_begins(falling: Floats, limits: Limits) -> int:
     """The first bin of the descent: an initial plateau, before anything is learnt, is no part of a decay."""
-    start = float(np.median(falling[:3]))
+    start = median(falling[:3])
     drop = start - float(falling.min())
     below = np.flatnonzero(falling < start - limits.visible_loss * drop)
     return int(below[0]) if len(below) and len(falling) - below[0] >= FEWEST_FOR_DECAY else 0

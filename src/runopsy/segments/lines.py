@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from runopsy.stats import Floats
+from runopsy.stats import IN_A_BLOCK, Floats
 
 SHORTEST = 2  # points in a piece
 
@@ -21,11 +21,23 @@ def line_costs(x: Floats, y: Floats, weight: Floats) -> Floats:
     """
     x, y = x - np.average(x, weights=weight), y - np.average(y, weights=weight)
     sums = [np.concatenate([[0.0], np.cumsum(weight * part)]) for part in (np.ones_like(x), x, y, x * x, x * y, y * y)]
-    w, sx, sy, vx, cxy, vy = (np.subtract.outer(s, s).T for s in sums)
+    m = len(x)
+    cost = np.full((m + 1, m + 1), np.inf)  # by j, then i
+    rows = max(1, IN_A_BLOCK // (m + 1))
+    for start in range(SHORTEST, m + 1, rows):
+        stop = min(start + rows, m + 1)
+        block = _costs(*(s[start:stop, None] - s[: stop - SHORTEST] for s in sums))
+        long_enough = np.tri(stop - start, stop - SHORTEST, start - SHORTEST, dtype=bool)
+        np.copyto(cost[start:stop, : stop - SHORTEST], block, where=long_enough)
+    return cost.T
+
+
+def _costs(w: Floats, sx: Floats, sy: Floats, vx: Floats, cxy: Floats, vy: Floats) -> Floats:
+    """The costs of lines, from the sums over their points of weights, x, y and their products; changes them."""
     with np.errstate(divide="ignore", invalid="ignore"):
         enough = 1e-12 * np.abs(vx)
         share = sx / w
-        vx -= share * sx  # in place: at this size, asking for memory costs as much as the sums
+        vx -= share * sx
         cxy -= share * sy
         np.divide(sy, w, out=share)
         share *= sy
@@ -34,7 +46,6 @@ def line_costs(x: Floats, y: Floats, weight: Floats) -> Floats:
         np.divide(cxy, vx, out=cxy)
         cxy[~(vx > enough)] = 0.0
         vy -= cxy
-    vy[np.tril_indices(len(vy), SHORTEST - 1)] = np.inf
     return np.asarray(np.maximum(vy, 0.0, out=vy))
 
 
@@ -45,8 +56,9 @@ def best_pieces(cost: Floats, penalty: float) -> list[int]:
     best[0] = -penalty
     came = np.zeros(m + 1, dtype=int)
     for j in range(SHORTEST, m + 1):
-        total = best[:j] + cost[:j, j] + penalty
-        came[j] = int(np.argmin(total))
+        total = best[:j] + cost[:j, j]
+        total += penalty
+        came[j] = total.argmin()
         best[j] = total[came[j]]
     cuts, at = [], m
     while at > 0 and came[at] > 0:
@@ -75,15 +87,17 @@ def local_slope(x: Floats, y: Floats, error: Floats, width: float) -> tuple[Floa
     point; where too few points lie near, the error is infinite.
     """
     away = np.subtract.outer(x, x).T
-    weight = np.exp(-0.5 / width**2 * away * away)
+    weight = -0.5 / width**2 * away  # from here on in place: memory costs as much as the sums
+    weight *= away
+    np.exp(weight, out=weight)
     weight /= error * error
     moment = weight * away
     s0, s1, s2 = weight.sum(1), moment.sum(1), np.einsum("ij,ij->i", moment, away)
     spread = s0 * s2 - s1**2
     known = spread > 1e-9 * s0 * s2
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = s0[:, None] * moment
-        share -= s1[:, None] * weight
+        share = np.multiply(s0[:, None], moment, out=moment)
+        share -= np.multiply(s1[:, None], weight, out=weight)
         share /= spread[:, None]
         slope = np.where(known, share @ y, 0.0)
         share *= error

@@ -10,6 +10,7 @@ from runopsy.model import Role, Track
 from runopsy.signals.names import Guess, guess, is_percent, words
 from runopsy.signals.numbered import as_training, of_training
 from runopsy.signals.units import A_CURVE, PERCENT_FROM, value_range
+from runopsy.stats import distinct
 
 MOST_DOUBT = 2  # special words a main curve may have ("val_cifar10_loss"); more, and it is one task among many
 A_SUMMARY = 0.05  # of the values of the longest candidate: a column with fewer is a summary beside a curve
@@ -95,7 +96,7 @@ def _of_validation(accuracy: Track, train: Track | None, val: Track | None, *, s
     if val is not None and sided and _beside(accuracy, val) and (train is None or len(train) < 2 * len(accuracy)):
         return "names no side and stands beside the loss of validation: of validation"
     # Places count: a loss that is printed twice at each is logged no more often.
-    rare = train is not None and A_CURVE <= len(accuracy) <= RARELY * len(np.unique(train.step))
+    rare = train is not None and A_CURVE <= len(accuracy) <= RARELY * len(distinct(train.step))
     if rare and (val is None or _beside(accuracy, val)):
         return "names no side and is logged more rarely than the loss: of validation"
     return ""

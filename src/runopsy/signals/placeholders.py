@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runopsy.model import Values
+from runopsy.stats import median
 
 NEVER = -1.0  # a loss or an accuracy that is exactly this, while nothing else is below zero, was not measured
 ENOUGH = 5  # measured values between zeros, before their spacing can be called regular
@@ -43,6 +44,6 @@ def before_the_first(value: Values) -> NDArray[np.bool_]:
 
 def _is_every_nth(rows: NDArray[np.int64]) -> bool:
     gaps = np.diff(rows)
-    if len(rows) < ENOUGH or np.median(gaps) < 2:
+    if len(rows) < ENOUGH or median(gaps) < 2:
         return False
-    return bool(np.mean(gaps == np.median(gaps)) >= REGULAR)
+    return bool(np.mean(gaps == median(gaps)) >= REGULAR)

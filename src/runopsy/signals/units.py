@@ -12,6 +12,7 @@ from runopsy.errors import BadOption
 from runopsy.model import Role, Track
 from runopsy.signals.names import is_percent
 from runopsy.signals.placeholders import placeholders
+from runopsy.stats import median
 
 ERRORS = {"train/error": "train/acc", "val/error": "val/acc"}  # of --map alone: a column that is 1 - the role
 A_CURVE = 3  # values; fewer are a summary at the end of the log, and give way to a curve
@@ -126,7 +127,7 @@ def _ends(track: Track) -> tuple[float, float]:
         return 0.0, 0.0
     value = track.value[there][np.argsort(track.step[there], kind="stable")]
     tenth = max(1, len(value) // 10)
-    return float(np.median(value[:tenth])), float(np.median(value[-tenth:]))
+    return median(value[:tenth]), median(value[-tenth:])
 
 
 def value_range(track: Track) -> tuple[float, float]:
