@@ -65,9 +65,11 @@ class FakeProbe:
 
 
 def instruments(monkeypatch: pytest.MonkeyPatch, *probes: FakeProbe, **options: Any) -> Instruments:
-    """Instruments of these probes alone, each a family by itself."""
+    """Instruments of these probes alone, each a family by itself; ``follows``: whose passes some of them use."""
+    follows = options.pop("follows", {})
+    families = tuple(Family(probe.name, (probe,), probe.guess, follows.get(probe.name, "")) for probe in probes)
     monkeypatch.setattr(module, "PROBES", probes)
-    monkeypatch.setattr(module, "FAMILIES", tuple(Family(probe.name, (probe,), probe.guess) for probe in probes))
+    monkeypatch.setattr(module, "FAMILIES", families)
     wanted = {"signals": "default", "every": None, "budget": None} | options
     model = nn.Linear(2, 2)
     return Instruments.choose(Loop(model, torch.optim.SGD(model.parameters(), lr=0.1)), **wanted)

@@ -69,7 +69,7 @@ def test_a_log_without_loss_or_accuracy_cannot_be_judged_and_says_how_to_help():
     run = planted.run(np.arange(50), {"temperature": np.arange(50), "lr": np.ones(50)})
     with pytest.raises(CannotJudge, match="temperature") as raised:
         runopsy.analyze(run)
-    assert "--map train/loss=NAME" in raised.value.hint
+    assert "--map train/loss=lr" in raised.value.hint
 
 
 def test_a_refusal_names_the_losses_that_it_found():

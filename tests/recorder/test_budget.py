@@ -138,11 +138,39 @@ def test_readings_are_log_spaced_and_then_even(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_a_cheap_signal_is_not_thinned_for_a_dear_one(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    """It pauses only where the dear one, dearer than thought, has overdrawn the budget."""
     cheap, dear = FakeProbe("cheap", clock, price=5e-5), FakeProbe("dear", clock, price=0.3, guess=20.0)
     share = loop(instruments(monkeypatch, cheap, dear, budget=0.02), clock, 200.0, 1e-2)
     assert share <= 0.02
-    assert len(cheap.measured) > 19_000
+    assert len(cheap.measured) > 18_000
     assert len(dear.measured) >= 4
+
+
+def test_one_that_is_thought_dearer_than_it_is_is_tried_and_not_starved_by_the_cheap(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    """Eight readings of the four others take two thirds of the budget; ``dear`` costs a third of what is guessed."""
+    step, prices = 0.03, {"tiny": 1e-3, "small": 0.01, "middle": 0.01, "large": 0.025, "dear": 0.035}
+    guesses = {"tiny": 0.05, "small": 1.0, "middle": 2.0, "large": 1.0, "dear": 4.0}
+    probes = [FakeProbe(name, clock, price, first=0.01, guess=guesses[name]) for name, price in prices.items()]
+    share = loop(instruments(monkeypatch, *probes, budget=0.02), clock, 30.0, step, passing=1e-4, noise=0.2)
+    assert share <= 0.02
+    found = {probe.name: len(probe.measured) for probe in probes}
+    assert min(found[name] for name in ("tiny", "small", "middle")) >= 8, found
+    assert found["large"] >= 5, found
+    assert found["dear"] >= 1, found
+
+
+def test_what_uses_the_passes_of_others_is_read_beside_them_alone(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    """By itself it would have to make and to pay these passes again."""
+    looks, ranks, other = (FakeProbe(name, clock, 0.02, first=0.05, guess=1.0) for name in ("looks", "ranks", "other"))
+    tool = instruments(monkeypatch, looks, ranks, other, budget=0.02, follows={"ranks": "looks"})
+    loop(tool, clock, 30.0, 1e-2, noise=0.2)
+    assert len(ranks.measured) >= 3
+    assert set(ranks.measured) <= set(looks.measured)
+    assert not set(other.measured) <= set(looks.measured)
 
 
 def test_a_known_length_is_used_from_end_to_end(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
@@ -248,6 +276,13 @@ def test_what_the_steps_after_a_reading_take_longer_is_counted() -> None:
             budget.settled(account)
         now += 0.1 + 0.01 * after
     assert budget.unseen == pytest.approx(0.01 * 100, rel=0.1)
+
+
+def test_the_first_readings_are_not_counted_twice(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    """The calls after them that may pass unheard are many steps, and not one long one."""
+    tool = instruments(monkeypatch, *(FakeProbe(name, clock, price=0.05) for name in "ab"), budget=0.02)
+    loop(tool, clock, 10.0, 1e-2, noise=0.2)
+    assert tool._budget.unseen < 0.01
 
 
 def test_a_pause_after_a_reading_is_not_taken_for_its_cost() -> None:

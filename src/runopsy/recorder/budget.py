@@ -12,15 +12,16 @@ GRACE = 5.0  # s; so much of the run may be paid for in advance: without it noth
 RECOVER = 5.0  # s in which what was overspent, by a reading that was dearer than thought, is saved again
 LASTS = 30.0  # s; where the length of a run is not known, each signal is first given its readings over so long
 WANTED = 16  # readings in that time, or in the whole run: twice what a curve needs, for a stride is a power of two
-PACE = WANTED / 2  # readings in that time that each is to have: one that lags behind is made as soon as it can be paid
+PACE = WANTED // 2  # readings in that time that each is to have: one that lags behind is made as soon as it can be paid
+OWN = 0.5  # of an even share of what may be spent, that a family may use without leaving anything to others
+TRIED = 2.0  # readings that a family of unknown price must be able to have for others to wait for its first one
 PLANNED = 0.9  # of the budget; the rest is for costs that rise between two plans, and for what is not seen of them
 LEAST = 0.1  # of the budget, for signals where passing values alone uses it up, or one reading has overdrawn it
 EARLY = 0.4  # of what may be spent by now, for the extra readings at the start
 AHEAD = 0.1  # of a run of known length that may be paid for in advance
 FORGET = 0.2  # weight of the newest cost: about the last five readings count
 RECENT = 0.02  # weight of the newest step: about the last fifty count
-WARMUP = 10.0  # times what it was expected to cost: more of a first reading may be what torch does only once …
-LASTING = 0.2  # … but so much of it is what every reading costs
+LASTING = 0.2  # of a first reading, that every reading costs at least: the rest may be what torch does only once
 AT_ONCE = 1.0  # training steps: what is taken to cost more waits until a step has been timed
 REPLAN = 0.5  # s between plans; one takes less than 0.1 ms
 FOLLOWED = 8  # steps after readings, without any other between them, after which theirs is the usual length
@@ -57,7 +58,7 @@ class Account:
         if self.cost is None:
             return self.steps * step
         if self.readings == 1:
-            return min(self.cost, max(WARMUP * self.steps * step, LASTING * self.cost))
+            return min(self.cost, max(self.steps * step, LASTING * self.cost))
         return self.cost
 
 
@@ -69,6 +70,9 @@ class Budget:
     budget allows: first all families get the same number of readings, ``WANTED`` if that can be, then what is left
     goes to all alike, so that cheap ones are read at every call if they can be; see ``strides``.
     And no reading is made before it can be paid: it waits, and is made up for, if it was one of the even ones.
+    Beyond half of its even share, a family leaves what the first readings of others, and of those that lag behind
+    eight in the time, will cost: else the cheap would use up what a dear one has to save. What uses the forward
+    passes of another family is read beside it alone, for which that one waits.
 
     What passing values takes is counted, and cannot be thinned: where a step takes about a millisecond, 2.4 to 5.8 %
     of processor time were measured at a share of 0.02.
@@ -104,7 +108,7 @@ class Budget:
     @property
     def quiet_until(self) -> float:
         """Until when (s of the clock) it need not hear of each call."""
-        if self._began is None or self._after:
+        if self._began is None or self._after or self._read:
             return 0.0
         return self._replan_at if self._planned else float("inf")
 
@@ -135,6 +139,7 @@ class Budget:
         self._calls += calls
         if self._calls == calls or self.step is None:
             self.step = took / calls
+            self._read = 0.0  # there is no other step yet to compare with
             return
         if self._read:
             self._after.append(took)
@@ -152,25 +157,62 @@ class Budget:
         weight = max(1 - (1 - RECENT) ** calls, calls / self._calls)
         self.step = (1 - weight) * self.step + weight * took / calls
 
-    def affordable(self, account: Account, now: float, spent: float) -> bool:
-        """Whether a reading can be made at this call."""
+    def affordable(self, account: Account, now: float, spent: float, beside: Sequence[Account] = ()) -> bool:
+        """Whether a reading can be made at this call, and those ``beside`` it that use its forward passes."""
         if self.share is None or account.cadence.asked or self._began is None:
             return True
         if self.step is None:
             return account.steps <= AT_ONCE
         cost, allowed = account.expected(self.step), self.share * self._paid_for(now)
-        return self._spent(spent) + cost <= allowed or account.spent + cost <= self._always() * allowed
+        if account.spent + cost <= self._always() * allowed:
+            return True
+        own = account.spent + cost <= OWN * allowed / len(self._planned)
+        owed = 0.0 if own else self._owed(account, now - self._began, beside)
+        return self._spent(spent) + cost + self._beside(account, beside, now - self._began) + owed <= allowed
+
+    def _beside(self, account: Account, others: Sequence[Account], elapsed: float) -> float:
+        """Seconds that readings beside one cost; a first one does not wait for them, and none for what is too dear."""
+        if not account.readings:
+            return 0.0
+        costs = [(other, other.expected(self.step or 0.0)) for other in others if not other.cadence.asked]
+        return sum(cost for other, cost in costs if self._hoped(other, cost, elapsed))
+
+    def _owed(self, account: Account, elapsed: float, beside: Sequence[Account] = ()) -> float:
+        """Seconds that a reading leaves to other families: for a first one of each and, if it is not behind its pace
+        itself, for the next one of each that is."""
+        assert self.share is not None
+        assert self.step is not None  # both as ``affordable`` has seen
+        enough = self._pace(elapsed) if account.readings >= self._pace(elapsed) else min(account.readings, 1)
+        behind = [(other, other.expected(self.step)) for other in self._planned if other.readings < enough]
+        return sum(cost for o, cost in behind if o not in beside and self._hoped(o, cost, elapsed))
+
+    def _pace(self, elapsed: float) -> int:
+        """How many readings each family is to have by now."""
+        return min(1 + int(PACE * elapsed / self._span(elapsed)), PACE)
+
+    def _span(self, elapsed: float) -> float:
+        """Seconds over which each family is to have its readings."""
+        length = self._length(elapsed)
+        return LASTS if length is None else max(length, self.step or 0.0)
+
+    def _hoped(self, account: Account, cost: float, elapsed: float) -> bool:
+        """Whether a family can have its readings in time; where a price is only thought, whether it can have some."""
+        assert self.share is not None  # or nothing is planned
+        several = PACE if account.cost is not None else TRIED
+        return cost * several <= self.share * max(self._span(elapsed), elapsed)
 
     def _always(self) -> float:
         """Part of what may be spent that each family has for itself, whatever the others have overdrawn."""
         return LEAST / max(len(self._planned), 1)
 
-    def when_affordable(self, account: Account, spent: float) -> float:
-        """From when on (s of the clock) a reading that is late can be made."""
+    def when_affordable(self, account: Account, spent: float, beside: Sequence[Account] = ()) -> float:
+        """From when on (s of the clock) a reading that is late can be made, and those ``beside`` it."""
         if not self.share or self._began is None:
             return 0.0
-        cost = account.expected(self.step or 0.0)
-        return self._began + min(self._spent(spent) + cost, (account.spent + cost) / self._always()) / self.share
+        cost, elapsed = account.expected(self.step or 0.0), self._last - self._began
+        shared = self._spent(spent) + cost + self._beside(account, beside, elapsed)
+        shared += self._owed(account, elapsed, beside) if self.step is not None else 0.0
+        return self._began + min(shared, (account.spent + cost) / self._always()) / self.share
 
     def settled(self, account: Account) -> None:
         """A reading was made and paid; the first two say so much that a new plan is due at once."""
@@ -236,20 +278,19 @@ class Budget:
         rate = max(PLANNED * rate - max(passing, 0.0), LEAST * self.share)
         step = max(self.step, 1e-9)
         costs = [account.expected(step) for account in self._planned]
-        wanted = WANTED * step / (LASTS if length is None else max(length, step))  # readings a call
+        wanted = WANTED * step / self._span(elapsed)  # readings a call
         found = strides(costs, rate * step, min(wanted, 1.0))
         for account, stride in zip(self._planned, found, strict=True):
             account.cadence.stride = max(stride, account.follows.cadence.stride if account.follows else 1)
         self._plan_start(costs, EARLY * self.share * self._paid_for(now))
-        self._hurry(costs, elapsed, LASTS if length is None else max(length, step))
+        self._hurry(costs, elapsed)
         return True
 
-    def _hurry(self, costs: Sequence[float], elapsed: float, span: float) -> None:
+    def _hurry(self, costs: Sequence[float], elapsed: float) -> None:
         """Let those be late whose distance, a power of two, has given them too few readings by now."""
-        assert self.share is not None  # or there is nothing to plan
-        pace = int(PACE * min(elapsed / span, 1.0))
+        pace = self._pace(elapsed)
         for account, cost in zip(self._planned, costs, strict=True):
-            if account.readings < pace and account.cost is not None and cost * PACE <= self.share * span:
+            if account.readings < pace and self._hoped(account, cost, elapsed):
                 account.late = True
 
     def _plan_start(self, costs: Sequence[float], allowed: float) -> None:

@@ -113,7 +113,7 @@ class Moments:
     mean_square: float  # mean of ‖g‖² of a group's mean gradient
     square_of_mean: float  # ‖g‖² of the mean of all
     squares: tuple[float, ...] = ()  # ‖g‖² of each group's mean gradient
-    along: tuple[float, ...] = ()  # its product with the mean of all, to a few per cent
+    along: tuple[float, ...] = ()  # its product with the mean of all; of many large ones to a few per cent
 
     @property
     def source(self) -> str:
@@ -144,24 +144,35 @@ def example_moments(sight: Sight, most: int) -> Moments:
         with differentiable(sight.model) as model:
             sight.first_time("examples", lambda: check_independent(model, batch[:CHECKED], sight.loss_fn))
             size = _group_size(model, len(batch))
+            groups = len(batch) // size
+            few = groups <= _at_once(weights_of(model))  # so that all are held at once
             total: list[Tensor] = []
             squares: list[Tensor] = []
             sketches: list[Tensor] = []
-            groups = len(batch) // size
             for chunk in each(model, batch[: groups * size], sight.loss_fn, size):
                 squares.append(torch.stack([g.float().flatten(1).square().sum(dim=1) for g in chunk]).sum(dim=0))
-                sketches.append(_sketch(chunk))
                 sums = [g[0] if len(g) == 1 else g.sum(dim=0) for g in chunk]
                 total = sums if not total else [a.add_(b) for a, b in zip(total, sums, strict=True)]
+                if not few or size > 1:
+                    sketches.append(_sketch(chunk))
+            if sketches:
+                drawn = torch.cat(sketches).double()
+                along = drawn @ drawn.mean(dim=0)
+            else:
+                along = _products(chunk, total) / groups
         found = torch.cat(squares).double()
-        drawn = torch.cat(sketches).double()
         square_of_mean = sum(_square(t) for t in total) / groups**2
-        along = drawn @ drawn.mean(dim=0)
         mean = float(found.mean())
         return Moments(groups * size, size, mean, square_of_mean, tuple(found.tolist()), tuple(along.tolist()))
 
     found: Moments = sight.once(("moments", most), look)
     return found
+
+
+def _products(chunk: Sequence[Tensor], vector: Sequence[Tensor]) -> Tensor:
+    """(groups,) products of each group's gradient with a vector."""
+    pieces = [g.float().flatten(1) @ v.float().flatten() for g, v in zip(chunk, vector, strict=True)]
+    return torch.stack(pieces).double().sum(dim=0)
 
 
 def _sketch(chunk: Sequence[Tensor]) -> Tensor:
@@ -257,7 +268,7 @@ def each(
             part = batch[start : start + size]
             yield [g.unsqueeze(0) for g in gradient(scalar(part.run(model), part.y), weights)]
         return
-    at_once = max(1, AT_ONCE // sum(w.numel() for w in weights))
+    at_once = _at_once(weights)
     for start in range(0, len(batch), at_once):
         part = batch[start : start + at_once]
         try:
@@ -265,6 +276,11 @@ def each(
         except Exception:  # whatever a model does that torch.func cannot follow
             chunk = _one_by_one(model, part, scalar, weights)
         yield chunk
+
+
+def _at_once(weights: Sequence[Tensor]) -> int:
+    """How many examples' gradients are held at a time."""
+    return max(1, AT_ONCE // sum(w.numel() for w in weights))
 
 
 def _vectorised(model: nn.Module, batch: Batch, scalar: Scalar, chosen: Mapping[str, Tensor]) -> list[Tensor]:

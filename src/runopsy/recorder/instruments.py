@@ -195,15 +195,19 @@ class Instruments:
     @torch.no_grad()
     def _read_due(self, call: int, step: int, now: float, spent: float) -> list[Reading]:
         readings: list[Reading] = []
-        for account in self._accounts.values():
-            due = account.cadence.due(call)
-            if not due and not account.late:
-                continue
+        read: list[Account] = []
+        accounts = tuple(self._accounts.values())
+        wanted = [account for account in accounts if account.late or account.cadence.due(call)]
+        for account in wanted:
             mine = [running for running in self._running if running.account is account]
             # for the next call, when the training batch has been seen
             waits = self._training is not None and any(running.probe in SIZED for running in mine)
-            if not waits and self._budget.affordable(account, now, spent):
+            # for the passes that it uses as well: alone it would have to make and pay them again
+            waits = waits or (account.follows in accounts and account.follows not in read)
+            beside = [other for other in wanted if other.follows is account]
+            if not waits and self._budget.affordable(account, now, spent, beside):
                 account.late = False
+                read.append(account)
                 for running in mine:
                     readings.extend(self._guarded(running, partial(self._measure, running, step)))
                 spent += account.bill
@@ -216,8 +220,11 @@ class Instruments:
 
     def _late_from(self, spent: float) -> float:
         """From when on (s of the clock) something that is late can be afforded."""
-        late = [account for account in self._accounts.values() if account.late]
-        return min((self._budget.when_affordable(account, spent) for account in late), default=float("inf"))
+        accounts = tuple(self._accounts.values())
+        late = [account for account in accounts if account.late]
+        alone = [account for account in late if account.follows not in accounts]  # the others come with theirs
+        times = (self._budget.when_affordable(a, spent, [o for o in late if o.follows is a]) for a in alone)
+        return min(times, default=float("inf"))
 
     def _after(self, call: int) -> int:
         """The first call after this one at which something may be due."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,12 @@ from runopsy.store import RECORD
 
 MOST = 64  # values of a call; more of them take so long that the long way is no longer one
 PLAIN = (float, int)  # those of numpy's that are a Python float among them
+# By how many: puts so many records in one go, and nothing after them: one function of C instead of several, each of
+# which is cold when a training comes back from its own work.
+INTO = tuple(
+    struct.Struct("<" + RECORD.format.lstrip("<") * count + f"{RECORD.size}x").pack_into for count in range(MOST + 1)
+)
+FIRST = 3  # place of the number of the first record among the fields
 
 
 class Lane:
@@ -24,12 +31,10 @@ class Lane:
 
     __slots__ = (
         "_busy",
-        "_into",
         "_mapped",
         "_numbers",
         "_offset",
         "_rates",
-        "_scratch",
         "last_step",
         "passed",
         "spent",
@@ -46,8 +51,6 @@ class Lane:
         self.last_step: int | None = None
         self._numbers = numbers
         self._busy = False
-        self._into = RECORD.pack_into
-        self._scratch = memoryview(bytearray(MOST * RECORD.size))
         self._mapped: Mapped | None = None
         self._rates: Mapping[str, Any] = {}
         self._offset = 0.0
@@ -82,26 +85,22 @@ class Lane:
             if is_step and self._rates:
                 values = with_rates(self._rates, values)
             if values and self._mapped is not None:
-                into, known, into_scratch = self._into, self._numbers, self._scratch
-                now, at, first = started + self._offset, 0, 0
+                now, known, mapped = started + self._offset, self._numbers, self._mapped
+                fields: list[Any] = []
                 for name, value in values.items():
-                    if not isinstance(value, PLAIN):
+                    if not issubclass(type(value), PLAIN):
                         if not value.is_cpu:  # reading it now would make the loop wait
                             return False
                         value = value.item()  # noqa: PLW2901  # one name less to look up
-                    number = known[name]
-                    into(into_scratch, at, step, now, value, number if first else 0)
-                    first = first or number
-                    at += RECORD.size
-                mapped, records = self._mapped, into_scratch[:at]
-                # As ``Mapped.put``. No function is called from here on: a signal handler, which may log too, or end
-                # all with an exception, comes before it or after it.
-                begin = mapped.at - mapped.start
-                end = begin + at
-                mapped.numbers[(end + NUMBER) >> 2] = 0
-                mapped.memory[begin:end] = records
-                mapped.numbers[(begin + NUMBER) >> 2] = first
-                mapped.at = mapped.start + end
+                    fields += (step, now, value, known[name])
+                first, fields[FIRST], at = fields[FIRST], 0, mapped.at
+                INTO[len(values)](mapped.memory, at - mapped.start, *fields)
+                # No function is called from here on: a signal handler, which may log too, or end all with an
+                # exception, comes before it or after it. What one has logged stands in our place.
+                if mapped.at != at:
+                    return False
+                mapped.numbers[(at - mapped.start + NUMBER) >> 2] = first
+                mapped.at = at + RECORD.size * len(values)
         except Exception:  # there is no room, a name is new, a value is no number …
             return False
         finally:

@@ -190,6 +190,18 @@ def test_the_alignment_of_few_examples_is_not_above_that_of_many() -> None:
     assert 0.6 < sum(e for e in errors if e is not None) / 60 / spread < 1.7
 
 
+def test_the_jackknife_leaves_out_one_example_after_the_other() -> None:
+    one, two = (x @ x.T for x in torch.randn(2, 12, 5, dtype=torch.float64))
+    found = []
+    for i in range(12):
+        keep = [j for j in range(12) if j != i]
+        found.append(float(cka(one[keep][:, keep], two[keep][:, keep])))  # type: ignore[arg-type]  # there is one
+    expected = (11 / 12 * sum((value - sum(found) / 12) ** 2 for value in found)) ** 0.5
+    assert jackknife(one, two, cka) == pytest.approx(expected, rel=1e-9)
+    assert jackknife(one, torch.zeros_like(two), cka) is None
+    assert jackknife(one[:5, :5], two[:5, :5], cka) is None
+
+
 def test_sequences_have_a_velocity_and_no_alignment() -> None:
     specimen = SPECIMENS["tied"]
     batch = Batch.of(specimen.batch(12), "probe")

@@ -60,8 +60,8 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family("layers", (CkaLayers(), CcaLayers()), 1.0, follows="looks"),
     # gradients example by example, or some products with the Hessian
-    Family("noise", (NoiseScale(),), 4.0),
-    Family("variance", (GradVariance(),), 4.0, follows="noise"),
+    Family("noise", (NoiseScale(),), 8.0),
+    Family("variance", (GradVariance(),), 8.0, follows="noise"),
     Family("kernel", (KernelVelocity(), KernelAlignment()), 4.0),
     Family("curvature", (Curvature(),), 10.0),
     Family("masks", (MaskOverlap(),), 0.5),

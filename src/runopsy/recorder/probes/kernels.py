@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -207,19 +206,21 @@ def _targets(sight: Sight) -> Tensor:
 
 
 def jackknife(one: Tensor, two: Tensor, alike: Callable[[Tensor, Tensor], Tensor | None]) -> float | None:
-    """One standard error of ``alike`` of two kernels (m, m) over their examples; None where that is not known."""
-    m, found = len(one), []
-    for i in range(m if m > MOST_ALIKE else 0):
-        keep = torch.arange(m, device=one.device) != i
-        without = alike(one[keep][:, keep], two[keep][:, keep])
-        if without is None:
-            return None
-        found.append(float(without))
-    return ((m - 1) ** 2 / m * statistics.pvariance(found) * m / (m - 1)) ** 0.5 if found else None
+    """One standard error of ``alike`` of two kernels (m, m) over their examples; None where that is not known.
+
+    Args:
+        alike: from kernels (…, n, n) to their likeness (…), or None where one of them has none.
+    """
+    m = len(one)
+    if m <= MOST_ALIKE:
+        return None
+    rows = torch.arange(m, device=one.device).repeat(m, 1)[~torch.eye(m, dtype=torch.bool, device=one.device)]
+    rows = rows.view(m, m - 1)  # all but the first, all but the second, …
+    found = alike(*(kernel[rows[:, :, None], rows[:, None, :]] for kernel in (one, two)))
+    return None if found is None else float((m - 1) * found.var(correction=0)) ** 0.5
 
 
 def _cosine(one: Tensor, two: Tensor) -> Tensor | None:
-    """⟨A, B⟩/(‖A‖‖B‖); None where one of them is zero."""
-    size = one.norm() * two.norm()
-    cosine: Tensor = (one * two).sum() / size
-    return cosine if float(size) > 0 else None
+    """⟨A, B⟩/(‖A‖‖B‖) of kernels (…, n, n); None where one of them is zero."""
+    size = torch.linalg.matrix_norm(one) * torch.linalg.matrix_norm(two)
+    return (one * two).sum(dim=(-2, -1)) / size if float(size.min()) > 0 else None

@@ -127,30 +127,30 @@ def _matched(one: Tensor, two: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def hsic(k: Tensor, m: Tensor) -> Tensor:
-    """The unbiased HSIC₁ of two Gram matrices (n, n), n > 3 (Song et al. 2012, eq. 5).
+    """The unbiased HSIC₁ of two Gram matrices (…, n, n), n > 3 (Song et al. 2012, eq. 5).
 
     With zero diagonals: [tr(KL) + 1ᵀK1 · 1ᵀL1/((n−1)(n−2)) − 2/(n−2) · 1ᵀKL1] / (n(n−3)).
     """
-    n = len(k)
-    k, m = k - k.diag().diag(), m - m.diag().diag()
-    rows_k, rows_m = k.sum(dim=0), m.sum(dim=0)
-    both = (k * m).sum() + rows_k.sum() * rows_m.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * (rows_k @ rows_m)
-    unbiased: Tensor = both / (n * (n - 3))
+    n = k.shape[-1]
+    k, m = (one - torch.diag_embed(one.diagonal(dim1=-2, dim2=-1)) for one in (k, m))
+    rows_k, rows_m = k.sum(dim=-2), m.sum(dim=-2)
+    both = (k * m).sum(dim=(-2, -1)) + rows_k.sum(dim=-1) * rows_m.sum(dim=-1) / ((n - 1) * (n - 2))
+    unbiased: Tensor = (both - 2 / (n - 2) * (rows_k * rows_m).sum(dim=-1)) / (n * (n - 3))
     return unbiased
 
 
 def cka(k: Tensor, m: Tensor) -> Tensor | None:
-    """Debiased CKA of two Gram matrices; None where either holds no more than noise.
+    """Debiased CKA (…) of two Gram matrices (…, n, n); None where any holds no more than noise.
 
     Raises:
         Unavailable: fewer than four rows.
     """
-    if len(k) < 4:
+    if k.shape[-1] < 4:
         raise Unavailable("needs at least four rows of features")
-    own = hsic(k, k), hsic(m, m)
-    if min(float(o) for o in own) <= 0:
+    own = torch.stack([hsic(k, k), hsic(m, m)])
+    if float(own.min()) <= 0:
         return None
-    return hsic(k, m) / (own[0] * own[1]).sqrt()
+    return hsic(k, m) / own.prod(dim=0).sqrt()
 
 
 def cca(x: Tensor, y: Tensor) -> Tensor | None:
