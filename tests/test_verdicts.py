@@ -296,3 +296,8 @@ def test_a_best_row_among_equals_is_not_said_to_have_been_better():
     assert stop.within_noise
     risen = np.where(epoch > 30, val + 0.02 * (epoch - 30), val)
     assert not runopsy.analyze(epochs(2 * np.exp(-epoch / 4) + 0.1, risen)).stop.within_noise
+
+
+def test_three_rows_are_too_few_to_state_that_nothing_moved():
+    found = runopsy.analyze(epochs([0.83, 0.47, 0.46], None, [0.76, 0.81, 0.81])).verdict
+    assert (found.name, found.why) == ("inconclusive", "in 3 rows no change can be distinguished from noise")

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runopsy.facts import Case, Facts
-from runopsy.facts.learning import noise_at
-from runopsy.model import Evidence, Role, Signal, Stop, Verdict
+from runopsy.facts import Case, Fact, Facts
+from runopsy.facts.learning import accuracy_rose_since, noise_at
+from runopsy.model import Evidence, Position, Role, Signal, Stop, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ VERDICTS: tuple[Row, ...] = (
     Row("diverged", lambda f: f"most of what {f.lost.curve} had reached is lost at the end", lambda f: bool(f.lost)),
     Row(
         "inconclusive",
-        "nothing moved, and the log is too short to expect more",
+        lambda f: f"in {f.rows} rows no change can be distinguished from noise",
         lambda f: not f.moved and not f.at_chance and f.rows < f.limits.fewest_rows and not f.start.trained,
     ),
     Row("inconclusive", "the training loss only rose", lambda f: not f.moved and bool(f.rose)),
@@ -257,7 +257,7 @@ def stop(case: Case, roles: Sequence[Role] = ()) -> Stop | None:
     if not there:
         return None
     chosen = next((role.role for role in roles if role.chosen), "")
-    if not chosen and case.facts.better_loss and case.facts.accuracy_rose_since:
+    if not chosen and there[0].name == "val/loss" and _rose_since(case, float(there[0].step[_best_row(there[0])])):
         chosen = "val/acc"
     there.sort(key=lambda signal: signal.name != chosen)  # stable: the others keep their order
     signal, *others = there
@@ -277,6 +277,11 @@ def stop(case: Case, roles: Sequence[Role] = ()) -> Stop | None:
         lower_is_better=_better_is(signal) == "lower",
         within_noise=_within_noise(case, signal.name),
     )
+
+
+def _rose_since(case: Case, at: Position) -> bool:
+    """Whether validation accuracy ends visibly above its level at a position, which validation loss calls its best."""
+    return bool(accuracy_rose_since(case.facts.curves, Fact(at=at), case.limits))
 
 
 def _within_noise(case: Case, name: str) -> bool:

@@ -67,3 +67,11 @@ def test_an_error_that_the_run_survived_did_not_end_it():
     assert not events(ended("finished", (survived,)), "crashed")
     last = Mark(4000, "out_of_memory", {"text": "CUDA out of memory"})
     assert [e.step for e in events(ended(None, (survived, last)), "crashed")] == [4000]
+
+
+def test_an_exception_and_the_line_that_names_its_cause_are_one_end():
+    marks = (
+        Mark(4000, "out_of_memory", {"text": "CUDA out of memory"}),
+        Mark(4000, "crashed", {"type": "RuntimeError"}),
+    )
+    assert len(events(ended(None, marks), "crashed")) == 1

@@ -25,8 +25,12 @@ class Ended:
 
     def __call__(self, case: Case) -> Iterator[Event]:
         marks = [mark for mark in case.run.marks if mark.kind in ENDS and _ended(case, mark.step)]
-        for mark in marks:
-            yield self._event(ENDS[mark.kind], mark.step, _exception(mark.detail))
+        seen: set[tuple[str, float]] = set()
+        for mark in marks:  # an exception and the line that names its cause are one end
+            end = (ENDS[mark.kind], mark.step)
+            if end not in seen:
+                yield self._event(*end, _exception(mark.detail))
+            seen.add(end)
         known = any(mark.kind in ("crashed", "interrupted") for mark in marks)
         if not known and case.run.status in STATUS:
             kind, text = STATUS[case.run.status]
