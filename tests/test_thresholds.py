@@ -12,7 +12,7 @@ from runopsy.rules import PRESETS
 from runopsy.thresholds import DEFAULTS, THRESHOLDS
 
 SRC = Path(runopsy.__file__).parent
-JUDGING = ("signals", "segments", "facts", "rules", "phases", "verdicts.py")
+JUDGING = ("signals", "segments", "facts", "rules", "phases", "verdicts.py", "best_step.py")
 TRIVIAL = {0, 1, 2, -1}
 ROUNDING = 1e-6  # smaller numbers keep a quotient finite
 
@@ -54,8 +54,8 @@ NUMERICS = {
     "facts.curve.MEDIAN_ERROR": "error of a median of second differences",
     "facts.curve.FEWEST_SECOND": "second differences that a median takes",
     "facts.curve.FEW": "error of an estimate of noise",
-    "facts.learning.LN2": "the natural logarithm of 2",
-    "facts.learning.CLASSES": "numbers of classes that people have",
+    "facts.start.LN2": "the natural logarithm of 2",
+    "facts.start.CLASSES": "numbers of classes that people have",
     "facts.late.ONSET": "place that is told of a late gain, not whether there is one",
     "facts.late.HALF": "likewise",
     "facts.late.COMPLETE": "likewise",

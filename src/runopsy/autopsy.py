@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runopsy import confidence, phases, readers, verdicts
+from runopsy import best_step, confidence, phases, readers, verdicts
 from runopsy.errors import CannotJudge, NotChecked
 from runopsy.facts import Case, Facts, facts_of
 from runopsy.facts.case import Rule
@@ -117,7 +117,7 @@ def _examined(
         phases=named,
         transitions=turns,
         verdict=verdict,
-        stop=None if case.facts.not_a_run else verdicts.stop(case, assigned),
+        stop=None if case.facts.not_a_run else best_step.stop(case, assigned),
         thresholds=values(standards.limits),
         notes=(*run.notes, *measured.notes, *_explained(case.facts)),
         examples=_watched(run),

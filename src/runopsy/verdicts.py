@@ -1,4 +1,4 @@
-"""Facts → the one word for the whole run, and the step it would have been best to stop at.
+"""Facts → the one word for the whole run.
 
 The table is asked from the top; the first row whose condition holds names the run. A condition combines facts and
 defines nothing of its own.
@@ -6,14 +6,11 @@ defines nothing of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
-from runopsy.facts import Case, Fact, Facts
-from runopsy.facts.learning import accuracy_rose_since, noise_at
-from runopsy.model import Evidence, Position, Role, Signal, Stop, Verdict
+from runopsy.facts import Case, Facts
+from runopsy.model import Evidence, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,80 +239,3 @@ def _evidence(case: Case) -> tuple[Evidence, ...]:
         )
         proof.append(Evidence(name, at, last, best, "", "at the end, compared with its best"))
     return tuple(proof)
-
-
-WITNESSES = ("val/loss", "val/acc", "val/metric")  # what a best step is read from, in this order
-
-
-def stop(case: Case, roles: Sequence[Role] = ()) -> Stop | None:
-    """The best validated step, what came after it, and another witness where it names another step.
-
-    It is read from the metric that was chosen (``--metric``, the log's own best), else from the loss; from the accuracy
-    where that went on rising while the loss turned, as the verdict is.
-    """
-    there = [s for n in WITNESSES if (s := case.signals.get(n)) is not None and len(s) >= 2 and _better_is(s)]
-    if not there:
-        return None
-    chosen = next((role.role for role in roles if role.chosen), "")
-    if not chosen and there[0].name == "val/loss" and _rose_since(case, float(there[0].step[_best_row(there[0])])):
-        chosen = "val/acc"
-    there.sort(key=lambda signal: signal.name != chosen)  # stable: the others keep their order
-    signal, *others = there
-    at = _best_row(signal)
-    best, last = float(signal.value[at]), float(signal.value[-1])
-    worse = best - last if _better_is(signal) == "higher" else last - best
-    return Stop(
-        signal=signal.name,
-        best_step=float(signal.step[at]),
-        best=best,
-        last=last,
-        after_best=worse / abs(best) if best else 0.0,
-        wasted_steps=float(signal.step[-1] - signal.step[at]),
-        unread_steps=case.last - float(signal.step[-1]),
-        wasted_seconds=_seconds_between(case, float(signal.step[at]), float(signal.step[-1])),
-        other=_other(case, others, float(signal.step[at])),
-        lower_is_better=_better_is(signal) == "lower",
-        within_noise=_within_noise(case, signal.name),
-    )
-
-
-def _rose_since(case: Case, at: Position) -> bool:
-    """Whether validation accuracy ends visibly above its level at a position, which validation loss calls its best."""
-    return bool(accuracy_rose_since(case.facts.curves, Fact(at=at), case.limits))
-
-
-def _within_noise(case: Case, name: str) -> bool:
-    """Whether a curve's level at the end cannot be told from its best level; False where its noise is not known."""
-    curve = case.facts.curves.get(name)
-    if curve is None or curve.rows < case.limits.level_rows:
-        return False
-    worse = curve.sign * (curve.best - curve.ends)
-    return bool(worse < case.limits.likely * noise_at(curve, curve.best))
-
-
-def _better_is(signal: Signal) -> str:
-    """Whether "higher" or "lower" values are better; "" where nobody says so."""
-    return {"val/loss": "lower", "val/acc": "higher"}.get(signal.name, signal.better)
-
-
-def _best_row(signal: Signal) -> int:
-    """The first row that holds the best value."""
-    return int(np.argmax(signal.value) if _better_is(signal) == "higher" else np.argmin(signal.value))
-
-
-def _other(case: Case, others: Sequence[Signal], best_step: float) -> tuple[str, float, float] | None:
-    """Loss, accuracy and score are different witnesses: the best step of the first whose best is elsewhere."""
-    for signal in others:
-        at = _best_row(signal)
-        if abs(float(signal.step[at]) - best_step) > case.limits.tail * (case.last - case.first):
-            return (signal.name, float(signal.step[at]), float(signal.value[at]))
-    return None
-
-
-def _seconds_between(case: Case, start: float, end: float) -> float | None:
-    timed = [s for s in case.signals.values() if s.time is not None and len(s) > 1]
-    if not timed:
-        return None
-    longest = max(timed, key=len)
-    assert longest.time is not None  # as chosen
-    return float(np.interp(end, longest.step, longest.time) - np.interp(start, longest.step, longest.time))

@@ -7,15 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from runopsy.facts.counting import set_size
-from runopsy.facts.curve import EVALUATIONS, Curve
+from runopsy.facts.curve import EVALUATIONS, Curve, Curves, noise_at
 from runopsy.facts.fact import UNASKED, Fact
-from runopsy.facts.learning import Start, noise_at
 from runopsy.facts.spikes import Spike
+from runopsy.facts.start import Start
 from runopsy.model import Mark, Position, Positions, Signal, Values
 from runopsy.stats import OF_MEDIAN, long_run_factor, rolling_median, white_noise
 from runopsy.thresholds import Limits
-
-Curves = Mapping[str, Curve]
 
 
 def broken(signals: Mapping[str, Signal], marks: Sequence[Mark], last: Position, limits: Limits) -> Fact:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -115,6 +115,9 @@ class Curve:
             return float(self.step[at])
         share = (level - self.fit[at - 1]) / (self.fit[at] - self.fit[at - 1])
         return float(max(since, self.step[at - 1] + share * (self.step[at] - self.step[at - 1])))
+
+
+Curves = Mapping[str, Curve]  # by name
 
 
 def curve_of(signal: Signal, first: Position, spikes: Sequence[Spike] = (), limits: Limits = DEFAULTS) -> Curve | None:
@@ -251,3 +254,9 @@ def _ends(signal: Signal, bins: Bins, error: Values, limits: Limits) -> tuple[fl
     level = median(tail) if rows > 2 else float(tail.mean())
     per_row = error[-1] * max(1.0, len(signal) / len(bins.level)) ** 0.5
     return level, float(per_row / rows**0.5), float(per_row)
+
+
+def noise_at(curve: Curve, best: float) -> float:
+    """One standard error of the difference between a curve's last level and one of its fitted levels."""
+    at = int(np.argmin(np.abs(curve.fit - best)))
+    return float(np.hypot(curve.ends_error, curve.error[at]))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from runopsy.facts.curve import Curve
+from runopsy.facts.curve import Curve, Curves
 from runopsy.facts.fact import Fact
-from runopsy.facts.learning import Start
+from runopsy.facts.start import Start
 from runopsy.model import Counts, Position, Values
 from runopsy.thresholds import Limits
-
-Curves = Mapping[str, Curve]
 
 BETWEEN = 2  # rows of validation between fitting and the half-way point: with fewer, the log cannot separate them
 ONSET, HALF, COMPLETE = 0.1, 0.5, 0.95  # of the late gain: the places that are reported of it

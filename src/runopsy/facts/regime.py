@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from runopsy.facts.curve import Curve
 from runopsy.facts.late import fitted_at
-from runopsy.facts.learning import left_of
 from runopsy.facts.table import Facts
+from runopsy.facts.training import left_of
 from runopsy.model import Position, Regime, Run
 from runopsy.thresholds import Limits
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runopsy.facts import breaking, late, learning
-from runopsy.facts.curve import Curve, curve_of
+from runopsy.facts import breaking, ending, late, training, validation
+from runopsy.facts.curve import Curve, curve_of, noise_at
 from runopsy.facts.fact import Fact
 from runopsy.facts.late import LateGain, Peak
 from runopsy.facts.spikes import Spike
+from runopsy.facts.start import Start, start_of
 from runopsy.model import JUDGED, Mark, Position, Signal
 from runopsy.thresholds import DEFAULTS, Limits
 
@@ -26,7 +27,7 @@ class Facts:
     first: Position
     last: Position
     rows: int  # of the longest judged curve
-    start: learning.Start  # where training began: loss, accuracy, whether already trained
+    start: Start  # where training began: loss, accuracy, whether already trained
     moved: Fact  # training ever left its start
     rose: Fact  # training only got worse
     fits: Fact  # training ends fitted
@@ -112,9 +113,7 @@ class Facts:
             return False
         gained = reward.best - reward.begins
         fell = reward.best - reward.ends
-        return gained > 0 and fell >= max(
-            self.limits.most * gained, self.limits.sure * learning.noise_at(reward, reward.best)
-        )
+        return gained > 0 and fell >= max(self.limits.most * gained, self.limits.sure * noise_at(reward, reward.best))
 
     @property
     def has_accuracy(self) -> bool:
@@ -161,17 +160,17 @@ def concluded(
         limits: the thresholds.
     """
     first, last = extent
-    modes = learning.mode_gap(curves, limits)
-    shown, curves = curves, learning.in_evaluation_mode(curves, modes)
-    start = learning.start_of(curves, first, last, limits)
-    moved = learning.moved(curves, limits)
-    fits, known = learning.fits(curves, start, limits)
-    left_chance = learning.left_chance(curves, start, limits)
-    better_loss = learning.better_loss(curves, start, left_chance, limits)
-    better_accuracy = learning.better_accuracy(curves, start, left_chance, limits)
+    modes = validation.mode_gap(curves, limits)
+    shown, curves = curves, validation.in_evaluation_mode(curves, modes)
+    start = start_of(curves, first, last, limits)
+    moved = training.moved(curves, limits)
+    fits, known = training.fits(curves, start, limits)
+    left_chance = validation.left_chance(curves, start, limits)
+    better_loss = validation.better_loss(curves, start, left_chance, limits)
+    better_accuracy = validation.better_accuracy(curves, start, left_chance, limits)
     fitted = late.fitted_at(curves, limits)
-    gap = learning.gap(curves, start, limits)
-    training_improves = learning.improving(curves, "train", limits)
+    gap = validation.gap(curves, start, limits)
+    training_improves = ending.improving(curves, "train", limits)
     late_gain = late.late_gain(curves, fitted, first, limits)
     swings = breaking.swings(curves, limits)
     return Facts(
@@ -181,25 +180,25 @@ def concluded(
         rows=max((c.rows for c in curves.values()), default=0),
         start=start,
         moved=moved,
-        rose=learning.rose(curves, moved, limits),
+        rose=training.rose(curves, moved, limits),
         fits=fits,
-        far=learning.far(curves, start, limits),
+        far=training.far(curves, start, limits),
         fitted_at=fitted,
         known=known,
-        at_chance=learning.at_chance(curves, moved, limits),
+        at_chance=training.at_chance(curves, moved, limits),
         left_chance=left_chance,
-        generalised=learning.generalised(curves, start, left_chance, limits),
+        generalised=validation.generalised(curves, start, left_chance, limits),
         better_loss=better_loss,
         better_accuracy=better_accuracy,
-        turn=learning.turn(curves, better_loss, better_accuracy, fits, gap, training_improves, limits),
+        turn=validation.turn(curves, better_loss, better_accuracy, fits, gap, training_improves, limits),
         never_follows=late.never_follows(curves, start, fits, fitted, limits),
-        accuracy_rose_since=learning.accuracy_rose_since(curves, better_loss, limits),
+        accuracy_rose_since=validation.accuracy_rose_since(curves, better_loss, limits),
         mode_gap=modes,
         gap=gap,
-        improving=learning.improving(curves, "val", limits),
-        follows=learning.follows(curves, limits),
+        improving=ending.improving(curves, "val", limits),
+        follows=validation.follows(curves, limits),
         training_improves=training_improves,
-        ahead=learning.ahead(curves, limits),
+        ahead=validation.ahead(curves, limits),
         broken=breaking.broken(judged, marks, last, limits),
         leap=leap,
         jump=breaking.jump(leap, limits),

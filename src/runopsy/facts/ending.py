@@ -1,0 +1,53 @@
+"""How a curve ends: whether it still improves, or has become worse since its best."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from runopsy.facts.curve import EVALUATIONS, Curve, Curves
+from runopsy.facts.fact import UNASKED, Fact
+from runopsy.model import Values
+from runopsy.thresholds import Limits
+
+TREND = 2.2  # standard errors of a rank trend: five rows in order, 1 in 120 by chance
+MOST_RANKED = 12  # rows from the best to the end, up to which ranks alone decide: more may wander from row to row
+
+
+def improving(curves: Curves, side: str, limits: Limits) -> Fact:
+    """A curve of one side still improves over the last part of the rows, beyond noise and visibly."""
+    facts = [at_end(curves[n], limits) for n in (f"{side}/acc", f"{side}/loss") if n in curves]
+    return max(facts, key=lambda f: (f.holds, f.sure), default=UNASKED)
+
+
+def at_end(curve: Curve, limits: Limits) -> Fact:
+    """What a curve gains over the last part of its rows against the part before it: visibly, and beyond noise."""
+    value = curve.signal.value
+    rows = max(1, int(limits.last_part * len(value)))
+    if len(value) < 2 * rows + 1 or curve.flat:
+        return Fact(curve=curve.name, limit=limits.improving)
+    made = curve.sign * float(value[-rows:].mean() - value[-2 * rows : -rows].mean())
+    way = max(abs(curve.best - curve.worst), 1e-300)
+    error = float(np.hypot(curve.ends_error, curve.ends_error) if rows > 1 else curve.noise * 2**0.5)
+    sure = made / max(error, 1e-300)
+    at = float(curve.signal.step[-rows])
+    holds = made >= limits.improving * way and sure >= limits.likely
+    return Fact(bool(holds), made / way, limits.improving, sure, at, curve.name)
+
+
+def trend(curve: Curve, limits: Limits) -> float:
+    """How sure a curve got worse after its best row, in a short log, in standard errors.
+
+    It needs no estimate of the noise, which few rows do not allow. Many rows may wander: of them more is asked.
+    """
+    after = curve.sign * curve.signal.value[curve.signal.step >= curve.best_at]
+    if not limits.level_rows <= len(after) <= EVALUATIONS:
+        return 0.0
+    longer = np.log(max(len(after), MOST_RANKED) / MOST_RANKED) / np.log(EVALUATIONS / MOST_RANKED)
+    return float(kendall(-after) * TREND / (TREND + longer * (limits.sure - TREND)))
+
+
+def kendall(value: Values) -> float:
+    """How sure a series rises: Kendall's rank test, in standard errors. (Kendall 1938, Biometrika 30.)"""
+    n = len(value)
+    rises = int(np.triu(np.sign(value[None, :] - value[:, None])).sum())
+    return float((rises - 1) / (n * (n - 1) * (2 * n + 5) / 18) ** 0.5)
