@@ -53,8 +53,9 @@ def _rose_since(case: Case, at: Position) -> bool:
 
 def _within_noise(case: Case, name: str) -> bool:
     """Whether a curve's level at the end cannot be told from its best level; False where its noise is not known."""
-    curve = case.facts.curves.get(name)
-    if curve is None or curve.rows < case.limits.level_rows:
+    curve, facts = case.facts.curves.get(name), case.facts
+    better = {"val/loss": facts.better_loss, "val/acc": facts.better_accuracy}.get(name)
+    if curve is None or curve.rows < case.limits.level_rows or better:
         return False
     worse = curve.sign * (curve.best - curve.ends)
     return bool(worse < case.limits.likely * noise_at(curve, curve.best))

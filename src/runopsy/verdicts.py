@@ -39,6 +39,9 @@ def _better(f: Facts) -> str:
 def _never_moved(f: Facts) -> str:
     if f.at_chance:
         return f"nothing was learnt: {f.at_chance.text}"
+    if f.moved.size > 0 and f.moved.sure >= f.limits.sure:
+        gained = f"{f.moved.curve} improved by {f.moved.size:.2g}, and {f.moved.limit:.2g} would count as a change"
+        return f"hardly anything was learnt: {gained}"
     return "nothing was learnt: training never left its start"
 
 

@@ -74,7 +74,7 @@ def _loss_lost(loss: Curve, alone: bool, limits: Limits) -> Fact:
     drop = loss.begins - loss.best
     if drop >= limits.part * loss.begins and alone:
         limit = loss.best + limits.lost * drop
-        lost = loss.ends >= limit and sure >= limits.sure_of_many
+        lost = loss.ends >= limit and sure >= (limits.sure if loss.ends >= loss.begins else limits.sure_of_many)
         return _lost(loss, limit, loss.ends - loss.best, limits, sure) if lost else UNASKED
     limit = limits.far_above * min(loss.best, loss.begins)  # as it had not learnt, that is where it began, noise aside
     if loss.ends >= limit and sure >= limits.sure:

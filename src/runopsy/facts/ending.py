@@ -30,7 +30,9 @@ def at_end(curve: Curve, limits: Limits) -> Fact:
     error = float(np.hypot(curve.ends_error, curve.ends_error) if rows > 1 else curve.noise * 2**0.5)
     sure = made / max(error, 1e-300)
     at = float(curve.signal.step[-rows])
-    holds = made >= limits.improving * way and sure >= limits.likely
+    last = curve.sign * curve.fit[curve.step >= at]
+    new_ground = not len(last) or bool(last.max() >= curve.sign * curve.best)  # climbing out of a setback is none
+    holds = new_ground and made >= limits.improving * way and sure >= limits.likely
     return Fact(bool(holds), made / way, limits.improving, sure, at, curve.name)
 
 

@@ -210,7 +210,8 @@ def follows(curves: Curves, limits: Limits) -> Fact:
 
 def _worsens(curve: Curve, fact: Fact, limits: Limits) -> bool:
     """Whether a curve gets worse over the last part, by noise or by ranks, or has since its best, however little."""
-    if trend(curve, limits) >= TREND:
+    back = curve.sign * (curve.best - curve.ends)
+    if trend(curve, limits) >= TREND or back >= limits.sure * noise_at(curve, curve.best) > 0:
         return True
     if fact.size > -fact.limit or fact.sure <= -limits.likely or not 2 * limits.level_rows <= curve.rows <= EVALUATIONS:
         return fact.size <= -fact.limit and fact.sure <= -limits.likely
