@@ -127,7 +127,10 @@ def _end(placed: pl.DataFrame, lines: pl.DataFrame) -> int:
 
 
 def _counters_of_passes(rows: pl.DataFrame) -> pl.DataFrame:
-    """Where a line of validation counts its own batches, always to the same number: ``Iter(val) [100]``."""
+    """Where a line of validation counts its own batches, always to the same number, or to one of its own.
+
+    ``Iter(val) [100]``; and ``Iter(val) [50/1158]`` where training counts ``Iter(train) [50/40000]``.
+    """
     import polars as pl
 
     aside = pl.col("side_word").is_in(["val", "test"]).fill_null(value=False)
@@ -137,7 +140,12 @@ def _counters_of_passes(rows: pl.DataFrame) -> pl.DataFrame:
         return stepped.clear().select("row", "step_name")
     alike = stepped.group_by("step_name").agg(pl.col("step").n_unique().alias("values"), pl.len().alias("often"))
     names = alike.filter((pl.col("values") == 1) & (pl.col("often") > 1))["step_name"]
-    return stepped.filter(pl.col("step_name").is_in(names.implode())).select("row", "step_name")
+    found = stepped.filter(pl.col("step_name").is_in(names.implode())).select("row", "step_name")
+    totals = rows.filter(~aside & pl.col("by_step"))["total"].unique()
+    if not len(totals) or rows["epoch"].drop_nulls().n_unique() > 1:
+        return found
+    of_a_pass = rows.filter(aside & pl.col("by_step") & ~pl.col("total").is_in(totals.implode()))
+    return pl.concat([found, of_a_pass.select("row", pl.col("count_name").alias("step_name"))])
 
 
 def _spoken_in(words: pl.Expr) -> pl.Expr:

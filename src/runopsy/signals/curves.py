@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from runopsy.model import Role, Track
-from runopsy.signals.names import Guess, guess, is_percent, words
+from runopsy.signals.names import SIDES, Guess, guess, is_percent, words
 from runopsy.signals.numbered import as_training, of_training
 from runopsy.signals.units import A_CURVE, PERCENT_FROM, value_range
 from runopsy.stats import distinct
@@ -16,6 +16,8 @@ MOST_DOUBT = 2  # special words a main curve may have ("val_cifar10_loss"); more
 A_SUMMARY = 0.05  # of the values of the longest candidate: a column with fewer is a summary beside a curve
 RARELY = 0.5  # of the values of the loss: an accuracy with no more is of validation, where that has none
 BATCHWISE = "step"  # Lightning adds it to the name of what was measured on a single batch
+SET_OF = {word: side for side, known in SIDES.items() for word in known}
+PERCENT = 100.0  # the most that a share may be, in percent
 TOGETHER = 0.9  # share of the values of an accuracy at positions of a loss, for it to be logged beside it
 
 
@@ -27,12 +29,13 @@ def curves(names: Iterable[str], tracks: Mapping[str, Track], filled: set[str]) 
         tracks: all columns.
         filled: roles that are taken.
     """
-    trained = of_training(tracks)
+    trained, names = of_training(tracks), list(names)
     guesses = [g for name in names if not tracks[name].parts and (g := guess(name)) is not None]
     guesses = [as_training(g) if g.track in trained else g for g in guesses]
     has_val = any(g.side == "val" for g in guesses) or bool({"val/loss", "val/acc"} & filled)
     beside = _beside_validation(guesses, tracks, filled)
     yield from beside.values()
+    yield from _sets_alone({name: tracks[name] for name in names}, guesses, filled)
     yield from _sums(tracks, filled)
     for quantity in ("loss", "acc"):
         kinds = ("loss", "ppl", "bits") if quantity == "loss" else ("acc", "error")
@@ -47,6 +50,26 @@ def curves(names: Iterable[str], tracks: Mapping[str, Track], filled: set[str]) 
         if has_val:
             test = [g for g in mine if g.side == "test" and not g.extra]
             yield from _best(test, f"val.test/{quantity}", tracks, filled, parts)
+
+
+def _sets_alone(tracks: Mapping[str, Track], guesses: Sequence[Guess], filled: set[str]) -> Iterator[Role]:
+    """``Loss: 1.9, Train: 0.18, Val: 0.11, Test: 0.11``: beside a loss, columns that name a set alone are accuracies.
+
+    They are shares or percent, of two sets at least, and training's ends no lower than it began.
+    """
+    sides = {name: SET_OF[found[0]] for name in tracks if len(found := words(name)) == 1 and found[0] in SET_OF}
+    has_loss = any(g.quantity == "loss" and g.side in ("train", "") for g in guesses)
+    if not has_loss or len(set(sides.values())) < 2 or any(g.quantity in ("acc", "error") for g in guesses):
+        return
+    ranges = [value_range(tracks[name]) for name in sides]
+    rises = all(t.value[-1] >= t.value[0] for n, t in tracks.items() if sides.get(n) == "train" and len(t))
+    if min(low for low, _ in ranges) < 0 or max(high for _, high in ranges) > PERCENT or not rises:
+        return
+    roles = {"train": "train/acc", "val": "val/acc", "test": "val.test/acc" if "val" in sides.values() else "val/acc"}
+    for name, side in sides.items():
+        if roles[side] not in filled:
+            filled.add(roles[side])
+            yield Role(roles[side], name, "names a set alone, beside a loss: its accuracy")
 
 
 def _sums(tracks: Mapping[str, Track], filled: set[str]) -> Iterator[Role]:

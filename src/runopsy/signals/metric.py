@@ -10,6 +10,7 @@ import numpy as np
 
 from runopsy.errors import BadOption
 from runopsy.model import Role, Track
+from runopsy.signals.curves import RARELY
 from runopsy.signals.names import HIGHER, LOWER, QUALIFIERS, QUANTITIES, SIDES, score_in, words
 from runopsy.signals.numbered import of_training
 from runopsy.signals.scores import BY_THEMSELVES, preference
@@ -51,7 +52,8 @@ def selected(
 def _of(side: str, roles: Sequence[Role], tracks: Mapping[str, Track]) -> list[Role]:
     """The columns without a role that hold a score of a side and are a curve.
 
-    A score that names no side is of validation where the log has one, unless the same score is there with its side.
+    A score that names no side is of validation where the log has one, or where it is logged more rarely than the loss
+    of training, unless the same score is there with its side.
     """
     scores = [r for r in roles if not r.role and score_in(r.track) and len(tracks[r.track]) > 1]
     scores = [r for r in scores if not set(words(r.track)) <= {*BY_THEMSELVES, *QUALIFIERS, *SIDE}]
@@ -60,9 +62,11 @@ def _of(side: str, roles: Sequence[Role], tracks: Mapping[str, Track]) -> list[R
     twins = {_bare(r.track) for r in roles if _side(r.track) in ("val", "test")}
     trained = of_training(tracks)
     named = {r.track: "train" if r.track in trained else _side(r.track) for r in scores}
+    loss = next((tracks[r.track] for r in roles if r.role == "train/loss"), None)
     for r in scores:
         if not named[r.track]:
-            named[r.track] = "val" if evaluated and _bare(r.track) not in twins else "train"
+            rare = loss is not None and len(tracks[r.track]) <= RARELY * len(loss)
+            named[r.track] = "val" if (evaluated or rare) and _bare(r.track) not in twins else "train"
     if side == "val":
         return [r for r in scores if named[r.track] == "val"] or [r for r in scores if named[r.track] == "test"]
     return [r for r in scores if named[r.track] == "train"]
