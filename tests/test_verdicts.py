@@ -301,3 +301,47 @@ def test_a_best_row_among_equals_is_not_said_to_have_been_better():
 def test_three_rows_are_too_few_to_state_that_nothing_moved():
     found = runopsy.analyze(epochs([0.83, 0.47, 0.46], None, [0.76, 0.81, 0.81])).verdict
     assert (found.name, found.why) == ("inconclusive", "in 3 rows no change can be distinguished from noise")
+
+
+def test_climbing_out_of_a_setback_is_no_improvement():
+    """The last two rows are far better than the two before them, and no better than those before the setback."""
+    train = [0.64, 0.66, 0.69, 0.58, 0.58, 0.67, 0.48, 0.44, 0.34, 0.32]
+    val = [0.765, 0.761, 0.738, 0.700, 0.629, 0.596, 0.612, 1.042, 0.610, 0.658]
+    assert not facts_of_run(epochs(train, val)).improving
+    assert facts_of_run(epochs(train, [*val[:6], 0.57, 0.54, 0.50, 0.47])).improving
+
+
+def test_validation_that_is_surely_above_its_best_is_not_said_to_follow():
+    """The third pass over the data begins: validation rises by a tenth of its way, many times its noise."""
+    epoch = np.arange(1, 14)
+    train = 2.2 - 0.05 * epoch
+    val = [1.641, 1.595, 1.577, 1.571, 1.568, 1.566, 1.561, 1.554, 1.552, 1.573, 1.576, 1.578, 1.578]
+    assert not facts_of_run(epochs(train, val)).follows
+    assert facts_of_run(epochs(train, [*val[:9], 1.545, 1.538, 1.530, 1.523])).follows
+
+
+def test_a_loss_that_fell_and_ends_above_its_start_has_diverged():
+    rng = np.random.default_rng(0)
+    fell = 0.05 + 0.27 * np.exp(-np.arange(80) / 8)
+    loss = np.concatenate([fell, 0.62 + 0.1 * rng.standard_normal(300)])
+    run = planted.run(np.arange(len(loss)), {"train_loss": loss * np.exp(0.1 * rng.standard_normal(len(loss)))})
+    assert runopsy.analyze(run).verdict.name == "diverged"
+
+
+def test_what_little_was_learnt_is_stated():
+    epoch = np.arange(50)
+    loss = 1.046 - 0.012 * (1 - np.exp(-epoch / 4))
+    verdict = runopsy.analyze(epochs(loss, loss - 0.01)).verdict
+    assert verdict.name == "underfit"
+    assert verdict.why.startswith("hardly anything was learnt: train/loss improved by 0.01")
+
+
+def test_a_phase_names_no_curve_that_has_no_row_in_it_yet():
+    rows = np.arange(1.0, 61)
+    tracks = {
+        "train_loss": Track("train_loss", rows, 0.1 + 2 * np.exp(-rows / 10)),
+        "val_loss": Track("val_loss", rows[20:], 0.2 + 2 * np.exp(-rows[20:] / 10)),
+    }
+    first, *_ = runopsy.analyze(Run("x", "x", "epoch", tracks)).phases
+    assert first.end <= 20
+    assert [e.signal for e in first.why] == ["train/loss"]

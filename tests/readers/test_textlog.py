@@ -269,3 +269,17 @@ def test_a_hundred_thousand_lines_take_no_more_than_seconds(text):
     path = text(f"step {i}: train loss {1 / (i + 1):.6f}, lr 1e-4, {i}.5 ms" for i in range(100_000))
     with quick(10):  # half a second; a loop over the lines takes longer
         assert len(read(path).tracks["train loss"]) == 100_000
+
+
+def test_lines_of_validation_that_count_their_own_batches_give_no_step(text):
+    """mmengine: training counts to 40000, each validation to 1158; its summary stands at the step of training."""
+    lines = []
+    for at in range(50, 1001, 50):
+        lines.append(f"- INFO - Iter(train) [{at:5d}/40000]  lr: 9.9e-03  eta: 9:41:21  time: 0.78  loss: {3 / at:.4f}")
+        if at % 500 == 0:
+            lines += [f"- INFO - Iter(val) [{n:4d}/1158]    eta: 0:03:23  time: 0.01  memory: 2808" for n in (50, 100)]
+            lines.append(f"- INFO - Iter(val) [1158/1158]    aAcc: {at / 20:.4f}  mIoU: 7.66  time: 0.02")
+    run = read(text(lines))
+    assert run.tracks["train/loss"].step.tolist() == list(range(50, 1001, 50))
+    assert run.tracks["val/aAcc"].step.tolist() == [500, 1000]
+    assert not any("resumed" in note for note in run.notes)

@@ -416,3 +416,23 @@ def test_a_column_is_of_training_whose_twin_is_of_validation():
     assert played["val_out_caps_acc"] == "val/acc"
     alone = {name: tracks[name] for name in names if name != "val_out_caps_acc"}
     assert {role.track: role.role for role in assign(alone)}["out_caps_acc"] == ""
+
+
+def test_columns_that_name_a_set_alone_are_accuracies_beside_a_loss():
+    steps = np.arange(20.0)
+    rise, fall = np.linspace(0.1, 0.8, 20), np.linspace(2.0, 0.3, 20)
+    columns = {"Loss": fall, "Train": rise, "Val": rise, "Test": rise}
+    played = {r.track: r.role for r in assign({n: Track(n, steps, v) for n, v in columns.items()})}
+    assert played == {"Loss": "train/loss", "Train": "train/acc", "Val": "val/acc", "Test": "val.test/acc"}
+    falling = {"Loss": fall, "Train": fall, "Val": fall}
+    assert {r.role for r in assign({n: Track(n, steps, v) for n, v in falling.items()})} == {"train/loss", ""}
+    alone = {"Train": rise, "Val": rise}
+    assert {r.role for r in assign({n: Track(n, steps, v) for n, v in alone.items()})} == {""}
+
+
+def test_a_score_that_is_logged_more_rarely_than_the_loss_is_of_validation():
+    often, rarely = np.arange(100.0), np.arange(0.0, 100, 10)
+    found = assign({"loss": Track("loss", often, 1 / (1 + often)), "mIoU": Track("mIoU", rarely, rarely / 100)})
+    assert {r.track: r.role for r in found}["mIoU"] == "val/metric"
+    beside = assign({"loss": Track("loss", often, 1 / (1 + often)), "mIoU": Track("mIoU", often, often / 100)})
+    assert {r.track: r.role for r in beside}["mIoU"] == "train/metric"

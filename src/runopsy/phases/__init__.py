@@ -105,7 +105,7 @@ def _why(case: Case, start: Position, end: Position) -> tuple[Evidence, ...]:
     """What each watched signal did over the phase."""
     proof = []
     for signal in WATCHED:
-        if signal in case.segments:
+        if signal in case.segments and (case.segments[signal].step[0] < end or end >= case.last):
             s = case.segments[signal]
             # the last point before the end: across a hard boundary, interpolation would mix two phases
             last = max(int(np.searchsorted(s.step, end)) - 1, 0) if end < case.last else len(s.step) - 1
