@@ -3,8 +3,9 @@ import pytest
 
 import planted
 import runopsy
-from runopsy.model import Outcome
+from runopsy.model import Outcome, Signal
 from runopsy.report import render
+from runopsy.rules.common import recorded
 
 NAMES = ("grad/norm", "weights/norm", "features/entropy", "pred/entropy", "logits/scale")
 
@@ -53,3 +54,9 @@ def test_the_matrix_is_shown(format):
     assert "Signals that change together" in said
     assert "▲" in said
     assert "▼" in said
+
+
+def test_how_fast_the_machine_was_is_no_signal_of_the_model():
+    names = ("eval_runtime", "eval_samples_per_second", "train_steps_per_second", "gpu_memory", "grad_norm")
+    signals = {name: Signal(name, name, np.arange(3.0), np.ones(3)) for name in names}
+    assert list(recorded(signals)) == ["grad_norm"]

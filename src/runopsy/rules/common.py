@@ -13,11 +13,13 @@ from runopsy.rules.curves import NOT_SINGLE
 from runopsy.rules.places import spacing_at
 from runopsy.segments.common import FEWEST_SIGNALS, CommonChange, Move, common_changes, usable
 from runopsy.signal_specs import ERROR
-from runopsy.signals.names import better
+from runopsy.signals.names import better, words
 
 # What was set or counted, and not measured; players and rewards are judged by rules of their own.
 SET = ("lr", "epoch", "batch_size", "step", "tokens", "samples", "time", "reward")
 SET_FAMILIES = ("lr/", "recorder/", "reward/", "player/", "train/", "val/", "val.", "eval/", "examples/", "groups/")
+# Words of what the machine took, as trainers log it beside an evaluation: samples_per_second says nothing of a model.
+SPEEDS = ("runtime", "time", "second", "seconds", "sec", "speed", "throughput", "fps", "memory", "eta")
 MOST_NAMED = 6  # signals that are named; the matrix has them all
 
 
@@ -68,7 +70,8 @@ def validation(signals: Mapping[str, Signal]) -> dict[str, Signal]:
 def _is_recorded(name: str) -> bool:
     if name.startswith(INSIDE):
         return not name.startswith(NOT_SINGLE) and not name.endswith(ERROR)
-    return name not in SET and not name.startswith(SET_FAMILIES) and not better(name)
+    speed = any(word in SPEEDS for word in words(name))
+    return name not in SET and not name.startswith(SET_FAMILIES) and not better(name) and not speed
 
 
 def _summary(change: CommonChange) -> Evidence:
