@@ -9,7 +9,7 @@ import numpy as np
 from runopsy.model import Role, Track
 from runopsy.signals.names import SIDES, Guess, guess, is_percent, words
 from runopsy.signals.numbered import as_training, of_training
-from runopsy.signals.units import A_CURVE, PERCENT_FROM, value_range
+from runopsy.signals.units import A_CURVE, PERCENT_FROM, PERCENT_TO, value_range
 from runopsy.stats import distinct
 
 MOST_DOUBT = 2  # special words a main curve may have ("val_cifar10_loss"); more, and it is one task among many
@@ -17,7 +17,6 @@ A_SUMMARY = 0.05  # of the values of the longest candidate: a column with fewer 
 RARELY = 0.5  # of the values of the loss: an accuracy with no more is of validation, where that has none
 BATCHWISE = "step"  # Lightning adds it to the name of what was measured on a single batch
 SET_OF = {word: side for side, known in SIDES.items() for word in known}
-PERCENT = 100.0  # the most that a share may be, in percent
 TOGETHER = 0.9  # share of the values of an accuracy at positions of a loss, for it to be logged beside it
 
 
@@ -63,7 +62,7 @@ def _sets_alone(tracks: Mapping[str, Track], guesses: Sequence[Guess], filled: s
         return
     ranges = [value_range(tracks[name]) for name in sides]
     rises = all(t.value[-1] >= t.value[0] for n, t in tracks.items() if sides.get(n) == "train" and len(t))
-    if min(low for low, _ in ranges) < 0 or max(high for _, high in ranges) > PERCENT or not rises:
+    if min(low for low, _ in ranges) < 0 or max(high for _, high in ranges) > PERCENT_TO or not rises:
         return
     roles = {"train": "train/acc", "val": "val/acc", "test": "val.test/acc" if "val" in sides.values() else "val/acc"}
     for name, side in sides.items():
