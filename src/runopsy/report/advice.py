@@ -185,7 +185,7 @@ ADVICE: tuple[Advice, ...] = (
         "underfit",
         "See whether the model can fit ten examples; if not, look for a fault: labels, inputs, frozen or unconnected "
         "weights.",
-        "nothing was learnt, which shows nothing about the model's size",
+        "next to nothing was learnt, which shows nothing about the model's size",
         _learnt_nothing,
     ),
     Advice(
