@@ -1,4 +1,4 @@
-"""The protocol's checklist: yes, no, or no log says."""
+"""The protocol's checklist: yes, no or unknown."""
 
 from __future__ import annotations
 

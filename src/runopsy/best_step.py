@@ -9,18 +9,17 @@ import numpy as np
 from runopsy.facts import Case, Fact
 from runopsy.facts.curve import noise_at
 from runopsy.facts.validation import accuracy_rose_since
-from runopsy.model import Position, Role, Signal, Stop
-
-WITNESSES = ("val/loss", "val/acc", "val/metric")  # what a best step is read from, in this order
+from runopsy.model import VALIDATED, Position, Role, Signal, Stop
+from runopsy.signals import clock
 
 
 def stop(case: Case, roles: Sequence[Role] = ()) -> Stop | None:
     """The best validated step, what came after it, and another witness where it names another step.
 
-    It is read from the metric that was chosen (``--metric``, the log's own best), else from the loss; from the accuracy
-    where that went on rising while the loss turned, as the verdict is.
+    It is read from the metric that was chosen (``--metric``, the log's own best), else from validation accuracy where
+    that rose visibly after the loss was lowest, else from the first of ``VALIDATED`` that is there.
     """
-    there = [s for n in WITNESSES if (s := case.signals.get(n)) is not None and len(s) >= 2 and _better_is(s)]
+    there = [s for n in VALIDATED if (s := case.signals.get(n)) is not None and len(s) >= 2 and _better_is(s)]
     if not there:
         return None
     chosen = next((role.role for role in roles if role.chosen), "")
@@ -52,7 +51,7 @@ def _rose_since(case: Case, at: Position) -> bool:
 
 
 def _within_noise(case: Case, name: str) -> bool:
-    """Whether a curve's level at the end cannot be told from its best level; False where its noise is not known."""
+    """Whether a curve's level at the end differs from its best level by noise alone; False where that is unknown."""
     curve, facts = case.facts.curves.get(name), case.facts
     better = {"val/loss": facts.better_loss, "val/acc": facts.better_accuracy}.get(name)
     if curve is None or curve.rows < case.limits.level_rows or better:
@@ -62,7 +61,7 @@ def _within_noise(case: Case, name: str) -> bool:
 
 
 def _better_is(signal: Signal) -> str:
-    """Whether "higher" or "lower" values are better; "" where nobody says so."""
+    """Whether "higher" or "lower" values are better; "" where it is unknown."""
     return {"val/loss": "lower", "val/acc": "higher"}.get(signal.name, signal.better)
 
 
@@ -81,9 +80,5 @@ def _other(case: Case, others: Sequence[Signal], best_step: float) -> tuple[str,
 
 
 def _seconds_between(case: Case, start: float, end: float) -> float | None:
-    timed = [s for s in case.signals.values() if s.time is not None and len(s) > 1]
-    if not timed:
-        return None
-    longest = max(timed, key=len)
-    assert longest.time is not None  # as chosen
-    return float(np.interp(end, longest.step, longest.time) - np.interp(start, longest.step, longest.time))
+    known = clock(case.signals)
+    return None if known is None else float(np.interp(end, *known) - np.interp(start, *known))

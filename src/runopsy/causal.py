@@ -1,4 +1,4 @@
-"""What can be said of a curve value by value: what came so far is known, and nothing of what comes.
+"""A curve read value by value: what came so far is known, and nothing of what comes.
 
 The detector in the loop (``run.state()``) and a watch between two autopsies ask the same, by these definitions. The
 numbers that decide are the autopsy's own (``runopsy.thresholds``).
@@ -47,7 +47,7 @@ class Level:
         from runopsy.stats import rolling_median
 
         level, window = cls(), DEFAULTS.level_rows
-        if window % 2 == 0 or len(values) < 2 * window:
+        if len(values) < 2 * window:
             for value in values.tolist():
                 level.see(value)
             return level

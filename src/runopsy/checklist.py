@@ -1,6 +1,6 @@
 """The checklist of the protocol: eight questions about how a run was watched, answered from the run where they can be.
 
-What a log cannot show is said to be so: who has read it, what is done about it, what other runs there are.
+What a log cannot show is answered "unknown": who has read it, what is done about it, what other runs there are.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runopsy.facts.curve import FEWEST_FIT
-from runopsy.model import JUDGED, Autopsy, Item, Reply
+from runopsy.model import JUDGED, VALIDATED, Autopsy, Item, Reply
 from runopsy.rules.curves import inside
 
 YES, NO, UNKNOWN = Reply.YES, Reply.NO, Reply.UNKNOWN
@@ -27,7 +27,6 @@ PROTOCOL: Mapping[str, tuple[str, ...]] = {
 }
 # Settings that name a rule of stopping, or of lowering the rate; the last part of a dotted key counts.
 ACTING = re.compile(r"patience|early_?stop|stop_on|stopping_rounds|plateau", re.IGNORECASE)
-VALIDATION = ("val/loss", "val/acc", "val/metric")
 HELDOUT = ("eval/loss_heldout", "eval/acc_heldout")  # where the loop logs none
 DEPTH = 5  # levels of settings that are looked into
 
@@ -36,7 +35,7 @@ DEPTH = 5  # levels of settings that are looked into
 class Kept:
     """What a library knows of the kind of a run."""
 
-    kind: str | None  # None: the log does not say which
+    kind: str | None  # None: the log does not name it
     runs: int  # that it holds of it, over about as many steps
     baselines: int  # signals whose usual course it knows; 0: too few runs for an opinion
 
@@ -108,8 +107,8 @@ def _smoothed(autopsy: Autopsy) -> Item:
         return Item(question, UNKNOWN, "The log holds no loss or accuracy", "log one of them")
     if few:
         do = f"log at least {FEWEST_FIT} rows of each"
-        return Item(question, NO, f"Too few rows to tell noise from course: {_counted(few)}", do)
-    text = f"A fit judges each curve here, no single row ({_counted(rows)}); how your own alerts smooth, no log says"
+        return Item(question, NO, f"Too few rows to separate a curve from its noise: {_counted(few)}", do)
+    text = f"Each curve is judged by a fit, not by single rows ({_counted(rows)}); a log does not show your own alerts"
     return Item(question, YES, text)
 
 
@@ -138,7 +137,7 @@ def _names_a_rule(key: str, value: Any) -> bool:
 def _validated(autopsy: Autopsy) -> Item:
     """Whether validation stands beside training, and how many transitions a second curve confirms."""
     question = "checked by validation"
-    rows = {name: len(autopsy.signals[name]) for name in VALIDATION if name in autopsy.signals}
+    rows = {name: len(autopsy.signals[name]) for name in VALIDATED if name in autopsy.signals}
     rows = rows or {name: len(autopsy.signals[name]) for name in HELDOUT if name in autopsy.signals}
     enough = {name: count for name, count in rows.items() if count >= FEWEST_FIT}
     do = "validate more often, and log it as val/loss or val/acc"
@@ -159,7 +158,7 @@ def _documented(kept: Kept | None) -> Item:
     if kept is None:
         return Item(question, UNKNOWN, "No library of runs was named", do)
     if kept.kind is None:
-        return Item(question, UNKNOWN, "The log does not say which architecture it is and which data it saw",
+        return Item(question, UNKNOWN, "The log does not name its architecture and its data",
                     '--kind "ARCHITECTURE on DATA"')  # fmt: skip
     held = f"The library holds {kept.runs} other runs of {kept.kind}"
     return Item(question, YES, held) if kept.baselines else Item(question, NO, f"{held}, too few for an opinion", do)

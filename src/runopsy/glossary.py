@@ -109,8 +109,8 @@ TERM_ROWS: tuple[Term, ...] = (
     Term("interpolation threshold", "The size from which on training just fits its data. Around it validation is often "
          "at its worst.", "One run shows only on which side it was seen to be; where it lies is seen over sizes."),
     Term("under-parametrised", "Of a size: below the interpolation threshold, where training does not fit its data."),
-    Term("checklist", "Eight questions about how a run is watched (--checklist), answered yes, no, or no log says."),
-    Term("no log says", "It cannot be known from a log: who has read it, what is done about it, what other runs there "
+    Term("checklist", "Eight questions about how a run is watched (--checklist), answered yes, no or unknown."),
+    Term("unknown", "It cannot be known from a log: who has read it, what is done about it, what other runs there "
          "are."),
     Term("signals logged", "Whether signals of the inside of the model stand in the log, and which of those that the "
          "protocol names are missing."),

@@ -40,7 +40,7 @@ def first_spacing(steps: Floats) -> float:
 def median(values: Floats | NDArray[np.int64]) -> float:
     """The value in the middle, or the mean of the two there; NaN where one is NaN, or there is none.
 
-    To the last digit what ``np.median`` says, whose care for axes and types takes twenty times as long on some hundred
+    To the last digit ``np.median``, whose care for axes and types takes twenty times as long on some hundred
     values, and is asked for thousands of times a run.
     """
     n = len(values)
@@ -65,7 +65,7 @@ def medians(rows: Floats) -> Floats:
 def quantiles(values: Floats | Sequence[float], shares: Sequence[float]) -> Floats:
     """The values, of at least one and none NaN, below which such shares of them lie, straight between two neighbours.
 
-    To the last digit what ``np.quantile`` says, without the masked arrays that it loads.
+    To the last digit ``np.quantile``, without the masked arrays that it loads.
     """
     ordered, at = np.sort(values), (len(values) - 1) * np.asarray(shares)
     below = np.floor(at).astype(int)

@@ -114,4 +114,4 @@ def test_of_few_readings_it_is_drawn_and_not_judged():
     few = planted.run(step[::100], {"probe/acc_heldout": [0.1, 0.8], "readout/gap": [0.1, 0.2], "gns/s": [1.0, 2.0]})
     run = type(run)(run.path, run.id, run.axis, {**run.tracks, **few.tracks}, taken={"lr": {}})
     text = runopsy.render(runopsy.analyze(run), "text", verbose=True)
-    assert "Not checked: too few readings to tell" in text
+    assert "Not checked: too few readings to separate" in text

@@ -10,6 +10,7 @@ import numpy as np
 from runopsy.comparison.pairing import Slot
 from runopsy.errors import BadOption
 from runopsy.model import Autopsy, Position, Positions, Values
+from runopsy.signals import clock as clock_of
 from runopsy.signals import mover
 from runopsy.signals.axis import AXES
 
@@ -72,12 +73,8 @@ def _by_count(x: Autopsy, name: str) -> Map:
 
 def clock(x: Autopsy) -> tuple[Positions, Values] | None:
     """Seconds since its first value at each step of the longest signal that has a clock."""
-    timed = [s for s in x.signals.values() if s.time is not None and len(s) > 1]
-    if not timed:
-        return None
-    longest = max(timed, key=len)
-    assert longest.time is not None  # as chosen
-    return longest.step, np.maximum.accumulate(longest.time - longest.time[0])
+    known = clock_of(x.signals)
+    return None if known is None else (known[0], np.maximum.accumulate(known[1] - known[1][0]))
 
 
 def seconds_at(x: Autopsy, position: Position) -> float | None:

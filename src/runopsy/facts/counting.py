@@ -11,7 +11,7 @@ MOST = 1000  # examples: fractions of more lie closer than four printed digits
 PRINTED = 5e-5  # half of the last of four digits, as which accuracies are printed
 FEWEST = 5  # values: fewer lie on some grid by chance
 ASKED = 100  # values are enough to see a grid
-AT_FIRST = 8  # of them: most series are told from every grid by so few
+AT_FIRST = 8  # of them: so few rule out every grid for most series
 TENS = (10, 100, 1000)  # the grids of printing with one, two or three digits
 
 

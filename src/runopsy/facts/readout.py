@@ -1,7 +1,7 @@
 """Representation and readout: what linear probes of the features get right, beside what the model's own head does.
 
 Two processes run at changing relative speed, the representation's and the readout's ("Two Speeds of Learning", arXiv
-2605.27078). The readout gap says how much more the features hold than the head reads; the training bias, how much
+2605.27078). The readout gap is how much more the features hold than the head reads; the training bias, how much
 training features mislead a readout that is fitted on them.
 """
 

@@ -11,7 +11,7 @@ from runopsy.facts.training import left_of
 from runopsy.model import Position, Regime, Run
 from runopsy.thresholds import Limits
 
-# What was seen of the training data: fitted or not, where they came to be, and the numbers that say so.
+# What was seen of the training data: fitted or not, where they came to be, and the numbers that show it.
 Seen = tuple[bool | None, Position | None, str]
 ACCURACIES = ("train/acc", "eval/acc_train")  # of the training data; dropout may keep the first low
 
@@ -35,9 +35,9 @@ def _by_accuracy(accuracies: Sequence[Curve], limits: Limits) -> Seen:
     for accuracy in accuracies:
         at = fitted_at({"train/acc": accuracy}, limits)
         if at is not None:
-            return True, at, f"{accuracy.name} comes to {max(accuracy.best, least):.3g}, and fitted is {least:g}"
+            return True, at, f"{accuracy.name} reaches {max(accuracy.best, least):.3g}; {least:g} counts as fitted"
     best = max(accuracies, key=lambda accuracy: accuracy.best)
-    return False, None, f"{best.name} comes to {best.best:.3g}, and fitted is {least:g}"
+    return False, None, f"{best.name} reaches {best.best:.3g}; {least:g} counts as fitted"
 
 
 def _by_loss(facts: Facts) -> Seen:
@@ -46,7 +46,7 @@ def _by_loss(facts: Facts) -> Seen:
         return None, None, "the log holds no training accuracy and no training loss that begins above 0"
     share = left_of(loss, facts.start.loss or loss.begins)
     numbers = f"{loss.name} ends at {share:.2g} of its first level"
-    if share <= 1 - facts.limits.fitted_accuracy:
+    if share <= 1 - facts.limits.fitted_accuracy:  # as little is left as fitted examples may leave wrong
         return True, facts.fitted_at, numbers
     if share > facts.limits.fell_far:
         return False, None, numbers

@@ -85,8 +85,8 @@ def fits(curves: Curves, start: Start, limits: Limits) -> tuple[Fact, bool]:
     share = left_of(loss, start.loss)
     fell = share <= limits.fell_far
     known = val is not None or share <= 1 - limits.part or loss.signal.power > 0
-    says = f"its loss came down to {share:.0%} of the first"
-    return Fact(fell, share, limits.fell_far, at=loss.best_at, curve=loss.name, text=says), known
+    text = f"its loss came down to {share:.0%} of the first"
+    return Fact(fell, share, limits.fell_far, at=loss.best_at, curve=loss.name, text=text), known
 
 
 def left_of(loss: Curve, begins: float) -> float:

@@ -9,7 +9,7 @@ from runopsy.model.autopsy import Autopsy
 from runopsy.model.findings import Check, Event, Evidence, Outcome, Phase, Question, Severity, Stop, Transition, Verdict
 from runopsy.model.fitted import Segments, Signal
 from runopsy.model.logged import Examples, Mark, Role, Run, Track, Turns
-from runopsy.model.units import EVALUATED, INSIDE, JUDGED, Counts, Position, Positions, Values
+from runopsy.model.units import EVALUATED, INSIDE, JUDGED, VALIDATED, Counts, Position, Positions, Values
 
 if TYPE_CHECKING:
     from runopsy.model.compared import Change as Change
@@ -42,6 +42,7 @@ __all__ = [
     "EVALUATED",
     "INSIDE",
     "JUDGED",
+    "VALIDATED",
     "Answer",
     "Autopsy",
     "Breakdown",
@@ -93,7 +94,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """What a comparison or the inside of a model is told with: few examinations need it, and none waits for it."""
+    """The nouns of comparisons and of a model's inside, imported when first used: few examinations need them."""
     if name not in __all__:
         raise AttributeError(f"module 'runopsy.model' has no attribute {name!r}")
     value = getattr(import_module(f"runopsy.model.{'compared' if name in _COMPARED else 'inside'}"), name)

@@ -206,7 +206,7 @@ class Reply(StrEnum):
 
     YES = "yes"
     NO = "no"
-    UNKNOWN = "no log says"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

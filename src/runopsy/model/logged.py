@@ -87,7 +87,7 @@ class Run:
     missing: Mapping[str, str] = field(default_factory=dict)  # of our own run folders: signal → why it is not there
     sizes: Mapping[str, int] = field(default_factory=dict)  # examples of each data set, "tokens" of the training set
     examples: Mapping[str, Examples] = field(default_factory=dict)  # of our own run folders: by side, those watched
-    parameters: int | None = None  # of the model, where the run says it
+    parameters: int | None = None  # of the model, where the run states it
     trainable: int | None = None  # of them
 
     def __repr__(self) -> str:

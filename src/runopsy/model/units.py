@@ -17,6 +17,8 @@ Values: TypeAlias = "NDArray[np.float64]"  # (n,) in the signal's unit; NaN = lo
 Counts: TypeAlias = "NDArray[np.int64]"  # (n,)
 # The curves that facts, phases and verdicts are made from.
 JUDGED = ("train/loss", "train/acc", "val/loss", "val/acc")
+# What validation is judged by, the first that is there before the others.
+VALIDATED = ("val/loss", "val/acc", "val/metric")
 # Signals of the inside of a model, by the family that their names begin with.
 INSIDE = ("grad/", "gns", "batch/critical", "features/", "pred/", "hessian/", "weights/", "logits/", "probe/",
           "readout/", "ntk/", "collapse/", "examples/", "canary/")  # fmt: skip

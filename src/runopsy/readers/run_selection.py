@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from runopsy.errors import BadOption, RunopsyError, UnreadableLog
-from runopsy.model import Role, Run, Track
+from runopsy.model import VALIDATED, Role, Run, Track
 from runopsy.signals import assign, in_unit, with_sums
 
 BUDGET = 5.0  # s that a listing may spend on reading runs; what lies beyond is named only
@@ -26,7 +26,7 @@ LOOKED_AT = (
     "val/metric",
 )  # the first that is there stands in a listing
 
-SELECTED_BY = ("val/loss", "val/acc", "val/metric", "reward", "train/loss", "train/acc")  # whose best reading is listed
+SELECTED_BY = (*VALIDATED, "reward", "train/loss", "train/acc")  # whose best reading is listed
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class Attached:
         """Start recording with what the framework has; what the user gave to the callback goes first.
 
         Args:
-            loader: of the training examples, which says how many there are.
+            loader: of the training examples, whose length shows how many there are.
             found: arguments of ``record``.
 
         Raises:

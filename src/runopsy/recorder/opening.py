@@ -80,7 +80,7 @@ def record(
             can then spread its readings over its whole length.
         sizes: how many examples each set of your signals has, by what stands before the slash: ``{"train": 50_000,
             "val": 10_000}``; and the ``"tokens"`` of the training set. Kept in run.json: the page states parameters
-            per training example. A loader in ``expected_steps`` says how many examples are trained on.
+            per training example. A loader in ``expected_steps`` shows how many examples are trained on.
         groups: which group each example of ``probe`` is of, in its order: a class, a subtask, a source. Loss and
             accuracy of each are recorded, and the page shows how a smooth mean is made of many steps.
 

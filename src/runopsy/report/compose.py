@@ -34,7 +34,7 @@ TONES: Mapping[str, str] = {
     "unstable": "bad",
     "inconclusive": "plain",
 }
-REPLIES: Mapping[str, str] = {"yes": "good", "no": "warn", "no log says": "plain"}
+REPLIES: Mapping[str, str] = {"yes": "good", "no": "warn", "unknown": "plain"}
 FEW = 3  # pieces of evidence that a sentence names; the list of evidence has them all
 MOST_LEFT = 6  # signals that left their range, by name
 OWN_WORDS = ("lr", "batch_size", "step", "train/loss")  # their sentences name them already

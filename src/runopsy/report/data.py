@@ -57,7 +57,7 @@ def facts(autopsy: Autopsy) -> dict[str, Any]:
     if autopsy.readout is not None:
         found["readout"] = asdict(autopsy.readout)
     if autopsy.checklist:
-        found["checklist"] = [asdict(one) | {"reply": one.reply.name.lower()} for one in autopsy.checklist]
+        found["checklist"] = [asdict(one) | {"reply": one.reply.value} for one in autopsy.checklist]
     return finite(found)
 
 

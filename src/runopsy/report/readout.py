@@ -24,8 +24,8 @@ HELPED = "a readout fitted on training features did better than one fitted on he
 def section(autopsy: Autopsy) -> Iterator[Block]:
     """Of the page; nothing where no probes of the features were recorded."""
     if PROBES[0] in autopsy.signals and len(autopsy.signals[PROBES[0]]) > 1:
-        told = [Prose(sentence) for sentence in _sentences(autopsy.readout, autopsy.axis)]
-        yield Details("Representation and readout", (_picture(autopsy), *told), open=True)
+        sentences = [Prose(sentence) for sentence in _sentences(autopsy.readout, autopsy.axis)]
+        yield Details("Representation and readout", (_picture(autopsy), *sentences), open=True)
 
 
 def _picture(autopsy: Autopsy) -> Picture:
@@ -65,27 +65,27 @@ def _marks(readout: Readout | None) -> Iterator[Mark]:
 
 def _sentences(readout: Readout | None, axis: str) -> Iterator[str]:
     if readout is None:
-        yield "Not checked: too few readings to tell a difference between probe and model from noise."
+        yield "Not checked: too few readings to separate a difference between probe and model from noise."
         return
     if readout.probe_half is not None and readout.own_half is not None:
         yield (
             f"Of its gain on held-out examples the representation (probe/acc_heldout) made half by {axis} "
             f"{place(readout.probe_half)}, the model's own readout by {axis} {place(readout.own_half)}."
         )
-    yield _told(readout.gap, axis, HELD, UNDERSTATED)
+    yield _shown(readout.gap, axis, HELD, UNDERSTATED)
     if readout.bias is not None:
-        yield _told(readout.bias, axis, MISLED, HELPED)
+        yield _shown(readout.bias, axis, MISLED, HELPED)
 
 
-def _told(lag: Lag, axis: str, above: str, below: str) -> str:
+def _shown(lag: Lag, axis: str, above: str, below: str) -> str:
     """What it means where a difference lies above 0, and where below; and how it ends."""
     sides = [(side, meaning) for side, meaning in ((lag.above, above), (lag.below, below)) if side is not None]
-    told = [
+    stretches = [
         f"from {axis} {place(side.since)} to {place(side.until)} {meaning} "
         f"(most at {place(side.at)}: {_share(side.value)} ± {_share(side.error)})"
         for side, meaning in sorted(sides, key=lambda pair: pair[0].since)
     ]
-    found = "; ".join(told) or "nowhere visibly different from 0 and beyond noise"
+    found = "; ".join(stretches) or "nowhere visibly different from 0 and beyond noise"
     return f"{lag.signal}: {found}. At the end it is {_share(lag.last)} ± {_share(lag.last_error)}."
 
 

@@ -54,7 +54,7 @@ def _ratio(value: float) -> str:
 
 
 def side(regime: Regime, axis: str) -> str:
-    """On which side of interpolation the run was seen to be, with the numbers that say so."""
+    """On which side of interpolation the run was seen to be, with the numbers that show it."""
     if regime.fitted is None:
         return f"not checked: {regime.why}"
     if not regime.fitted:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from runopsy.errors import NotChecked
 from runopsy.facts import Case
-from runopsy.model import INSIDE, Event, Evidence, Severity, Signal
+from runopsy.model import INSIDE, VALIDATED, Event, Evidence, Severity, Signal
 from runopsy.rules.curves import NOT_SINGLE
 from runopsy.rules.places import spacing_at
 from runopsy.segments.common import FEWEST_SIGNALS, CommonChange, Move, common_changes, usable
@@ -18,7 +18,7 @@ from runopsy.signals.names import better, words
 # What was set or counted, and not measured; players and rewards are judged by rules of their own.
 SET = ("lr", "epoch", "batch_size", "step", "tokens", "samples", "time", "reward")
 SET_FAMILIES = ("lr/", "recorder/", "reward/", "player/", "train/", "val/", "val.", "eval/", "examples/", "groups/")
-# Words of what the machine took, as trainers log it beside an evaluation: samples_per_second says nothing of a model.
+# Words of what the machine took, as trainers log it beside an evaluation: samples_per_second is no property of a model.
 SPEEDS = ("runtime", "time", "second", "seconds", "sec", "speed", "throughput", "fps", "memory", "eta")
 MOST_NAMED = 6  # signals that are named; the matrix has them all
 
@@ -64,7 +64,7 @@ def recorded(signals: Mapping[str, Signal]) -> dict[str, Signal]:
 
 def validation(signals: Mapping[str, Signal]) -> dict[str, Signal]:
     """The curves that show how well validation does."""
-    return {name: signals[name] for name in ("val/loss", "val/acc", "val/metric") if name in signals}
+    return {name: signals[name] for name in VALIDATED if name in signals}
 
 
 def _is_recorded(name: str) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from runopsy.errors import NotChecked
 from runopsy.facts import Case
 from runopsy.model import Event, Evidence, Severity
+from runopsy.signals import clock
 from runopsy.stats import median
 
 
@@ -79,30 +80,29 @@ class Stalled:
 
     def __call__(self, case: Case) -> Iterator[Event]:
         limits = case.limits
-        timed = [s for s in case.signals.values() if s.time is not None and len(s) >= case.limits.fewest_rows]
-        if not timed:
+        known = clock(case.signals, limits.fewest_rows)
+        if known is None:
             raise NotChecked("the log has no times of its values")
-        signal = max(timed, key=len)
-        assert signal.time is not None  # as chosen
-        usual, rows = np.diff(signal.time) / np.maximum(np.diff(signal.step), 1e-300), np.diff(signal.time)
+        step, time = known
+        usual, rows = np.diff(time) / np.maximum(np.diff(step), 1e-300), np.diff(time)
         pace = median(usual)
         if pace <= 0 or not np.isfinite(rows).all():
             return
         gaps = np.flatnonzero((usual > limits.pause * pace) & (rows > limits.pause_seconds))
-        resumed = [i for i in gaps if not any(signal.step[i] < at <= signal.step[i + 1] for at in case.resumes)]
+        resumed = [i for i in gaps if not any(step[i] < at <= step[i + 1] for at in case.resumes)]
         if resumed:
             longest = max(resumed, key=lambda i: rows[i])
             text = f"{rows[longest] / 3600:.2g} hours without a step" + (
                 f", the longest of {len(resumed)} pauses" if len(resumed) > 1 else ""
             )
-            yield self._event(float(signal.step[longest]), float(signal.step[longest + 1]), text)
+            yield self._event(float(step[longest]), float(step[longest + 1]), text)
         slow = usual > limits.far_above * pace
         fast = np.flatnonzero(~slow)
         begins = int(fast[-1]) + 1 if len(fast) else 0
         if len(fast) and len(usual) - begins >= max(limits.last_part * len(usual), limits.few_rows):
             ratio = median(usual[begins:]) / pace
             text = f"each step took {ratio:.2g} x as long from here to the end"
-            yield self._event(float(signal.step[begins]), float(signal.step[-1]), text)
+            yield self._event(float(step[begins]), float(step[-1]), text)
 
     def _event(self, at: float, until: float, text: str) -> Event:
         proof = (Evidence("time", at, at, None, "", text, "pause"),)

@@ -76,9 +76,13 @@ def _broke_at(signal: Signal) -> Position:
 
 def _broken_text(signal: Signal) -> str:
     assert signal.broken is not None  # as asked
-    count = len(signal.broken)
-    text = f"{count} {'value' if count == 1 else 'values'} of {signal.name} not finite"
+    text = not_finite_text(signal.name, len(signal.broken))
     return text + (", to the end" if _to_the_end(signal) else ", finite again afterwards")
+
+
+def not_finite_text(name: str, count: int) -> str:
+    """What is shown of values that are not finite."""
+    return f"{count} {'value' if count == 1 else 'values'} of {name} not finite"
 
 
 def _judged(name: str) -> bool:

@@ -38,7 +38,7 @@ def mover(signals: Mapping[str, Signal], axis: str, wanted: str) -> Callable[[Po
         raise BadOption(f"there is no axis {wanted!r}", hint=f"choose {', '.join(AXES)}")
     if wanted == axis:
         return np.asarray
-    knots, at = _clock(signals) if wanted == "time" else _counter(signals, axis, wanted)
+    knots, at = _elapsed(signals) if wanted == "time" else _counter(signals, axis, wanted)
     pace = (at[-1] - at[0]) / (knots[-1] - knots[0])
 
     def move(step: Positions) -> Positions:
@@ -62,11 +62,17 @@ def _counter(signals: Mapping[str, Signal], axis: str, wanted: str) -> tuple[Pos
     return counter.step[rising], counter.value[rising]
 
 
-def _clock(signals: Mapping[str, Signal]) -> tuple[Positions, Values]:
-    timed = [(s.step, s.time) for s in signals.values() if s.time is not None and len(s) > 1]
-    if not timed:
+def clock(signals: Mapping[str, Signal], fewest: int = 2) -> tuple[Positions, Values] | None:
+    """The steps and times (unix s) of the longest signal with times; None where none has so many rows."""
+    timed = [(s.step, s.time) for s in signals.values() if s.time is not None and len(s) >= fewest]
+    return max(timed, key=lambda pair: len(pair[0]), default=None)
+
+
+def _elapsed(signals: Mapping[str, Signal]) -> tuple[Positions, Values]:
+    known = clock(signals)
+    if known is None:
         raise BadOption("the log has no times of its values", hint="keep the log's own axis")
-    step, time = max(timed, key=lambda pair: len(pair[0]))
+    step, time = known
     seconds = np.maximum.accumulate(time - time[0])
     rising = np.append(True, seconds[1:] > seconds[:-1])
     if rising.sum() < 2:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from runopsy.model import Role
+from runopsy.model import VALIDATED, Role
 from runopsy.signals.names import guess, words
 from runopsy.signals.scores import is_metric
 
@@ -29,7 +29,7 @@ def missing(roles: Sequence[Role]) -> tuple[Missing, ...]:
     found = []
     if not {"train/loss", "train/acc"} & played:
         found.append(_lack("train/loss", "no curve of training", roles))
-    if not {"val/loss", "val/acc", "val/metric"} & played:
+    if not {*VALIDATED} & played:
         found.append(_lack("val/loss", "no curve of validation", roles))
     return tuple(found)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from runopsy.model import Position
 from runopsy.plugins import load
+from runopsy.signals import clock
 from runopsy.stats import Floats
 from runopsy.study import intervals
 from runopsy.study.policies import Decision
@@ -213,12 +214,10 @@ def outcome(policy: str, log: Log, decision: Decision | None) -> Outcome:
 
 def seconds_between(log: Log, start: Position, end: Position) -> float | None:
     """Wall time between two steps of a run; None where no signal has times."""
-    timed = [s for s in log.signals.values() if s.time is not None and len(s) > 1]
-    if not timed:
+    known = clock(log.signals)
+    if known is None:
         return None
-    longest = max(timed, key=len)
-    assert longest.time is not None  # as chosen
-    at = np.interp([start, end], longest.step, longest.time)
+    at = np.interp([start, end], *known)
     return max(float(at[1] - at[0]), 0.0)
 
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from runopsy.errors import BadOption
 from runopsy.kinds import KINDS
+from runopsy.model import VALIDATED
 from runopsy.study.row import SHOWN, Row
 
-CHOSEN_BY = ("val/loss", "val/acc", "val/metric", "reward", "train/loss", "train/acc")  # as ``readers`` lists runs
+CHOSEN_BY = (*VALIDATED, "reward", "train/loss", "train/acc")  # as ``readers`` lists runs
 ALPHA = 0.05  # the share of studies in which chance alone makes a test find something
 GONE = ("diverged",)  # verdicts of runs whose last value, where there is none, is worse than all others
 

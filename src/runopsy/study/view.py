@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from runopsy.errors import NotChecked
-from runopsy.model import Position, Positions, Signal, Values
+from runopsy.model import VALIDATED, Position, Positions, Signal, Values
 from runopsy.thresholds import DEFAULTS, Limits
 
 VALIDATION = "validation"  # the word for whichever curve the log is judged by
-WITNESSES = ("val/loss", "val/acc", "val/metric", "reward")  # the first that is there judges the log
+WITNESSES = (*VALIDATED, "reward")  # the first that is there judges the log
 PIECES = ("gns/g2", "gns/s")
 
 

@@ -2,7 +2,7 @@
 
 An autopsy of a long log takes seconds, and is made as often as it may be paid. Between two of them two things are seen
 of the new rows alone: a curve that was finite and is so no longer, and a training loss far beyond everything before it
-(``runopsy.causal``, as the detector in the loop sees it). Each is the event that the next autopsy will find, told
+(``runopsy.causal``, as the detector in the loop sees it). Each is the event that the next autopsy will find, only
 sooner; what that autopsy could see otherwise is left to it.
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from runopsy.causal import Level
 from runopsy.model import JUDGED, Autopsy, Event, Evidence, Position, Positions, Role, Run, Severity, Values
+from runopsy.rules.stability import not_finite_text
 from runopsy.signals import in_unit
 from runopsy.signals.clean import is_finite
 from runopsy.thresholds import DEFAULTS
@@ -30,13 +31,13 @@ class Loss:
 
     level: Level
     left: tuple[Position, float] | None = None  # where, and its value there; None: it is where it was
-    told: Event | None = None
+    reported: Event | None = None
 
     def see(self, at: Position, value: float) -> None:
         """A finite value more."""
         self.level.see(value)
         if not self.level.beyond:
-            self.left = self.told = None
+            self.left = self.reported = None
         elif self.left is None:
             self.left = at, value
 
@@ -61,10 +62,10 @@ class Glance:
         run = autopsy.run
         self._axis = run.axis if autopsy.axis == run.axis else ""  # where positions are counted otherwise: none
         self._roles = {role.track: role for role in autopsy.roles if role.role in JUDGED}
-        told = any(event.kind == "not_finite" for event in autopsy.events)
-        self._whole = frozenset() if told else frozenset(r.role for r in self._roles.values() if _is_whole(run, r))
-        known = autopsy.signals.get(TRAINING)
-        self.loss = Loss(Level() if known is None else Level.after(known.value))
+        known = any(event.kind == "not_finite" for event in autopsy.events)
+        self._whole = frozenset() if known else frozenset(r.role for r in self._roles.values() if _is_whole(run, r))
+        loss = autopsy.signals.get(TRAINING)
+        self.loss = Loss(Level() if loss is None else Level.after(loss.value))
         if before is not None and before.standing:
             self.loss = before.loss
 
@@ -75,8 +76,8 @@ class Glance:
 
     @property
     def standing(self) -> tuple[Event, ...]:
-        """What it has told and is still so, as far as the newest rows show."""
-        return () if self.loss.told is None else (self.loss.told,)
+        """What it has reported and is still so, as far as the newest rows show."""
+        return () if self.loss.reported is None else (self.loss.reported,)
 
     def see(self, fresh: Run) -> tuple[Event, ...]:
         """The events of new rows; rows of a position that was seen before are left to the next look."""
@@ -103,10 +104,12 @@ class Glance:
         firsts = {name: float(curves[name][0][rows][0]) for name, rows in broken.items() if rows.any()}
         if not firsts:
             return
-        self._whole = frozenset()  # it is told once
+        self._whole = frozenset()  # it is reported once
         at, ends = min(firsts.values()), any(broken[name][-1] for name in firsts)
         proof = tuple(
-            Evidence(name, firsts[name], float("nan"), None, "", _says(name, int(broken[name].sum())), "values")
+            Evidence(
+                name, firsts[name], float("nan"), None, "", not_finite_text(name, int(broken[name].sum())), "values"
+            )
             for name in sorted(firsts, key=lambda name: firsts[name])
         )
         severity = (
@@ -120,23 +123,19 @@ class Glance:
             if np.isfinite(value):
                 self.loss.see(float(at), float(value))
         level, left = self.loss.level, self.loss.left
-        if left is None or self.loss.told is not None or not level.has_left:
+        if left is None or self.loss.reported is not None or not level.has_left:
             return
-        says = f"far above all that it was before, for {level.beyond} rows so far"
-        proof = (Evidence(TRAINING, left[0], left[1], DEFAULTS.far_above * level.settled, "", says, "left"),)
-        self.loss.told = Event("divergence", "", left[0], Severity.FATAL, proof, interval=(left[0], left[0]))
-        yield self.loss.told
+        text = f"far above all that it was before, for {level.beyond} rows so far"
+        proof = (Evidence(TRAINING, left[0], left[1], DEFAULTS.far_above * level.settled, "", text, "left"),)
+        self.loss.reported = Event("divergence", "", left[0], Severity.FATAL, proof, interval=(left[0], left[0]))
+        yield self.loss.reported
 
 
 def _is_whole(run: Run, role: Role) -> bool:
-    """Whether every value of a column so far was finite, and there were enough to say so.
+    """Whether every value of a column so far was finite, and there were enough of them.
 
     A column of evaluations may be padded with NaN between them: its first values show whether it is.
     """
     track = run.tracks[role.track]
     enough = 1 if role.role.startswith("train/") else DEFAULTS.level_rows
     return len(track) >= enough and bool(is_finite(in_unit(track.value, role)).all())
-
-
-def _says(name: str, count: int) -> str:
-    return f"{count} {'value' if count == 1 else 'values'} of {name} not finite"

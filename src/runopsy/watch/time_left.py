@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runopsy.model import Autopsy
+from runopsy.signals import clock
 
 # Settings that name the last position, by the axis that they count.
 TOTALS: Mapping[str, tuple[str, ...]] = {
@@ -26,13 +27,12 @@ def total_of(autopsy: Autopsy) -> float | None:
 
 def time_left(autopsy: Autopsy, total: float) -> float | None:
     """Seconds until a position at the pace of the last half of the log; None where it has no times."""
-    timed = [s for s in autopsy.signals.values() if s.time is not None and len(s) > 1]
-    if not timed:
+    known = clock(autopsy.signals)
+    if known is None:
         return None
-    signal = max(timed, key=len)
-    assert signal.time is not None  # as chosen
-    half = len(signal) // 2
-    steps, seconds = signal.step[-1] - signal.step[half - 1], signal.time[-1] - signal.time[half - 1]
+    step, time = known
+    half = len(step) // 2
+    steps, seconds = step[-1] - step[half - 1], time[-1] - time[half - 1]
     if half < 1 or not (steps > 0 and seconds >= 0):
         return None
     return float(max(total - autopsy.last, 0.0) * seconds / steps)
