@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from runopsy.model import Event, Evidence, Severity, Signal
-from runopsy.watch.confirmation import CERTAIN, LATE, SOON, Ledger, at_same_place, follow, may_be_padding, tell, wait_of
+from runopsy.watch.confirmation import (
+    CERTAIN,
+    LATE,
+    SOON,
+    Ledger,
+    at_same_place,
+    confirm_at_once,
+    follow,
+    may_be_padding,
+    wait_of,
+)
 
 
 def wait(event):
@@ -144,15 +154,15 @@ def test_an_event_that_is_found_again_has_become_nothing_else():
 def test_the_place_by_which_it_was_told_stays_when_it_moves():
     moved = event("memorization_onset", 40, 39, 41)
     ledger, _ = run([(60, [ONSET]), (80, [ONSET]), (90, [moved])])
-    assert (ledger.sightings[0].event.step, ledger.sightings[0].told) == (40, 30)
+    assert (ledger.sightings[0].event.step, ledger.sightings[0].reported) == (40, 30)
 
 
 def test_what_needs_no_look_is_told_at_once_and_is_the_event_that_a_look_finds_later():
     spike, broke = event("loss_spike", 20, 19, 21), event("divergence", 55)
     ledger, _ = run([(50, [spike])])
-    ledger = tell(ledger, [broke], 60, (0.0, 60.0))
+    ledger = confirm_at_once(ledger, [broke], 60, (0.0, 60.0))
     assert [s.event.kind for s in ledger.fresh] == ["divergence"]
-    assert tell(ledger, [broke], 61, (0.0, 61.0)).fresh == ()
+    assert confirm_at_once(ledger, [broke], 61, (0.0, 61.0)).fresh == ()
     later = follow(ledger, [spike, event("divergence", 56, 54, 58)], 70, (0.0, 70.0), wait=wait)
     assert [s.event.kind for s in later.fresh] == ["loss_spike"]
     assert len(later.sightings) == 2
@@ -161,7 +171,7 @@ def test_what_needs_no_look_is_told_at_once_and_is_the_event_that_a_look_finds_l
 def test_a_provisional_event_is_confirmed_by_what_needs_no_look():
     ledger, _ = run([(50, [event("divergence", 45)])])
     assert not ledger.fresh
-    told = tell(ledger, [event("divergence", 46)], 55, (0.0, 55.0))
+    told = confirm_at_once(ledger, [event("divergence", 46)], 55, (0.0, 55.0))
     assert [(s.number, s.since, s.confirmed) for s in told.fresh] == [(1, 50, 55)]
 
 

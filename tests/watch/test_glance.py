@@ -95,7 +95,7 @@ def test_nan_is_told_before_the_next_look_which_finds_the_same(tmp_path, broke, 
         assert not [news for news in view.news if news.kind == "not_finite"]
         (event,) = [e for e in view.autopsy.events if e.kind == "not_finite"]
         (sighting,) = [s for s in view.ledger.sightings if s.event.kind == "not_finite"]
-        assert (sighting.here, sighting.told, event.step) == (True, ROWS + 5, ROWS + 5)
+        assert (sighting.here, sighting.reported, event.step) == (True, ROWS + 5, ROWS + 5)
 
 
 def test_nan_of_a_recorded_run_is_told_from_its_journal(tmp_path, broke):

@@ -335,7 +335,7 @@ def test_a_restart_repeats_nothing(log, clock, tmp_path, monkeypatch):
 def test_a_memory_is_what_was_kept(tmp_path):
     onset = Event("memorization_onset", "", 20.0, Severity.WARNING, (), interval=(19.0, 21.0))
     peak = Event("double_descent_peak", "", 80.0, Severity.INFO, (), interval=(79.0, 81.0))
-    seen = (Sighting(1, onset, 30, 40, here=True, told=18.0, became=2), Sighting(2, peak, 90, 99, told=80.0))
+    seen = (Sighting(1, onset, 30, 40, here=True, reported=18.0, became=2), Sighting(2, peak, 90, 99, reported=80.0))
     known = Remembered(Ledger(seen, 2, 120), {1: Words("a", "b", "c")}, 119.0)
     keep(tmp_path / "m.json", known)
     assert recall(tmp_path / "m.json") == known
@@ -423,7 +423,7 @@ def test_the_page_says_what_became_of_an_event_that_is_gone(log, clock):
         assert says in " ".join(text.split())
     taken = Ledger((replace(gone, became=2), Sighting(2, grokked, 90, confirmed=100)))
     text = page(replace(view, ledger=taken, words=words))
-    assert "told before as memorization onset, step 20" in " ".join(text.split())
+    assert "reported before as memorization onset, step 20" in " ".join(text.split())
 
 
 def test_a_revision_is_told_with_what_it_revises(tmp_path, clock):
@@ -445,7 +445,7 @@ def test_a_revision_is_told_with_what_it_revises(tmp_path, clock):
     peak = told["double_descent_peak"]
     assert [old.kind for old in peak.revises] == ["memorization_onset"]
     assert peak.revises[0].step == told["memorization_onset"].step
-    assert sum("revises what was told before: memorization onset" in line for line in text) == 1
+    assert sum("replaces an earlier report: memorization onset" in line for line in text) == 1
     assert [s.became for s in watch.ledger.sightings if s.event.kind == "memorization_onset"] == [
         next(s.number for s in watch.ledger.sightings if s.event.kind == "double_descent_peak")
     ]

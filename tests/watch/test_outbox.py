@@ -14,7 +14,7 @@ from patience import HANGS
 from runopsy.errors import BadOption
 from runopsy.model import Severity
 from runopsy.watch.channels import Command, Flag, Message, channels
-from runopsy.watch.looking import News, Told
+from runopsy.watch.looking import News, Reported
 from runopsy.watch.outbox import MOST, USUAL, Outbox, message, wanted
 
 NASTY = '$(touch x); `id` && "\'\n\\{"a":1}\x1b[31m{{7*7}} \u202e'
@@ -147,7 +147,9 @@ def test_the_id_follows_from_what_is_sent_alone():
 
 
 def revision(of_kind, of_step=10.0):
-    news = News("double_descent_peak", "peak", 20.0, "step 20", "it descends", Severity.INFO, (Told(of_kind, of_step),))
+    news = News(
+        "double_descent_peak", "peak", 20.0, "step 20", "it descends", Severity.INFO, (Reported(of_kind, of_step),)
+    )
     return message(news, "run", "/runs/run", 0.0, 2000.0)
 
 

@@ -33,7 +33,7 @@ class Message:
     text: str
     severity: str
     time: float  # unix s when it was confirmed
-    revises: tuple[str, ...] = ()  # ids of earlier messages: what they told has become this
+    revises: tuple[str, ...] = ()  # ids of earlier messages that this one replaces
 
 
 class Channel(Protocol):

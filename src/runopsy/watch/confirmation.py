@@ -8,7 +8,7 @@ on replays of runs in which nothing happens and of planted ones (``make bench-wa
 that of a run, however many looks it has.
 
 Some of what is true so far is true no longer when the run has gone on: ``REVISED`` names what a later look may find
-in its place. What then takes its place is told as a revision of it, once it is confirmed itself.
+in its place. What then takes its place is reported as a revision of it, once it is confirmed itself.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Sighting:
     since: int  # rows of the log at the first of the looks that found it
     confirmed: int | None = None  # rows of the log when it was confirmed; None: provisional
     here: bool = True  # whether the newest look has it
-    told: Position | None = None  # its place when it was confirmed, by which messages know it
+    reported: Position | None = None  # its place when it was confirmed, by which messages know it
     became: int | None = None  # the number of the confirmed event that has taken its place
 
 
@@ -118,7 +118,7 @@ def follow(
 
 
 def _confirmed(s: Sighting, rows: int) -> Sighting:
-    return replace(s, confirmed=rows, told=s.event.step, here=True)
+    return replace(s, confirmed=rows, reported=s.event.step, here=True)
 
 
 def _successor(s: Sighting, now: Iterable[Sighting]) -> int | None:
@@ -127,7 +127,7 @@ def _successor(s: Sighting, now: Iterable[Sighting]) -> int | None:
     return next((new.number for new in now if new.confirmed is not None and new.event.kind in later), None)
 
 
-def tell(ledger: Ledger, events: Iterable[Event], rows: int, span: tuple[Position, Position]) -> Ledger:
+def confirm_at_once(ledger: Ledger, events: Iterable[Event], rows: int, span: tuple[Position, Position]) -> Ledger:
     """The ledger with events that need no look to confirm them: fresh are those that it had not confirmed before."""
     sightings = {s.number: s for s in ledger.sightings}
     met, fresh = ledger.met, []

@@ -20,7 +20,7 @@ from runopsy.model import Autopsy, Run, Severity
 from runopsy.readers.growing import Growing
 from runopsy.report.compose import finding
 from runopsy.thresholds import DEFAULTS
-from runopsy.watch.confirmation import Ledger, Sighting, Words, follow, may_be_padding, tell
+from runopsy.watch.confirmation import Ledger, Sighting, Words, confirm_at_once, follow, may_be_padding
 from runopsy.watch.glance import Glance
 from runopsy.watch.time_left import time_left, total_of
 
@@ -39,8 +39,8 @@ OVER = ("finished", "failed", "interrupted", "killed", "disk_full")  # statuses 
 Examine = Callable[[Run], Autopsy]
 
 
-class Told(NamedTuple):
-    """An event as it was told."""
+class Reported(NamedTuple):
+    """An event as it was reported."""
 
     kind: str
     step: float
@@ -56,7 +56,7 @@ class News:
     where: str
     text: str
     severity: Severity
-    revises: tuple[Told, ...] = ()  # what was told of the run before, and has become this
+    revises: tuple[Reported, ...] = ()  # earlier reports that this one replaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ class Watch:
         if not self._unexplained:
             self._odd = self._log.odd
         self._glance_due = now + (time.process_time() - began) / GLANCES
-        self.ledger = tell(self.ledger, events, glance.rows, (autopsy.first, glance.last))
+        self.ledger = confirm_at_once(self.ledger, events, glance.rows, (autopsy.first, glance.last))
         if not self.ledger.fresh:
             return None
         for s in self.ledger.fresh:
@@ -292,9 +292,9 @@ class Watch:
             before = (
                 f"{self.words[o.number].title}, {self.words[o.number].where}" for o in old if o.number in self.words
             )
-            text += f"; it revises what was told before: {'; '.join(before)}"
-        told = tuple(Told(o.event.kind, o.event.step if o.told is None else o.told) for o in old)
-        return News(s.event.kind, words.title, s.event.step, words.where, text, s.event.severity, told)
+            text += f"; it replaces an earlier report: {'; '.join(before)}"
+        earlier = tuple(Reported(o.event.kind, o.event.step if o.reported is None else o.reported) for o in old)
+        return News(s.event.kind, words.title, s.event.step, words.where, text, s.event.severity, earlier)
 
     def _standstill(self, now: float) -> View | None:
         """Reported once, when the log has not grown for far longer than usual."""

@@ -79,7 +79,7 @@ def _plain(s: Sighting) -> dict[str, Any]:
         "number": s.number,
         "since": s.since,
         "confirmed": s.confirmed,
-        "told": s.told,
+        "told": s.reported,
         "became": s.became,
         "kind": e.kind,
         "step": e.step,
@@ -97,5 +97,10 @@ def _sighting(one: Mapping[str, Any]) -> Sighting:
         resolution=one["resolution"],
     )  # fmt: skip
     return Sighting(
-        int(one["number"]), event, int(one["since"]), one["confirmed"], told=one.get("told"), became=one.get("became")
+        int(one["number"]),
+        event,
+        int(one["since"]),
+        one["confirmed"],
+        reported=one.get("told"),
+        became=one.get("became"),
     )

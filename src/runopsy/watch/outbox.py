@@ -54,7 +54,7 @@ def message(news: News, run: str, path: str, first: float, now: float) -> Messag
 
     return Message(
         identity(news.kind, news.step), run, path, news.kind, news.title, news.step, news.where, news.text,
-        str(news.severity), now, tuple(identity(*told) for told in news.revises),
+        str(news.severity), now, tuple(identity(*earlier) for earlier in news.revises),
     )  # fmt: skip
 
 

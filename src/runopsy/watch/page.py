@@ -88,7 +88,7 @@ def _gone(view: View, s: Sighting) -> str:
     """What became of a confirmed event that is found no more, or what one that is found has become of."""
     if s.here:
         old = (view.words[o.number] for o in view.ledger.revised_by(s) if o.number in view.words)
-        return "".join(f" (told before as {words.title}, {words.where})" for words in old)
+        return "".join(f" (reported before as {words.title}, {words.where})" for words in old)
     became = _became(view, s)
     return (
         f" (so it was until then; what became of it: {became})"
