@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -107,13 +107,33 @@ def test_the_sizes_of_data_sets_are_kept_over_a_resume(tmp_path: Path) -> None:
     assert read_run(tmp_path / "run").sizes == {"train": 50_000, "val": 10_000}
 
 
+@pytest.fixture
+def made_meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Sequence[Callable[[], object]], int, int], None]:
+    """Another process makes something: some steps are done, and after some looks it is a step further at each."""
+
+    def begin(steps: Sequence[Callable[[], object]], done: int, looks: int) -> None:
+        for step in steps[:done]:
+            step()
+        left, waits, real = iter(steps[done:]), iter(range(looks)), os.listdir
+
+        def listed(path: Path) -> list[str]:
+            names = real(path)
+            if next(waits, None) is None:
+                next(left, lambda: None)()
+            return names
+
+        monkeypatch.setattr(os, "listdir", listed)
+
+    return begin
+
+
 @pytest.mark.parametrize("looks", range(3))
 @pytest.mark.parametrize("done", range(7))
 def test_a_run_that_another_process_is_making_counts_as_a_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, done: int, looks: int
+    tmp_path: Path, made_meanwhile: Callable[..., None], done: int, looks: int
 ) -> None:
     folder = tmp_path / "run"
-    steps: Iterator[Callable[[], object]] = iter([
+    steps = (
         folder.mkdir,
         (folder / JOURNAL).mkdir,
         lock_path(folder, 0).touch,
@@ -121,19 +141,16 @@ def test_a_run_that_another_process_is_making_counts_as_a_run(
         lambda: (folder / "run.json.tmp").write_text('{"format": 1}'),
         lambda: (folder / "run.json.tmp").rename(folder / "run.json"),
         (folder / "events.jsonl").touch,
-    ])  # fmt: skip
-    for _ in range(done):
-        next(steps)()
-    real = os.listdir
-
-    def listed(path: Path) -> list[str]:
-        """What is there now; after some looks the other process is a step further at each."""
-        nonlocal looks
-        names = real(path)
-        looks -= 1
-        if looks < 0:
-            next(steps, lambda: None)()
-        return names
-
-    monkeypatch.setattr(os, "listdir", listed)
+    )
+    made_meanwhile(steps, done, looks)
     check_free(folder, resume=True)
+
+
+@pytest.mark.parametrize("looks", range(3))
+@pytest.mark.parametrize("done", range(4))
+def test_a_folder_in_which_another_rank_takes_its_lock_is_free(
+    tmp_path: Path, made_meanwhile: Callable[..., None], done: int, looks: int
+) -> None:
+    folder = tmp_path / "run"
+    made_meanwhile((folder.mkdir, (folder / JOURNAL).mkdir, lock_path(folder, 1).touch), done, looks)
+    check_free(folder, resume=False)

@@ -31,24 +31,23 @@ def check_free(folder: Path, resume: bool, overwrite: bool = False) -> None:
     Raises:
         RunExists: the path is taken.
     """
-    if not os.path.lexists(folder) or _only_locks(folder):
+    if not os.path.lexists(folder) or _is_unused(folder):
         return
     if not resume and not overwrite:
         hint = 'give another path ("runs/name-{n}" numbers them), resume=True to continue that run, or overwrite=True'
         raise RunExists(f"{folder} exists already", hint=hint)
-    # Emptiness is asked first: another process may be making the run, and what is there only grows.
-    if not (os.path.isdir(folder) and (not files(folder) or is_run_folder(folder))):
+    if not is_run_folder(folder):
         raise RunExists(f"{folder} exists and is no run folder", hint="give another path")
     version = read_manifest(folder).get("format", FORMAT)
     if resume and (not isinstance(version, int) or version > FORMAT):
         raise RunExists(f"{folder} is a run of format version {version}, a later one", hint="update runopsy")
 
 
-def _only_locks(folder: Path) -> bool:
-    """Whether other ranks of the job that begins have taken their locks there, and nothing else is."""
-    return [file.name for file in files(folder)] == [JOURNAL] and all(
-        file.name.endswith(LOCK) for file in files(folder / JOURNAL)
-    ) and bool(files(folder / JOURNAL))  # fmt: skip
+def _is_unused(folder: Path) -> bool:
+    """Whether nothing is there but locks of other ranks of the job that begins, whose folder may just be being made."""
+    there = [file.name for file in files(folder)]
+    locks = all(file.name.endswith(LOCK) for file in files(folder / JOURNAL))
+    return os.path.isdir(folder) and there in ([], [JOURNAL]) and locks
 
 
 def clear(folder: Path) -> None:
