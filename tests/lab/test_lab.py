@@ -224,8 +224,10 @@ def test_a_seed_gives_the_same_values_and_the_process_keeps_its_own_state(tmp_pa
 
 def test_an_existing_folder_is_not_trained_into(tmp_path: Path) -> None:
     pytest.importorskip("torch")
+    (tmp_path / "notes.txt").write_text("somebody's own")
     with pytest.raises(RunExists):
         lab.run("healthy", tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["notes.txt"]
 
 
 def test_every_epoch_sees_every_example_once() -> None:
