@@ -14,7 +14,7 @@ import numpy as np
 from runopsy.facts import Case
 from runopsy.kinds import INTERVENTIONS
 from runopsy.model import Event, Evidence, Phase, Position, Positions, Transition
-from runopsy.phases.labels import corrected_by_facts, label, one_passage, plateaus, plausible
+from runopsy.phases.labels import corrected_by_facts, labels_of, one_passage, plateaus
 from runopsy.phases.readings import WATCHED, read
 from runopsy.phases.spells import Spell, join_short, spells_of, visible
 from runopsy.stats import distinct, first_spacing
@@ -50,9 +50,7 @@ def name(case: Case, points: Positions, spells_found: list[Spell]) -> tuple[Phas
 def spells(case: Case, points: Positions, gone: Position | None) -> list[Spell]:
     """The runs of equal labels along a grid of positions; from ``gone`` on the run has diverged."""
     readings, limits = read(case, points, gone), case.limits
-    labels = one_passage(
-        plausible(label(readings, limits), readings, limits, memorizes=case.facts.memorizes), readings, case
-    )
+    labels = one_passage(labels_of(readings, limits, memorizes=case.facts.memorizes), readings, case)
     return plateaus(seen(case, points, corrected_by_facts(labels, points, case)))
 
 

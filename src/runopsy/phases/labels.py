@@ -36,6 +36,28 @@ def label(readings: Readings, limits: Limits) -> list[str]:
     return [LABELS[i][0] for i in np.argmax(fits, axis=0).tolist()]
 
 
+def labels_of(readings: Readings, limits: Limits, *, memorizes: bool) -> list[str]:
+    """For each reading what it is called, by itself and as a part of its whole spell."""
+    labels = plausible(label(readings, limits), readings, limits, memorizes=memorizes)
+    moves = readings.train_improves | _slowly_trained(labels, readings, limits)
+    again = label(replace(readings, train_improves=moves), limits)
+    slow = [new if word == "converged" else word for word, new in zip(labels, again, strict=True)]
+    return plausible(slow, readings, limits, memorizes=memorizes)
+
+
+def _slowly_trained(labels: list[str], readings: Readings, limits: Limits) -> Bools:
+    """(g,) where training stands still from moment to moment, and yet makes a part of its way over the whole spell.
+
+    It goes on until what is left of the spell adds less than that part.
+    """
+    moves = np.zeros_like(readings.train_improves)
+    for start, stop, word in spells_of(labels):
+        if word == "converged":
+            done = readings.train_done[start:stop]
+            moves[start:stop] = done[-1] - done > limits.real_change
+    return moves
+
+
 def plausible(labels: list[str], readings: Readings, limits: Limits, *, memorizes: bool) -> list[str]:
     """Labels that hold over their whole spell, not only from moment to moment.
 
