@@ -54,6 +54,29 @@ def test_without_validation_no_claim_about_generalisation_is_made():
     assert "no validation" in autopsy.verdict.why
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_slow_decay_of_training_alone_is_no_plateau(seed):
+    """However small each step of it is beside the noise, a tenth of the whole way is no plateau."""
+    step = np.arange(300)
+    loss = planted.noisy(0.2 + 0.8 * (1 + step) ** -0.4, 0.05, seed)
+    run = planted.run(step, {"train/loss": loss})
+    moved = {p.label: float(loss[int(p.start)] - loss[int(p.end)]) for p in runopsy.analyze(run).phases}
+    assert moved.get("converged", 0.0) < 0.2 * float(np.ptp(loss))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_training_that_goes_on_while_validation_stands_is_no_plateau(seed):
+    epoch = np.arange(1.0, 18)
+    train = planted.noisy(0.2 + 0.7 * epoch**-0.8, 0.02, seed)
+    val = planted.noisy(np.full(17, 1.24), 0.01, 10 + seed)
+    acc = np.full(17, 0.93) + 0.01 * np.random.default_rng(20 + seed).normal(size=17)
+    found = runopsy.analyze(planted.run(epoch, {"train/loss": train, "val/loss": val, "val/acc": acc}))
+    moved = [np.interp(p.start, epoch, train) - np.interp(p.end, epoch, train) for p in found.phases]
+    still = [gain for gain, p in zip(moved, found.phases, strict=True) if p.label == "converged"]
+    assert max(still, default=0.0) < 0.2 * float(np.ptp(train))
+    assert found.verdict.why == "training fits, and validation holds the level at which it began"
+
+
 def test_where_no_example_repeats_training_is_its_own_validation():
     step = np.arange(3000)
     curves = {"loss": planted.noisy(planted.decay(step), 0.05), "epoch": step / 3000}

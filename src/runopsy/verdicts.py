@@ -82,6 +82,8 @@ def _healthy(f: Facts) -> str:
     if not f.fits:
         return "training and validation came down and have levelled off"
     how_far = f" ({f.fits.text})" if f.fits.text else ""
+    if all(curve.flat for name, curve in f.curves.items() if name.startswith("val/")):
+        return f"training fits{how_far}, and validation holds the level at which it began"
     return f"training fits{how_far}, and validation follows"
 
 
@@ -92,6 +94,12 @@ def _went_back(f: Facts) -> str:
 
 def _undertrained(f: Facts) -> str:
     return "validation was still improving at the end"
+
+
+def _noise_of(f: Facts) -> str:
+    """How far the validation curve that decides varies from one row to the next."""
+    curve = f.curves[f.unclear.curve]
+    return f"the noise of {curve.signal.source} (± {f.unclear.size:.2g} from row to row)"
 
 
 NO_VALIDATION = "no validation was logged: whether it generalises cannot be judged"
@@ -197,6 +205,11 @@ VERDICTS: tuple[Row, ...] = (
         "overfit",
         "training went far ahead of validation, which no longer improves",
         lambda f: bool(f.gap) and f.has_accuracy and not f.fits and not f.never_learns,
+    ),
+    Row(
+        "inconclusive",
+        lambda f: f"training still improves; {_noise_of(f)} hides whether validation does",
+        lambda f: bool(f.training_improves and f.unclear) and not f.fits and not f.stays_at_chance,
     ),
     Row("underfit", _underfit, lambda f: f.far and not f.fits),
     Row(

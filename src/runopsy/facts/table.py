@@ -46,6 +46,7 @@ class Facts:
     gap: Fact  # validation ends far behind training
     improving: Fact  # validation still improves at the end
     follows: Fact  # validation still improves at the end, or may for all its noise shows
+    unclear: Fact  # noise hides whether validation still improves
     training_improves: Fact  # training loss or accuracy still improves at the end
     ahead: Fact  # validation stands better than training for many rows
     broken: Fact  # a loss is not finite to the end
@@ -173,6 +174,7 @@ def concluded(
     training_improves = ending.improving(curves, "train", limits)
     late_gain = late.late_gain(curves, fitted, first, limits)
     swings = breaking.swings(curves, limits)
+    follows = validation.follows(curves, limits)
     return Facts(
         curves=shown,
         first=first,
@@ -196,7 +198,8 @@ def concluded(
         mode_gap=modes,
         gap=gap,
         improving=ending.improving(curves, "val", limits),
-        follows=validation.follows(curves, limits),
+        follows=follows,
+        unclear=validation.unclear(curves, follows, limits),
         training_improves=training_improves,
         ahead=validation.ahead(curves, limits),
         broken=breaking.broken(judged, marks, last, limits),

@@ -11,10 +11,11 @@ from runopsy.facts.ending import TREND, at_end, kendall, trend
 from runopsy.facts.fact import UNASKED, Fact
 from runopsy.facts.start import CROSS_ENTROPIES, LATE, LN2, Start
 from runopsy.model import Position
-from runopsy.stats import median
+from runopsy.stats import median, white_noise
 from runopsy.thresholds import Limits
 
 FAIR = 0.8  # x ``half_way``: validation that makes so much of training's way makes a fair part of it
+FEWEST_RANKED = 4  # rows, the fewest whose ranks can show a gain by more than a standard error
 LARGE = 2.0  # x a visible rise: a large one; and where training goes against it, a visible one divided by it is seen
 
 
@@ -220,12 +221,30 @@ def _worsens(curve: Curve, fact: Fact, limits: Limits) -> bool:
 
 
 def _may_improve(curve: Curve, fact: Fact, limits: Limits) -> Fact:
-    """Whether a curve gains, and may gain visibly within its noise; or its rows are too few or too noisy to show it."""
+    """Whether a curve gains over its last part, by its level or by its ranks, and visibly for all its noise shows."""
     error = abs(fact.size / fact.sure) if fact.sure else 0.0
-    gains = fact.size > 0 and fact.sure >= limits.half_way * limits.likely
-    blind = curve.rows < limits.fewest_rows or error >= fact.limit
-    possible = fact.size + limits.likely * error >= fact.limit
-    return replace(fact, holds=bool(curve.flat or (possible and (gains or blind))))
+    least = limits.half_way * limits.likely
+    rows = max(FEWEST_RANKED, int(2 * limits.last_part * curve.rows))
+    gains = (fact.size > 0 and fact.sure >= least) or kendall(curve.sign * curve.signal.value[-rows:]) >= least
+    possible = curve.flat or fact.size + limits.likely * error >= fact.limit
+    return replace(fact, holds=bool(gains and possible))
+
+
+def unclear(curves: Curves, follows: Fact, limits: Limits) -> Fact:
+    """Validation varies so much from row to row that a visible gain over its last part would not show.
+
+    The error of counting is no part of it: each row is an evaluation of the same examples.
+    """
+    asked = [curves[name] for name in ("val/acc", "val/loss") if name in curves and curves[name].rows >= FEWEST_RANKED]
+    if follows or any(_worsens(curve, at_end(curve, limits), limits) for curve in asked):
+        return UNASKED
+    for curve in asked:
+        visible = limits.visible_accuracy if curve.sign > 0 else limits.visible_loss * abs(curve.begins)
+        per_row = white_noise(curve.signal.value)
+        error = per_row * (2 / max(1, int(limits.last_part * curve.rows))) ** 0.5
+        if limits.likely * error >= visible:
+            return Fact(True, per_row, visible, at=float(curve.step[-1]), curve=curve.name)
+    return UNASKED
 
 
 def _last_is_best(curve: Curve, limits: Limits, enough: bool) -> Fact:

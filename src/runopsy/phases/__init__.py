@@ -12,9 +12,10 @@ from itertools import pairwise
 import numpy as np
 
 from runopsy.facts import Case
+from runopsy.facts.curve import EVALUATIONS
 from runopsy.kinds import INTERVENTIONS
 from runopsy.model import Event, Evidence, Phase, Position, Positions, Transition
-from runopsy.phases.labels import corrected_by_facts, labels_of, one_passage, plateaus
+from runopsy.phases.labels import corrected_by_facts, labels_of, one_passage, plateaus, plausible
 from runopsy.phases.readings import WATCHED, read
 from runopsy.phases.spells import Spell, join_short, spells_of, visible
 from runopsy.stats import distinct, first_spacing
@@ -49,9 +50,13 @@ def name(case: Case, points: Positions, spells_found: list[Spell]) -> tuple[Phas
 
 def spells(case: Case, points: Positions, gone: Position | None) -> list[Spell]:
     """The runs of equal labels along a grid of positions; from ``gone`` on the run has diverged."""
-    readings, limits = read(case, points, gone), case.limits
-    labels = one_passage(labels_of(readings, limits, memorizes=case.facts.memorizes), readings, case)
-    return plateaus(seen(case, points, corrected_by_facts(labels, points, case)))
+    readings = read(case, points, gone)
+    labels = one_passage(labels_of(readings, case), readings, case)
+    found = seen(case, points, corrected_by_facts(labels, points, case))
+    if case.facts.rows > EVALUATIONS:  # many short spells may have been joined; in a short log the facts have decided
+        joined = [word for start, stop, word in found for _ in range(stop - start)]
+        found = spells_of(plausible(joined, readings, case))
+    return plateaus(found)
 
 
 def seen(case: Case, points: Positions, labels: list[str]) -> list[Spell]:

@@ -36,13 +36,15 @@ def label(readings: Readings, limits: Limits) -> list[str]:
     return [LABELS[i][0] for i in np.argmax(fits, axis=0).tolist()]
 
 
-def labels_of(readings: Readings, limits: Limits, *, memorizes: bool) -> list[str]:
+def labels_of(readings: Readings, case: Case) -> list[str]:
     """For each reading what it is called, by itself and as a part of its whole spell."""
-    labels = plausible(label(readings, limits), readings, limits, memorizes=memorizes)
+    limits = case.limits
+    labels = plausible(label(readings, limits), readings, case)
     moves = readings.train_improves | _slowly_trained(labels, readings, limits)
-    again = label(replace(readings, train_improves=moves), limits)
+    whole = replace(readings, train_improves=moves, val_known=readings.val_known & (not case.facts.unclear))
+    again = label(whole, limits)
     slow = [new if word == "converged" else word for word, new in zip(labels, again, strict=True)]
-    return plausible(slow, readings, limits, memorizes=memorizes)
+    return plausible(slow, whole, case)
 
 
 def _slowly_trained(labels: list[str], readings: Readings, limits: Limits) -> Bools:
@@ -58,23 +60,26 @@ def _slowly_trained(labels: list[str], readings: Readings, limits: Limits) -> Bo
     return moves
 
 
-def plausible(labels: list[str], readings: Readings, limits: Limits, *, memorizes: bool) -> list[str]:
+def plausible(labels: list[str], readings: Readings, case: Case) -> list[str]:
     """Labels that hold over their whole spell, not only from moment to moment.
 
     Memorization leaves a gap, and validation does not improve over it; a run in which validation makes
-    a visible part of its own way is still learning, however slowly. Where no fact shows that training ever ran
-    ahead of validation, nothing was memorized.
+    a visible part of its own way is still learning, however slowly. Nothing was memorized where no fact shows that
+    training ever ran ahead of validation, and where it does not go on to the end while validation stands still.
     """
-    result = list(labels)
+    result, limits, facts = list(labels), case.limits, case.facts
     closed = np.zeros_like(readings.gap_open)
     otherwise = label(replace(readings, val_keeps_pace=~closed, gap_open=closed), limits)
+    stands = not (facts.follows or facts.improving or facts.unclear)
     for start, stop, word in spells_of(labels):
         gained = readings.val_done[stop - 1] - readings.val_done[start]
+        trained = readings.train_done[stop - 1] - readings.train_done[start]
+        ahead = facts.memorizes or (stands and stop == len(labels) and trained > limits.real_change)
         if word in ("memorization", "converged") and gained > limits.real_change:
             result[start:stop] = ["feature_learning"] * (stop - start)
-        elif word == "memorization" and not (memorizes and readings.gap_open[start:stop].any()):
-            ends_worse = stop == len(labels) and gained < 0  # nothing carries over while validation gets worse
-            result[start:stop] = ["converged"] * (stop - start) if ends_worse else otherwise[start:stop]
+        elif word == "memorization" and not (ahead and readings.gap_open[start:stop].any()):
+            worse = stands and stop == len(labels) and gained < 0  # nothing carries over while validation gets worse
+            result[start:stop] = ["converged"] * (stop - start) if worse else otherwise[start:stop]
     return result
 
 
@@ -84,7 +89,7 @@ def plateaus(spells: list[Spell]) -> list[Spell]:
     at = 1
     while at < len(result) - 1:
         (start, _, before), (_, _, word), (_, stop, after) = result[at - 1 : at + 2]
-        if word == "converged" and before == after == "feature_learning":
+        if word == "converged" and before == after and before in ("feature_learning", "fitting"):
             result[at - 1 : at + 2] = [(start, stop, before)]
         else:
             at += 1

@@ -312,5 +312,6 @@ def _worse(stop: Stop) -> str:
     """How the run ended against its best; beyond a factor of ten, percentages mean nothing."""
     if stop.after_best < 0.0005:
         return "the same"
-    worse = f"{percent(stop.after_best)} worse" if stop.after_best < 10 else "far worse"
-    return f"{worse}, within its noise" if stop.within_noise else worse
+    if stop.within_noise:  # a share of the best row would measure that noise
+        return "within its noise"
+    return f"{percent(stop.after_best)} worse" if stop.after_best < 10 else "far worse"
