@@ -9,7 +9,7 @@ from runopsy.study.late_gain import section
 
 def test_grokking_would_have_been_missed():
     heading, answer, table, best = section(runopsy.analyze(planted.grokking()))
-    assert heading.text == "Would a stopping rule have missed the late gain?"
+    assert heading.text == "Would a stopping rule have missed a late gain?"
     assert answer.text.startswith("Yes: ")
     assert isinstance(table, Table)
     assert len(table.rows) == 5
