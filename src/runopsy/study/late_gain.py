@@ -34,7 +34,7 @@ def section(autopsy: Autopsy) -> tuple[Block, ...]:
         answer = f"No: {stops} of {len(outcomes)} usual rules would have stopped the run, and none before a late gain."
     else:
         answer = f"No: none of {len(outcomes)} usual rules would have stopped the run before its end."
-    return (Heading("Would a stopping rule have missed the late gain?"), Prose(answer), *run_table(outcomes))
+    return (Heading("Would a stopping rule have missed a late gain?"), Prose(answer), *run_table(outcomes))
 
 
 def _outcomes(autopsy: Autopsy) -> list[Outcome]:
