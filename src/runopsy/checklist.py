@@ -161,7 +161,11 @@ def _documented(kept: Kept | None) -> Item:
         return Item(question, UNKNOWN, "The log does not name its architecture and its data",
                     '--kind "ARCHITECTURE on DATA"')  # fmt: skip
     held = f"The library holds {kept.runs} other runs of {kept.kind}"
-    return Item(question, YES, held) if kept.baselines else Item(question, NO, f"{held}, too few for an opinion", do)
+    return (
+        Item(question, YES, held)
+        if kept.baselines
+        else Item(question, NO, f"{held}, too few to compare a run with", do)
+    )
 
 
 def _counted(rows: Mapping[str, int]) -> str:
