@@ -29,4 +29,4 @@ def test_a_log_without_validation_has_no_such_section():
 def test_the_page_of_a_sample_has_it_where_stopping_is_spoken_of():
     autopsy = runopsy.analyze(ROOT / "sample_logs" / "grokking")
     page = runopsy.render(autopsy, "markdown", further=section(autopsy))
-    assert page.index("best to stop") < page.index("missed the late gain") < page.index("What to try next")
+    assert page.index("best to stop") < page.index("missed a late gain") < page.index("What to try next")
