@@ -231,13 +231,13 @@ ADVICE: tuple[Advice, ...] = (
     ),
     Advice(
         "inconclusive",
-        "Log a validation loss; if the log has one, name its column with --map.",
+        "Log a validation loss, or name its column with --map.",
         "without one, whether it generalises cannot be judged",
         lambda a: _lacks_validation(a) and not _classifies(a),
     ),
     Advice(
         "inconclusive",
-        "Log the loss and the accuracy of a validation set; if the log has them, name their columns with --map.",
+        "Log loss and accuracy of a validation set, or name their columns with --map.",
         "without them, whether it generalises cannot be judged",
         lambda a: _lacks_validation(a) and _classifies(a),
     ),
