@@ -58,7 +58,7 @@ def answered(autopsy: Autopsy, kept: Kept | None = None) -> tuple[Item, ...]:
         _acted(autopsy),
         _validated(autopsy),
         _documented(kept),
-        Item("logs reviewed", UNKNOWN, "A log does not hold who has read it",
+        Item("logs reviewed", UNKNOWN, "A log does not show who has read it",
              "runopsy report RUN -o page.html is a page to discuss, runopsy diff A B the change since the last run"),
         Item("budget for experiments", UNKNOWN, "One log shows one run",
              "runopsy sweep RUNS shows what a grid of small runs found"),
@@ -92,9 +92,9 @@ def _baselines(autopsy: Autopsy, kept: Kept | None) -> Item:
     if known:
         where = f"the first phase, up to {autopsy.axis} {first[0].end:,.12g}"
         return Item(question, YES, f"Mean and standard error of {len(known)} signals are known in {where}")
-    do = "record more readings early (every=, budget=), or hold it against a library: runopsy library add RUNS"
+    do = "record more readings early (every=, budget=), or compare it with a library: runopsy library add RUNS"
     if not recorded:
-        return Item(question, NO, "No signal of the inside of the model is recorded", do)
+        return Item(question, NO, "No internal signal of the model is recorded", do)
     return Item(question, NO, f"None of {len(recorded)} recorded signals has readings enough in the first phase", do)
 
 
@@ -161,7 +161,11 @@ def _documented(kept: Kept | None) -> Item:
         return Item(question, UNKNOWN, "The log does not name its architecture and its data",
                     '--kind "ARCHITECTURE on DATA"')  # fmt: skip
     held = f"The library holds {kept.runs} other runs of {kept.kind}"
-    return Item(question, YES, held) if kept.baselines else Item(question, NO, f"{held}, too few for an opinion", do)
+    return (
+        Item(question, YES, held)
+        if kept.baselines
+        else Item(question, NO, f"{held}, too few to compare a run with", do)
+    )
 
 
 def _counted(rows: Mapping[str, int]) -> str:

@@ -28,12 +28,12 @@ PHASE_ROWS: tuple[Term, ...] = (
          "It is a description of the curves up to the last step: a later gain is possible (see grokking)."),
     Term("converged", "Neither training nor validation moves any more, and validation is near its best.",
          "A plateau may come before a further fall; a report covers the logged steps only."),
-    Term("fitting", "Training improves, and no validation was logged that could show whether it generalises."),
-    Term("diverged", "The loss is not a number, or most of what was learnt is lost, up to the last step."),
+    Term("fitting", "Training improves, and the log shows no validation by which generalisation could be judged."),
+    Term("diverged", "The loss is NaN or infinite, or most of what was learnt is lost, up to the last step."),
 )  # fmt: skip
 
 VERDICT_ROWS: tuple[Term, ...] = (
-    Term("healthy", "Training fits its data, or came down and stands still, and validation follows.",
+    Term("healthy", "Training fits its data, or its loss came down and levelled off, and validation follows.",
          "It does not mean that no better run exists."),
     Term("undertrained", "The run was still improving at its last step: it ended too early."),
     Term("underfit", "Training stopped improving far from fitting its data, or never left its start."),
@@ -45,8 +45,8 @@ VERDICT_ROWS: tuple[Term, ...] = (
          "Whether the representation learnt is another question: see genuine_grokking."),
     Term("double_descent", "Validation fell, rose, and fell again.",
          "It is the double descent over training time; that over model sizes needs several runs."),
-    Term("diverged", "Training broke, and did not recover by the last step."),
-    Term("unstable", "A curve swings, or the loss leaps, again and again up to the end. How the run ended is chance."),
+    Term("diverged", "The loss became NaN or infinite, or most of what was learnt was lost, and it did not recover."),
+    Term("unstable", "A curve swings, or the loss leaps, again and again up to the end: the last value is chance."),
     Term("inconclusive", "The log cannot show how the run ended; the reason names what is missing.",
          "It is no fault of the run."),
 )  # fmt: skip
@@ -72,7 +72,7 @@ TERM_ROWS: tuple[Term, ...] = (
     Term("not checked", "A rule could not be checked, because the log lacks what it needs. It is not a finding."),
     Term("transition", "A place where the level or the slope of a signal changes, whatever it is called."),
     Term("best step", "The step at which validation was best. It is the best of this run only.",
-         "Under another schedule the run would have been another."),
+         "Another schedule can have another best step."),
     Term("fitted", "Training accuracy has reached fitted_accuracy; where none was logged, the loss fell by fell_far."),
     Term("chance", "What guessing gives: ln K and 1/K of K classes, or the largest class."),
     Term("train-validation gap",
@@ -112,8 +112,8 @@ TERM_ROWS: tuple[Term, ...] = (
     Term("checklist", "Eight questions about how a run is watched (--checklist), answered yes, no or unknown."),
     Term("unknown", "It cannot be known from a log: who has read it, what is done about it, what other runs there "
          "are."),
-    Term("signals logged", "Whether signals of the inside of the model stand in the log, and which of those that the "
-         "protocol names are missing."),
+    Term("signals logged", "Whether the log holds internal signals of the model (gradients, features, curvature), and "
+         "which of those that the protocol names are missing."),
     Term("baselines known", "Whether mean and noise of the signals are known where the run begins, or of other runs of "
          "its kind in a library."),
     Term("smoothing in place", "Whether each curve has rows enough for a fit that no single row decides."),

@@ -456,7 +456,8 @@ RECORDED: tuple[SignalSpec, ...] = (
 # --- what the analysis makes of others
 DERIVED: tuple[SignalSpec, ...] = (
     SignalSpec(
-        "gns", "gradient noise scale", "How many examples a batch needs until its gradient is half noise.", "examples",
+        "gns", "gradient noise scale",
+        "The batch size at which the noise of the gradient equals its signal (squared lengths).", "examples",
         formula="mean of gns/s over mean of gns/g2, over a window of up to 100 readings",
         moves="It usually grows while the loss falls, and peaks where noise is memorized. It fell a hundredfold "
         "during the grokking that was measured. A lower learning rate raises it.",

@@ -72,18 +72,19 @@ class Limits:
     )  # fmt: skip
     improving: float = threshold(
         0.03, "share of a curve's own change, or of the run", 0.001, 0.5,
-        "A curve that gained less over the last part has stopped improving; a leap or a spell that small is no event.",
+        "A curve that gained less over the last part has stopped improving; so small a rise or stretch is no event.",
         DEFINITIONS,
     )  # fmt: skip
     real_change: float = threshold(
         0.1, "share of a curve's own change", 0.01, 1,
-        "Validation has learnt something once it came down by this much; this close to its best, it is at it.",
+        "Validation has learnt something once it came down by this much; so close to its best, it counts as there.",
         DEFINITIONS,
     )  # fmt: skip
     part: float = threshold(
         0.3, "share of a change", 0.05, 0.95,
         "Validation keeps pace if it makes at least this share of the progress of training. Where it never does, "
-        "memorization begins when training has made this share. A loss that fell by less has little to lose.",
+        "memorization begins when training has made this share. Only a loss that fell by at least this share can "
+        "count as lost again.",
         DEFINITIONS,
     )  # fmt: skip
     half_way: float = threshold(
@@ -108,7 +109,12 @@ class Limits:
     )  # fmt: skip
     # --- rows
     few_rows: int = threshold(
-        3, "rows", 2, 100, "Fewer rows in a row may be chance; fewer rows in all have no shape.", DEFINITIONS
+        3,
+        "rows",
+        2,
+        100,
+        "Fewer consecutive rows may be chance; fewer rows in all have no shape.",
+        DEFINITIONS,
     )
     level_rows: int = threshold(
         5, "rows", 2, 1000, "This many rows show the level of a curve; a single row may be a hard batch.", MEASURED
@@ -152,7 +158,8 @@ class Limits:
     )  # fmt: skip
     abrupt: float = threshold(
         0.8, "log elapsed steps", 0.05, 5,
-        "A fall of the loss from foot to foot within it is sudden; a peak between two descents is broader.", MEASURED,
+        "A fall of the loss that begins and ends within it is abrupt; a peak between two descents is broader.",
+        MEASURED,
     )  # fmt: skip
     # --- training and validation
     left_chance: float = threshold(
@@ -177,12 +184,13 @@ class Limits:
     )  # fmt: skip
     hold: float = threshold(
         0.6, "share", 0.05, 1,
-        "A curve that moves counts as moving until its pace is below this share of what began it. Training that has "
+        "A curve that has begun to move counts as moving until its rate is below this share of the least rate at which "
+        "a movement begins. Training that has "
         "made less than this share of its change is not done: a pause there is a plateau.", DEFINITIONS,
     )  # fmt: skip
     # --- late gains and second descents
     late_gain: float = threshold(
-        0.3, "of accuracy", 0.05, 1, "A smaller gain after fitting is the tail of ordinary learning.", DEFINITIONS
+        0.3, "of accuracy", 0.05, 1, "A smaller gain after fitting counts as ordinary learning.", DEFINITIONS
     )
     late_from: float = threshold(
         0.6, "share of the final accuracy", 0.05, 1,
@@ -208,7 +216,8 @@ class Limits:
     swings: int = threshold(4, "passages through the middle", 2, 1000, "Fewer are no instability.", DEFINITIONS)
     spike_ratio: float = threshold(
         1.3, "x the highest of the rows before", 1.01, 100,
-        "Losses of batches have heavy tails, and many times their scatter may be usual: a spike is above them all.",
+        "Losses of batches have heavy tails, and many standard deviations may be usual: a spike is above all rows "
+        "before it.",
         DEFINITIONS,
     )  # fmt: skip
     many_spikes: int = threshold(
@@ -232,13 +241,13 @@ class Limits:
     sample: int = threshold(
         256, "examples", 1, 1000000,
         "The largest eigenvalue of fewer examples may lie far above that of all: of 256 up to 1.1 times, of 32 4.6. "
-        "It guards against an edge that is the sample's.",
+        "It guards against an edge of stability that only the sample shows.",
         "measured against 2048 examples",
     )  # fmt: skip
     text_start: float = threshold(
         8.0, "nats", 3, 20,
-        "A loss that counts tokens and starts above it is of a vocabulary of words: chance among 3000 classes. "
-        "It guards losses that may come to 0.",
+        "The loss of a run that counts tokens is taken for a language model's if it starts above this, which is chance "
+        "among 3000 classes. Other losses may well come close to 0.",
         "ln 3000",
     )  # fmt: skip
     # of single signals: signal → threshold → value

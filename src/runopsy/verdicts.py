@@ -65,7 +65,7 @@ def _reward(f: Facts) -> str:
         ending = "has collapsed"
     elif reward.moves:
         ending = "rises" if reward.moves[-1].change > 0 else "falls"
-    return f"reinforcement learning: {went} and {ending} at the end; no loss here is one to fit"
+    return f"reinforcement learning: {went} and {ending} at the end; losses beside a reward are not judged"
 
 
 def _underfit(f: Facts) -> str:
@@ -102,18 +102,26 @@ def _noise_of(f: Facts) -> str:
     return f"the noise of {curve.signal.source} (± {f.unclear.size:.2g} from row to row)"
 
 
-NO_VALIDATION = "no validation was logged: whether it generalises cannot be judged"
+NO_VALIDATION = "no validation was found in the log: whether it generalises cannot be judged"
 
 VERDICTS: tuple[Row, ...] = (
     Row("inconclusive", lambda f: f"these rows are no training run: {f.not_a_run}", lambda f: bool(f.not_a_run)),
-    Row("diverged", lambda f: f"{f.broken.curve} is not a number from here to the end", lambda f: bool(f.broken)),
+    Row(
+        "diverged",
+        lambda f: f"{f.broken.curve} is NaN or infinite at the end",
+        lambda f: bool(f.broken),
+    ),
     Row("inconclusive", _reward, lambda f: "reward" in f.curves),
     Row(
         "inconclusive",
-        "the losses are those of an adversarial game: a low value shows no fit",
+        "the losses are those of adversarial training: a low value does not show a good fit",
         lambda f: f.players,
     ),
-    Row("inconclusive", "scores alone: without a loss or an accuracy no fit can be judged", lambda f: not f.judged),
+    Row(
+        "inconclusive",
+        "only scores were logged: without a loss or an accuracy no fit can be judged",
+        lambda f: not f.judged,
+    ),
     Row("inconclusive", "too few rows to judge the shape of a curve", lambda f: f.rows < f.limits.few_rows),
     Row(
         "unstable",

@@ -78,11 +78,11 @@ def test_the_page_states_the_side_and_what_was_not_recorded():
     assert rows["parameters"] == "1,000, trainable 600"
     assert rows["trainable parameters per training example"] == "2"
     assert "fitted by step 120" in rows["training data"]
-    assert "on the interpolating side" in rows["training data"]
+    assert ": counted as interpolating" in rows["training data"]
     unknown = dict(words._rows(Regime(None, None, None, None, None, None, "no loss"), "step"))
     assert unknown["parameters"].startswith("not checked")
     assert unknown["training examples"].startswith("not checked")
     assert unknown["training data"] == "not checked: no loss"
     short = words.side(Regime(None, None, None, None, False, None, "x"), "epoch")
     assert "not fitted by the last epoch" in short
-    assert "short of interpolation" in short
+    assert ": not counted as interpolating" in short

@@ -249,7 +249,7 @@ def test_what_was_asked_for_is_kept_whatever_it_costs(
     for call in range(50):
         tool.read(call, clock.now)
     assert probe.measured == calls
-    assert "every= asks: it goes before budget=" in tool.describe()["a"]["cadence"]
+    assert "every= asks: it overrides budget=" in tool.describe()["a"]["cadence"]
 
 
 def test_a_loop_whose_steps_take_no_time_is_not_measured_at_every_step(

@@ -111,6 +111,17 @@ def test_a_band_too_narrow_for_its_name_is_cut_and_not_dropped():
     assert bar.count("│") == 3
 
 
+def test_a_run_shorter_than_the_scale_begins_and_ends_where_it_did():
+    whole, part = (Timeline(scale(), (Band("fitting", "fitting", *ends),)) for ends in ((0, 1000), (250, 500)))
+    bars = terminal.render(Document("d", (whole, part)), width=60).splitlines()
+    outer, inner = (i for i, line in enumerate(bars) if "fitting" in line)
+    left, right = bars[outer].index("│"), bars[outer].rindex("│")
+    assert bars[inner].index("│") == pytest.approx(left + (right - left) / 4, abs=1)
+    assert bars[inner].rindex("│") == pytest.approx(left + (right - left) / 2, abs=1)
+    assert bars[outer + 1].split() == ["0", "1,000"]
+    assert bars[inner + 1].split() == ["250", "500"]
+
+
 def test_the_notebook_shows_the_same_words_and_escapes_them():
     run = planted.grokking()
     run = type(run)(path="p", id="<b>&", axis="step", tracks=run.tracks)

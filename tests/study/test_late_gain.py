@@ -9,7 +9,7 @@ from runopsy.study.late_gain import section
 
 def test_grokking_would_have_been_missed():
     heading, answer, table, best = section(runopsy.analyze(planted.grokking()))
-    assert heading.text == "Would a stopping rule have missed the late gain?"
+    assert heading.text == "Would a stopping rule have missed a late gain?"
     assert answer.text.startswith("Yes: ")
     assert isinstance(table, Table)
     assert len(table.rows) == 5
@@ -29,4 +29,4 @@ def test_a_log_without_validation_has_no_such_section():
 def test_the_page_of_a_sample_has_it_where_stopping_is_spoken_of():
     autopsy = runopsy.analyze(ROOT / "sample_logs" / "grokking")
     page = runopsy.render(autopsy, "markdown", further=section(autopsy))
-    assert page.index("best to stop") < page.index("missed the late gain") < page.index("What to try next")
+    assert page.index("best to stop") < page.index("missed a late gain") < page.index("What to try next")

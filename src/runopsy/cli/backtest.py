@@ -13,7 +13,7 @@ from runopsy.cli.shared import deliver, roles_of
 def backtest(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUNS…", help="Run folders or log files; one that holds several is all of them."),
+        typer.Argument(metavar="RUNS…", help="Run folders or log files; of one that holds several runs all are taken."),
     ],
     policy: Annotated[
         list[str] | None,
@@ -26,7 +26,7 @@ def backtest(
     watch: Annotated[
         str | None,
         typer.Option(
-            "--watch", metavar="SIGNAL", help="What is gained is measured by it. Default: val/loss, or val/acc."
+            "--watch", metavar="SIGNAL", help="The signal by which gains are measured. Default: val/loss, or val/acc."
         ),
     ] = None,
     gpus: Gpus = None,

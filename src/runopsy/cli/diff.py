@@ -25,7 +25,7 @@ def diff(
     ] = None,
     align: Annotated[
         Alignment | None,
-        typer.Option("--align", help="Lay the runs on one axis by this. Default: what the logs count by."),
+        typer.Option("--align", help="Align the runs by this. Default: what the logs count by."),
     ] = None,
     format: Formats = None,
     output: Output = None,
@@ -37,7 +37,7 @@ def diff(
         typer.Option(
             "--fail-on",
             metavar="WORD[,WORD]",
-            help="Exit with 1 if B differs so: new:KIND, lost:KIND, later:KIND|PHASE, earlier:KIND|PHASE, verdict.",
+            help="Exit with 1 if B differs by: new:KIND, lost:KIND, later:KIND|PHASE, earlier:KIND|PHASE, verdict.",
         ),
     ] = None,
     verbose: Verbose = False,

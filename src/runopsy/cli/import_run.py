@@ -45,4 +45,4 @@ def import_(
                 report_written((place,), quiet)
             progress(done / len(found))
     if failed == len(found):
-        raise UnreadableLog(f"none of the {failed} logs was imported", hint="what is so stands above")
+        raise UnreadableLog(f"none of the {failed} logs was imported", hint="the reasons stand above")

@@ -38,18 +38,20 @@ def _lab_command(task: Task) -> None:
             Path,
             typer.Option("--output", "-o", metavar="DIR", help="The run folder to write; it must not exist."),
         ],
-        seed: Annotated[int, typer.Option("--seed", help="Another seed, another run.")] = 0,
+        seed: Annotated[int, typer.Option("--seed", help="Seed of the training; another seed gives another run.")] = 0,
         set_: Annotated[
             list[str] | None,
-            typer.Option("--set", metavar="KNOB=NUMBER", help="Train otherwise; runopsy lab list names the knobs."),
+            typer.Option("--set", metavar="KNOB=NUMBER", help="Change a setting; runopsy lab list names the knobs."),
         ] = None,
         grid: Annotated[
             list[str] | None,
             typer.Option("--grid", metavar="KNOB=N,N,…", help="Train every combination into DIR, and sweep it."),
         ] = None,
-        seeds: Annotated[int, typer.Option("--seeds", min=1, help="So many seeds of each, and sweep them.")] = 1,
+        seeds: Annotated[
+            int, typer.Option("--seeds", min=1, help="Train each with this many seeds, and sweep them.")
+        ] = 1,
         workers: Annotated[
-            int | None, typer.Option("--workers", metavar="N", help="Of a grid. Default: one per processor.")
+            int | None, typer.Option("--workers", metavar="N", help="Processes for a grid. Default: one per processor.")
         ] = None,
         signals: Annotated[
             str | None,
@@ -68,7 +70,7 @@ def _lab_command(task: Task) -> None:
             truth = room.run(task.name, output, seed=seed, progress=progress, knobs=knobs, signals=signals or "default")
         if not quiet:
             typer.echo(
-                f"recorded {output}: {' or '.join(truth.verdicts)} is the truth; now: runopsy analyze {output}",
+                f"recorded {output}; its true verdict: {' or '.join(truth.verdicts)}; now: runopsy analyze {output}",
                 err=True,
             )
 

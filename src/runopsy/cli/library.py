@@ -51,7 +51,7 @@ def add(
             except RunopsyError as error:
                 complain(path, error)
     if not kept:
-        raise UnreadableLog(f"none of the {len(runs)} runs can be kept", hint="what is so stands above")
+        raise UnreadableLog(f"none of the {len(runs)} runs can be kept", hint="the reasons stand above")
 
 
 @library.command("list")

@@ -86,9 +86,7 @@ Metric = Annotated[
 ]
 Which = Annotated[
     str | None,
-    typer.Option(
-        "--run", metavar="N|NAME|all", help="Where there are several runs: which; 1+2 joins, all takes each in turn."
-    ),
+    typer.Option("--run", metavar="N|NAME|all", help="Which of several runs; 1+2 joins two, all takes each in turn."),
 ]
 Config = Annotated[
     Path | None,
@@ -96,14 +94,25 @@ Config = Annotated[
 ]
 LibraryFile = Annotated[
     Path | None,
-    typer.Option("--library", metavar="FILE", help="Default: library of the settings, else ./runopsy-library.sqlite."),
+    typer.Option(
+        "--library",
+        metavar="FILE",
+        help="Compare the run with this library. Default: library of the settings, else ./runopsy-library.sqlite.",
+    ),
 ]
 RunKind = Annotated[
     str | None,
-    typer.Option("--kind", metavar="KIND", help='"ARCHITECTURE on DATA". Default: from the settings in the log.'),
+    typer.Option(
+        "--kind",
+        metavar="KIND",
+        help='What the library calls such runs, "ARCHITECTURE on DATA". Default: from the settings in the log.',
+    ),
 ]
 Checklist = Annotated[
-    bool, typer.Option("--checklist", help="Also the protocol's eight questions, answered from the run where they can.")
+    bool,
+    typer.Option(
+        "--checklist", help="Also eight questions on how the run was watched, answered from the log where it can."
+    ),
 ]
 Output = Annotated[
     Path | None,
@@ -112,7 +121,7 @@ Output = Annotated[
 Rules = Annotated[
     Preset | None,
     typer.Option(
-        "--rules", help="classic checks the founding threshold rule (B01) in place of the calibrated one (B02)."
+        "--rules", help="classic checks the original threshold rule (B01) in place of the calibrated one (B02)."
     ),
 ]
 Segmenters = Annotated[
@@ -121,9 +130,11 @@ Segmenters = Annotated[
         "--segmenter", help="How curves are segmented: exact, or ruptures as [segmenter] in the settings sets it."
     ),
 ]
-Gpus = Annotated[float | None, typer.Option("--gpus", min=0, help="How many GPUs trained a run: time in GPU-hours.")]
-Price = Annotated[float | None, typer.Option("--price", min=0, help="Of one GPU-hour: time in money.")]
-Formats = Annotated[Format | None, typer.Option("--format", "-f", help="Default: what --output ends in.")]
+Gpus = Annotated[
+    float | None, typer.Option("--gpus", min=0, help="GPUs that trained a run: shows its time in GPU-hours.")
+]
+Price = Annotated[float | None, typer.Option("--price", min=0, help="Price of one GPU-hour: shows its time in money.")]
+Formats = Annotated[Format | None, typer.Option("--format", "-f", help="Default: by the ending of --output.")]
 Axes = Annotated[Axis | None, typer.Option("--x", help="Count by this instead of the log's own axis.")]
 Verbose = Annotated[
     bool,

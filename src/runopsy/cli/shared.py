@@ -54,7 +54,7 @@ def each_run(path: str, which: str | None, verb: Callable[[Run], T]) -> Iterator
             done += 1
             yield made
     if not done:
-        raise UnreadableLog(f"none of the {len(chosen)} runs of {path} can be judged", hint="what is so stands above")
+        raise UnreadableLog(f"none of the {len(chosen)} runs of {path} can be judged", hint="the reasons stand above")
 
 
 def joined(texts: list[str], which: str | None, format: Format) -> str:

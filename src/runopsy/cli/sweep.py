@@ -35,7 +35,7 @@ By = Annotated[
     str | None,
     typer.Option("--by", metavar="X,Y", help="Draw the phase diagram over two settings, e.g. lr,weight_decay."),
 ]
-Shapes = Annotated[Shape | None, typer.Option("--format", "-f", help="Default: what --output ends in.")]
+Shapes = Annotated[Shape | None, typer.Option("--format", "-f", help="Default: by the ending of --output.")]
 
 
 def sweep(
@@ -65,7 +65,8 @@ def sweep(
     again: Annotated[bool, typer.Option("--again", help="Examine all runs anew.")] = False,
     engine: Annotated[Where, typer.Option("--engine", help="Where runs are examined.")] = Where.processes,
     scheduler: Annotated[
-        str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Of Dask, e.g. tcp://host:8786.")
+        str | None,
+        typer.Option("--scheduler", metavar="ADDRESS", help="Address of the Dask scheduler, e.g. tcp://host:8786."),
     ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", help="Processes. Default: one per processor.")

@@ -42,19 +42,27 @@ def watch(
     ] = None,
     notify: Annotated[
         list[str] | None,
-        typer.Option("--notify", metavar="URL", help="Send a message there (any address of apprise's). Repeatable."),
+        typer.Option(
+            "--notify", metavar="URL", help="Send messages to this address, of any form that apprise knows. Repeatable."
+        ),
     ] = None,
     exec_: Annotated[
-        str | None, typer.Option("--exec", metavar="CMD", help="Run this for each, with JSON on its stdin, no shell.")
+        str | None,
+        typer.Option(
+            "--exec", metavar="CMD", help="Run this for each message, with JSON on its stdin, without a shell."
+        ),
     ] = None,
     touch: Annotated[
-        Path | None, typer.Option("--touch", metavar="FILE", help="Write this file: a training loop can look for it.")
+        Path | None,
+        typer.Option(
+            "--touch", metavar="FILE", help="Write each message into this file: a training loop can look for it."
+        ),
     ] = None,
     quiet_for: Annotated[
         float, typer.Option("--quiet-for", metavar="S", min=0, help="Seconds between two messages of one kind.")
     ] = 0.0,
     total: Annotated[
-        float | None, typer.Option("--total", metavar="N", help="The last step, for the time left.")
+        float | None, typer.Option("--total", metavar="N", help="The last step that is planned: shows the time left.")
     ] = None,
     which: Which = None,
     map_: Map = None,

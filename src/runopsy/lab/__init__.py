@@ -19,10 +19,10 @@ __all__ = ["TASKS", "Planted", "Task", "Truth", "run"]
 TASKS: tuple[Task, ...] = (
     Task(
         "grokking",
-        "Modular addition, long after the training set is known by heart",
+        "Modular addition, generalised long after the training set is fitted",
         6,
         "A two-layer network fits its training sums early and stands at chance on the others; "
-        "weight decay then carries it to the rule, many times later.",
+        "weight decay then leads it to the general solution, after many times as many steps.",
         "runopsy.lab.modular:grokking",
         ("weight_decay", "lr", "train_share", "steps"),
     ),
@@ -30,7 +30,7 @@ TASKS: tuple[Task, ...] = (
         "memorization",
         "Modular addition without weight decay",
         6,
-        "The same network with nothing to pull it off the memorized solution: "
+        "The same network, which nothing moves away from the memorized solution: "
         "training accuracy 1, validation near chance to the last step.",
         "runopsy.lab.modular:memorization",
     ),
@@ -39,7 +39,7 @@ TASKS: tuple[Task, ...] = (
         "Few examples, a quarter of them mislabelled",
         3,
         "Validation improves while the clean examples are learnt, "
-        "then gets worse while the mislabelled ones are learnt by heart.",
+        "then gets worse while the mislabelled ones are memorized.",
         "runopsy.lab.teacher:overfitting",
     ),
     Task(
@@ -53,7 +53,7 @@ TASKS: tuple[Task, ...] = (
         "underfitting",
         "One hidden unit for a problem that needs many",
         2,
-        "Training and validation stop together, far from solved: no gap, and no room to learn.",
+        "Training and validation stop improving together, far from fitting: no gap, and too small a model.",
         "runopsy.lab.teacher:underfitting",
     ),
     Task(
@@ -70,7 +70,7 @@ TASKS: tuple[Task, ...] = (
         "divergence",
         "A learning rate raised past what is stable",
         2,
-        "A classifier that has learnt its task is thrown off by its schedule and never comes back.",
+        "A classifier that has learnt its task diverges when its learning rate is raised, and does not recover.",
         "runopsy.lab.unstable:divergence",
     ),
     Task(
@@ -78,7 +78,7 @@ TASKS: tuple[Task, ...] = (
         "Two bad batches in a healthy run",
         3,
         "Two batches arrive unscaled and with their columns in the wrong order; "
-        "the loss leaps each time and is back within some tens of steps.",
+        "the loss spikes each time and is back within some tens of steps.",
         "runopsy.lab.unstable:spike",
     ),
     Task(

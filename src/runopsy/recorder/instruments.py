@@ -134,7 +134,7 @@ class Instruments:
     def _cadence(self, running: Running) -> str:
         cadence = running.account.cadence.describe()
         over = running.account.cadence.asked and self._budget.share is not None
-        return f"{cadence}, as every= asks: it goes before budget=" if over else cadence
+        return f"{cadence}, as every= asks: it overrides budget=" if over else cadence
 
     def _price(self, running: Running, name: str) -> dict[str, Any]:
         """Values so far, the mean seconds of a reading, and what a larger budget would have given."""

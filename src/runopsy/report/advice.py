@@ -177,7 +177,7 @@ ADVICE: tuple[Advice, ...] = (
     ),
     Advice(
         "underfit",
-        "Regularise less, or vary the learning rate: too much of the first, or the wrong second, prevents fitting.",
+        "Regularise less, or vary the learning rate: strong regularisation or a wrong rate prevents fitting.",
         "the verdict is underfit",
         _learnt,
     ),
@@ -231,13 +231,13 @@ ADVICE: tuple[Advice, ...] = (
     ),
     Advice(
         "inconclusive",
-        "Log a validation loss.",
+        "Log a validation loss, or name its column with --map.",
         "without one, whether it generalises cannot be judged",
         lambda a: _lacks_validation(a) and not _classifies(a),
     ),
     Advice(
         "inconclusive",
-        "Log the loss and the accuracy of a validation set.",
+        "Log loss and accuracy of a validation set, or name their columns with --map.",
         "without them, whether it generalises cannot be judged",
         lambda a: _lacks_validation(a) and _classifies(a),
     ),

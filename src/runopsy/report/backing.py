@@ -30,7 +30,7 @@ def evidence(numbers: Numbers) -> Iterator[Block]:
     ]
     if rows:
         table = Table(("", "signal", "at", "value", "compared with", "meaning"), tuple(rows))
-        note = Prose("Values are those of the fitted curves; single rows scatter around them.")
+        note = Prose("Most values are levels of the fitted curves; single rows scatter around them.")
         yield Details("Evidence", (table, note), open=True)
 
 

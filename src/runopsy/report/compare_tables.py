@@ -75,7 +75,7 @@ def parted(c: Comparison) -> Iterator[Block]:
     quiet = [s.signal for s in c.separations if s.outcome is Outcome.NOT_FOUND]
     if quiet:
         noise = "the noise of the logs" if c.chance is None else "seed noise"
-        yield Prose(f"Never apart beyond {noise}: {', '.join(quiet)}.")
+        yield Prose(f"Nowhere along the curves apart beyond {noise}: {', '.join(quiet)}.")
     for why in dict.fromkeys(s.why for s in c.separations if s.outcome is Outcome.NOT_CHECKED):
         names = [s.signal for s in c.separations if s.outcome is Outcome.NOT_CHECKED and s.why == why]
         yield Prose(f"Not checked, {why}: {', '.join(names)}.")
@@ -135,7 +135,7 @@ def settings(c: Comparison) -> Iterator[Block]:
     yield Heading("What was set differently")
     if not c.config.known:
         silent = [name for name, side in (("A", c.a), ("B", c.b)) if not any(x.run.config for x in side)]
-        yield Prose(f"Not known: the log of {' and of '.join(silent)} does not show how it was set.")
+        yield Prose(f"Not known: no settings in the log of {' or in that of '.join(silent)}.")
         return
     rows = tuple((key, _setting(a), _setting(b)) for key, (a, b) in c.config.differing.items())
     if rows:

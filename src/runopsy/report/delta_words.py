@@ -45,7 +45,7 @@ def lone(e: Extra) -> str:
     first = place(round(e.steps[0]) if e.steps[0] >= 1 else e.steps[0])
     runs = f" ({e.runs} runs)" if e.runs > 1 else ""
     if e.kind == "phase":
-        perhaps = "" if e.sure else ", which is not sure"
+        perhaps = "" if e.sure else ", which is uncertain"
         return f"only {side} has a {plain(e.what)} phase, from {first} on{runs}{perhaps}"
     kind = KINDS.get(e.what)
     if kind is not None and kind.plural:
@@ -97,7 +97,7 @@ def judged(c: Comparison, d: Difference) -> str:
     if d.kind in ("wall", "pace"):
         return ""  # no log shows what else a machine did
     if d.change is Change.OPEN:
-        return "not sure" if c.chance is None else "too few runs"
+        return "uncertain" if c.chance is None else "too few runs"
     inside = d.interval_a is not None and d.interval_b is not None and _meet(d.interval_a, d.interval_b)
     if inside:
         return "within the intervals"

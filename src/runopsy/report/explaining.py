@@ -22,8 +22,8 @@ from runopsy.signal_specs import SignalSpec
 from runopsy.thresholds import THRESHOLDS, Threshold
 
 OFTEN: Mapping[Often, str] = {
-    Often.MILESTONE: "one per run; in a comparison it answers to the same event of the other run",
-    Often.FOLLOWS: "one per run",
+    Often.MILESTONE: "at most one per run; a comparison pairs it with that of the other run",
+    Often.FOLLOWS: "at most one per run",
     Often.MANY: "any number per run",
 }
 A_ROW = 5  # names in one row of the index
@@ -127,7 +127,7 @@ def _rule(rule: Question, values: Mapping[str, float]) -> tuple[Block, ...]:
     finds = getattr(rule, "kinds", ())
     return (
         *(Prose(" ".join(text.split())) for text in paragraphs),
-        _facts((("finds", ", ".join(finds)), ("needs", ", ".join(rule.needs) or "no particular signal"))),
+        _facts((("finds", ", ".join(finds)), ("needs", ", ".join(rule.needs) or "no signal in every case"))),
         *_thresholds(rule.uses, values),
     )
 
@@ -150,7 +150,7 @@ def _signal(spec: SignalSpec, rules: Sequence[Question]) -> tuple[Block, ...]:
     asking = [rule.code for rule in rules if spec.name in rule.needs]
     rows = (
         ("formula", spec.formula),
-        ("unit", spec.unit or "none, or that of the loss where it is made of losses or gradients"),
+        ("unit", spec.unit or "that of the loss if it is made of losses or gradients, else none"),
         ("what moves it", spec.moves),
         ("what it does not mean", spec.caution),
         ("recorded if given", ", ".join(f"{name}=" for name in spec.needs)),
@@ -176,7 +176,7 @@ def _threshold(one: Threshold, rules: Sequence[Question], values: Mapping[str, f
 
 
 def _verdict(term: Term, reasons: Sequence[str]) -> tuple[Block, ...]:
-    listed = (Prose("It is given, among others, where: " + "; ".join(reasons) + "."),) if reasons else ()
+    listed = (Prose("Reasons for which it is given, among others: " + "; ".join(reasons) + "."),) if reasons else ()
     return (*_term(term), *listed)
 
 

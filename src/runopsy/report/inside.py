@@ -20,7 +20,7 @@ def section(autopsy: Autopsy) -> Iterator[Block]:
     blocks: list[Block] = [_levels(autopsy), Prose(_how(autopsy))]
     if autopsy.expected:
         blocks += [_expected(autopsy), Prose(_counted(autopsy))]
-    yield Details("Signals by phase, and what is expected of them", tuple(blocks), open=True)
+    yield Details("Signals by phase", tuple(blocks), open=True)
 
 
 def _levels(autopsy: Autopsy) -> Table:
@@ -42,7 +42,7 @@ def _cell(level: Level | None, autopsy: Autopsy) -> str:
 def _how(autopsy: Autopsy) -> str:
     return (
         f"Mean level in the phase; {UP} or {DOWN}: its last third lies above or below its first by "
-        f"{autopsy.thresholds['likely']:g} standard errors or more. Nothing stands where a phase has too few readings."
+        f"{autopsy.thresholds['likely']:g} standard errors or more. A cell is empty where readings are too few."
     )
 
 
@@ -72,7 +72,7 @@ def _rate(code: str) -> str:
 def _counted(autopsy: Autopsy) -> str:
     counts = ", ".join(f"{kind.value} {sum(one.answer is kind for one in autopsy.expected)}" for kind in Answer)
     return (
-        f"What the literature expects of signals in a phase, beside this run: {counts}. An expectation that does not "
-        "hold is no fault of the run. The last column counts how often it held, phase by phase, in "
+        f"What the literature expects of a signal in a phase, compared with this run: {counts}. An expectation that "
+        "does not hold is no fault of the run. The last column counts how often it held, phase by phase, in "
         f"{TRAININGS} small trainings of known truth."
     )

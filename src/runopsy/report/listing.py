@@ -69,7 +69,7 @@ def listing(
         *_not_recorded(run.missing),
         *([Heading("Notes on the log")] if run.notes else []),
         *(Prose(note) for note in run.notes),
-        Heading("Wrong?"),
+        Heading("A role is wrong or missing?"),
         Prose("Set it with --map ROLE=COLUMN, for example: runopsy analyze RUN --map val/loss=NAME"),
     ]
     return terminal.render(Document(run.path, tuple(blocks)), width=width, color=color)

@@ -58,6 +58,6 @@ def side(regime: Regime, axis: str) -> str:
     if regime.fitted is None:
         return f"not checked: {regime.why}"
     if not regime.fitted:
-        return f"not fitted by the last {axis} ({regime.why}): seen short of interpolation"
+        return f"not fitted by the last {axis} ({regime.why}): not counted as interpolating"
     by = "" if regime.at is None else f" by {axis} {place(regime.at)}"
-    return f"fitted{by} ({regime.why}): seen on the interpolating side"
+    return f"fitted{by} ({regime.why}): counted as interpolating"

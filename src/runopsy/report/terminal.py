@@ -176,17 +176,18 @@ def _timeline(console: Console, block: Timeline) -> None:
 
     width = console.width - MARGIN - 1
     bar, ticks = Text(f"{visible(block.name, MARGIN - 1):{MARGIN}}"), [" "] * (width + 12)
+    bar.append(" " * canvas.column(block.scale, block.bands[0].start, width))
     for band in block.bands:
         a, b = canvas.column(block.scale, band.start, width), canvas.column(block.scale, band.end, width)
-        if band is block.bands[-1]:
+        if band is block.bands[-1] and b == width - 1:
             b = width
         inside = max(b - a - 1, 0)
         name = band.label if len(band.label) <= inside else band.label[:inside]
         bar.append("│" + name.center(inside, "─") if b > a else "", COLOURS.get(band.kind, "white"))
         _tick(ticks, a, place(band.start))
     bar.append("│", COLOURS.get(block.bands[-1].kind, "white"))
-    end = place(block.scale.last)
-    _tick(ticks, width - len(end) + 1, end)
+    end = place(block.scale.last if b == width else block.bands[-1].end)
+    _tick(ticks, b - len(end) + 1, end)
     console.print(bar, no_wrap=True, crop=True)
     console.print(Text(" " * MARGIN + "".join(ticks).rstrip(), "dim"), no_wrap=True, crop=True)
 

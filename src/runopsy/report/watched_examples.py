@@ -74,8 +74,8 @@ def _reading(run: Run) -> str:
     probe = run.examples.get("probe")
     looked = f" in {probe.readings} readings" if probe is not None and probe.readings else ""
     return (
-        f"Learnt: right from that {run.axis} to the last reading{looked}; when, between two readings, is not known. "
-        "Width: the mean distance of these from their median, in decades of elapsed steps."
+        f"Learnt: right from that {run.axis} to the last reading{looked}; its place between two readings is not known. "
+        "Width: the mean distance of these places from their median, in decades of elapsed steps."
     )
 
 
@@ -130,8 +130,8 @@ def _doubts(run: Run, watched: WatchedExamples) -> Iterator[Block]:
     if watched.named:
         yield Prose(
             f"Of {len(probe):,} training examples {watched.named:,} have a label that the model held less probable "
-            "than another class, on average over the whole run. Hard and rare examples may be among them; the longer a "
-            "run goes on after false labels are learnt by heart, the fewer it names: the ranking goes on below them."
+            "than another class, on average over the whole run. Hard and rare examples may be among them. Once false "
+            "labels are memorized, fewer are named the longer the run goes on: the ranking lists those that follow."
         )
         yield Table(("example", "given", "rather", "margin", "confidence", "variability", "learnt", "forgotten"),
                     tuple(_suspect(one) for one in watched.suspects))  # fmt: skip

@@ -140,7 +140,7 @@ class DoubleDescent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MemorizationOnset:
-    """Validation turns for good, or never follows, while training goes on improving."""
+    """Validation gets worse for good, or never follows, while training goes on improving."""
 
     code: ClassVar[str] = "M01"
     kinds: ClassVar[tuple[str, ...]] = ("memorization_onset",)

@@ -25,8 +25,8 @@ BLOCKS = 10  # of readings, each left out once (jackknife): fewer show little of
 class NoiseScale:
     """The gradient noise scale at the end of the run, against the batch size.
 
-    Batches much smaller than it waste steps, much larger ones examples. It is a proxy of the critical batch size,
-    which takes several runs to measure. (McCandlish et al. 2018, arXiv 1812.06162.)
+    Much smaller batches take more steps than needed, much larger ones more examples. It is a proxy of the critical
+    batch size, which takes several runs to measure. (McCandlish et al. 2018, arXiv 1812.06162.)
     """
 
     code: ClassVar[str] = "B03"
@@ -55,8 +55,8 @@ class NoiseScale:
         size = case.run.config.get("batch_size")
         batch = float(size) if isinstance(size, (int, float)) and not isinstance(size, bool) else None
         against = "" if batch is None else f", against batches of {batch:g}"
-        about = f"{float(f'{scale:.2g}'):g}"  # two digits, and no exponent
-        text = f"about {about} examples ({low:.3g} to {high:.3g} by its readings){against}"
+        about, least, most = (f"{float(f'{x:.2g}'):g}" for x in (scale, low, high))  # two digits, and no exponent
+        text = f"about {about} examples ({least} to {most} by its readings){against}"
         proof = (Evidence("gns", float(step[-1]), scale, batch, "examples", text, "scale"),)
         first = float(step[-last])
         yield Event(

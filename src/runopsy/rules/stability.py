@@ -217,7 +217,7 @@ def _validation_rises_too(case: Case, at: Position) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Instability:
-    """A curve that had learnt swings again and again between fitted and lost."""
+    """A curve that had improved swings again and again, far to both sides of its middle."""
 
     code: ClassVar[str] = "I01"
     kinds: ClassVar[tuple[str, ...]] = ("instability",)

@@ -67,7 +67,7 @@ class Stage:
             begin, end = float(loss.level[a]), float(loss.level[b])
             at = _passes(loss, a, b, (begin + end) / 2)
             if not self._reported_already(case, at) and self._followed(case, float(loss.step[a]), float(loss.step[b])):
-                text = f"falls from {begin:.3g} to {end:.3g} between two slower stretches"
+                text = f"from {begin:.3g} to {end:.3g} between two slower stretches"
                 proof = (Evidence("train/loss", at, (begin + end) / 2, None, "", text, "fall"),)
                 resolution = spacing_at(case.signals["train/loss"], at)
                 at, interval = crossing(case, "train/loss", (begin + end) / 2, at)

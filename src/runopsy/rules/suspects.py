@@ -53,7 +53,7 @@ class PrintedZero:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OffScale:
-    """Validation loss is never near where training began, while training fits.
+    """Validation loss stays far above the first training loss, while training fits.
 
     It is asked of classifiers and language models, whose cross-entropy begins at chance on either side. A squared
     error of test points may lie far above that of training from the first step on, and nothing is wrong.
@@ -118,7 +118,7 @@ class TooGood:
         if int(below.sum()) < case.limits.few_rows or (signal.value[below] == 0).all():
             return
         at = float(signal.step[int(np.argmax(below))])
-        text = "too low for text: the model may see its targets, or has learnt a short text by heart"
+        text = "too low for text: the model may see its targets, or has memorized a short text"
         yield _suspect(self.code, at, Evidence(name, at, float(signal.value[below][0]), low, "nats", text, "value"))
 
 

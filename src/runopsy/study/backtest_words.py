@@ -82,7 +82,7 @@ def _headline(backtest: Backtest) -> Iterator[Block]:
 
 def _one_run(outcomes: Sequence[Outcome]) -> Iterator[Block]:
     if outcomes:
-        yield Heading("Would a stopping rule have missed the late gain?")
+        yield Heading("Would a stopping rule have missed a late gain?")
         yield from run_table(outcomes)
 
 
@@ -116,10 +116,10 @@ def _over_runs(backtest: Backtest) -> Iterator[Block]:
     columns = ("", "rule", "stops", "saves", "misses", "9 in 10 miss", "cut off")
     yield Grid(columns, tuple(_summary_row(i, row) for i, row in enumerate(rows, 1)))
     yield Prose(
-        "Saves: share of a run's steps. Misses: share of all that validation gained in the run that came after the "
-        f"stop; a late gain is cut off where that is more than {percent(DEFAULTS.real_change)}; 9 runs in 10 miss no "
-        "more than the last but one column. Means over runs; in brackets 90 % intervals for the mean of further runs "
-        "of this kind, if these were drawn from them independently."
+        "Saves: the share of a run's steps after the stop. Misses: the share of all that validation gained in the run "
+        f"that came after the stop; above {percent(DEFAULTS.real_change)} the run's late gain counts as cut off. Both "
+        "are means over runs, in brackets the 90 % interval for the mean of further runs of this kind, if these runs "
+        "were drawn from them independently. 9 in 10 miss: nine runs in ten miss no more than this."
     )
     front = [row for row in rows if not row.dominated]
     yield Prose(f"* No other rule here saves more and misses less: {len(front)} of {len(rows)}.")

@@ -94,11 +94,11 @@ def _beyond_noise(samples: Sequence[np.ndarray[Any, Any]], *, higher: bool) -> t
         return Answered.NOT_CHECKED, None, "there is one configuration"
     degrees = sum(len(s) - 1 for s in samples)
     if degrees < 1:
-        return Answered.NOT_CHECKED, None, "no configuration was run with two seeds: their noise is not known"
+        return Answered.NOT_CHECKED, None, "no configuration was run with two seeds"
     noise = float(np.sqrt(sum(float(((s - s.mean()) ** 2).sum()) for s in samples) / degrees))
     ordered = sorted(samples, key=lambda s: -s.mean() if higher else s.mean())
     if noise <= NOTHING * max(abs(float(s.mean())) for s in samples):
-        return Answered.NOT_CHECKED, None, "seeds changed nothing: their noise is not known"
+        return Answered.NOT_CHECKED, None, "the seed changed nothing, so its noise cannot be measured"
     first = ordered[0]
     if len(first) < 2:
         return Answered.NOT_CHECKED, None, "the best configuration was run with one seed"

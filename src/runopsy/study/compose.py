@@ -80,7 +80,7 @@ def _counted(study: Study) -> Iterator[Block]:
     yield Prose(f"Verdicts: {words or 'no run'}.")
     if study.examined or study.kept:
         yield Prose(
-            f"{_many(study.examined, 'run')} examined; {study.kept:,} unchanged since they were examined before. "
+            f"{_many(study.examined, 'run')} examined; {study.kept:,} unchanged since an earlier sweep, taken from it. "
             f"Everything found is kept in {study.folder}."
         )
     if study.left_out:

@@ -27,12 +27,14 @@ def section(autopsy: Autopsy) -> tuple[Block, ...]:
     cut = sum(o.cut_off for o in outcomes)
     stops = sum(o.stop is not None for o in outcomes)
     if cut:
-        answer = f"Yes: {cut} of {len(outcomes)} usual rules would have stopped it before a tenth or more of its gain."
+        answer = (
+            f"Yes: {cut} of {len(outcomes)} usual rules would have stopped it before a tenth or more of the run's gain."
+        )
     elif stops:
-        answer = f"No: {stops} of {len(outcomes)} usual rules would have stopped it, and none before a late gain."
+        answer = f"No: {stops} of {len(outcomes)} usual rules would have stopped the run, and none before a late gain."
     else:
-        answer = f"No: none of {len(outcomes)} usual rules would have stopped it before its end."
-    return (Heading("Would a stopping rule have missed the late gain?"), Prose(answer), *run_table(outcomes))
+        answer = f"No: none of {len(outcomes)} usual rules would have stopped the run before its end."
+    return (Heading("Would a stopping rule have missed a late gain?"), Prose(answer), *run_table(outcomes))
 
 
 def _outcomes(autopsy: Autopsy) -> list[Outcome]:

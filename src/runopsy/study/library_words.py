@@ -49,7 +49,7 @@ def _all_kinds(shelf: Shelf) -> Iterator[Block]:
     rows = tuple(
         (kind, str(count), "yes" if count >= FEWEST else f"from {FEWEST} runs on") for kind, count in shelf.kinds
     )
-    yield Table(("kind", "runs", "has an opinion"), rows)
+    yield Table(("kind", "runs", "enough to compare a run with"), rows)
 
 
 def _of_kind(shelf: Shelf) -> Iterator[Block]:
