@@ -45,6 +45,7 @@ from runopsy.watch.outbox import USUAL
 Rule = Callable[[Event], Wait]
 BROKEN = ("divergence", "loss_spike", "loss_jump", "instability", "metric_anomaly", "resume", "data_change", "stalled")
 LOOK_ROWS, LOOK_SHARE = 10, 0.01  # a look whenever the log has grown by both
+TRIES = 100  # seeds in a row whose runs are too long: of each kind an eighth or more are of its shortest length
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,19 @@ def named(which: str, seed: int) -> tuple[str, Run]:
 
 
 def chosen(which: str, count: int, most: int, first: int) -> list[tuple[str, int]]:
-    """The first seeds whose runs are short enough to be replayed here."""
+    """The first seeds whose runs are short enough to be replayed here.
+
+    Raises:
+        SystemExit: none are.
+    """
     found: list[tuple[str, int]] = []
-    seed = first
+    seed, newest = first, first
     while len(found) < count:
         if rows_of(named(which, seed)[1]) <= most:
             found.append((which, seed))
+            newest = seed
+        elif seed - newest >= TRIES:
+            raise SystemExit(f"--most-rows {most}: of {TRIES} runs ({which}) none is so short")
         seed += 1
     return found
 
