@@ -8,7 +8,10 @@ on replays of runs in which nothing happens and of planted ones (``make bench-wa
 that of a run, however many looks it has.
 
 Some of what is true so far is true no longer when the run has gone on: ``REVISED`` names what a later look may find
-in its place. What then takes its place is reported as a revision of it, once it is confirmed itself.
+in its place. A validation that rises is memorization if it goes on so, and the first half of a double descent if it
+falls again, and no row until then tells which. Such an event is open (``is_open``). It is reported as early as others,
+but as what is so *so far*; confirmed it is when no row will follow. What takes its place before is reported as a
+revision of it, once it is confirmed itself.
 """
 
 from __future__ import annotations
@@ -35,8 +38,15 @@ REVISED: Mapping[str, tuple[str, ...]] = {
 }
 
 
+def is_open(event: Event) -> bool:
+    """Whether rows to come may make another event of it: of what validation alone has shown, after it had followed."""
+    if event.kind == "memorization_onset":
+        return any(e.name == "turn" for e in event.evidence)
+    return event.kind in REVISED and any(e.signal.startswith("val/") for e in event.evidence)
+
+
 def wait_of(event: Event) -> Wait:
-    """How much longer the log must be before an event is confirmed."""
+    """How much longer the log must be before an event is reported."""
     if event.kind in CERTAIN:
         return 0, 0.0
     of_validation = any(e.signal.startswith("val/") for e in event.evidence)
@@ -50,10 +60,21 @@ class Sighting:
     number: int  # in the order of their first appearance, from 1
     event: Event  # as the newest look that found it has it
     since: int  # rows of the log at the first of the looks that found it
-    confirmed: int | None = None  # rows of the log when it was confirmed; None: provisional
+    confirmed: int | None = None  # rows of the log when it was confirmed; None: not yet
     here: bool = True  # whether the newest look has it
-    reported: Position | None = None  # its place when it was confirmed, by which messages know it
+    reported: Position | None = None  # its place when it was first reported, by which messages know it
     became: int | None = None  # the number of the confirmed event that has taken its place
+    so_far: int | None = None  # rows of the log when it was reported as what is so so far; None: it was not
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it was reported, for good or as what is so so far; else it is provisional."""
+        return self.confirmed is not None or self.so_far is not None
+
+    @property
+    def is_so_far(self) -> bool:
+        """Whether it is reported, and rows to come may make another event of it."""
+        return self.confirmed is None and self.so_far is not None
 
 
 class Words(NamedTuple):
@@ -71,10 +92,10 @@ class Ledger:
     sightings: tuple[Sighting, ...] = ()
     met: int = 0  # events that were ever met: the next has the next number
     rows: int = 0
-    fresh: tuple[Sighting, ...] = field(default=())  # those that the newest look confirmed, or saw take a place
+    fresh: tuple[Sighting, ...] = field(default=())  # those that the newest look reported, or saw take a place
 
     def revised_by(self, new: Sighting) -> tuple[Sighting, ...]:
-        """Those that were confirmed before, and whose place an event has taken."""
+        """Those that were reported before, and whose place an event has taken."""
         return tuple(s for s in self.sightings if s.became == new.number)
 
 
@@ -106,23 +127,30 @@ def follow(
             mine = Sighting(met, event, rows)
         else:
             before.remove(mine)
-        keeps = mine.confirmed is not None or at_same_place(mine.event, event, span)
+        keeps = mine.is_told or at_same_place(mine.event, event, span)
         now.append(replace(mine, event=event, here=True, became=None, since=mine.since if keeps else rows))
-    aged = [_confirmed(s, rows) if _is_due(s, rows, over, wait) else s for s in now]
-    gone = [replace(s, here=False, became=_successor(s, aged)) for s in before if s.confirmed is not None]
-    old = {s.number: s.became for s in ledger.sightings if s.confirmed is not None}
+    aged = [_told(s, rows, over) if _is_due(s, rows, over, wait) else s for s in now]
+    gone = [replace(s, here=False, became=_successor(s, aged)) for s in before if s.is_told]
+    old = {s.number: s.became for s in ledger.sightings if s.is_told}
     revising = {s.became for s in gone if s.became != old[s.number]}
-    fresh = tuple(s for s in aged if s.number in revising or (s.confirmed is not None and s.number not in old))
+    fresh = tuple(s for s in aged if s.number in revising or (s.is_told and s.number not in old))
     listed = tuple(sorted([*aged, *gone], key=lambda s: s.number))
     return Ledger(listed, met, rows, fresh)
 
 
+def _told(s: Sighting, rows: int, over: bool) -> Sighting:
+    """A sighting that is reported from now on; one that was told as so far and is open no more says nothing new."""
+    if is_open(s.event) and not over:
+        return s if s.is_so_far else replace(s, so_far=rows, reported=s.event.step)
+    return replace(s, confirmed=rows, reported=s.event.step if s.reported is None else s.reported)
+
+
 def _confirmed(s: Sighting, rows: int) -> Sighting:
-    return replace(s, confirmed=rows, reported=s.event.step, here=True)
+    return replace(s, confirmed=rows, reported=s.event.step, here=True, so_far=None)
 
 
 def _successor(s: Sighting, now: Iterable[Sighting]) -> int | None:
-    """The number of what has taken the place of a confirmed event that is found no more."""
+    """The number of what has taken the place of a reported event that is found no more."""
     later = REVISED.get(s.event.kind, ())
     return next((new.number for new in now if new.confirmed is not None and new.event.kind in later), None)
 
@@ -144,7 +172,7 @@ def confirm_at_once(ledger: Ledger, events: Iterable[Event], rows: int, span: tu
 
 
 def due(s: Sighting, wait: Callable[[Event], Wait] = wait_of) -> int:
-    """How many rows the log must have for an event to be confirmed, where every look until then finds it."""
+    """How many rows the log must have for an event to be reported, where every look until then finds it."""
     least, share = wait(s.event)
     return s.since + max(least, math.ceil(share * s.since))
 

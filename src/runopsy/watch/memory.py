@@ -80,6 +80,7 @@ def _plain(s: Sighting) -> dict[str, Any]:
         "since": s.since,
         "confirmed": s.confirmed,
         "told": s.reported,
+        "so_far": s.so_far,
         "became": s.became,
         "kind": e.kind,
         "step": e.step,
@@ -103,4 +104,5 @@ def _sighting(one: Mapping[str, Any]) -> Sighting:
         one["confirmed"],
         reported=one.get("told"),
         became=one.get("became"),
+        so_far=one.get("so_far"),
     )
