@@ -5,8 +5,10 @@ Runs are replayed in looks of 10 rows or 1 %, whichever is more. Nulls: the smoo
 the flat curves of ``bench_nulls.py``; a false alarm is a run in which any event was ever confirmed. Planted: the
 stories of ``bench_segments.py``. All looks can be saved, so that other rules of confirmation are held against them.
 
-An event agrees strictly where the last look still finds what the watch last said of it: the event as it was told, or
-the one that was told as a revision of it. How many were never revised is counted too.
+Agreement with the last look is measured of confirmed events, of those told as "so far", and of both. Of the confirmed:
+how many it finds as they were told, of that kind and at that place. Of those so far: how many are so still, as that
+event or as the first minimum of the double descent that it became. Of both: how many it finds by their kind, and how
+many by what was said of them last, the revision if there was one.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ from runopsy.causal import Level
 from runopsy.errors import RunopsyError
 from runopsy.model import Event, Run
 from runopsy.signals import assign, measure
-from runopsy.watch.confirmation import Ledger, Wait, follow, is_same, wait_of
+from runopsy.watch.confirmation import Ledger, Sighting, Wait, at_same_place, follow, is_same, wait_of
 from runopsy.watch.outbox import USUAL
 
 Rule = Callable[[Event], Wait]
@@ -133,57 +135,100 @@ def chosen(which: str, count: int, most: int, first: int) -> list[tuple[str, int
 # ---- judging
 
 
-def watched(one: Replay, wait: Rule) -> Ledger:
-    ledger = Ledger()
+@dataclass(frozen=True)
+class Watched:
+    """What a watch has reported of a run."""
+
+    ledger: Ledger  # after the last look
+    first: dict[int, Sighting]  # by number, as first reported
+    confirmed: dict[int, Sighting]  # by number, as confirmed
+
+    def fate(self, number: int) -> Sighting:
+        return next(s for s in self.ledger.sightings if s.number == number)
+
+
+def watched(one: Replay, wait: Rule) -> Watched:
+    seen = Watched(Ledger(), {}, {})
     for look in one.looks:
-        ledger = follow(ledger, look.events, look.rows, (look.first, look.last), wait=wait)
-    return ledger
+        ledger = follow(seen.ledger, look.events, look.rows, (look.first, look.last), wait=wait)
+        first = {s.number: s for s in ledger.sightings if s.is_told} | seen.first
+        confirmed = {s.number: s for s in ledger.sightings if s.confirmed is not None} | seen.confirmed
+        seen = Watched(ledger, first, confirmed)
+    return seen
 
 
 def alarms(nulls: list[Replay], wait: Rule) -> list[tuple[str, list[str]]]:
     found = []
     for one in nulls:
-        kinds = [
-            f"{s.event.kind}@{s.event.step:.0f}/{s.confirmed}" for s in watched(one, wait).sightings if s.confirmed
-        ]
+        told = watched(one, wait).first.values()
+        kinds = [f"{s.event.kind}@{s.event.step:.0f}/{s.confirmed or s.so_far}" for s in told]
         if kinds:
             found.append((one.name, kinds))
     return found
 
 
 def judge(planted: list[Replay], wait: Rule) -> dict[str, float]:
-    """How much of what the final look finds is confirmed, how late; how much of what is confirmed stands at the end."""
-    final = hits = 0
-    confirmed = stands = unrevised = 0
+    """How much of what the last look finds is reported, how late; how much of what is reported it finds."""
+    count: Counter[str] = Counter()
     rows_late, shares_late, from_place = [], [], []
     for one in planted:
-        ledger, last = watched(one, wait), one.looks[-1]
+        seen, last = watched(one, wait), one.looks[-1]
         span = (last.first, last.last)
         for event in last.events:
-            final += 1
-            mine = [s for s in ledger.sightings if s.confirmed and is_same(s.event, event, span)]
-            hits += bool(mine)
+            told = [s for s in seen.ledger.sightings if s.is_told and is_same(s.event, event, span)]
+            mine = [s for s in told if s.confirmed is not None]
+            count["final"] += 1
+            count["told"] += bool(told)
+            count["hits"] += bool(mine)
             if mine:
                 late = mine[0].confirmed - mine[0].since
                 rows_late.append(late)
                 shares_late.append(late / mine[0].since)
                 per_row = (last.last - last.first) / max(last.rows - 1, 1)
                 from_place.append(mine[0].confirmed - (event.step - last.first) / per_row)
-        here = {s.number for s in ledger.sightings if any(is_same(s.event, e, span) for e in last.events)}
-        mine = [s for s in ledger.sightings if s.confirmed]
-        confirmed += len(mine)
-        unrevised += sum(s.number in here for s in mine)
-        stands += sum((s.became or s.number) in here for s in mine)
+        count["confirmed"] += len(seen.confirmed)
+        count["as told"] += sum(finds(last, s.event) for s in seen.confirmed.values())
+        so_far = [s for s in seen.first.values() if s.is_so_far]
+        count["so far"] += len(so_far)
+        count["still so"] += sum(finds(last, s.event) or states_within(last, s.event) for s in so_far)
+        here = {s.number for s in seen.ledger.sightings if any(is_same(s.event, e, span) for e in last.events)}
+        count["reports"] += len(seen.first)
+        count["unrevised"] += sum(number in here for number in seen.first)
+        count["by last words"] += sum((seen.fate(number).became or number) in here for number in seen.first)
+
+    def share(part: str, whole: str) -> float:
+        return count[part] / max(count[whole], 1)
+
+    def median(values: list[float]) -> float:
+        return float(np.median(values)) if values else 0.0
+
     return {
-        "final events": final,
-        "confirmed by the end": hits / max(final, 1),
-        "median delay, rows": float(np.median(rows_late)) if rows_late else 0,
-        "median delay, share": float(np.median(shares_late)) if rows_late else 0,
-        "median rows from its place": float(np.median(from_place)) if rows_late else 0,
-        "confirmed": confirmed,
-        "agree with the last look": stands / max(confirmed, 1),
-        "and were never revised": unrevised / max(confirmed, 1),
+        "final events": count["final"],
+        "confirmed by the end": share("hits", "final"),
+        "or told as so far": share("told", "final"),
+        "median delay, rows": median(rows_late),
+        "median delay, share": median(shares_late),
+        "median rows from its place": median(from_place),
+        "confirmed": count["confirmed"],
+        "found as told": share("as told", "confirmed"),
+        "told as so far": count["so far"],
+        "still so": share("still so", "so far"),
+        "reports of both": count["reports"],
+        "found by kind": share("unrevised", "reports"),
+        "by last words": share("by last words", "reports"),
     }
+
+
+def finds(look: Look, told: Event) -> bool:
+    """Whether a look finds an event of the same kind at the same place as it was told."""
+    return any(e.kind == told.kind and at_same_place(told, e, (look.first, look.last)) for e in look.events)
+
+
+def states_within(look: Look, told: Event) -> bool:
+    """Whether a look has, where validation was told to have turned, the first minimum of a double descent."""
+    peaks = [e for e in look.events if e.kind == "double_descent_peak" and told.kind == "memorization_onset"]
+    turns = [replace(told, step=e["before"].step, interval=None) for e in peaks]
+    return any(at_same_place(told, turn, (look.first, look.last)) for turn in turns)
 
 
 def leaves(run: Run) -> bool:

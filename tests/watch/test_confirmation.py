@@ -7,13 +7,17 @@ import pytest
 
 from runopsy.model import Event, Evidence, Severity, Signal
 from runopsy.watch.confirmation import (
+    BACK,
+    BESIDE,
     CERTAIN,
     LATE,
     SOON,
+    STAYS,
     Ledger,
     at_same_place,
     confirm_at_once,
     follow,
+    is_open,
     may_be_padding,
     wait_of,
 )
@@ -23,9 +27,13 @@ def wait(event):
     return (0, 0.0) if event.kind in CERTAIN else (10, 0.05)
 
 
-def event(kind, step, low=None, high=None, until=None):
+def event(kind, step, low=None, high=None, until=None, proof=()):
     interval = None if low is None else (low, high)
-    return Event(kind, "", step, Severity.INFO, (), until=until, interval=interval)
+    return Event(kind, "", step, Severity.INFO, proof, until=until, interval=interval)
+
+
+def proof(name, signal="val/loss"):
+    return (Evidence(signal, 1.0, 1.0, None, "", "", name),)
 
 
 def run(looks, over=False):
@@ -112,13 +120,22 @@ def test_an_unresolved_event_is_at_the_place_of_its_own_step():
     assert at_same_place(event("grokking", 50), event("grokking", 54), span)  # of what happens once, near by
 
 
-def test_a_fall_of_the_loss_and_a_loss_of_validation_wait_longer():
-    def left(signal):
-        return Event("divergence", "", 1.0, Severity.FATAL, (Evidence(signal, 1.0, 1.0, None, "", "", "left"),))
-
-    assert wait_of(event("loss_drop", 5)) == wait_of(left("val/acc")) == LATE
-    assert wait_of(left("train/loss")) == wait_of(event("grokking", 5)) == SOON
+def test_what_the_rows_so_far_show_badly_waits_longer():
+    assert wait_of(event("loss_drop", 5)) == wait_of(event("divergence", 5, proof=proof("left", "val/acc"))) == LATE
+    assert wait_of(event("divergence", 5, proof=proof("left", "train/loss"))) == STAYS
+    assert wait_of(event("memorization_onset", 5, proof=proof("validation"))) == STAYS
+    assert wait_of(event("memorization_onset", 5, proof=proof("turn"))) == wait_of(event("grokking", 5)) == SOON
+    assert wait_of(event("lr_change", 5)) == wait_of(event("batch_size_change", 5)) == BESIDE
+    assert wait_of(event("loss_spike", 5)) == BACK
     assert wait_of(event("not_finite", 5)) == (0, 0.0)
+
+
+def test_open_is_what_validation_alone_shows_after_it_had_followed():
+    assert is_open(event("memorization_onset", 5, proof=proof("turn")))
+    assert not is_open(event("memorization_onset", 5, proof=proof("validation")))  # it never followed
+    assert is_open(event("divergence", 5, proof=proof("left", "val/acc")))
+    assert not is_open(event("divergence", 5, proof=proof("left", "train/loss")))
+    assert not is_open(event("loss_jump", 5, proof=proof("levels", "val/loss")))
 
 
 ONSET, PEAK = event("memorization_onset", 30, 29, 31), event("double_descent_peak", 70, 69, 71)
@@ -187,3 +204,57 @@ def test_nan_of_a_validation_curve_with_one_value_may_be_padding():
     assert not may_be_padding(broken("val/loss"), {"val/loss": curve(2)})
     assert not may_be_padding(broken("train/loss", "val/loss"), {"val/loss": curve(1)})
     assert not may_be_padding(event("loss_spike", 5), {})
+
+
+# --- what is so so far
+
+TURN = event("memorization_onset", 30, 29, 31, proof=proof("turn"))
+
+
+def test_an_open_event_is_told_once_as_so_far_and_not_confirmed_while_the_run_goes_on():
+    ledger, fresh = run([(60, [TURN]), (70, [TURN]), (80, [TURN]), (900, [TURN])])
+    assert fresh == [[], ["memorization_onset"], [], []]
+    (told,) = ledger.sightings
+    assert (told.so_far, told.confirmed, told.reported) == (70, None, 30)
+    assert told.is_told
+    assert told.is_so_far
+
+
+def test_it_is_confirmed_without_another_word_when_no_row_will_follow():
+    ledger, _ = run([(60, [TURN]), (70, [TURN])])
+    moved = event("memorization_onset", 32, 30, 34, proof=proof("turn"))
+    ended = follow(ledger, [moved], 80, (0.0, 80.0), over=True, wait=wait)
+    assert ended.fresh == ()
+    assert [(s.confirmed, s.is_so_far, s.reported) for s in ended.sightings] == [(80, False, 30)]
+    at_once = follow(Ledger(), [TURN], 80, (0.0, 80.0), over=True, wait=wait)
+    assert [(s.confirmed, s.so_far) for s in at_once.fresh] == [(80, None)]
+
+
+def test_it_is_confirmed_when_it_is_open_no_more():
+    never = event("memorization_onset", 30, 29, 31, proof=proof("validation"))
+    ledger, fresh = run([(60, [TURN]), (70, [TURN]), (80, [never])])
+    assert fresh == [[], ["memorization_onset"], []]
+    assert ledger.sightings[0].confirmed == 80
+
+
+def test_what_takes_the_place_of_what_was_so_far_revises_it():
+    ledger, fresh = run([(60, [TURN]), (80, [TURN]), (90, [PEAK]), (100, [PEAK])])
+    assert fresh == [[], ["memorization_onset"], [], ["double_descent_peak"]]
+    (told,) = ledger.revised_by(ledger.fresh[0])
+    assert (told.event.kind, told.here, told.so_far) == ("memorization_onset", False, 80)
+
+
+def test_what_a_swing_takes_the_place_of_is_revised_by_it():
+    left, jump, drop = event("divergence", 30, 29, 31), event("loss_jump", 40, 39, 41), event("loss_drop", 20, 19, 21)
+    swings = event("instability", 30, 29, 31)
+    ledger, _ = run([(60, [left, jump, drop]), (80, [left, jump, drop]), (90, [swings]), (100, [swings])])
+    assert {s.event.kind: s.became for s in ledger.sightings} == {
+        "divergence": 4, "loss_jump": 4, "loss_drop": None, "instability": None}  # fmt: skip
+
+
+def test_a_training_that_leaves_after_validation_has_lost_what_it_had_is_told_for_good():
+    lost = event("divergence", 30, 29, 31, proof=proof("left", "val/acc"))
+    ledger, _ = run([(60, [lost]), (80, [lost])])
+    assert ledger.sightings[0].is_so_far
+    told = confirm_at_once(ledger, [event("divergence", 85, proof=proof("left", "train/loss"))], 90, (0.0, 90.0))
+    assert [(s.number, s.confirmed, s.is_so_far, s.reported) for s in told.fresh] == [(1, 90, False, 85)]

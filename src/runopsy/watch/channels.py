@@ -34,7 +34,7 @@ class Message:
     severity: str
     time: float  # unix s when it was reported
     revises: tuple[str, ...] = ()  # ids of earlier messages that this one replaces
-    so_far: bool = False  # it is so so far: rows to come may make another event of it
+    so_far: bool = False  # rows to come may make another event of it
 
 
 class Channel(Protocol):

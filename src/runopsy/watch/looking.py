@@ -50,7 +50,7 @@ class Reported(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One thing to be reported once: an event that is confirmed or so so far, a run that has ended or stands still."""
+    """One thing to be reported once: an event that is confirmed, or so far; a run that has ended or stands still."""
 
     kind: str  # of an event, "stalled" or "finished"
     title: str
@@ -322,7 +322,8 @@ def as_told(s: Sighting, words: Words) -> Words:
     if not s.is_so_far:
         return words
     later = " or ".join(plain(kind) for kind in REVISED[s.event.kind])
-    return Words(f"{words.title} so far", words.where, f"{words.text}; so far: {later} may take its place")
+    caution = f"; so far: {later} may take its place" if s.here else ""
+    return Words(f"{words.title} so far", words.where, f"{words.text}{caution}")
 
 
 def _ended(autopsy: Autopsy) -> News:

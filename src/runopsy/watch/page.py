@@ -142,7 +142,7 @@ def lines(before: View | None, view: View) -> Iterator[str]:
 
 
 def line(news: News) -> str:
-    """One event that is confirmed, or so so far."""
+    """One event that is confirmed, or so far."""
     grave = "" if news.severity is Severity.INFO else f"{str(news.severity).upper()} "
     return f"{grave}{news.title}, {news.where}: {visible(news.text)}"
 
