@@ -206,7 +206,7 @@ def test_nan_of_a_validation_curve_with_one_value_may_be_padding():
     assert not may_be_padding(event("loss_spike", 5), {})
 
 
-# --- what is so so far
+# --- what is reported as so far
 
 TURN = event("memorization_onset", 30, 29, 31, proof=proof("turn"))
 
