@@ -1,9 +1,10 @@
 """How often a watch cries wolf, and how much of what the final autopsy finds it has confirmed by the end, how late.
 
 ``python tests/benchmarks/bench_watch.py [--nulls 600] [--planted 90] [--most-rows 3000] [--save FILE] [--load FILE]``.
-Runs are replayed in looks of 10 rows or 1 %, whichever is more. Nulls: the smooth decays of ``bench_segments.py`` and
-the flat curves of ``bench_nulls.py``; a false alarm is a run in which any event was ever confirmed. Planted: the
-stories of ``bench_segments.py``. All looks can be saved, so that other rules of confirmation are held against them.
+Runs are replayed in looks of 10 rows or 1 %, whichever is more, with glances at the training loss between them. Nulls:
+the smooth decays of ``bench_segments.py`` and the flat curves of ``bench_nulls.py``; a false alarm is a run in which any
+event was ever reported. Planted: the stories of ``bench_segments.py``. All looks can be saved, so that other rules of
+confirmation are held against them.
 
 Agreement with the last look is measured of confirmed events, of those told as "so far", and of both. Of the confirmed:
 how many it finds as they were told, of that kind and at that place. Of those so far: how many are so still, as that
@@ -39,9 +40,19 @@ from runopsy import confidence
 from runopsy.autopsy import analyze
 from runopsy.causal import Level
 from runopsy.errors import RunopsyError
-from runopsy.model import Event, Run
+from runopsy.model import Event, Run, Severity
 from runopsy.signals import assign, measure
-from runopsy.watch.confirmation import Ledger, Sighting, Wait, at_same_place, follow, is_same, wait_of
+from runopsy.watch.confirmation import (
+    Ledger,
+    Sighting,
+    Wait,
+    at_same_place,
+    confirm_at_once,
+    follow,
+    is_same,
+    wait_of,
+)
+from runopsy.watch.glance import Loss
 from runopsy.watch.outbox import USUAL
 
 Rule = Callable[[Event], Wait]
@@ -59,9 +70,19 @@ class Look:
 
 
 @dataclass(frozen=True)
+class Far:
+    """The training loss far beyond all that it was, as a glance at the rows between two looks tells it."""
+
+    told: int  # rows of the log
+    back: int  # rows of the log when it was back; more than there are where it never was
+    event: Event
+
+
+@dataclass(frozen=True)
 class Replay:
     name: str
     looks: tuple[Look, ...]
+    far: tuple[Far, ...] = ()
 
 
 def rows_of(run: Run) -> int:
@@ -104,7 +125,27 @@ def replay(asked: tuple[str, int]) -> Replay:
         except RunopsyError:
             continue
         looks.append(Look(rows, autopsy.first, autopsy.last, autopsy.events))
-    return Replay(f"{which} {seed} {name}", tuple(looks))
+    return Replay(f"{which} {seed} {name}", tuple(looks), glanced(run))
+
+
+def glanced(run: Run) -> tuple[Far, ...]:
+    """Each time that the training loss is told to have left by its rows alone."""
+    signal = measure(run, assign(run.tracks)).signals.get("train/loss")
+    if signal is None:
+        return ()
+    longest = max(run.tracks.values(), key=len).step
+    found: list[Far] = []
+    loss = Loss(Level())
+    for step, value in zip(signal.step.tolist(), signal.value.tolist(), strict=True):
+        rows, was = int(np.searchsorted(longest, step, side="right")), loss.reported
+        loss.see(step, value)
+        if was is not None and loss.reported is None:
+            found[-1] = replace(found[-1], back=rows)
+        if loss.left is not None and loss.reported is None and loss.level.has_left:
+            at = loss.left[0]
+            loss.reported = Event("divergence", "", at, Severity.FATAL, (), interval=(at, at))
+            found.append(Far(rows, len(longest) + 1, loss.reported))
+    return tuple(found)
 
 
 def named(which: str, seed: int) -> tuple[str, Run]:
@@ -150,7 +191,12 @@ class Watched:
 def watched(one: Replay, wait: Rule) -> Watched:
     seen = Watched(Ledger(), {}, {})
     for look in one.looks:
-        ledger = follow(seen.ledger, look.events, look.rows, (look.first, look.last), wait=wait)
+        span, ledger, kinds = (look.first, look.last), seen.ledger, {event.kind for event in look.events}
+        for far in one.far:
+            if ledger.rows < far.told <= look.rows:
+                ledger = replace(confirm_at_once(ledger, [far.event], far.told, span), rows=ledger.rows)
+        standing = [far.event for far in one.far if far.told <= look.rows < far.back and far.event.kind not in kinds]
+        ledger = follow(ledger, [*look.events, *standing], look.rows, span, wait=wait)
         first = {s.number: s for s in ledger.sightings if s.is_told} | seen.first
         confirmed = {s.number: s for s in ledger.sightings if s.confirmed is not None} | seen.confirmed
         seen = Watched(ledger, first, confirmed)

@@ -124,9 +124,12 @@ def test_what_the_rows_so_far_show_badly_waits_longer():
     assert wait_of(event("loss_drop", 5)) == wait_of(event("divergence", 5, proof=proof("left", "val/acc"))) == LATE
     assert wait_of(event("divergence", 5, proof=proof("left", "train/loss"))) == STAYS
     assert wait_of(event("memorization_onset", 5, proof=proof("validation"))) == STAYS
-    assert wait_of(event("memorization_onset", 5, proof=proof("turn"))) == wait_of(event("grokking", 5)) == SOON
-    assert wait_of(event("lr_change", 5)) == wait_of(event("batch_size_change", 5)) == BESIDE
-    assert wait_of(event("loss_spike", 5)) == BACK
+    assert wait_of(event("memorization_onset", 5, proof=proof("turn"))) == wait_of(event("loss_jump", 5)) == SOON
+
+
+def test_what_hardly_anything_can_undo_waits_less():
+    assert {wait_of(event(kind, 5)) for kind in ("loss_spike", "double_descent_peak", "grokking")} == {BACK}
+    assert {wait_of(event(kind, 5)) for kind in ("lr_change", "batch_size_change")} == {BESIDE}
     assert wait_of(event("not_finite", 5)) == (0, 0.0)
 
 

@@ -36,8 +36,9 @@ STAYS: Wait = (30, KEPT_SHARE)
 # a validation curve that loses what it had while training goes on: it may be the first half of a double descent.
 # Rows matter more than the share: 60 rows and 40 % confirmed as many wrong falls, and 4 right ones of 43 too late.
 LATE: Wait = (100, 0.25)
-# A spike is found when the loss has come back, and what follows does not undo it: all of 22 that looks found stayed.
-BACK: Wait = (KEPT_ROWS, 0.0)
+# What is found when it is over: a spike when the loss has come back, a peak of validation when it has fallen again, a
+# late gain when it is made. What follows seldom undoes it: of 46 told so soon in 105 planted runs none was wrong.
+BACK: Wait = (KEPT_ROWS, 0.01)
 # A jump of a setting is one by the rows on both sides of it (``facts.schedule``): one more row decides.
 BESIDE: Wait = (1, 0.0)
 # Facts of the log rather than estimates: there is nothing to wait for.
@@ -45,7 +46,7 @@ CERTAIN = ("not_finite", "resume", "crashed", "interrupted")
 WAITS: Mapping[str, Wait] = {
     **dict.fromkeys(CERTAIN, (0, 0.0)),
     **dict.fromkeys(("lr_change", "batch_size_change"), BESIDE),
-    "loss_spike": BACK,
+    **dict.fromkeys(("loss_spike", "double_descent_peak", "grokking"), BACK),
     "loss_drop": LATE,
     "divergence": STAYS,
     "memorization_onset": STAYS,
