@@ -2,8 +2,8 @@
 
 ``python tests/benchmarks/bench_watch.py [--nulls 600] [--planted 90] [--most-rows 3000] [--save FILE] [--load FILE]``.
 Runs are replayed in looks of 10 rows or 1 %, whichever is more, with glances at the training loss between them. Nulls:
-the smooth decays of ``bench_segments.py`` and the flat curves of ``bench_nulls.py``; a false alarm is a run in which any
-event was ever reported. Planted: the stories of ``bench_segments.py``. All looks can be saved, so that other rules of
+the smooth decays of ``bench_segments.py`` and the flat curves of ``bench_nulls.py``; a false alarm is a run of which
+anything was reported. Planted: the stories of ``bench_segments.py``. All looks can be saved, so that other rules of
 confirmation are held against them.
 
 Agreement with the last look is measured of confirmed events, of those told as "so far", and of both. Of the confirmed:
@@ -55,7 +55,7 @@ from runopsy.watch.confirmation import (
 from runopsy.watch.glance import Loss
 from runopsy.watch.outbox import USUAL
 
-Rule = Callable[[Event], Wait]
+Rule = Callable[[Sighting], Wait]
 BROKEN = ("divergence", "loss_spike", "loss_jump", "instability", "metric_anomaly", "resume", "data_change", "stalled")
 LOOK_ROWS, LOOK_SHARE = 10, 0.01  # a look whenever the log has grown by both
 TRIES = 100  # seeds in a row whose runs are too long: of each kind an eighth or more are of its shortest length

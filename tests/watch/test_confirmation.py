@@ -14,6 +14,7 @@ from runopsy.watch.confirmation import (
     SOON,
     STAYS,
     Ledger,
+    Sighting,
     at_same_place,
     confirm_at_once,
     follow,
@@ -23,8 +24,8 @@ from runopsy.watch.confirmation import (
 )
 
 
-def wait(event):
-    return (0, 0.0) if event.kind in CERTAIN else (10, 0.05)
+def wait(s):
+    return (0, 0.0) if s.event.kind in CERTAIN else (10, 0.05)
 
 
 def event(kind, step, low=None, high=None, until=None, proof=()):
@@ -120,17 +121,31 @@ def test_an_unresolved_event_is_at_the_place_of_its_own_step():
     assert at_same_place(event("grokking", 50), event("grokking", 54), span)  # of what happens once, near by
 
 
+def waits(kind, *evidence, prompt=False):
+    return wait_of(Sighting(1, event(kind, 5, proof=proof(*evidence) if evidence else ()), 10, prompt=prompt))
+
+
 def test_what_the_rows_so_far_show_badly_waits_longer():
-    assert wait_of(event("loss_drop", 5)) == wait_of(event("divergence", 5, proof=proof("left", "val/acc"))) == LATE
-    assert wait_of(event("divergence", 5, proof=proof("left", "train/loss"))) == STAYS
-    assert wait_of(event("memorization_onset", 5, proof=proof("validation"))) == STAYS
-    assert wait_of(event("memorization_onset", 5, proof=proof("turn"))) == wait_of(event("loss_jump", 5)) == SOON
+    assert waits("loss_drop") == waits("divergence", "left", "val/acc") == LATE
+    assert waits("loss_drop", prompt=True) == waits("divergence", "left", "train/loss") == STAYS
+    assert waits("memorization_onset", "validation") == STAYS
+    assert waits("memorization_onset", "turn") == waits("loss_jump") == SOON
 
 
 def test_what_hardly_anything_can_undo_waits_less():
-    assert {wait_of(event(kind, 5)) for kind in ("loss_spike", "double_descent_peak", "grokking")} == {BACK}
-    assert {wait_of(event(kind, 5)) for kind in ("lr_change", "batch_size_change")} == {BESIDE}
-    assert wait_of(event("not_finite", 5)) == (0, 0.0)
+    assert {waits(kind) for kind in ("loss_spike", "double_descent_peak", "grokking")} == {BACK}
+    assert {waits(kind) for kind in ("lr_change", "batch_size_change")} == {BESIDE}
+    assert waits("not_finite") == (0, 0.0)
+
+
+def test_prompt_is_what_the_first_rows_that_can_show_it_show():
+    assert [run([(rows, [event("loss_drop", 100, 99, 101)])])[0].sightings[0].prompt for rows in (120, 124, 130)] == [
+        True, True, False]  # fmt: skip
+    late, moved = event("loss_drop", 20, 19, 21), event("loss_drop", 55, 54, 56)
+    ledger, _ = run([(60, [late, moved])])
+    assert [s.prompt for s in ledger.sightings] == [False, True]
+    ledger, _ = run([(60, [event("grokking", 20, 19, 21)]), (70, [event("grokking", 60, 59, 61)])])
+    assert [(s.since, s.prompt) for s in ledger.sightings] == [(70, True)]  # it is found elsewhere, and begins again
 
 
 def test_open_is_what_validation_alone_shows_after_it_had_followed():

@@ -336,7 +336,7 @@ def test_a_memory_is_what_was_kept(tmp_path):
     onset = Event("memorization_onset", "", 20.0, Severity.WARNING, (), interval=(19.0, 21.0))
     peak = Event("double_descent_peak", "", 80.0, Severity.INFO, (), interval=(79.0, 81.0))
     seen = (
-        Sighting(1, onset, 30, here=True, reported=18.0, became=2, so_far=40),
+        Sighting(1, onset, 30, here=True, reported=18.0, became=2, so_far=40, prompt=True),
         Sighting(2, peak, 90, 99, reported=80.0),
     )
     known = Remembered(Ledger(seen, 2, 120), {1: Words("a", "b", "c")}, 119.0)

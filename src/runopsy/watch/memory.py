@@ -81,6 +81,7 @@ def _plain(s: Sighting) -> dict[str, Any]:
         "confirmed": s.confirmed,
         "told": s.reported,
         "so_far": s.so_far,
+        "prompt": s.prompt,
         "became": s.became,
         "kind": e.kind,
         "step": e.step,
@@ -105,4 +106,5 @@ def _sighting(one: Mapping[str, Any]) -> Sighting:
         reported=one.get("told"),
         became=one.get("became"),
         so_far=one.get("so_far"),
+        prompt=bool(one.get("prompt")),
     )
