@@ -97,6 +97,18 @@ def test_spikes_that_a_later_look_merges_are_not_reported_again():
     assert [len(t) for t in fresh] == [0, 2, 0, 0, 0]
 
 
+def test_what_was_told_and_is_found_beside_its_place_is_not_told_again():
+    told, moved = event("loss_drop", 100, 99, 101), event("loss_drop", 108, 107, 109)
+    ledger, fresh = run([(120, [told]), (130, [told]), (140, [moved]), (150, [moved]), (160, [moved])])
+    assert sum(map(len, fresh)) == 1
+    assert [(s.event.step, s.reported) for s in ledger.sightings] == [(108, 100)]
+    _, fresh = run([(120, [told]), (130, [told]), (140, [told, moved]), (150, [told, moved])])  # both: there are two
+    assert sum(map(len, fresh)) == 2
+    far = event("loss_drop", 120, 119, 121)
+    _, fresh = run([(125, [told]), (135, [told]), (145, [far]), (155, [far])])
+    assert sum(map(len, fresh)) == 2
+
+
 def test_a_confirmed_event_that_is_gone_is_kept_and_marked():
     spike = event("loss_spike", 50, 49, 51)
     ledger, fresh = run([(60, [spike]), (70, [spike]), (80, []), (90, [spike]), (100, [spike])])

@@ -16,6 +16,7 @@ reported as a revision of it, once it is confirmed itself.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -142,18 +143,17 @@ def follow(
         over: the run has ended: no later look will disagree, and what is found now is confirmed.
         wait: by how much the log must have grown for an event.
     """
-    before = list(ledger.sightings)
-    met, now = ledger.met, []
-    for event in {(event.kind, event.step): event for event in events}.values():  # twice at one place is once
-        mine = next((s for s in before if is_same(s.event, event, span)), None)
-        if mine is None:
-            met += 1
-            mine = Sighting(met, event, rows, prompt=_is_prompt(event, span))
-        else:
-            before.remove(mine)
-        if not (mine.is_told or at_same_place(mine.event, event, span)):
-            mine = replace(mine, since=rows, prompt=_is_prompt(event, span))
-        now.append(replace(mine, event=event, here=True, became=None))
+    events = [*{(event.kind, event.step): event for event in events}.values()]  # twice at one place is once
+    known = _recognised(ledger.sightings, events, span)
+    fresh_numbers = itertools.count(ledger.met + 1)
+    now = [
+        Sighting(next(fresh_numbers), event, rows, prompt=_is_prompt(event, span))
+        if mine is None
+        else _again(mine, event, rows, span)
+        for event, mine in zip(events, known, strict=True)
+    ]
+    met = ledger.met + known.count(None)
+    before = [s for s in ledger.sightings if s not in known]
     aged = [_told(s, rows, over) if _is_due(s, rows, over, wait) else s for s in now]
     gone = [replace(s, here=False, became=_successor(s, aged)) for s in before if s.is_told]
     old = {s.number: s.became for s in ledger.sightings if s.is_told}
@@ -161,6 +161,27 @@ def follow(
     fresh = tuple(s for s in aged if s.number in revising or (s.is_told and s.number not in old))
     listed = tuple(sorted([*aged, *gone], key=lambda s: s.number))
     return Ledger(listed, met, rows, fresh)
+
+
+def _recognised(
+    sightings: Iterable[Sighting], events: Iterable[Event], span: tuple[Position, Position]
+) -> list[Sighting | None]:
+    """The sighting that each event of a look is; what was told and is not found at its place may be found beside it."""
+    left, found = list(sightings), dict[int, Sighting]()
+    for is_it in (is_same, is_beside):
+        for number, event in enumerate(events):
+            mine = next((s for s in left if is_it(s.event, event, span) and (is_it is is_same or s.is_told)), None)
+            if number not in found and mine is not None:
+                found[number] = mine
+                left.remove(mine)
+    return [found.get(number) for number, _ in enumerate(events)]
+
+
+def _again(s: Sighting, event: Event, rows: int, span: tuple[Position, Position]) -> Sighting:
+    """A sighting that a look has found again; a provisional one that has moved begins again."""
+    if not (s.is_told or at_same_place(s.event, event, span)):
+        s = replace(s, since=rows, prompt=_is_prompt(event, span))
+    return replace(s, event=event, here=True, became=None)
 
 
 def _told(s: Sighting, rows: int, over: bool) -> Sighting:
@@ -225,8 +246,12 @@ def at_same_place(old: Event, new: Event, span: tuple[Position, Position]) -> bo
     a, b = _extent(old), _extent(new)
     if a[0] <= b[1] and b[0] <= a[1]:
         return True
-    once = KINDS[new.kind].often is not Often.MANY
-    return once and abs(old.step - new.step) <= DEFAULTS.beside * max(new.step - span[0], 0)
+    return KINDS[new.kind].often is not Often.MANY and is_beside(old, new, span)
+
+
+def is_beside(old: Event, new: Event, span: tuple[Position, Position]) -> bool:
+    """Whether two findings of one kind are so near to each other that they may be of the same time."""
+    return old.kind == new.kind and abs(old.step - new.step) <= DEFAULTS.beside * max(new.step - span[0], 0)
 
 
 def _is_prompt(event: Event, span: tuple[Position, Position]) -> bool:
