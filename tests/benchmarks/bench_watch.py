@@ -7,9 +7,9 @@ anything was reported. Planted: the stories of ``bench_segments.py``. All looks 
 confirmation are held against them.
 
 Agreement with the last look is measured of confirmed events, of those told as "so far", and of both. Of the confirmed:
-how many it finds as they were told, of that kind and at that place (12 % of the way there are allowed). Of those so far:
-how many are so still, as that event or as the first minimum of the double descent that it became. Of both: how many it
-finds by their kind, and how many by what was said of them last, the revision if there was one.
+how many it finds as they were told, of that kind and at that place, give or take 12 % of the way there. Of those so
+far: how many are so still, as that event or as the first minimum of the double descent that it became. Of both: how
+many it finds by their kind, and how many by what was said of them last, the revision if there was one.
 """
 
 from __future__ import annotations
