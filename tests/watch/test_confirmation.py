@@ -34,8 +34,8 @@ def event(kind, step, low=None, high=None, until=None, proof=()):
     return Event(kind, "", step, Severity.INFO, proof, until=until, interval=interval)
 
 
-def proof(name, signal="val/loss"):
-    return (Evidence(signal, 1.0, 1.0, None, "", "", name),)
+def proof(name, signal="val/loss", observed=1.0):
+    return (Evidence(signal, 1.0, observed, None, "", "", name),)
 
 
 def run(looks, over=False):
@@ -141,6 +141,7 @@ def waits(kind, *evidence, prompt=False):
 def test_what_the_rows_so_far_show_badly_waits_longer():
     assert waits("loss_drop") == waits("divergence", "left", "val/acc") == LATE
     assert waits("divergence", "left", "train/loss") == SWINGS
+    assert waits("divergence", "left", "train/loss", math.nan) == SOON
     assert waits("loss_drop", prompt=True) == waits("memorization_onset", "validation") == STAYS
     assert waits("memorization_onset", "turn") == waits("loss_jump") == SOON
 

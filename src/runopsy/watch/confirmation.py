@@ -99,6 +99,8 @@ def wait_of(s: Sighting) -> Wait:
         return OPEN[s.event.kind]
     if s.event.kind == "loss_drop":
         return STAYS if s.prompt else LATE
+    if s.event.kind == "divergence" and not all(math.isfinite(e.observed) for e in s.event.evidence):
+        return SOON  # what is NaN does not swing
     return WAITS.get(s.event.kind, SOON)
 
 
