@@ -134,13 +134,14 @@ def test_an_unresolved_event_is_at_the_place_of_its_own_step():
     assert at_same_place(event("grokking", 50), event("grokking", 54), span)  # of what happens once, near by
 
 
-def waits(kind, *evidence, prompt=False):
-    return wait_of(Sighting(1, event(kind, 5, proof=proof(*evidence) if evidence else ()), 10, prompt=prompt))
+def waits(kind, *evidence, since=100, prompt=False):
+    return wait_of(Sighting(1, event(kind, 5, proof=proof(*evidence) if evidence else ()), since, prompt=prompt))
 
 
 def test_what_the_rows_so_far_show_badly_waits_longer():
     assert waits("loss_drop") == waits("divergence", "left", "val/acc") == LATE
     assert waits("divergence", "left", "train/loss") == SWINGS
+    assert waits("divergence", "left", "train/loss", since=20) == (20, SWINGS[1])
     assert waits("divergence", "left", "train/loss", math.nan) == SOON
     assert waits("loss_drop", prompt=True) == waits("memorization_onset", "validation") == STAYS
     assert waits("memorization_onset", "turn") == waits("loss_jump") == SOON

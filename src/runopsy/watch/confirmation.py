@@ -50,7 +50,6 @@ WAITS: Mapping[str, Wait] = {
     **dict.fromkeys(CERTAIN, (0, 0.0)),
     **dict.fromkeys(("lr_change", "batch_size_change"), BESIDE),
     **dict.fromkeys(("loss_spike", "double_descent_peak", "grokking"), BACK),
-    "divergence": SWINGS,
     "memorization_onset": STAYS,
 }
 OPEN: Mapping[str, Wait] = {"divergence": LATE, "memorization_onset": SOON}  # where ``is_open``
@@ -99,8 +98,9 @@ def wait_of(s: Sighting) -> Wait:
         return OPEN[s.event.kind]
     if s.event.kind == "loss_drop":
         return STAYS if s.prompt else LATE
-    if s.event.kind == "divergence" and not all(math.isfinite(e.observed) for e in s.event.evidence):
-        return SOON  # what is NaN does not swing
+    if s.event.kind == "divergence":
+        swings = all(math.isfinite(e.observed) for e in s.event.evidence)  # what is NaN does not
+        return (min(SWINGS[0], s.since), SWINGS[1]) if swings else SOON  # a short log is waited for until it is doubled
     return WAITS.get(s.event.kind, SOON)
 
 
