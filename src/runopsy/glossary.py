@@ -135,6 +135,8 @@ TERM_ROWS: tuple[Term, ...] = (
     Term("provisional", "An event that a watch has found and not confirmed yet: later rows may take it back."),
     Term("confirmed", "An event that every look of a watch has found at the same place while the log went on growing.",
          "Of a transition it has another sense: two or more curves turn there."),
+    Term("so far", "An event that a watch reports although rows to come may make another of it.",
+         "Validation that rises is memorization if it goes on, and half of a double descent if it falls again."),
 )  # fmt: skip
 
 PHASES: Mapping[str, Term] = {term.name: term for term in PHASE_ROWS}

@@ -1,12 +1,15 @@
 """How often a watch cries wolf, and how much of what the final autopsy finds it has confirmed by the end, how late.
 
 ``python tests/benchmarks/bench_watch.py [--nulls 600] [--planted 90] [--most-rows 3000] [--save FILE] [--load FILE]``.
-Runs are replayed in looks of 10 rows or 1 %, whichever is more. Nulls: the smooth decays of ``bench_segments.py`` and
-the flat curves of ``bench_nulls.py``; a false alarm is a run in which any event was ever confirmed. Planted: the
-stories of ``bench_segments.py``. All looks can be saved, so that other rules of confirmation are held against them.
+Runs are replayed in looks of 10 rows or 1 %, whichever is more, with glances at the training loss between them. Nulls:
+the smooth decays of ``bench_segments.py`` and the flat curves of ``bench_nulls.py``; a false alarm is a run of which
+anything was reported. Planted: the stories of ``bench_segments.py``. All looks can be saved, so that other rules of
+confirmation are held against them.
 
-An event agrees strictly where the last look still finds what the watch last said of it: the event as it was told, or
-the one that was told as a revision of it. How many were never revised is counted too.
+Agreement with the last look is measured of confirmed events, of those told as "so far", and of both. Of the confirmed:
+how many it finds as they were told, of that kind and at that place, give or take 12 % of the way there. Of those so
+far: how many are so still, as that event or as the first minimum of the double descent that it became. Of both: how
+many it finds by their kind, and how many by what was said of them last, the revision if there was one.
 """
 
 from __future__ import annotations
@@ -37,14 +40,26 @@ from runopsy import confidence
 from runopsy.autopsy import analyze
 from runopsy.causal import Level
 from runopsy.errors import RunopsyError
-from runopsy.model import Event, Run
+from runopsy.model import Event, Run, Severity
 from runopsy.signals import assign, measure
-from runopsy.watch.confirmation import Ledger, Wait, follow, is_same, wait_of
+from runopsy.watch.confirmation import (
+    Ledger,
+    Sighting,
+    Wait,
+    at_same_place,
+    confirm_at_once,
+    follow,
+    is_beside,
+    is_same,
+    wait_of,
+)
+from runopsy.watch.glance import Loss
 from runopsy.watch.outbox import USUAL
 
-Rule = Callable[[Event], Wait]
+Rule = Callable[[Sighting], Wait]
 BROKEN = ("divergence", "loss_spike", "loss_jump", "instability", "metric_anomaly", "resume", "data_change", "stalled")
 LOOK_ROWS, LOOK_SHARE = 10, 0.01  # a look whenever the log has grown by both
+TRIES = 100  # seeds in a row whose runs are too long: of each kind an eighth or more are of its shortest length
 
 
 @dataclass(frozen=True)
@@ -56,9 +71,19 @@ class Look:
 
 
 @dataclass(frozen=True)
+class Far:
+    """The training loss far beyond all that it was, as a glance at the rows between two looks tells it."""
+
+    told: int  # rows of the log
+    back: int  # rows of the log when it was back; more than there are where it never was
+    event: Event
+
+
+@dataclass(frozen=True)
 class Replay:
     name: str
     looks: tuple[Look, ...]
+    far: tuple[Far, ...] = ()
 
 
 def rows_of(run: Run) -> int:
@@ -101,7 +126,27 @@ def replay(asked: tuple[str, int]) -> Replay:
         except RunopsyError:
             continue
         looks.append(Look(rows, autopsy.first, autopsy.last, autopsy.events))
-    return Replay(f"{which} {seed} {name}", tuple(looks))
+    return Replay(f"{which} {seed} {name}", tuple(looks), glanced(run))
+
+
+def glanced(run: Run) -> tuple[Far, ...]:
+    """Each time that the training loss is told to have left by its rows alone."""
+    signal = measure(run, assign(run.tracks)).signals.get("train/loss")
+    if signal is None:
+        return ()
+    longest = max(run.tracks.values(), key=len).step
+    found: list[Far] = []
+    loss = Loss(Level())
+    for step, value in zip(signal.step.tolist(), signal.value.tolist(), strict=True):
+        rows, was = int(np.searchsorted(longest, step, side="right")), loss.reported
+        loss.see(step, value)
+        if was is not None and loss.reported is None:
+            found[-1] = replace(found[-1], back=rows)
+        if loss.left is not None and loss.reported is None and loss.level.has_left:
+            at = loss.left[0]
+            loss.reported = Event("divergence", "", at, Severity.FATAL, (), interval=(at, at))
+            found.append(Far(rows, len(longest) + 1, loss.reported))
+    return tuple(found)
 
 
 def named(which: str, seed: int) -> tuple[str, Run]:
@@ -112,12 +157,19 @@ def named(which: str, seed: int) -> tuple[str, Run]:
 
 
 def chosen(which: str, count: int, most: int, first: int) -> list[tuple[str, int]]:
-    """The first seeds whose runs are short enough to be replayed here."""
+    """The first seeds whose runs are short enough to be replayed here.
+
+    Raises:
+        SystemExit: none are.
+    """
     found: list[tuple[str, int]] = []
-    seed = first
+    seed, newest = first, first
     while len(found) < count:
         if rows_of(named(which, seed)[1]) <= most:
             found.append((which, seed))
+            newest = seed
+        elif seed - newest >= TRIES:
+            raise SystemExit(f"--most-rows {most}: of {TRIES} runs ({which}) none is so short")
         seed += 1
     return found
 
@@ -125,57 +177,106 @@ def chosen(which: str, count: int, most: int, first: int) -> list[tuple[str, int
 # ---- judging
 
 
-def watched(one: Replay, wait: Rule) -> Ledger:
-    ledger = Ledger()
+@dataclass(frozen=True)
+class Watched:
+    """What a watch has reported of a run."""
+
+    ledger: Ledger  # after the last look
+    first: dict[int, Sighting]  # by number, as first reported
+    confirmed: dict[int, Sighting]  # by number, as confirmed
+
+    def fate(self, number: int) -> Sighting:
+        return next(s for s in self.ledger.sightings if s.number == number)
+
+
+def watched(one: Replay, wait: Rule) -> Watched:
+    seen = Watched(Ledger(), {}, {})
     for look in one.looks:
-        ledger = follow(ledger, look.events, look.rows, (look.first, look.last), wait=wait)
-    return ledger
+        span, ledger, kinds = (look.first, look.last), seen.ledger, {event.kind for event in look.events}
+        for far in one.far:
+            if ledger.rows < far.told <= look.rows:
+                ledger = replace(confirm_at_once(ledger, [far.event], far.told, span), rows=ledger.rows)
+        standing = [far.event for far in one.far if far.told <= look.rows < far.back and far.event.kind not in kinds]
+        ledger = follow(ledger, [*look.events, *standing], look.rows, span, wait=wait)
+        first = {s.number: s for s in ledger.sightings if s.is_told} | seen.first
+        confirmed = {s.number: s for s in ledger.sightings if s.confirmed is not None} | seen.confirmed
+        seen = Watched(ledger, first, confirmed)
+    return seen
 
 
 def alarms(nulls: list[Replay], wait: Rule) -> list[tuple[str, list[str]]]:
     found = []
     for one in nulls:
-        kinds = [
-            f"{s.event.kind}@{s.event.step:.0f}/{s.confirmed}" for s in watched(one, wait).sightings if s.confirmed
-        ]
+        told = watched(one, wait).first.values()
+        kinds = [f"{s.event.kind}@{s.event.step:.0f}/{s.confirmed or s.so_far}" for s in told]
         if kinds:
             found.append((one.name, kinds))
     return found
 
 
 def judge(planted: list[Replay], wait: Rule) -> dict[str, float]:
-    """How much of what the final look finds is confirmed, how late; how much of what is confirmed stands at the end."""
-    final = hits = 0
-    confirmed = stands = unrevised = 0
+    """How much of what the last look finds is reported, how late; how much of what is reported it finds."""
+    count: Counter[str] = Counter()
     rows_late, shares_late, from_place = [], [], []
     for one in planted:
-        ledger, last = watched(one, wait), one.looks[-1]
+        seen, last = watched(one, wait), one.looks[-1]
         span = (last.first, last.last)
         for event in last.events:
-            final += 1
-            mine = [s for s in ledger.sightings if s.confirmed and is_same(s.event, event, span)]
-            hits += bool(mine)
+            told = [s for s in seen.ledger.sightings if s.is_told and is_same(s.event, event, span)]
+            mine = [s for s in told if s.confirmed is not None]
+            count["final"] += 1
+            count["told"] += bool(told)
+            count["hits"] += bool(mine)
             if mine:
                 late = mine[0].confirmed - mine[0].since
                 rows_late.append(late)
                 shares_late.append(late / mine[0].since)
                 per_row = (last.last - last.first) / max(last.rows - 1, 1)
                 from_place.append(mine[0].confirmed - (event.step - last.first) / per_row)
-        here = {s.number for s in ledger.sightings if any(is_same(s.event, e, span) for e in last.events)}
-        mine = [s for s in ledger.sightings if s.confirmed]
-        confirmed += len(mine)
-        unrevised += sum(s.number in here for s in mine)
-        stands += sum((s.became or s.number) in here for s in mine)
+        count["confirmed"] += len(seen.confirmed)
+        count["as told"] += sum(finds(last, s.event) for s in seen.confirmed.values())
+        so_far = [s for s in seen.first.values() if s.is_so_far]
+        count["so far"] += len(so_far)
+        count["still so"] += sum(finds(last, s.event) or states_within(last, s.event) for s in so_far)
+        here = {s.number for s in seen.ledger.sightings if any(is_same(s.event, e, span) for e in last.events)}
+        count["reports"] += len(seen.first)
+        count["unrevised"] += sum(number in here for number in seen.first)
+        count["by last words"] += sum((seen.fate(number).became or number) in here for number in seen.first)
+
+    def share(part: str, whole: str) -> float:
+        return count[part] / max(count[whole], 1)
+
+    def median(values: list[float]) -> float:
+        return float(np.median(values)) if values else 0.0
+
     return {
-        "final events": final,
-        "confirmed by the end": hits / max(final, 1),
-        "median delay, rows": float(np.median(rows_late)) if rows_late else 0,
-        "median delay, share": float(np.median(shares_late)) if rows_late else 0,
-        "median rows from its place": float(np.median(from_place)) if rows_late else 0,
-        "confirmed": confirmed,
-        "agree with the last look": stands / max(confirmed, 1),
-        "and were never revised": unrevised / max(confirmed, 1),
+        "final events": count["final"],
+        "confirmed by the end": share("hits", "final"),
+        "or told as so far": share("told", "final"),
+        "median delay, rows": median(rows_late),
+        "median delay, share": median(shares_late),
+        "median rows from its place": median(from_place),
+        "confirmed": count["confirmed"],
+        "found as told": share("as told", "confirmed"),
+        "told as so far": count["so far"],
+        "still so": share("still so", "so far"),
+        "reports of both": count["reports"],
+        "found by kind": share("unrevised", "reports"),
+        "by last words": share("by last words", "reports"),
     }
+
+
+def finds(look: Look, told: Event) -> bool:
+    """Whether a look finds an event of the same kind at the place of which it was told, or beside it."""
+    span = (look.first, look.last)
+    return any(e.kind == told.kind and (at_same_place(told, e, span) or is_beside(told, e, span)) for e in look.events)
+
+
+def states_within(look: Look, told: Event) -> bool:
+    """Whether a look has, where validation was told to have turned, the first minimum of a double descent."""
+    peaks = [e for e in look.events if e.kind == "double_descent_peak" and told.kind == "memorization_onset"]
+    turns = [replace(told, step=e["before"].step, interval=None) for e in peaks]
+    return any(at_same_place(told, turn, (look.first, look.last)) for turn in turns)
 
 
 def leaves(run: Run) -> bool:

@@ -335,7 +335,10 @@ def test_a_restart_repeats_nothing(log, clock, tmp_path, monkeypatch):
 def test_a_memory_is_what_was_kept(tmp_path):
     onset = Event("memorization_onset", "", 20.0, Severity.WARNING, (), interval=(19.0, 21.0))
     peak = Event("double_descent_peak", "", 80.0, Severity.INFO, (), interval=(79.0, 81.0))
-    seen = (Sighting(1, onset, 30, 40, here=True, reported=18.0, became=2), Sighting(2, peak, 90, 99, reported=80.0))
+    seen = (
+        Sighting(1, onset, 30, here=True, reported=18.0, became=2, so_far=40, prompt=True),
+        Sighting(2, peak, 90, 99, reported=80.0),
+    )
     known = Remembered(Ledger(seen, 2, 120), {1: Words("a", "b", "c")}, 119.0)
     keep(tmp_path / "m.json", known)
     assert recall(tmp_path / "m.json") == known
@@ -441,11 +444,35 @@ def test_a_revision_is_told_with_what_it_revises(tmp_path, clock):
             news += view.news
             before = view
     told = {one.kind: one for one in news}
-    assert "memorization_onset" in told
+    onset = told["memorization_onset"]
+    assert (onset.so_far, onset.title) == (True, "memorization onset so far")
+    assert onset.text.endswith("; so far: double descent peak or grokking may take its place")
     peak = told["double_descent_peak"]
+    assert not peak.so_far
     assert [old.kind for old in peak.revises] == ["memorization_onset"]
-    assert peak.revises[0].step == told["memorization_onset"].step
-    assert sum("replaces an earlier report: memorization onset" in line for line in text) == 1
+    assert peak.revises[0].step == onset.step
+    assert peak.revises[0].so_far
+    assert sum("replaces an earlier report: memorization onset so far" in line for line in text) == 1
     assert [s.became for s in watch.ledger.sightings if s.event.kind == "memorization_onset"] == [
         next(s.number for s in watch.ledger.sightings if s.event.kind == "double_descent_peak")
     ]
+
+
+def test_the_page_tells_what_is_so_far_from_what_is_provisional_and_what_is_gone(log, clock):
+    log.grow(100)
+    with Watch(str(log.path), clock=clock, examine=quick) as watch:
+        (view,) = polled(watch, clock)
+    proof = (Evidence("val/loss", 20.0, 1.0, 1.0, "", "turned", "turn"),)
+    onset = Event("memorization_onset", "", 20.0, Severity.WARNING, proof, interval=(19.0, 21.0))
+    words = {1: Words("memorization onset", "step 20", "it memorizes")}
+
+    def shown(s):
+        return " ".join(page(replace(view, ledger=Ledger((s,)), words=words)).split())
+
+    assert "(provisional: reported as so far if every look until row 110 finds it)" in shown(Sighting(1, onset, 100))
+    told = Sighting(1, onset, 30, so_far=40)
+    assert "memorization onset so far" in shown(told)
+    assert "may take its place" in shown(told)
+    assert "may take its place" not in shown(replace(told, here=False))
+    assert "no longer found" in shown(replace(told, here=False))
+    assert "so far" not in shown(replace(told, confirmed=100))

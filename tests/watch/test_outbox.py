@@ -178,6 +178,18 @@ def test_a_revision_that_waits_is_the_same_after_a_restart():
     assert mended.taken[1] == revision("divergence")
 
 
+def test_what_is_so_far_is_another_message_than_the_same_for_good():
+    def onset(so_far):
+        news = News("memorization_onset", "onset", 10.0, "step 10", "it turned", Severity.WARNING, so_far=so_far)
+        return message(news, "run", "/runs/run", 0.0, 1000.0)
+
+    assert (onset(True).so_far, onset(False).so_far) == (True, False)
+    assert onset(True).id != onset(False).id
+    took = News("double_descent_peak", "peak", 20.0, "step 20", "it descends", Severity.INFO,
+                (Reported("memorization_onset", 10.0, so_far=True),))  # fmt: skip
+    assert message(took, "run", "/runs/run", 0.0, 1000.0).revises == (onset(True).id,)
+
+
 # --- commands and files --------------------------------------------------------------------------
 
 

@@ -32,8 +32,9 @@ class Message:
     where: str
     text: str
     severity: str
-    time: float  # unix s when it was confirmed
+    time: float  # unix s when it was reported
     revises: tuple[str, ...] = ()  # ids of earlier messages that this one replaces
+    so_far: bool = False  # rows to come may make another event of it
 
 
 class Channel(Protocol):

@@ -19,8 +19,9 @@ from runopsy.errors import RunopsyError
 from runopsy.model import Autopsy, Run, Severity
 from runopsy.readers.growing import Growing
 from runopsy.report.compose import finding
+from runopsy.report.words import plain
 from runopsy.thresholds import DEFAULTS
-from runopsy.watch.confirmation import Ledger, Sighting, Words, confirm_at_once, follow, may_be_padding
+from runopsy.watch.confirmation import REVISED, Ledger, Sighting, Words, confirm_at_once, follow, may_be_padding
 from runopsy.watch.glance import Glance
 from runopsy.watch.time_left import time_left, total_of
 
@@ -44,11 +45,12 @@ class Reported(NamedTuple):
 
     kind: str
     step: float
+    so_far: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One thing to be reported once: an event that is confirmed, a run that has ended, one that stands still."""
+    """One thing to be reported once: an event that is confirmed, or so far; a run that has ended or stands still."""
 
     kind: str  # of an event, "stalled" or "finished"
     title: str
@@ -57,6 +59,7 @@ class News:
     text: str
     severity: Severity
     revises: tuple[Reported, ...] = ()  # earlier reports that this one replaces
+    so_far: bool = False  # rows to come may make another event of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,15 +289,17 @@ class Watch:
         return self.view
 
     def _of(self, s: Sighting) -> News:
-        words, old = self.words[s.number], self.ledger.revised_by(s)
-        text = words.text
-        if old:
-            before = (
-                f"{self.words[o.number].title}, {self.words[o.number].where}" for o in old if o.number in self.words
-            )
-            text += f"; it replaces an earlier report: {'; '.join(before)}"
-        earlier = tuple(Reported(o.event.kind, o.event.step if o.reported is None else o.reported) for o in old)
-        return News(s.event.kind, words.title, s.event.step, words.where, text, s.event.severity, earlier)
+        words, old = as_told(s, self.words[s.number]), self.ledger.revised_by(s)
+        text, before = words.text, [as_told(o, self.words[o.number]) for o in old if o.number in self.words]
+        if before:
+            text += f"; it replaces an earlier report: {'; '.join(f'{one.title}, {one.where}' for one in before)}"
+        earlier = tuple(
+            Reported(o.event.kind, o.event.step if o.reported is None else o.reported, o.so_far is not None)
+            for o in old
+        )  # fmt: skip
+        return News(
+            s.event.kind, words.title, s.event.step, words.where, text, s.event.severity, earlier, s.is_so_far
+        )  # fmt: skip
 
     def _standstill(self, now: float) -> View | None:
         """Reported once, when the log has not grown for far longer than usual."""
@@ -310,6 +315,15 @@ class Watch:
         news = News("stalled", "stalled", at, f"{self.view.autopsy.axis} {at:,.12g}", text, Severity.WARNING)
         self.view = replace(self.view, news=(news,), moment=now)
         return self.view
+
+
+def as_told(s: Sighting, words: Words) -> Words:
+    """An event in words, with what rows to come may make of it."""
+    if not s.is_so_far:
+        return words
+    later = " or ".join(plain(kind) for kind in REVISED[s.event.kind])
+    caution = f"; so far: {later} may take its place" if s.here else ""
+    return Words(f"{words.title} so far", words.where, f"{words.text}{caution}")
 
 
 def _ended(autopsy: Autopsy) -> News:

@@ -80,6 +80,8 @@ def _plain(s: Sighting) -> dict[str, Any]:
         "since": s.since,
         "confirmed": s.confirmed,
         "told": s.reported,
+        "so_far": s.so_far,
+        "prompt": s.prompt,
         "became": s.became,
         "kind": e.kind,
         "step": e.step,
@@ -103,4 +105,6 @@ def _sighting(one: Mapping[str, Any]) -> Sighting:
         one["confirmed"],
         reported=one.get("told"),
         became=one.get("became"),
+        so_far=one.get("so_far"),
+        prompt=bool(one.get("prompt")),
     )

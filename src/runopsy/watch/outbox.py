@@ -46,15 +46,15 @@ def wanted(on: str | None) -> frozenset[str]:
 
 
 def message(news: News, run: str, path: str, first: float, now: float) -> Message:
-    """A message; its id follows from the log, the kind and the place alone."""
+    """A message; its id follows from the log, the kind, the place and whether it is so for good."""
 
-    def identity(kind: str, step: float) -> str:
-        what = f"{path}\n{first:.12g}\n{kind}\n{step:.12g}"
+    def identity(kind: str, step: float, so_far: bool) -> str:
+        what = f"{path}\n{first:.12g}\n{kind}{' so far' if so_far else ''}\n{step:.12g}"
         return hashlib.sha256(what.encode(errors="surrogateescape")).hexdigest()[:12]
 
     return Message(
-        identity(news.kind, news.step), run, path, news.kind, news.title, news.step, news.where, news.text,
-        str(news.severity), now, tuple(identity(*earlier) for earlier in news.revises),
+        identity(news.kind, news.step, news.so_far), run, path, news.kind, news.title, news.step, news.where, news.text,
+        str(news.severity), now, tuple(identity(*earlier) for earlier in news.revises), news.so_far,
     )  # fmt: skip
 
 

@@ -11,8 +11,8 @@ from runopsy.report.document import Block, Document, Finding, Findings, Heading,
 from runopsy.report.pictures import TONES, picture
 from runopsy.report.terminal import render
 from runopsy.report.words import duration, odds, place, plain, span, visible
-from runopsy.watch.confirmation import REVISED, Sighting, due
-from runopsy.watch.looking import News, View
+from runopsy.watch.confirmation import REVISED, Sighting, due, is_open
+from runopsy.watch.looking import News, View, as_told
 
 SHOWN = 12  # events on a page: the newest; the report has them all
 ALLOWANCE = "so far: many runs that memorize generalise later, so this is no alarm"
@@ -73,19 +73,20 @@ def state(view: View) -> str:
 
 
 def _item(view: View, s: Sighting) -> Finding:
-    words = view.words[s.number]
-    if s.confirmed is None:
+    words = as_told(s, view.words[s.number])
+    if not s.is_told:
+        then = "reported as so far" if is_open(s.event) else "confirmed"
         return Finding(
             words.title,
             "plain",
             words.where,
-            f"{words.text} (provisional: confirmed if every look until row {due(s):,} finds it)",
+            f"{words.text} (provisional: {then} if every look until row {due(s):,} finds it)",
         )
     return Finding(words.title, TONES[s.event.severity], words.where, f"{words.text}{_gone(view, s)}")
 
 
 def _gone(view: View, s: Sighting) -> str:
-    """What became of a confirmed event that is found no more, or what one that is found has become of."""
+    """What became of a reported event that is found no more, or what one that is found has become of."""
     if s.here:
         old = (view.words[o.number] for o in view.ledger.revised_by(s) if o.number in view.words)
         return "".join(f" (reported before as {words.title}, {words.where})" for words in old)
@@ -127,9 +128,9 @@ def lines(before: View | None, view: View) -> Iterator[str]:
     for s in view.ledger.sightings:
         old = earlier.get(s.number)
         words = view.words.get(s.number)
-        if words is None or (s.confirmed is None and old is not None):
+        if words is None or (not s.is_told and old is not None):
             continue
-        if s.confirmed is None:
+        if not s.is_told:
             yield f"{stamp} provisional: {words.title}, {words.where}"
         elif not s.here and (old is None or old.here) and s.became not in {new.number for new in view.ledger.fresh}:
             became = _became(view, s)
@@ -141,7 +142,7 @@ def lines(before: View | None, view: View) -> Iterator[str]:
 
 
 def line(news: News) -> str:
-    """One event that is confirmed."""
+    """One event that is confirmed, or so far."""
     grave = "" if news.severity is Severity.INFO else f"{str(news.severity).upper()} "
     return f"{grave}{news.title}, {news.where}: {visible(news.text)}"
 
