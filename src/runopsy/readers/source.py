@@ -80,7 +80,7 @@ class Source:
         """
         if self.head.startswith(BOMS):
             return False
-        start = HOLE.sub(b"", self.head.strip(b"\0"))
+        start = HOLE.sub(b"", self.head.strip(b"\0")) if b"\0" in self.head else self.head  # nearly all have none
         beginning = start[:4096]
         control = len(beginning) - len(beginning.translate(None, CONTROL))
         return b"\0" in start or control > len(beginning) // 20
