@@ -109,7 +109,7 @@ def white_noise(values: Floats) -> float:
     One of unit white noise has variance 6. Of a long series, ``ENOUGH_ROWS`` evenly spread ones are asked.
     """
     every = max(1, len(values) // ENOUGH_ROWS)
-    return noise_of(np.abs(values[:-2:every] - 2 * values[1:-1:every] + values[2::every]))
+    return noise_of(second_differences(values, every))
 
 
 def noise_of(second: Floats) -> float:
@@ -138,28 +138,44 @@ def white_noises(values: Floats, first: NDArray[np.int64], count: NDArray[np.int
     noise = np.empty(len(count))
     at = np.arange(min(most, int(count.max(initial=0))))
     rows = max(1, IN_A_BLOCK // max(1, len(at)))
+    every = second_differences(values) if len(values) <= most * len(count) else None  # of a long series few are asked
     for start in range(0, len(count), rows):
         here = slice(start, start + rows)
-        noise[here] = _noises(values, first[here], count[here], most, at[: int(count[here].max())])
+        noise[here] = _noises(values, every, first[here], count[here], most, at[: int(count[here].max())])
     return noise
 
 
+def second_differences(values: Floats, every: int = 1) -> Floats:
+    """(n - 2,) how far each inner value lies off the line through its neighbours, twice; or one in ``every``."""
+    return np.abs(values[:-2:every] - 2 * values[1:-1:every] + values[2::every])
+
+
 def _noises(
-    values: Floats, first: NDArray[np.int64], count: NDArray[np.int64], most: int, at: NDArray[np.int64]
+    values: Floats,
+    every: Floats | None,
+    first: NDArray[np.int64],
+    count: NDArray[np.int64],
+    most: int,
+    at: NDArray[np.int64],
 ) -> Floats:
-    """``white_noises`` of a block of stretches; ``at`` counts the second differences of the longest."""
+    """``white_noises`` of a block of stretches; ``at`` counts the second differences of the longest.
+
+    ``every`` has the second differences of the whole series, where they have been worked out.
+    """
     asked = np.minimum(count, most)
-    row = np.where(count[:, None] > most, at * count[:, None] // most, at)
-    row += first[:, None]
+    row = at + first[:, None]
+    thinned = np.flatnonzero(count > most)
+    row[thinned] = at * count[thinned, None] // most + first[thinned, None]
     np.minimum(row, len(values) - 3, out=row)
-    second = np.abs(values[row] - 2 * values[row + 1] + values[row + 2])
+    second = every[row] if every is not None else np.abs(values[row] - 2 * values[row + 1] + values[row + 2])
     if asked.min() == len(at):
         ordered = np.partition(second, ((len(at) - 1) // 2, len(at) // 2), axis=1)
     else:
         ordered = np.sort(np.where(at < asked[:, None], second, np.inf), axis=1)
     each = np.arange(len(asked))
     noise = MAD_TO_SD * (ordered[each, (asked - 1) // 2] + ordered[each, asked // 2]) / 2 / np.sqrt(6)
-    for i in np.flatnonzero(noise == 0).tolist():
+    still = np.flatnonzero(noise == 0)
+    for i in still[second[still].max(axis=1) != 0].tolist():
         noise[i] = noise_of(second[i, : asked[i]])
     return np.asarray(noise)
 
