@@ -179,12 +179,13 @@ def _passages(value: Values, middle: float, reach: float, sign: float, limits: L
     above, below = value > middle + reach, value < middle - reach
     if not (above.any() and below.any()):
         return []
-    side = sign * np.where(above, 1, np.where(below, -1, 0))
-    clear = np.flatnonzero(side)
-    turned = clear[np.flatnonzero(np.diff(side[clear])) + 1]
-    if len(turned) and side[turned[0]] > 0:
+    worse, better = (below, above) if sign > 0 else (above, below)
+    clear = np.flatnonzero(above | below)
+    high = above[clear]
+    turned = clear[np.flatnonzero(high[1:] != high[:-1]) + 1]
+    if len(turned) and better[turned[0]]:
         turned = turned[1:]  # that was learning
-    if not len(turned) or np.mean(side[turned[0] :] < 0) < limits.tail:
+    if not len(turned) or np.mean(worse[turned[0] :]) < limits.tail:
         return []  # brief leaps that come back are spikes
     return [int(row) for row in turned]
 

@@ -51,10 +51,9 @@ def fitted_at(curves: Curves, limits: Limits) -> Position | None:
     if acc is not None:
         fitted = acc.signal.value >= limits.fitted_accuracy
         if acc.rows > 2 * limits.window_rows:
-            counted = np.concatenate([[0], np.cumsum(fitted)])
-            rows = np.arange(acc.rows)
-            until = np.minimum(rows + limits.few_rows + 1, acc.rows)
-            fitted &= counted[until] - counted[rows] >= np.minimum(limits.few_rows, until - rows)
+            few = limits.few_rows
+            counted = np.cumsum(np.concatenate([[0], fitted, np.zeros(few, dtype=int)]))  # none beyond the last row
+            fitted &= counted[few + 1 :] - counted[: -few - 1] >= np.minimum(few, np.arange(acc.rows, 0, -1))
         return float(acc.signal.step[np.argmax(fitted)]) if fitted.any() else None
     if loss is None or loss.begins - loss.best <= 0:
         return None

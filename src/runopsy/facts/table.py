@@ -170,7 +170,8 @@ def concluded(
     better_accuracy = validation.better_accuracy(curves, start, left_chance, limits)
     fitted = late.fitted_at(curves, limits)
     gap = validation.gap(curves, start, limits)
-    training_improves = ending.improving(curves, "train", limits)
+    ends = ending.ends_of(curves, limits)
+    training_improves = ending.improving(ends, "train")
     late_gain = late.late_gain(curves, fitted, first, limits)
     swings = breaking.swings(curves, limits)
     return Facts(
@@ -195,8 +196,8 @@ def concluded(
         accuracy_rose_since=validation.accuracy_rose_since(curves, better_loss, limits),
         mode_gap=modes,
         gap=gap,
-        improving=ending.improving(curves, "val", limits),
-        follows=validation.follows(curves, limits),
+        improving=ending.improving(ends, "val"),
+        follows=validation.follows(curves, ends, limits),
         training_improves=training_improves,
         ahead=validation.ahead(curves, limits),
         broken=breaking.broken(judged, marks, last, limits),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from runopsy.facts.curve import EVALUATIONS, FEWEST_FIT, Curve, Curves, noise_at
-from runopsy.facts.ending import TREND, at_end, kendall, trend
+from runopsy.facts.ending import TREND, kendall, trend
 from runopsy.facts.fact import UNASKED, Fact
 from runopsy.facts.start import CROSS_ENTROPIES, LATE, LN2, Start
 from runopsy.model import Position
@@ -102,13 +103,13 @@ def better_loss(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fac
 def _against(train: Curve | None, loss: Curve, rise: float, limits: Limits) -> bool:
     """Whether training gained since validation was best, while that lost a fair part as much for more than a row."""
     gained = 0.0 if train is None else train.at(loss.best_at) - train.ends
-    lasts = int((loss.signal.step >= loss.best_at).sum()) >= limits.few_rows
+    lasts = loss.rows - loss.best_row >= limits.few_rows
     return lasts and gained > 0 and rise >= limits.gap * gained
 
 
 def _only_rises(loss: Curve, limits: Limits) -> bool:
     """Whether each of the few rows after the lowest one is worse than the one before, and the last by much."""
-    after = loss.signal.value[loss.signal.step >= loss.best_at]
+    after = loss.signal.value[loss.best_row :]
     if loss.rows >= FEWEST_FIT or len(after) < limits.few_rows:
         return False
     return bool((np.diff(after) > 0).all() and after[-1] >= limits.jump * after[0])
@@ -192,11 +193,11 @@ def ahead(curves: Curves, limits: Limits) -> Fact:
     return UNASKED
 
 
-def follows(curves: Curves, limits: Limits) -> Fact:
+def follows(curves: Curves, ends: Mapping[str, Fact], limits: Limits) -> Fact:
     """A validation curve still improves over the last part, or may for all its noise shows; and none gets worse."""
     trained = max((curve.rows for name, curve in curves.items() if name.startswith("train/")), default=0)
     asked = [curves[name] for name in ("val/acc", "val/loss") if name in curves]
-    late = [at_end(curve, limits) for curve in asked]
+    late = [ends[name] for name in ("val/acc", "val/loss") if name in curves]
     if any(_worsens(curve, fact, limits) for curve, fact in zip(asked, late, strict=True)):
         return Fact(curve=asked[0].name)
     few = trained >= limits.fewest_rows
