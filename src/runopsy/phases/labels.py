@@ -43,17 +43,22 @@ def plausible(labels: list[str], readings: Readings, limits: Limits, *, memorize
     a visible part of its own way is still learning, however slowly. Where no fact shows that training ever ran
     ahead of validation, nothing was memorized.
     """
-    result = list(labels)
-    closed = np.zeros_like(readings.gap_open)
-    otherwise = label(replace(readings, val_keeps_pace=~closed, gap_open=closed), limits)
+    result, otherwise = list(labels), list[str]()
     for start, stop, word in spells_of(labels):
         gained = readings.val_done[stop - 1] - readings.val_done[start]
         if word in ("memorization", "converged") and gained > limits.real_change:
             result[start:stop] = ["feature_learning"] * (stop - start)
         elif word == "memorization" and not (memorizes and readings.gap_open[start:stop].any()):
             ends_worse = stop == len(labels) and gained < 0  # nothing carries over while validation gets worse
+            otherwise = otherwise or _without_gap(readings, limits)
             result[start:stop] = ["converged"] * (stop - start) if ends_worse else otherwise[start:stop]
     return result
+
+
+def _without_gap(readings: Readings, limits: Limits) -> list[str]:
+    """The labels if validation had kept pace with training and no gap were open."""
+    closed = np.zeros_like(readings.gap_open)
+    return label(replace(readings, val_keeps_pace=~closed, gap_open=closed), limits)
 
 
 def plateaus(spells: list[Spell]) -> list[Spell]:

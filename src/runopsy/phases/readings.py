@@ -52,7 +52,7 @@ def read(case: Case, grid: Positions, diverged_from: Position | None) -> Reading
     """One reading for each point of the grid."""
     limits = case.limits
     raw = {n: _motion(s, grid, case.first, limits) for n, s in case.segments.items() if n in WATCHED}
-    ground = {n: _motion(_new_ground(case.segments[n]), grid, case.first, limits) for n in raw if n in GROUND}
+    ground = {n: _motion(_new_ground(case.segments[n]), grid, case.first, limits, raw[n]) for n in raw if n in GROUND}
     motions = raw | ground
     loss, acc = motions.get("val/loss"), motions.get("val/acc")
     train, train_acc = motions.get("train/loss"), motions.get("train/acc")
@@ -135,7 +135,10 @@ def _guessing(case: Case, loss: Motion | None, acc: Motion | None, n: int) -> Bo
     return np.asarray(guessing)
 
 
-def _motion(segments: Segments, grid: Positions, first: Position, limits: Limits) -> Motion:
+def _motion(
+    segments: Segments, grid: Positions, first: Position, limits: Limits, alike: Motion | None = None
+) -> Motion:
+    """A fitted signal on the grid; its errors are those of ``alike``, where the same signal is known already."""
     elapsed = np.maximum(grid - first, first_spacing(segments.step))
     half = 1 + limits.beside / 2
     early, late = elapsed / half + first, elapsed * half + first
@@ -144,6 +147,8 @@ def _motion(segments: Segments, grid: Positions, first: Position, limits: Limits
         return np.interp(where, segments.step, values)
 
     change = at(late, segments.curve) - at(early, segments.curve)
+    if alike is not None:
+        return Motion(at(grid, segments.curve), change, alike.error, alike.spread)
     error = at(grid, segments.rate_spread) * np.log1p(limits.beside)
     return Motion(at(grid, segments.curve), change, error, at(grid, segments.spread))
 
