@@ -56,6 +56,11 @@ def median(values: Floats | NDArray[np.int64]) -> float:
     return float(above[0] if n % 2 else (below.max() + above[0]) / 2)
 
 
+def weighted_mean(values: Floats, weights: Floats) -> float:
+    """To the last digit ``np.average``, without its care for axes and types; the weights are all above zero."""
+    return float((values * weights).sum() / weights.sum())
+
+
 def medians(rows: Floats) -> Floats:
     """(n,) ``median`` of each of n rows, of at least one value each; none is NaN."""
     ordered, half = np.sort(rows, axis=1), rows.shape[1] // 2
@@ -138,11 +143,19 @@ def white_noises(values: Floats, first: NDArray[np.int64], count: NDArray[np.int
     noise = np.empty(len(count))
     at = np.arange(min(most, int(count.max(initial=0))))
     rows = max(1, IN_A_BLOCK // max(1, len(at)))
-    every = second_differences(values) if len(values) <= most * len(count) else None  # of a long series few are asked
+    many = len(count) and len(values) <= most * len(count)  # of a longer series few second differences are asked
+    windows = _windows(values, len(at)) if many else None
     for start in range(0, len(count), rows):
         here = slice(start, start + rows)
-        noise[here] = _noises(values, every, first[here], count[here], most, at[: int(count[here].max())])
+        longest = at[: int(count[here].max())]
+        noise[here] = _noises(values, windows, first[here], count[here], most, longest)
     return noise
+
+
+def _windows(values: Floats, length: int) -> Floats:
+    """(n - 2, length) the second differences from each on, repeated at the end: a view, which takes no memory."""
+    second = second_differences(values)
+    return np.lib.stride_tricks.sliding_window_view(np.pad(second, (0, length - 1), mode="edge"), length)
 
 
 def second_differences(values: Floats, every: int = 1) -> Floats:
@@ -152,7 +165,7 @@ def second_differences(values: Floats, every: int = 1) -> Floats:
 
 def _noises(
     values: Floats,
-    every: Floats | None,
+    windows: Floats | None,
     first: NDArray[np.int64],
     count: NDArray[np.int64],
     most: int,
@@ -160,14 +173,18 @@ def _noises(
 ) -> Floats:
     """``white_noises`` of a block of stretches; ``at`` counts the second differences of the longest.
 
-    ``every`` has the second differences of the whole series, where they have been worked out.
+    ``windows`` has the second differences from each row on, where those of the whole series have been worked out.
     """
     asked = np.minimum(count, most)
-    row = at + first[:, None]
     thinned = np.flatnonzero(count > most)
-    row[thinned] = at * count[thinned, None] // most + first[thinned, None]
-    np.minimum(row, len(values) - 3, out=row)
-    second = every[row] if every is not None else np.abs(values[row] - 2 * values[row + 1] + values[row + 2])
+    spread = at * count[thinned, None] // most + first[thinned, None]
+    if windows is not None:
+        second = windows[first, : len(at)]
+        second[thinned] = windows[spread, 0]
+    else:
+        row = np.minimum(at + first[:, None], len(values) - 3)
+        row[thinned] = spread
+        second = np.abs(values[row] - 2 * values[row + 1] + values[row + 2])
     if asked.min() == len(at):
         ordered = np.partition(second, ((len(at) - 1) // 2, len(at) // 2), axis=1)
     else:
