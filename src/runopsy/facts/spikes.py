@@ -96,12 +96,14 @@ def _from_the_start(block: Values, usual: Values, highest: Values, fewest: int) 
 def _leaps(loss: Signal, log: Values, high: Iterator[High], limits: Limits, window: int) -> Iterator[Spike]:
     """Each leap that lasts, leaves a trace or is beyond any batch, and comes back."""
     after, settled = 0, min(limits.level_rows, limits.window_rows) | 1 if len(loss) > 2 * limits.window_rows else 1
-    calm = rolling_median(log, settled) if settled > 1 else log
+    calm: Values | None = None
     trace = limits.sure_of_many * OF_MEDIAN / limits.window_rows**0.5  # of the scatter, for a median of so many rows
     for leap in high:
         at = leap.row
         if at < after:
             continue
+        if calm is None:  # few runs have a leap
+            calm = rolling_median(log, settled) if settled > 1 else log
         near = leap.usual + max(limits.likely * leap.scatter, float(np.log(limits.spike_ratio)))
         back = _return(loss, calm, at, near, leap.usual, settled, limits)
         if back is None:
