@@ -191,11 +191,11 @@ def _interval(
     """Where nine in ten members that know the transition put it; None where too few know it."""
     grid = committee.grid
     inside = (grid >= before.start) & (grid <= after.end)
+    labels, places = committee.labels[:, inside], grid[inside]
     steps = []
-    for labels in committee.labels[:, inside]:
-        turns = np.flatnonzero((labels[:-1] == t.before) & (labels[1:] == t.after)) + 1
-        if len(turns):
-            at = grid[inside][turns]
+    for turned in (labels[:, :-1] == t.before) & (labels[:, 1:] == t.after):
+        at = places[1:][turned]
+        if len(at):
             steps.append(float(at[np.argmin(np.abs(at - t.step))]))
     if len(steps) < HEARD * len(committee.labels):
         return None

@@ -143,14 +143,12 @@ def _motion(
     half = 1 + limits.beside / 2
     early, late = elapsed / half + first, elapsed * half + first
 
-    def at(where: Positions, values: Values) -> Values:
-        return np.interp(where, segments.step, values)
-
-    change = at(late, segments.curve) - at(early, segments.curve)
+    around = np.interp(np.concatenate([early, grid, late]), segments.step, segments.curve)
+    before, value, after = around.reshape(3, -1)
     if alike is not None:
-        return Motion(at(grid, segments.curve), change, alike.error, alike.spread)
-    error = at(grid, segments.rate_spread) * np.log1p(limits.beside)
-    return Motion(at(grid, segments.curve), change, error, at(grid, segments.spread))
+        return Motion(value, after - before, alike.error, alike.spread)
+    error = np.interp(grid, segments.step, segments.rate_spread) * np.log1p(limits.beside)
+    return Motion(value, after - before, error, np.interp(grid, segments.step, segments.spread))
 
 
 def _way(loss: Motion | None, acc: Motion | None, n: int, limits: Limits) -> Values:
