@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import TypeVar
 
@@ -233,7 +234,14 @@ def rolling_median(values: Floats, window: int) -> Floats:
         from scipy.ndimage import median_filter  # O(n log window), and a tenth of a second to load
 
         return np.asarray(median_filter(values, size=window, mode="mirror"))
-    return _over_windows(np.pad(values, window // 2, mode="reflect"), window, _middle)
+    return np.frombuffer(_rolling_median(values.tobytes(), window))
+
+
+@lru_cache(maxsize=4)  # spikes and jumps ask it of the same loss, one after the other
+def _rolling_median(values: bytes, window: int) -> bytes:
+    """The bytes of ``rolling_median``, from those of its values."""
+    padded = np.pad(np.frombuffer(values), window // 2, mode="reflect")
+    return _over_windows(padded, window, _middle).tobytes()
 
 
 def medians_of_five(values: Floats) -> Floats:

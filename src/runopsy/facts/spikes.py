@@ -73,14 +73,17 @@ def _high(loss: Signal, log: Values, window: int, limits: Limits) -> Iterator[Hi
         usual, highest = trailing_median(block, window), trailing_max(block, window)
         if not before:
             usual, highest = _from_the_start(block, usual, highest, limits.level_rows)
+        with np.errstate(invalid="ignore"):  # NaN where nothing is usual yet: no leap
+            seen = loss.value[start - before : start + BLOCK] - np.exp(usual) > reach
+            far = (block - highest > np.log(ratio)) | (block - usual > np.log(IMPOSSIBLE))
+        if not (seen & far).any():  # most logs: then nobody asks how their rows scatter
+            continue
         off = np.abs(block - np.where(np.isnan(usual), block, usual))
         scatter = np.maximum(MAD_TO_SD * trailing_median(off, window), LEAST_SCATTER)
         if not before:  # where too few rows lie before one, the whole log gives the scatter of rows
             scatter = np.where(np.isnan(scatter), white_noise(block) + LEAST_SCATTER, scatter)
-        with np.errstate(invalid="ignore"):  # NaN where nothing is usual yet: no leap
-            high = (block - usual > limits.outlier * scatter) & (block - highest > np.log(ratio))
-            seen = loss.value[start - before : start + BLOCK] - np.exp(usual) > reach
-            high &= seen
+        with np.errstate(invalid="ignore"):
+            high = (block - usual > limits.outlier * scatter) & (block - highest > np.log(ratio)) & seen
             high |= (block - usual > np.log(IMPOSSIBLE) + limits.outlier * scatter) & seen
         for i in np.flatnonzero(high[before:]) + before:
             yield High(int(start - before + i), float(usual[i]), float(scatter[i]), float(highest[i]))
