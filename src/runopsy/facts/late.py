@@ -137,6 +137,9 @@ def _peak(
         return None
     reach = max(begins, float(falling.max())) - float(falling.min())
     least_worse = 0.0 if train is None else limits.visible_loss * abs(train.begins - train.best)
+    over = falling - np.maximum(np.minimum.accumulate(falling), np.minimum.accumulate(falling[::-1])[::-1])
+    if over.max() < max(limits.slight * reach, least):
+        return None  # nothing stands out from what lies before it and after it
     tops = np.arange(1, m - 1)
     before = _lowest_so_far(falling, first=True)[tops - 1]
     after = m - 1 - _lowest_so_far(falling[::-1], first=False)[::-1][tops]
