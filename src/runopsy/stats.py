@@ -234,7 +234,7 @@ def rolling_median(values: Floats, window: int) -> Floats:
         from scipy.ndimage import median_filter  # O(n log window), and a tenth of a second to load
 
         return np.asarray(median_filter(values, size=window, mode="mirror"))
-    return np.frombuffer(_rolling_median(values.tobytes(), window))
+    return np.frombuffer(_rolling_median(np.asarray(values, dtype=np.float64).tobytes(), window))
 
 
 @lru_cache(maxsize=4)  # spikes and jumps ask it of the same loss, one after the other
