@@ -237,7 +237,7 @@ def rolling_median(values: Floats, window: int) -> Floats:
     return np.frombuffer(_rolling_median(np.asarray(values, dtype=np.float64).tobytes(), window))
 
 
-@lru_cache(maxsize=4)  # spikes and jumps ask it of the same loss, one after the other
+@lru_cache(maxsize=2)  # spikes and jumps ask it of the same loss, one after the other
 def _rolling_median(values: bytes, window: int) -> bytes:
     """The bytes of ``rolling_median``, from those of its values."""
     padded = np.pad(np.frombuffer(values), window // 2, mode="reflect")

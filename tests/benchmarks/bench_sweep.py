@@ -4,7 +4,7 @@ speed [RUNS]     time and memory of a sweep, of a second one, and rows beside `a
 kills [KILLS]    a sweep that is killed again and again: is anything lost, or examined twice
 engines          the same table from 1 and 2 processes and, where installed, 1 and 2 Dask workers over TCP
 mattered [N]     settings found where they move the outcome, and where they do not, over N simulated studies
-page [RUNS]      the size of a page, and what it asks for
+page [RUNS]      the size of a page, what it asks for, and in a browser when it is seen
 """
 
 from __future__ import annotations
