@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +74,7 @@ def ask(case: Case, events: Sequence[Event]) -> Committee:
     for draw in np.random.default_rng(0).spawn(MEMBERS):
         limits = other_limits(case.limits, draw)
         facts = _asked_again(case, limits, draw)
-        words.append(verdicts.word_of(facts)[0])
+        words.append(verdicts.name_of(facts))
         if elapsed:
             own = replace(case, segments=_shaken(case.segments, elapsed, draw), facts=facts, limits=limits)
             spells = phases.spells(own, grid, gone)
@@ -105,12 +106,17 @@ def _along(points: int) -> Values:
 def other_limits(limits: Limits, draw: np.random.Generator) -> Limits:
     """The limits as another reader would have set them: those near 1 by what is left to 1."""
     factors = np.exp(FACTOR * draw.standard_normal(len(THRESHOLDS)))
+    return replace(limits, **_moved(tuple(getattr(limits, t.name) for t in THRESHOLDS), tuple(factors.tolist())))
+
+
+@lru_cache(maxsize=4 * MEMBERS)
+def _moved(values: tuple[float, ...], factors: tuple[float, ...]) -> dict[str, Any]:
+    """Threshold → its value times a factor; the members draw the same factors for every run."""
     changed = {}
-    for about, factor in zip(THRESHOLDS, factors.tolist(), strict=True):
-        value, low, high = getattr(limits, about.name), about.low, about.high
-        moved = 1 - (1 - value) * factor if high == 1 and value > 0.5 else value * factor
-        changed[about.name] = min(max(round(moved) if isinstance(value, int) else moved, low), high)
-    return replace(limits, **changed)
+    for about, value, factor in zip(THRESHOLDS, values, factors, strict=True):
+        moved = 1 - (1 - value) * factor if about.high == 1 and value > 0.5 else value * factor
+        changed[about.name] = min(max(round(moved) if isinstance(value, int) else moved, about.low), about.high)
+    return changed
 
 
 def _elapsed(segments: Segments) -> tuple[Values, Values]:
@@ -185,11 +191,11 @@ def _interval(
     """Where nine in ten members that know the transition put it; None where too few know it."""
     grid = committee.grid
     inside = (grid >= before.start) & (grid <= after.end)
+    labels, places = committee.labels[:, inside], grid[inside]
     steps = []
-    for labels in committee.labels[:, inside]:
-        turns = np.flatnonzero((labels[:-1] == t.before) & (labels[1:] == t.after)) + 1
-        if len(turns):
-            at = grid[inside][turns]
+    for turned in (labels[:, :-1] == t.before) & (labels[:, 1:] == t.after):
+        at = places[1:][turned]
+        if len(at):
             steps.append(float(at[np.argmin(np.abs(at - t.step))]))
     if len(steps) < HEARD * len(committee.labels):
         return None

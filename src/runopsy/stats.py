@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import TypeVar
 
@@ -54,6 +55,11 @@ def median(values: Floats | NDArray[np.int64]) -> float:
     if not n or np.isnan(above.max()):  # NaN is put last
         return float("nan")
     return float(above[0] if n % 2 else (below.max() + above[0]) / 2)
+
+
+def weighted_mean(values: Floats, weights: Floats) -> float:
+    """To the last digit ``np.average``, without its care for axes and types; the weights are all above zero."""
+    return float((values * weights).sum() / weights.sum())
 
 
 def medians(rows: Floats) -> Floats:
@@ -109,7 +115,7 @@ def white_noise(values: Floats) -> float:
     One of unit white noise has variance 6. Of a long series, ``ENOUGH_ROWS`` evenly spread ones are asked.
     """
     every = max(1, len(values) // ENOUGH_ROWS)
-    return noise_of(np.abs(values[:-2:every] - 2 * values[1:-1:every] + values[2::every]))
+    return noise_of(second_differences(values, every))
 
 
 def noise_of(second: Floats) -> float:
@@ -138,28 +144,56 @@ def white_noises(values: Floats, first: NDArray[np.int64], count: NDArray[np.int
     noise = np.empty(len(count))
     at = np.arange(min(most, int(count.max(initial=0))))
     rows = max(1, IN_A_BLOCK // max(1, len(at)))
+    many = len(count) and len(values) <= most * len(count)  # of a longer series few second differences are asked
+    windows = _windows(values, len(at)) if many else None
     for start in range(0, len(count), rows):
         here = slice(start, start + rows)
-        noise[here] = _noises(values, first[here], count[here], most, at[: int(count[here].max())])
+        longest = at[: int(count[here].max())]
+        noise[here] = _noises(values, windows, first[here], count[here], most, longest)
     return noise
 
 
+def _windows(values: Floats, length: int) -> Floats:
+    """(n - 2, length) the second differences from each on, repeated at the end: a view, which takes no memory."""
+    second = second_differences(values)
+    return np.lib.stride_tricks.sliding_window_view(np.pad(second, (0, length - 1), mode="edge"), length)
+
+
+def second_differences(values: Floats, every: int = 1) -> Floats:
+    """(n - 2,) how far each inner value lies off the line through its neighbours, twice; or one in ``every``."""
+    return np.abs(values[:-2:every] - 2 * values[1:-1:every] + values[2::every])
+
+
 def _noises(
-    values: Floats, first: NDArray[np.int64], count: NDArray[np.int64], most: int, at: NDArray[np.int64]
+    values: Floats,
+    windows: Floats | None,
+    first: NDArray[np.int64],
+    count: NDArray[np.int64],
+    most: int,
+    at: NDArray[np.int64],
 ) -> Floats:
-    """``white_noises`` of a block of stretches; ``at`` counts the second differences of the longest."""
+    """``white_noises`` of a block of stretches; ``at`` counts the second differences of the longest.
+
+    ``windows`` has the second differences from each row on, where those of the whole series have been worked out.
+    """
     asked = np.minimum(count, most)
-    row = np.where(count[:, None] > most, at * count[:, None] // most, at)
-    row += first[:, None]
-    np.minimum(row, len(values) - 3, out=row)
-    second = np.abs(values[row] - 2 * values[row + 1] + values[row + 2])
+    thinned = np.flatnonzero(count > most)
+    spread = at * count[thinned, None] // most + first[thinned, None]
+    if windows is not None:
+        second = windows[first, : len(at)]
+        second[thinned] = windows[spread, 0]
+    else:
+        row = np.minimum(at + first[:, None], len(values) - 3)
+        row[thinned] = spread
+        second = np.abs(values[row] - 2 * values[row + 1] + values[row + 2])
     if asked.min() == len(at):
         ordered = np.partition(second, ((len(at) - 1) // 2, len(at) // 2), axis=1)
     else:
         ordered = np.sort(np.where(at < asked[:, None], second, np.inf), axis=1)
     each = np.arange(len(asked))
     noise = MAD_TO_SD * (ordered[each, (asked - 1) // 2] + ordered[each, asked // 2]) / 2 / np.sqrt(6)
-    for i in np.flatnonzero(noise == 0).tolist():
+    still = np.flatnonzero(noise == 0)
+    for i in still[second[still].max(axis=1) != 0].tolist():
         noise[i] = noise_of(second[i, : asked[i]])
     return np.asarray(noise)
 
@@ -200,7 +234,14 @@ def rolling_median(values: Floats, window: int) -> Floats:
         from scipy.ndimage import median_filter  # O(n log window), and a tenth of a second to load
 
         return np.asarray(median_filter(values, size=window, mode="mirror"))
-    return _over_windows(np.pad(values, window // 2, mode="reflect"), window, _middle)
+    return np.frombuffer(_rolling_median(np.asarray(values, dtype=np.float64).tobytes(), window))
+
+
+@lru_cache(maxsize=2)  # spikes and jumps ask it of the same loss, one after the other
+def _rolling_median(values: bytes, window: int) -> bytes:
+    """The bytes of ``rolling_median``, from those of its values."""
+    padded = np.pad(np.frombuffer(values), window // 2, mode="reflect")
+    return _over_windows(padded, window, _middle).tobytes()
 
 
 def medians_of_five(values: Floats) -> Floats:

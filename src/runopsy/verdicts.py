@@ -243,8 +243,17 @@ def judge(case: Case) -> Verdict:
 
 def word_of(facts: Facts) -> tuple[str, str]:
     """The verdict and its reason."""
-    row = next(row for row in VERDICTS if row.holds(facts))
+    row = _row_of(facts)
     return row.verdict, row.reason(facts)
+
+
+def name_of(facts: Facts) -> str:
+    """The verdict alone."""
+    return _row_of(facts).verdict
+
+
+def _row_of(facts: Facts) -> Row:
+    return next(row for row in VERDICTS if row.holds(facts))
 
 
 def _evidence(case: Case) -> tuple[Evidence, ...]:

@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runopsy.readers import number_columns, runs
+from runopsy.readers.dialect import layout
+from runopsy.readers.formats import delimited
 from runopsy.readers.number_columns import parse
+from runopsy.readers.source import Source
 
 HEADERS = [
     ("step", "epoch", "loss", "val_loss", "lr"),
@@ -50,9 +53,34 @@ def test_numpy_and_polars_read_the_same_run(tmp_path_factory, names, height, see
     path = tmp_path_factory.mktemp("table") / "log.csv"
     path.write_text(written(names, rows))
     with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(delimited, "_sooner_by_polars", lambda data: False)
+        by_numpy = said(path)
+        patched.setattr(delimited, "_sooner_by_polars", lambda data: True)
+        assert said(path) == by_numpy
         patched.setattr(number_columns, "MOST_BYTES", 0)
-        by_polars = said(path)
-    assert said(path) == by_polars
+        assert said(path) == by_numpy
+
+
+CELLS = ["1", "-0.0", "+2", ".5", "5.", "1e-7", "1E+30", "1e400", "0.1234567890123456789", "nan", "-inf", " 3", "", "x"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(CELLS), st.sampled_from(CELLS)), min_size=1, max_size=4), st.booleans())
+def test_small_tables_are_the_same_to_the_last_bit_by_either(rows, windows):
+    end = "\r\n" if windows else "\n"
+    data = end.join(["step,loss", *(",".join(row) for row in rows), ""]).encode()
+    source = Source.from_bytes("log.csv", data)
+    found = layout(["step,loss", "1,0.5"])
+    with pytest.MonkeyPatch.context() as patched:
+        tables = []
+        for by_polars in (False, True):
+            patched.setattr(delimited, "_sooner_by_polars", lambda data, chosen=by_polars: chosen)
+            tables.append(delimited._plain(source, found))
+    alone, sooner = tables
+    assert type(alone) is type(sooner)
+    if isinstance(alone, number_columns.NumberTable):
+        assert alone.rows.tobytes() == sooner.rows.tobytes()
+    elif alone is not None:
+        assert alone.equals(sooner)
 
 
 @pytest.mark.parametrize(

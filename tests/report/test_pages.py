@@ -7,7 +7,8 @@ import browser
 import planted
 import runopsy
 from odd import RUNS
-from runopsy.report import save
+from runopsy.report import html, save
+from runopsy.report.document import Band, Curve, Document, RunLine, Runs
 
 pytestmark = pytest.mark.skipif(browser.found() is None, reason="no Chromium here")
 
@@ -37,6 +38,66 @@ def million():
     return planted.run(
         step, {"train/loss": train, "val/loss": planted.noisy(train, 0.0), "train/acc": acc, "val/acc": acc}
     )
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """A page of 300 runs whose verdicts were lost from 20 to 40, and whose last one is the best."""
+    bands = (Band("converged", "converged", 0.0, 20.0), Band("diverged", "diverged", 40.0, 100.0))
+    curves = (Curve("val/loss", np.array([0.0, 100.0]), np.array([2.0, 1.0])),)
+    lines = tuple(RunLine((f"run-{i:03d}", f"{300 - i}"), 0.0, 100.0, bands, curves) for i in range(300))
+    path = tmp_path_factory.mktemp("many") / "runs.html"
+    path.write_text(html.render(Document("300 runs", (Runs(("run", "loss"), lines, 0.0, 100.0, "step"),), "")))
+    return path
+
+
+SEEN = "[...document.querySelectorAll('table.runs tbody tr')].filter(r => r.offsetHeight > 0).length"
+TOP = "document.querySelector('table.runs tbody td').textContent"
+STRIP = "document.querySelector('table.runs tbody .times div')"
+FOLLOWED = """new Promise(done => {
+  const look = () => document.querySelector("table.runs.whole") ? done(true) : setTimeout(look, 5);
+  look();
+})"""
+
+
+def test_of_many_runs_those_below_the_screen_follow_the_first_view(chromium, many):
+    chromium.open(many)
+    assert chromium.run(FOLLOWED)
+    assert chromium.run(SEEN) == 300
+    chromium.run("document.querySelector('table.runs').classList.remove('whole')")
+    assert chromium.run(SEEN) == 100
+    assert chromium.run(TOP) == "run-000"
+    chromium.run("document.querySelectorAll('table.runs th')[1].click()")
+    assert chromium.run(TOP) == "run-299"  # it was sorted by all rows, and not by those in sight
+    assert chromium.complaints() == []
+
+
+def test_many_runs_are_all_there_on_paper_and_without_scripts(chromium, many):
+    chromium.open(many)
+    chromium.run(FOLLOWED)
+    chromium.run("document.querySelector('table.runs').classList.remove('whole')")
+    chromium.call("Emulation.setEmulatedMedia", media="print")
+    assert chromium.run(SEEN) == 300
+    chromium.call("Emulation.setEmulatedMedia", media="")
+    chromium.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        chromium.events.clear()
+        chromium.call("Page.navigate", url=many.as_uri())
+        while not any(event.get("method") == "Page.loadEventFired" for event in chromium.events):
+            chromium.call("Page.getFrameTree")  # a question that needs no script, to hear what has happened since
+        root = chromium.call("DOM.getDocument")["root"]["nodeId"]
+        cell = chromium.call("DOM.querySelector", nodeId=root, selector="table.runs tbody tr:last-child td")["nodeId"]
+        assert chromium.call("DOM.getBoxModel", nodeId=cell)["model"]["height"] > 0
+    finally:
+        chromium.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_a_timeline_is_one_box_that_is_blank_between_its_phases(chromium, many):
+    chromium.open(many)
+    ground = chromium.run(f"getComputedStyle({STRIP}).backgroundImage")
+    assert "rgba(0, 0, 0, 0) 20%, rgba(0, 0, 0, 0) 40%" in ground
+    assert chromium.run(f"{STRIP}.title") == "converged 0 – 20, diverged 40 – 100"
+    assert chromium.run(f"{STRIP}.children.length") == 0
 
 
 @pytest.mark.parametrize("name", RUNS)

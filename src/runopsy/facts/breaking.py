@@ -179,12 +179,13 @@ def _passages(value: Values, middle: float, reach: float, sign: float, limits: L
     above, below = value > middle + reach, value < middle - reach
     if not (above.any() and below.any()):
         return []
-    side = sign * np.where(above, 1, np.where(below, -1, 0))
-    clear = np.flatnonzero(side)
-    turned = clear[np.flatnonzero(np.diff(side[clear])) + 1]
-    if len(turned) and side[turned[0]] > 0:
+    worse, better = (below, above) if sign > 0 else (above, below)
+    clear = np.flatnonzero(above | below)
+    high = above[clear]
+    turned = clear[np.flatnonzero(high[1:] != high[:-1]) + 1]
+    if len(turned) and better[turned[0]]:
         turned = turned[1:]  # that was learning
-    if not len(turned) or np.mean(side[turned[0] :] < 0) < limits.tail:
+    if not len(turned) or np.mean(worse[turned[0] :]) < limits.tail:
         return []  # brief leaps that come back are spikes
     return [int(row) for row in turned]
 
@@ -215,9 +216,12 @@ def leap(loss: Signal | None, spikes: Sequence[Spike], limits: Limits) -> Fact:
     windows = rolling_median(log, rows)[rows // 2 : len(log) - rows // 2]
     change = windows[rows:] - windows[:-rows]  # i: rows i … i + rows - 1 against the next ones
     at = int(np.argmax(change))
-    slow = long_run_factor(log) ** 0.5
-    scatter = max(slow * white_noise(log) * OF_MEDIAN * (2 / rows) ** 0.5, 1e-6)
+    noise = white_noise(log)
+    scatter = _scatter_of_medians(noise, rows)
     if change[at] <= 0 or change[at] < limits.sure_of_many * scatter:
+        return UNASKED  # most runs: and noise that wanders is more
+    scatter = _scatter_of_medians(long_run_factor(log) ** 0.5 * noise, rows)
+    if change[at] < limits.sure_of_many * scatter:
         return UNASKED
     middle = (windows[at] + windows[at + rows]) / 2
     place = _edge(log, at + rows, rows, float(middle))
@@ -231,6 +235,11 @@ def leap(loss: Signal | None, spikes: Sequence[Spike], limits: Limits) -> Fact:
     before, now = float(np.exp(windows[at])), float(np.exp(windows[at + rows]))
     text = f"{before:.4g} before, {now:.4g} after: {now / before:.3g} times"
     return Fact(True, now / before, before, float(change[at] / scatter), float(loss.step[place]), "train/loss", text)
+
+
+def _scatter_of_medians(noise: float, rows: int) -> float:
+    """Standard deviation of the difference between two neighbouring medians of rows, in log units."""
+    return max(noise * OF_MEDIAN * float((2 / rows) ** 0.5), 1e-6)
 
 
 def jump(leap: Fact, limits: Limits) -> Fact:

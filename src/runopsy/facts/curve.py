@@ -97,6 +97,16 @@ class Curve:
         return float(self.step[held[np.argmax(self.sign * self.value[held])]])
 
     @property
+    def best_row(self) -> int:
+        """The first logged row at or after its best level."""
+        return int(np.searchsorted(self.signal.step, self.best_at))
+
+    @cached_property
+    def best_point(self) -> int:
+        """The first point at which the fit has its best level."""
+        return int(np.argmax(self.fit) if self.sign > 0 else np.argmin(self.fit))
+
+    @property
     def worst(self) -> float:
         return self.low if self.sign > 0 else self.high
 
@@ -258,5 +268,5 @@ def _ends(signal: Signal, bins: Bins, error: Values, limits: Limits) -> tuple[fl
 
 def noise_at(curve: Curve, best: float) -> float:
     """One standard error of the difference between a curve's last level and one of its fitted levels."""
-    at = int(np.argmin(np.abs(curve.fit - best)))
+    at = curve.best_point if best == curve.best else int(np.argmin(np.abs(curve.fit - best)))
     return float(np.hypot(curve.ends_error, curve.error[at]))

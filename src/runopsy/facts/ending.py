@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from runopsy.facts.curve import EVALUATIONS, Curve, Curves
 from runopsy.facts.fact import UNASKED, Fact
-from runopsy.model import Values
+from runopsy.model import JUDGED, Values
 from runopsy.thresholds import Limits
 
 TREND = 2.2  # standard errors of a rank trend: five rows in order, 1 in 120 by chance
 MOST_RANKED = 12  # rows from the best to the end, up to which ranks alone decide: more may wander from row to row
 
 
-def improving(curves: Curves, side: str, limits: Limits) -> Fact:
+def ends_of(curves: Curves, limits: Limits) -> Mapping[str, Fact]:
+    """What each judged curve gains over its last part, by name: several facts ask for it."""
+    return {name: at_end(curves[name], limits) for name in JUDGED if name in curves}
+
+
+def improving(ends: Mapping[str, Fact], side: str) -> Fact:
     """A curve of one side still improves over the last part of the rows, beyond noise and visibly."""
-    facts = [at_end(curves[n], limits) for n in (f"{side}/acc", f"{side}/loss") if n in curves]
+    facts = [ends[n] for n in (f"{side}/acc", f"{side}/loss") if n in ends]
     return max(facts, key=lambda f: (f.holds, f.sure), default=UNASKED)
 
 
@@ -41,7 +48,7 @@ def trend(curve: Curve, limits: Limits) -> float:
 
     It needs no estimate of the noise, which few rows do not allow. Many rows may wander: of them more is asked.
     """
-    after = curve.sign * curve.signal.value[curve.signal.step >= curve.best_at]
+    after = curve.sign * curve.signal.value[curve.best_row :]
     if not limits.level_rows <= len(after) <= EVALUATIONS:
         return 0.0
     longer = np.log(max(len(after), MOST_RANKED) / MOST_RANKED) / np.log(EVALUATIONS / MOST_RANKED)

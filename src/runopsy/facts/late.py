@@ -51,10 +51,9 @@ def fitted_at(curves: Curves, limits: Limits) -> Position | None:
     if acc is not None:
         fitted = acc.signal.value >= limits.fitted_accuracy
         if acc.rows > 2 * limits.window_rows:
-            counted = np.concatenate([[0], np.cumsum(fitted)])
-            rows = np.arange(acc.rows)
-            until = np.minimum(rows + limits.few_rows + 1, acc.rows)
-            fitted &= counted[until] - counted[rows] >= np.minimum(limits.few_rows, until - rows)
+            few = limits.few_rows
+            counted = np.cumsum(np.concatenate([[0], fitted, np.zeros(few, dtype=int)]))  # none beyond the last row
+            fitted &= counted[few + 1 :] - counted[: -few - 1] >= np.minimum(few, np.arange(acc.rows, 0, -1))
         return float(acc.signal.step[np.argmax(fitted)]) if fitted.any() else None
     if loss is None or loss.begins - loss.best <= 0:
         return None
@@ -138,6 +137,9 @@ def _peak(
         return None
     reach = max(begins, float(falling.max())) - float(falling.min())
     least_worse = 0.0 if train is None else limits.visible_loss * abs(train.begins - train.best)
+    over = falling - np.maximum(np.minimum.accumulate(falling), np.minimum.accumulate(falling[::-1])[::-1])
+    if over.max() < max(limits.slight * reach, least):
+        return None  # nothing stands out from what lies before it and after it
     tops = np.arange(1, m - 1)
     before = _lowest_so_far(falling, first=True)[tops - 1]
     after = m - 1 - _lowest_so_far(falling[::-1], first=False)[::-1][tops]

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from runopsy.stats import Floats
+from runopsy.stats import Floats, weighted_mean
 
 LEVELS = 96  # levels between the lowest and the highest point: a hundredth of the range is beneath notice
 MOST_PIECES = 5  # nobody describes a curve that turns more often by its turns; swings have a fact of their own
@@ -154,6 +154,6 @@ def _shaped(fit: Floats, value: Floats, error: Floats) -> Shape:
 
 def _piece(fit: Floats, value: Floats, error: Floats, a: int, b: int) -> Piece:
     here = slice(a, b + 1)
-    middle = np.average(value[here], weights=error[here] ** -2)
+    middle = weighted_mean(value[here], error[here] ** -2)
     flat, fitted = (float(_huber((value[here] - of) / error[here]).sum()) for of in (middle, fit[here]))
     return Piece(a, b, float(fit[a]), float(fit[b]), flat - fitted)

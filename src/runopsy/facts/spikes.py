@@ -73,14 +73,17 @@ def _high(loss: Signal, log: Values, window: int, limits: Limits) -> Iterator[Hi
         usual, highest = trailing_median(block, window), trailing_max(block, window)
         if not before:
             usual, highest = _from_the_start(block, usual, highest, limits.level_rows)
+        with np.errstate(invalid="ignore"):  # NaN where nothing is usual yet: no leap
+            seen = loss.value[start - before : start + BLOCK] - np.exp(usual) > reach
+            far = (block - highest > np.log(ratio)) | (block - usual > np.log(IMPOSSIBLE))
+        if not (seen & far).any():  # most logs: then nobody asks how their rows scatter
+            continue
         off = np.abs(block - np.where(np.isnan(usual), block, usual))
         scatter = np.maximum(MAD_TO_SD * trailing_median(off, window), LEAST_SCATTER)
         if not before:  # where too few rows lie before one, the whole log gives the scatter of rows
             scatter = np.where(np.isnan(scatter), white_noise(block) + LEAST_SCATTER, scatter)
-        with np.errstate(invalid="ignore"):  # NaN where nothing is usual yet: no leap
-            high = (block - usual > limits.outlier * scatter) & (block - highest > np.log(ratio))
-            seen = loss.value[start - before : start + BLOCK] - np.exp(usual) > reach
-            high &= seen
+        with np.errstate(invalid="ignore"):
+            high = (block - usual > limits.outlier * scatter) & (block - highest > np.log(ratio)) & seen
             high |= (block - usual > np.log(IMPOSSIBLE) + limits.outlier * scatter) & seen
         for i in np.flatnonzero(high[before:]) + before:
             yield High(int(start - before + i), float(usual[i]), float(scatter[i]), float(highest[i]))
@@ -96,12 +99,14 @@ def _from_the_start(block: Values, usual: Values, highest: Values, fewest: int) 
 def _leaps(loss: Signal, log: Values, high: Iterator[High], limits: Limits, window: int) -> Iterator[Spike]:
     """Each leap that lasts, leaves a trace or is beyond any batch, and comes back."""
     after, settled = 0, min(limits.level_rows, limits.window_rows) | 1 if len(loss) > 2 * limits.window_rows else 1
-    calm = rolling_median(log, settled) if settled > 1 else log
+    calm: Values | None = None
     trace = limits.sure_of_many * OF_MEDIAN / limits.window_rows**0.5  # of the scatter, for a median of so many rows
     for leap in high:
         at = leap.row
         if at < after:
             continue
+        if calm is None:  # few runs have a leap
+            calm = rolling_median(log, settled) if settled > 1 else log
         near = leap.usual + max(limits.likely * leap.scatter, float(np.log(limits.spike_ratio)))
         back = _return(loss, calm, at, near, leap.usual, settled, limits)
         if back is None:

@@ -14,6 +14,7 @@ from runopsy.thresholds import Limits
 CROSS_ENTROPIES = (0.5, 8.0)  # nats: a first loss between them may be that of guessing among 2 to 3000 classes
 LN2 = 0.693  # nats: the cross-entropy of guessing between two classes, the least that guessing costs
 CLASSES = (*range(2, 21), 50, 100, 200, 1000)
+GUESSING = {k: float(np.log(k)) for k in CLASSES}  # nats: the cross-entropy of guessing among them
 LATE = 0.25  # of the last position, or of training: what begins beyond it shows a part only
 TRAINED_LOSS = 0.9  # of LN2: a classifier whose first loss is lower had learnt before its first row
 TRAINED_ACC = 0.55  # of accuracy, that it must have had with it: more than one class in two by chance
@@ -69,6 +70,6 @@ def _untrained(curves: Curves, train: Curve | None) -> bool:
 
 def guessed_among(loss: float, accuracies: Sequence[float], limits: Limits) -> int | None:
     """The number of classes among which a model guesses whose loss and accuracies stand so; None where it does not."""
-    classes = min(CLASSES, key=lambda k: abs(np.log(k) - loss))
-    near = abs(loss - np.log(classes)) <= limits.slight * np.log(classes)
+    classes = min(CLASSES, key=lambda k: abs(GUESSING[k] - loss))
+    near = abs(loss - GUESSING[classes]) <= limits.slight * GUESSING[classes]
     return classes if near and all(abs(a - 1 / classes) <= limits.half_way / classes for a in accuracies) else None

@@ -171,10 +171,11 @@ def concluded(
     better_accuracy = validation.better_accuracy(curves, start, left_chance, limits)
     fitted = late.fitted_at(curves, limits)
     gap = validation.gap(curves, start, limits)
-    training_improves = ending.improving(curves, "train", limits)
+    ends = ending.ends_of(curves, limits)
+    training_improves = ending.improving(ends, "train")
     late_gain = late.late_gain(curves, fitted, first, limits)
     swings = breaking.swings(curves, limits)
-    follows = validation.follows(curves, limits)
+    follows = validation.follows(curves, ends, limits)
     return Facts(
         curves=shown,
         first=first,
@@ -197,9 +198,9 @@ def concluded(
         accuracy_rose_since=validation.accuracy_rose_since(curves, better_loss, limits),
         mode_gap=modes,
         gap=gap,
-        improving=ending.improving(curves, "val", limits),
+        improving=ending.improving(ends, "val"),
         follows=follows,
-        unclear=validation.unclear(curves, follows, limits),
+        unclear=validation.unclear(curves, ends, follows, limits),
         training_improves=training_improves,
         ahead=validation.ahead(curves, limits),
         broken=breaking.broken(judged, marks, last, limits),

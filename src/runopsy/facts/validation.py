@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from runopsy.facts.curve import EVALUATIONS, FEWEST_FIT, Curve, Curves, noise_at
-from runopsy.facts.ending import TREND, at_end, kendall, trend
+from runopsy.facts.ending import TREND, kendall, trend
 from runopsy.facts.fact import UNASKED, Fact
 from runopsy.facts.start import CROSS_ENTROPIES, LATE, LN2, Start
 from runopsy.model import Position
@@ -103,13 +104,13 @@ def better_loss(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fac
 def _against(train: Curve | None, loss: Curve, rise: float, limits: Limits) -> bool:
     """Whether training gained since validation was best, while that lost a fair part as much for more than a row."""
     gained = 0.0 if train is None else train.at(loss.best_at) - train.ends
-    lasts = int((loss.signal.step >= loss.best_at).sum()) >= limits.few_rows
+    lasts = loss.rows - loss.best_row >= limits.few_rows
     return lasts and gained > 0 and rise >= limits.gap * gained
 
 
 def _only_rises(loss: Curve, limits: Limits) -> bool:
     """Whether each of the few rows after the lowest one is worse than the one before, and the last by much."""
-    after = loss.signal.value[loss.signal.step >= loss.best_at]
+    after = loss.signal.value[loss.best_row :]
     if loss.rows >= FEWEST_FIT or len(after) < limits.few_rows:
         return False
     return bool((np.diff(after) > 0).all() and after[-1] >= limits.jump * after[0])
@@ -193,11 +194,11 @@ def ahead(curves: Curves, limits: Limits) -> Fact:
     return UNASKED
 
 
-def follows(curves: Curves, limits: Limits) -> Fact:
+def follows(curves: Curves, ends: Mapping[str, Fact], limits: Limits) -> Fact:
     """A validation curve still improves over the last part, or may for all its noise shows; and none gets worse."""
     trained = max((curve.rows for name, curve in curves.items() if name.startswith("train/")), default=0)
     asked = [curves[name] for name in ("val/acc", "val/loss") if name in curves]
-    late = [at_end(curve, limits) for curve in asked]
+    late = [ends[name] for name in ("val/acc", "val/loss") if name in curves]
     if any(_worsens(curve, fact, limits) for curve, fact in zip(asked, late, strict=True)):
         return Fact(curve=asked[0].name)
     few = trained >= limits.fewest_rows
@@ -224,19 +225,26 @@ def _may_improve(curve: Curve, fact: Fact, limits: Limits) -> Fact:
     """Whether a curve gains over its last part, by its level or by its ranks, and visibly for all its noise shows."""
     error = abs(fact.size / fact.sure) if fact.sure else 0.0
     least = limits.half_way * limits.likely
-    rows = max(FEWEST_RANKED, int(2 * limits.last_part * curve.rows))
-    gains = (fact.size > 0 and fact.sure >= least) or kendall(curve.sign * curve.signal.value[-rows:]) >= least
+    gains = (fact.size > 0 and fact.sure >= least) or _rises_by_ranks(curve, limits) >= least
     possible = curve.flat or fact.size + limits.likely * error >= fact.limit
     return replace(fact, holds=bool(gains and possible))
 
 
-def unclear(curves: Curves, follows: Fact, limits: Limits) -> Fact:
+def _rises_by_ranks(curve: Curve, limits: Limits) -> float:
+    """How sure the ranks of the last rows rise, in standard errors; 0 in a long log, where the level shows it."""
+    if curve.rows > EVALUATIONS:
+        return 0.0
+    rows = max(FEWEST_RANKED, int(2 * limits.last_part * curve.rows))
+    return kendall(curve.sign * curve.signal.value[-rows:])
+
+
+def unclear(curves: Curves, ends: Mapping[str, Fact], follows: Fact, limits: Limits) -> Fact:
     """Validation varies so much from row to row that a visible gain over its last part would not show.
 
     The error of counting is no part of it: each row is an evaluation of the same examples.
     """
     asked = [curves[name] for name in ("val/acc", "val/loss") if name in curves and curves[name].rows >= FEWEST_RANKED]
-    if follows or any(_worsens(curve, at_end(curve, limits), limits) for curve in asked):
+    if follows or any(_worsens(curve, ends[curve.name], limits) for curve in asked):
         return UNASKED
     for curve in asked:
         visible = limits.visible_accuracy if curve.sign > 0 else limits.visible_loss * abs(curve.begins)

@@ -67,9 +67,7 @@ def plausible(labels: list[str], readings: Readings, case: Case) -> list[str]:
     a visible part of its own way is still learning, however slowly. Nothing was memorized where no fact shows that
     training ever ran ahead of validation, and where it does not go on to the end while validation stands still.
     """
-    result, limits, facts = list(labels), case.limits, case.facts
-    closed = np.zeros_like(readings.gap_open)
-    otherwise = label(replace(readings, val_keeps_pace=~closed, gap_open=closed), limits)
+    result, otherwise, facts, limits = list(labels), list[str](), case.facts, case.limits
     stands = not (facts.follows or facts.improving or facts.unclear)
     for start, stop, word in spells_of(labels):
         gained = readings.val_done[stop - 1] - readings.val_done[start]
@@ -79,8 +77,15 @@ def plausible(labels: list[str], readings: Readings, case: Case) -> list[str]:
             result[start:stop] = ["feature_learning"] * (stop - start)
         elif word == "memorization" and not (ahead and readings.gap_open[start:stop].any()):
             worse = stands and stop == len(labels) and gained < 0  # nothing carries over while validation gets worse
+            otherwise = otherwise or _without_gap(readings, limits)
             result[start:stop] = ["converged"] * (stop - start) if worse else otherwise[start:stop]
     return result
+
+
+def _without_gap(readings: Readings, limits: Limits) -> list[str]:
+    """The labels if validation had kept pace with training and no gap were open."""
+    closed = np.zeros_like(readings.gap_open)
+    return label(replace(readings, val_keeps_pace=~closed, gap_open=closed), limits)
 
 
 def plateaus(spells: list[Spell]) -> list[Spell]:

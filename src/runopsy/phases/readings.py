@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,9 +51,11 @@ class Motion:
 def read(case: Case, grid: Positions, diverged_from: Position | None) -> Readings:
     """One reading for each point of the grid."""
     limits = case.limits
-    raw = {n: _motion(s, grid, case.first, limits) for n, s in case.segments.items() if n in WATCHED}
-    ground = {n: _motion(_new_ground(case.segments[n]), grid, case.first, limits) for n in raw if n in GROUND}
-    motions = raw | ground
+    raw = {n: _motion(s, s.curve, grid, case.first, limits) for n, s in case.segments.items() if n in WATCHED}
+    motions = dict(raw)
+    for name in (n for n in raw if n in GROUND):
+        segments = case.segments[name]
+        motions[name] = _motion(segments, _new_ground(segments), grid, case.first, limits, raw[name])
     loss, acc = motions.get("val/loss"), motions.get("val/acc")
     train, train_acc = motions.get("train/loss"), motions.get("train/acc")
     drop = 0.0 if train is None else max(_start(case) - float(train.value.min()), 0.0)
@@ -135,17 +137,20 @@ def _guessing(case: Case, loss: Motion | None, acc: Motion | None, n: int) -> Bo
     return np.asarray(guessing)
 
 
-def _motion(segments: Segments, grid: Positions, first: Position, limits: Limits) -> Motion:
+def _motion(
+    segments: Segments, curve: Values, grid: Positions, first: Position, limits: Limits, alike: Motion | None = None
+) -> Motion:
+    """A curve of a fitted signal on the grid; its errors are those of ``alike``, another of the same signal."""
     elapsed = np.maximum(grid - first, first_spacing(segments.step))
     half = 1 + limits.beside / 2
     early, late = elapsed / half + first, elapsed * half + first
 
-    def at(where: Positions, values: Values) -> Values:
-        return np.interp(where, segments.step, values)
-
-    change = at(late, segments.curve) - at(early, segments.curve)
-    error = at(grid, segments.rate_spread) * np.log1p(limits.beside)
-    return Motion(at(grid, segments.curve), change, error, at(grid, segments.spread))
+    around = np.interp(np.concatenate([early, grid, late]), segments.step, curve)
+    before, value, after = around.reshape(3, -1)
+    if alike is not None:
+        return Motion(value, after - before, alike.error, alike.spread)
+    error = np.interp(grid, segments.step, segments.rate_spread) * np.log1p(limits.beside)
+    return Motion(value, after - before, error, np.interp(grid, segments.step, segments.spread))
 
 
 def _way(loss: Motion | None, acc: Motion | None, n: int, limits: Limits) -> Values:
@@ -158,10 +163,10 @@ def _way(loss: Motion | None, acc: Motion | None, n: int, limits: Limits) -> Val
     return way if loss is not None or acc is not None else np.zeros(n)
 
 
-def _new_ground(segments: Segments) -> Segments:
+def _new_ground(segments: Segments) -> Values:
     """The best that training had reached: climbing out of a spike is no learning."""
     best = np.minimum if segments.signal == "train/loss" else np.maximum
-    return replace(segments, curve=best.accumulate(segments.curve))
+    return np.asarray(best.accumulate(segments.curve))
 
 
 def _gap(motions: Mapping[str, Motion], drop: float, limits: Limits) -> Bools:

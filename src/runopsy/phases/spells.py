@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 
@@ -15,11 +17,11 @@ Spell = tuple[int, int, str]  # grid points [a, b) of one label
 def spells_of(labels: list[str]) -> list[Spell]:
     """The sequence as runs of equal labels."""
     spells: list[Spell] = []
-    for i, label in enumerate(labels):
-        if spells and spells[-1][2] == label:
-            spells[-1] = (spells[-1][0], i + 1, label)
-        else:
-            spells.append((i, i + 1, label))
+    start = 0
+    for label, equal in groupby(labels):
+        stop = start + len(list(equal))
+        spells.append((start, stop, label))
+        start = stop
     return spells
 
 
@@ -57,5 +59,11 @@ def join_short(spells: list[Spell], size: Callable[[Spell], float]) -> list[Spel
         beside = [j for j in beside if spells[j][2] != "underfitting"] or beside
         winner = spells[max(beside, key=lambda j: sizes[j])][2]
         spells[i] = (*spells[i][:2], winner)
-        spells = spells_of([label for a, b, label in spells for _ in range(b - a)])
+        spells = _merged(spells)
     return spells
+
+
+def _merged(spells: list[Spell]) -> list[Spell]:
+    """Neighbours of one label as one spell."""
+    alike = [list(equal) for _, equal in groupby(spells, key=itemgetter(2))]
+    return [(some[0][0], some[-1][1], some[0][2]) for some in alike]

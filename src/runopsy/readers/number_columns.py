@@ -93,15 +93,26 @@ class NumberTable(NamedTuple):
         return pl.DataFrame({str(i): column for i, column in enumerate(self.rows.T)})
 
 
+def whole(frame: pl.DataFrame) -> NumberTable | None:
+    """What polars has read, as NumPy would have; None where a cell holds no number."""
+    rows = frame.to_numpy(order="c")
+    return None if np.isnan(rows).any() else NumberTable(rows)
+
+
 def is_numbers(column: object) -> TypeGuard[NumberColumn]:
     """Whether a column of a table is one of numbers, held in NumPy."""
     return isinstance(column, NumberColumn)
 
 
+def is_small(data: bytes) -> bool:
+    """Whether a file is so small that NumPy reads it sooner than polars is loaded."""
+    return 0 < len(data) <= MOST_BYTES
+
+
 def parse(data: bytes, separator: str, width: int) -> NumberTable | None:
     """The rows below the one header line, where every cell of every row is a number; None elsewhere."""
     lines = data.count(b"\n") - 1
-    if not 0 < len(data) <= MOST_BYTES or lines < 1 or not data.partition(b"\n")[2].strip():
+    if not is_small(data) or lines < 1 or not data.partition(b"\n")[2].strip():
         return None
     try:
         rows = np.loadtxt(io.BytesIO(data), delimiter=separator, skiprows=1, comments=None, ndmin=2)

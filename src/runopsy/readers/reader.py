@@ -73,9 +73,12 @@ def matches(pattern: re.Pattern[bytes]) -> Glance:
 
 
 def contains(pattern: str) -> Glance:
-    """A text in whose head the pattern occurs."""
-    sought = re.compile(pattern, re.MULTILINE)
-    return lambda source: text(source) and sought.search(source.head_text()) is not None
+    r"""A text in whose head the pattern occurs; \n stands before its first line, too.
+
+    A pattern that begins with \n is sought at line breaks alone; one with ^ would be tried at each character.
+    """
+    sought = re.compile(pattern)
+    return lambda source: text(source) and sought.search(f"\n{source.head_text()}") is not None
 
 
 def either(*glances: Glance) -> Glance:

@@ -6,6 +6,7 @@ import codecs
 import io
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -80,7 +81,7 @@ class Source:
         """
         if self.head.startswith(BOMS):
             return False
-        start = HOLE.sub(b"", self.head.strip(b"\0"))
+        start = HOLE.sub(b"", self.head.strip(b"\0")) if b"\0" in self.head else self.head  # nearly all have none
         beginning = start[:4096]
         control = len(beginning) - len(beginning.translate(None, CONTROL))
         return b"\0" in start or control > len(beginning) // 20
@@ -98,11 +99,11 @@ class Source:
 
     def text(self) -> str:
         r"""All of it, lines ending in \n whoever wrote them; a byte that means nothing is replaced."""
-        return self._decode(self.data())
+        return _decoded(self.data(), self.encoding)
 
     def head_text(self) -> str:
         """The head as text, a line that is cut at its end included."""
-        return self._decode(self.head)
+        return _text(self.head, self.encoding)
 
     def first_lines(self) -> list[str]:
         """The whole lines of the head that are not blank."""
@@ -111,12 +112,18 @@ class Source:
         lines = text.split("\n")
         return [line for line in (lines if last_is_whole else lines[:-1]) if line.strip()]
 
-    def _decode(self, data: bytes) -> str:
-        data = HOLE.sub(b"\n", data) if b"\0" in data and not data.startswith(BOMS) else data
-        text = data.decode(self.encoding, errors="replace").strip("\0")
-        if "\x1b" in text:
-            text = ESCAPES.sub("", text)
-        return text.replace("\r\n", "\n").replace("\r", "\n")
+
+@lru_cache(maxsize=1)  # one reader after the other looks at the same head
+def _text(head: bytes, encoding: str) -> str:
+    return _decoded(head, encoding)
+
+
+def _decoded(data: bytes, encoding: str) -> str:
+    data = HOLE.sub(b"\n", data) if b"\0" in data and not data.startswith(BOMS) else data
+    text = data.decode(encoding, errors="replace").strip("\0")
+    if "\x1b" in text:
+        text = ESCAPES.sub("", text)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _beginning(file: BinaryIO) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 
 from runopsy.model import Positions, Values
 from runopsy.report import looks
-from runopsy.report.document import Band, Curve, RunLine, Runs, Table
+from runopsy.report.document import Curve, RunLine, Runs, Table
 from runopsy.report.svg import text
 from runopsy.report.words import number, place, plain, visible
 
@@ -47,15 +47,24 @@ def render(runs: Runs) -> Iterator[str]:
 
 def _row(runs: Runs, line: RunLine) -> str:
     cells = "".join(f"<td>{text(cell, CELL)}</td>" for cell in line.cells)
-    strip = "".join(_band(runs, line, band) for band in line.bands)
     curves = json.dumps([_curve(line, curve) for curve in line.curves], separators=(",", ":"))
-    return f'<tr data-c="{escape(curves)}">{cells}<td class="times"><div>{strip}</div></td></tr>'
+    return f'<tr data-c="{escape(curves)}">{cells}<td class="times">{_strip(runs, line)}</td></tr>'
 
 
-def _band(runs: Runs, line: RunLine, band: Band) -> str:
-    a, b = _share(runs, line, band.start), _share(runs, line, band.end)
-    name = text(f"{plain(band.kind)} {place(band.start)} – {place(band.end)}", CELL)
-    return f'<i class="p-{looks.phase(band.kind)}" style="left:{a:.1f}%;width:{b - a:.1f}%" title="{name}"></i>'
+def _strip(runs: Runs, line: RunLine) -> str:
+    """The timeline as the ground of one box: an element for each phase would be a third of the page's elements."""
+    stops: list[str] = []
+    done = 0.0
+    for band in line.bands:
+        a, b = _share(runs, line, band.start), _share(runs, line, band.end)
+        if a > done:
+            stops.append(f"transparent {done:.1f}% {a:.1f}%")
+        stops.append(f"var(--{looks.phase(band.kind)}) {a:.1f}% {b:.1f}%")
+        done = b
+    stops.append(f"transparent {done:.1f}%")
+    phases = (f"{plain(band.kind)} {place(band.start)} – {place(band.end)}" for band in line.bands)
+    ground = f"linear-gradient(90deg,{','.join(stops)})"
+    return f'<div style="background:{ground}" title="{text(", ".join(phases))}"></div>' if line.bands else "<div></div>"
 
 
 def _share(runs: Runs, line: RunLine, at: float) -> float:

@@ -1,8 +1,17 @@
 // Sorting and hover for the table of a study. Without it the page shows the same, at rest.
 "use strict";
 
+addEventListener("load", () => afterFrame(() => afterFrame(showAll))); // the first view is drawn before
 for (const table of document.querySelectorAll("table.runs")) sortable(table);
 for (const table of document.querySelectorAll("table.runs")) peeking(table, document.querySelector(".peek"));
+
+function afterFrame(act) {
+  requestAnimationFrame(() => setTimeout(act));
+}
+
+function showAll() {
+  for (const table of document.querySelectorAll("table.runs")) table.classList.add("whole");
+}
 
 function sortable(table) {
   const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];

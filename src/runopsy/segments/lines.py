@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from runopsy.stats import IN_A_BLOCK, Floats
+from runopsy.stats import IN_A_BLOCK, Floats, weighted_mean
 
 SHORTEST = 2  # points in a piece
 
@@ -19,7 +19,7 @@ def line_costs(x: Floats, y: Floats, weight: Floats) -> Floats:
     The weighted sum of squared residuals about the least-squares line, from prefix sums. ``x`` and
     ``y`` are centred first, because prefix sums lose digits on large offsets.
     """
-    x, y = x - np.average(x, weights=weight), y - np.average(y, weights=weight)
+    x, y = x - weighted_mean(x, weight), y - weighted_mean(y, weight)
     sums = [np.concatenate([[0.0], np.cumsum(weight * part)]) for part in (np.ones_like(x), x, y, x * x, x * y, y * y)]
     m = len(x)
     cost = np.full((m + 1, m + 1), np.inf)  # by j, then i
@@ -71,10 +71,10 @@ def fit_pieces(x: Floats, y: Floats, weight: Floats, cuts: list[int]) -> tuple[F
     """The fitted lines at the points, one standard error of them, and one of their slopes (from the weights alone)."""
     curve, spread, slope_error = np.empty_like(y), np.empty_like(y), np.empty_like(y)
     for a, b in zip([0, *cuts], [*cuts, len(x)], strict=True):
-        w, u = weight[a:b], x[a:b] - np.average(x[a:b], weights=weight[a:b])
+        w, u = weight[a:b], x[a:b] - weighted_mean(x[a:b], weight[a:b])
         around = float((w * u * u).sum())
         slope = float((w * u * y[a:b]).sum()) / around if around > 0 else 0.0
-        curve[a:b] = np.average(y[a:b], weights=w) + slope * u
+        curve[a:b] = weighted_mean(y[a:b], w) + slope * u
         slope_error[a:b] = around**-0.5 if around > 0 else np.inf
         spread[a:b] = np.sqrt(1 / w.sum() + (u * u / around if around > 0 else 0.0))
     return curve, spread, slope_error
