@@ -345,3 +345,51 @@ def test_a_phase_names_no_curve_that_has_no_row_in_it_yet():
     first, *_ = runopsy.analyze(Run("x", "x", "epoch", tracks)).phases
     assert first.end <= 20
     assert [e.signal for e in first.why] == ["train/loss"]
+
+
+def test_a_training_loss_far_ahead_of_validation_at_chance_is_memorized_without_a_training_accuracy():
+    """Seven classes: validation accuracy stays near chance while the training loss falls to a third."""
+    t = np.arange(20)
+    train = 0.65 + 1.37 * np.exp(-t / 7)
+    val = 1.94 + 1.35 * t / 19
+    acc = 0.18 + 0.03 * np.sin(t * 1.7)
+    assert runopsy.analyze(epochs(train, val, None, acc)).verdict.name == "memorized"
+    still = runopsy.analyze(epochs(1.94 - 0.01 * t, val, None, acc)).verdict
+    assert still.name != "memorized"  # training is no better than guessing, either
+
+
+def test_a_fall_that_is_over_before_the_first_validation_is_no_fit():
+    step = np.arange(100.0, 3001, 100)
+    train = 5 + 27 * np.exp(-(step - 100) / 60) + 0.02 * np.cos(step)
+    tracks = {
+        "train_loss": Track("train_loss", step, train),
+        "val_loss": Track("val_loss", np.arange(500.0, 3001, 500), np.array([5.02, 4.98, 4.975, 4.98, 4.97, 4.985])),
+    }
+    found = runopsy.analyze(Run("x", "x", "step", tracks)).verdict
+    assert (found.name, "how far this loss is from fitting" in found.why) == ("inconclusive", True)
+    falls = 5 + 27 * np.exp(-(step - 100) / 600)  # and validation with it
+    tracks["train_loss"] = Track("train_loss", step, falls)
+    tracks["val_loss"] = Track("val_loss", step[4::5], falls[4::5] + 0.05)
+    assert "its loss came down to" in runopsy.analyze(Run("x", "x", "step", tracks)).verdict.why
+
+
+def test_where_noise_hides_the_course_of_validation_the_verdict_states_it():
+    """Batch normalisation in evaluation mode: validation leaps from row to row while training gains smoothly."""
+    rng = np.random.default_rng(1)
+    t = np.arange(50)
+    train, acc = 0.43 + 0.5 * np.exp(-t / 15), 0.82 - 0.3 * np.exp(-t / 10)
+    val = np.exp(rng.normal(-0.2, 0.6, 50))
+    val_acc = np.where(t < 4, 0.35 + 0.05 * t, np.clip(0.65 + rng.normal(0, 0.12, 50), 0, 0.79))
+    val_acc[-20:] = val_acc[-20:][np.argsort(np.tile([0, 3, 1, 2], 5))]
+    facts = facts_of_run(epochs(train, val, acc, val_acc))
+    assert facts.unclear or facts.follows
+    found = runopsy.analyze(epochs(train, val, acc, val_acc)).verdict
+    assert ("hides whether validation does" in found.why) == (bool(facts.unclear) and not facts.follows)
+    steady = facts_of_run(epochs(train, 0.6 + 0.4 * np.exp(-t / 5) + 0 * val, acc, 0.7 - 0.35 * np.exp(-t / 4)))
+    assert not steady.unclear
+
+
+def test_an_accuracy_that_makes_most_of_its_room_has_left_its_start():
+    rows = [0.314, 0.204, 0.528, 0.598, 0.704, 0.698, 0.704, 0.688, 0.529, 0.718]
+    found = runopsy.analyze(planted.run(np.arange(1, 11), {"val_acc": np.array(rows)})).verdict
+    assert "left its start" not in found.why

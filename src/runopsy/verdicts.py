@@ -42,6 +42,8 @@ def _never_moved(f: Facts) -> str:
     if f.moved.size > 0 and f.moved.sure >= f.limits.sure:
         gained = f"{f.moved.curve} improved by {f.moved.size:.2g}, and {f.moved.limit:.2g} would count as a change"
         return f"hardly anything was learnt: {gained}"
+    if not f.has_training:
+        return "nothing was learnt: no curve left its start"
     return "nothing was learnt: training never left its start"
 
 

@@ -42,3 +42,12 @@ def test_a_fall_beside_a_change_of_learning_rate_is_that_change():
     lr = np.where(step < 4000, 0.1, 0.01)
     curves = {name: track.value for name, track in run.tracks.items()}
     assert not stages(planted.run(step, {**curves, "lr": lr}))
+
+
+def test_a_fall_over_a_third_of_the_run_is_not_abrupt():
+    """In log steps half of a run is short; a reader of its curve sees a slope."""
+    step = np.arange(1, 201)
+    slow = planted.noisy(40 + 20 * np.exp(-step / 30) + planted.sigmoid(step, 145, 15, 0, 25)[::1] * -1 + 25, 0.01)
+    quick = planted.noisy(40 + 20 * np.exp(-step / 30) - planted.sigmoid(step, 145, 1.5, 0, 25) + 25, 0.01)
+    assert not [e for e in runopsy.analyze(planted.run(step, {"train/loss": slow})).events if e.kind == "loss_drop"]
+    assert [e for e in runopsy.analyze(planted.run(step, {"train/loss": quick})).events if e.kind == "loss_drop"]

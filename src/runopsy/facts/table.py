@@ -82,7 +82,10 @@ class Facts:
     def never_learns(self) -> bool:
         """Whether validation stays at chance and training made less than half of its way: nothing was memorized."""
         acc, chance = self.curves.get("train/acc"), self.start.accuracy
+        loss, began = self.curves.get("train/loss"), self.start.loss
         ahead = acc is not None and chance is not None and acc.ends - chance >= self.limits.half_way * (1 - chance)
+        if acc is None and loss is not None and began:  # then the loss is the witness
+            ahead = loss.ends <= self.limits.fell_far * began
         return self.stays_at_chance and self.far and not ahead and not self.fits
 
     @property

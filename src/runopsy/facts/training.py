@@ -17,6 +17,7 @@ FEW_CLASSES = 3.0  # nats, ln 20: a loss that begins higher is of more classes, 
 # Nats: the cross-entropy of classifiers that are right nine times in ten, a median of 360 readings of 80 trainings with
 # 2 to 10 classes (.30 to .42 in half of them).
 FITTED_NATS = 0.33
+LEAST_SHARE = 0.01  # of the first loss: a smaller one would be printed as 0 %
 SLOW = 0.25  # of the least visible way, from which one that goes on to the last row, far beyond noise, is one …
 STEADY = 5.0  # x the standard errors asked otherwise
 
@@ -46,7 +47,8 @@ def _moved(curve: Curve, limits: Limits) -> Fact:
             made, sure = curve.sign * move.change, move.sure
     holds = made > 0 and made >= least and sure >= limits.sure
     far = curve.sign < 0 and made >= limits.gap * abs(curve.begins)
-    by_half = far and made >= limits.fell_far * abs(curve.begins) and sure >= limits.likely
+    room = abs(curve.begins) if curve.sign < 0 else 1 - curve.begins  # for the better
+    by_half = made >= limits.fell_far * room > 0 and sure >= limits.likely
     holds = holds or by_half or _falls_by_half(curve, limits)
     in_order = not holds and far and curve.rows <= EVALUATIONS and kendall(-curve.signal.value) >= limits.sure
     slowly = not holds and made >= SLOW * least and sure >= STEADY * limits.sure and bool(at_end(curve, limits))
@@ -83,10 +85,22 @@ def fits(curves: Curves, start: Start, limits: Limits) -> tuple[Fact, bool]:
     if val is not None and CROSS_ENTROPIES[0] < loss.begins < FEW_CLASSES:
         return Fact(loss.ends <= FITTED_NATS, loss.ends, FITTED_NATS, at=loss.best_at, curve=loss.name), True
     share = left_of(loss, start.loss)
+    if (val_loss := curves.get("val/loss")) is not None and _over_before(loss, val_loss, limits):
+        return Fact(False, share, limits.fell_far, at=loss.best_at, curve=loss.name), False
     fell = share <= limits.fell_far
     known = val is not None or share <= 1 - limits.part or loss.signal.power > 0
-    text = f"its loss came down to {share:.0%} of the first"
+    left = "less than 1%" if share < LEAST_SHARE else f"{share:.0%}"
+    text = f"its loss came down to {left} of the first"
     return Fact(fell, share, limits.fell_far, at=loss.best_at, curve=loss.name, text=text), known
+
+
+def _over_before(loss: Curve, val: Curve, limits: Limits) -> bool:
+    """Whether all that training gained lies before the first validation, which gained nothing and stands beside it.
+
+    Such a fall may be that of outputs which only came into their range.
+    """
+    since, little = loss.at(val.begins_at), limits.visible_loss * abs(val.begins)
+    return max(since - loss.ends, val.begins - val.best, val.ends - loss.ends) < little
 
 
 def left_of(loss: Curve, begins: float) -> float:

@@ -46,7 +46,7 @@ class Stage:
     kinds: ClassVar[tuple[str, ...]] = ("loss_drop",)
     needs: ClassVar[tuple[str, ...]] = ("train/loss",)
     uses: ClassVar[tuple[str, ...]] = (
-        "sure", "outlier", "most", "jump", "abrupt", "beside", "few_rows", "fewest_rows", "visible_accuracy",
+        "sure", "outlier", "most", "jump", "abrupt", "beside", "few_rows", "fewest_rows", "visible_accuracy", "tail",
     )  # fmt: skip
 
     def __call__(self, case: Case) -> Iterator[Event]:
@@ -112,7 +112,21 @@ class Stage:
         if loss.level[begins] - loss.level[ends] < _fall(case.limits) * loss.level[begins]:
             return False
         log = np.log(loss.step[[begins, ends]] - case.first + first_spacing(loss.step))
-        return bool(log[1] - log[0] <= case.limits.abrupt)
+        return bool(log[1] - log[0] <= case.limits.abrupt) and self._at_once(loss, begins, ends, case)
+
+    def _at_once(self, loss: Segments, begins: int, ends: int, case: Case) -> bool:
+        """Whether the rows make the middle half of the fall within a small part of the run, or in a few of them."""
+        rows = case.facts.curves["train/loss"]
+        within = (rows.signal.step >= loss.step[begins]) & (rows.signal.step <= loss.step[ends])
+        step, value = rows.signal.step[within], rows.calm[within]
+        quarter = (loss.level[begins] - loss.level[ends]) / 4
+        below = np.flatnonzero(value <= loss.level[begins] - quarter)
+        above = np.flatnonzero(value >= loss.level[ends] + quarter)
+        if not len(below) or not len(above):
+            return False  # the fitted line falls there, and no row does
+        first, last = int(below[0]), int(above[-1])
+        short = step[last] - step[min(first, last)] <= case.limits.tail * (case.last - case.first)
+        return bool(short or last - first <= case.limits.few_rows)
 
     def _followed(self, case: Case, begins: Position, ends: Position) -> bool:
         """Whether validation falls with it, where there is any: slow noise of the training loss falls alone."""
