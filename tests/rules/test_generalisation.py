@@ -172,6 +172,15 @@ def test_a_descent_of_the_error_alone_is_found_by_accuracy():
     assert peaks[0].step == pytest.approx(2000, rel=0.1)
 
 
+def test_single_rows_that_fall_out_of_line_are_no_peak():
+    epoch = np.arange(1.0, 201)
+    acc = 0.66 - 0.4 * np.exp(-epoch / 8)
+    acc[[46, 60, 117]] -= (0.14, 0.1, 0.18)
+    assert not events(planted.run(epoch, {"val_acc": acc}), "double_descent_peak")
+    acc -= 0.15 * np.exp(-(((epoch - 60) / 15) ** 2))  # many rows are one
+    assert events(planted.run(epoch, {"val_acc": acc}), "double_descent_peak")
+
+
 def test_a_fall_that_a_learning_rate_jump_made_is_no_second_descent():
     run = descent()
     step = run.tracks["val/loss"].step

@@ -161,6 +161,8 @@ def _peak(
         if train is not None and train.at(at) - train.at(first) > least_worse:
             continue  # training broke down there too: that is no second descent
         low, high, lower = (float(curve.fit[k]) for k in feet)
+        if _rows_beyond_half(curve, first, last, low, high, lower) < limits.few_rows:
+            continue  # single rows that fell out of line, and no peak
         return Peak(curve.name, first, at, last, low, high, lower)
     return None
 
@@ -170,3 +172,10 @@ def _lowest_so_far(values: Values, *, first: bool) -> Counts:
     lowest = np.minimum.accumulate(values)
     new = np.concatenate([[True], values[1:] < lowest[:-1] if first else values[1:] <= lowest[:-1]])
     return np.maximum.accumulate(np.where(new, np.arange(len(values)), 0))
+
+
+def _rows_beyond_half(curve: Curve, first: Position, last: Position, low: float, high: float, lower: float) -> int:
+    """The logged rows between two feet of a peak that are nearer to its top than to its higher foot."""
+    foot = curve.sign * min(curve.sign * low, curve.sign * lower)
+    rows = curve.signal.value[(curve.signal.step >= first) & (curve.signal.step <= last)]
+    return int((curve.sign * rows <= curve.sign * (foot + high) / 2).sum())

@@ -89,13 +89,19 @@ def _without_gap(readings: Readings, limits: Limits) -> list[str]:
 
 
 def plateaus(spells: list[Spell]) -> list[Spell]:
-    """Spells without those plateaus that lie between two stretches of learning: each is a pause of one slow decay."""
+    """Spells without those plateaus that are followed by learning of the kind before them, or by the first learning.
+
+    Each is a pause of one slow decay: what goes on afterwards had not converged.
+    """
     result = list(spells)
     at = 1
     while at < len(result) - 1:
-        (start, _, before), (_, _, word), (_, stop, after) = result[at - 1 : at + 2]
-        if word == "converged" and before == after and before in ("feature_learning", "fitting"):
+        (start, _, before), (begins, _, word), (_, stop, after) = result[at - 1 : at + 2]
+        pause = word == "converged" and after in ("feature_learning", "fitting")
+        if pause and before == after:
             result[at - 1 : at + 2] = [(start, stop, before)]
+        elif pause and before == "underfitting":
+            result[at : at + 2] = [(begins, stop, after)]
         else:
             at += 1
     return result
