@@ -28,7 +28,8 @@ PHASE_ROWS: tuple[Term, ...] = (
          "It is a description of the curves up to the last step: a later gain is possible (see grokking)."),
     Term("converged", "Neither training nor validation moves any more, and validation is near its best.",
          "A plateau may come before a further fall; a report covers the logged steps only."),
-    Term("fitting", "Training improves, and the log shows no validation by which generalisation could be judged."),
+    Term("fitting", "Training improves, and no validation shows whether that carries over.",
+         "None was logged, or its noise hides it."),
     Term("diverged", "The loss is NaN or infinite, or most of what was learnt is lost, up to the last step."),
 )  # fmt: skip
 
