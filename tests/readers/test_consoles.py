@@ -483,6 +483,15 @@ def test_what_goes_on_below_its_end_is_a_resume(text):
     assert run.tracks["loss"].session.tolist() == [0] * 20 + [1] * 18
 
 
+@pytest.mark.parametrize("word", ["Validating", "Evaluating", "Validation", "Dev"])
+def test_the_side_in_front_of_a_counter_is_the_side_of_its_line(word, text):
+    run = read(text(each("Training : LOSS = {t}", word + " Epoch: {e}, accuracy: {a}, F1: {a} .")))
+    found = played(run)
+    np.testing.assert_allclose(run.tracks[found["val/acc"]].value, ACC)
+    np.testing.assert_allclose(run.tracks[found["train/loss"]].value, TRAIN)
+    assert "train/acc" not in found
+
+
 def test_batches_that_start_again_in_each_epoch_are_no_runs(text):
     run = read(text([f"Epoch: {e} Batch [{b}] loss: {1 / (10 * e + b)}" for e in range(1, 8) for b in (1, 2, 3)]))
     assert len(run.tracks["loss"]) == 21

@@ -9,8 +9,18 @@ import re
 from typing import TYPE_CHECKING
 
 from runopsy.readers.axes import AXES, COUNTING, plain
-from runopsy.readers.text_spelling import SIDE
-from runopsy.signals.names import NEVER, PERPLEXITIES, QUANTITIES, SINGLE_WORDS, better, guess, is_learning_rate, words
+from runopsy.readers.text_spelling import SIDE_WORDS
+from runopsy.signals.names import (
+    NEVER,
+    PERPLEXITIES,
+    QUANTITIES,
+    SIDE_OF,
+    SINGLE_WORDS,
+    better,
+    guess,
+    is_learning_rate,
+    words,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,11 +36,10 @@ AFTER = rf"(?:\s?/\s?(?P<of>{WHOLE}))?(?P<unit>[A-Za-z%]*)(?P<odd>\||[-:./_,][0-
 # Then the mean so far, as meters print it: 70.1 (68.2); or another number: the first one was a part of the name.
 MEAN = rf"(?:[ ]{{0,2}}\([ ]*(?P<mean>{NUMBER})[ ]*\)|(?P<next>[ ]+[0-9]+\.[0-9]+))?"
 TENSOR = r"(?:tensor\(|(?:np|numpy|torch)\.[a-z0-9]+\()?"  # tensor(0.31, device='cuda:0')
-SIDE_WORDS = r"train|training|val|valid|validation|validating|eval|evaluation|evaluating|evaluate|dev|test|testing"
 PAIR = (
     rf"{NAME}(?P<sign>['\"]?\s{{0,8}}(?:[:=]|-{{1,3}}>|=>)\s*|\s+|\s*\[\s*)['\"]?[\[(]?\s*{TENSOR}{VALUE}{AFTER}{MEAN}"
     r"|(?P<done>[0-9]+(?:\.[0-9]+)?)\s?/\s?(?P<all>[0-9]+)(?P<more>/[0-9]|[ ][0-9]{1,2}:[0-9]{2}:[0-9]{2})?"
-    rf"|(?P<side_word>\b(?i:{SIDE_WORDS})\b)"
+    rf"|(?P<side_word>\b(?i:{'|'.join(SIDE_WORDS)})\b)"
 )
 SCRIPT = r"\S+\.(?:py|cpp|cc|cu|h|ipynb|log)\b\S*|\([a-z_.]+:[0-9]+\)"  # the place in the source, as loggers print it
 SOURCES = r"\.(?:py|cpp|cc|cu|h|ipynb|log)\b|\([a-z_.]+:[0-9]"  # whether there is any
@@ -129,7 +138,7 @@ def named(pairs: pl.DataFrame) -> pl.DataFrame:
     joined = pairs.join(names, on=["name", "spaced"], how="left", maintain_order="left")
     side_word = pl.col("side_word").is_not_null()
     share = pl.col("acc") & (pl.col("of") > 0)  # Accuracy: 9820/10000
-    worded = {w: EVALUATION if w.startswith("eval") else SIDE.get(w, "val") for w in SIDE_WORDS.split("|")}
+    worded = {word: EVALUATION if word.startswith("eval") else SIDE_OF[word] for word in SIDE_WORDS}
     wrong = (pl.col("kind") == "metric") & (pl.col("named_on") | pl.col("counted")) & ~pl.col("acc")
     run_on = (pl.col("kind") == "metric") & pl.col("named_on")
     return (
@@ -193,7 +202,7 @@ def _called(name: str, *, spaced: bool) -> str:
 
 def _without_prose(parts: list[str]) -> list[str]:
     """``Adam is test acc`` from its last word for a side on, where what stands before it is prose."""
-    sides = [i for i, part in enumerate(parts) if part.lower() in SIDE]
+    sides = [i for i, part in enumerate(parts) if part.lower() in SIDE_OF]
     if not sides or not any(part.lower() in LEADING for part in parts[: sides[-1]]):
         return parts
     found = guess(" ".join(parts[sides[-1] :]))
@@ -209,7 +218,7 @@ def _bare_axis(called: str) -> str:
 def _kind(called: str, name: str) -> tuple[str, bool, str]:
     """(what a column is, whether it is an accuracy, the side that its name gives)."""
     found = guess(called)
-    side = _word_side(name.split(" ")) or next((SIDE[word] for word in words(name) if word in SIDE), "")
+    side = _word_side(name.split(" ")) or next((SIDE_OF[word] for word in words(name) if word in SIDE_OF), "")
     word, last = plain(called), called.split(" ")
     if len(last) == 2 and plain(last[1]) in ALONE and last[0].lower() not in NO_COUNT:
         word = plain(last[1])
@@ -236,4 +245,4 @@ def _scored(called: str) -> bool:
 
 
 def _word_side(parts: list[str]) -> str:
-    return next((SIDE[part.lower()] for part in parts if part.lower() in SIDE), "")
+    return next((SIDE_OF[part.lower()] for part in parts if part.lower() in SIDE_OF), "")

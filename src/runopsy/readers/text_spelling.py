@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from runopsy.readers.source import ESCAPES
-from runopsy.signals.names import QUANTITIES, SIDES
+from runopsy.signals.names import QUANTITIES, SIDE_OF
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,8 +25,7 @@ FOREIGN = {
 }  # fmt: skip
 ORDINAL = re.compile(r"第\s*(\d+)\s*(?:轮|个?\s*[Ee]poch)")
 NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
-SIDE_WORDS = tuple(word for words in SIDES.values() for word in words if len(word) > 2)
-SIDE = {word: side for side, words in SIDES.items() for word in words}
+SIDE_WORDS = tuple(word for word in SIDE_OF if len(word) > 2)
 FILLERS = {"of", "the", "on", "for", "over", "in", "our", "model", "network", "net", "classifier", "set", "data",
            "dataset", "images", "image", "samples", "examples", "points", "sentences", "inputs", "is", "was", "a",
            "whole", "entire", "all", "full", "this"}  # fmt: skip
@@ -72,8 +71,8 @@ def spelled_lines(lines: pl.DataFrame) -> pl.DataFrame:
 def _sentence(match: re.Match[str]) -> str:
     """``Accuracy of the network on the 10000 test images: 55`` as ``test Accuracy: 55``."""
     parts = re.findall(r"[A-Za-z_]+", f"{match['what']} {match['whom']}")
-    sides = [SIDE[word.lower()] for word in parts if word.lower() in SIDE]
-    rest = [word for word in parts if word.lower() not in (*SIDE, *FILLERS)]
+    sides = [SIDE_OF[word.lower()] for word in parts if word.lower() in SIDE_OF]
+    rest = [word for word in parts if word.lower() not in (*SIDE_OF, *FILLERS)]
     if not sides or not rest:
         return match[0] if not rest else f"{' '.join(parts)}: "
     return f"{sides[-1]} {' '.join(rest)}: "

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runopsy.readers.axes import COUNTING, plain
 from runopsy.readers.numeric_text import NUMBER
-from runopsy.readers.text_spelling import SIDE
-from runopsy.signals.names import PARTS, better, guess
+from runopsy.signals.names import PARTS, SIDE_OF, better, guess
 
 if TYPE_CHECKING:
     import polars as pl
@@ -79,7 +78,7 @@ def tables_in(lines: Sequence[str], candidates: Sequence[int]) -> tuple[list[Cel
 def _compares(header: Header, rows: Sequence[tuple[int, list[str]]]) -> bool:
     """Whether each row is another model or another class, and none a reading of a training."""
     first = [cells[0] for _, cells in rows]
-    return not header.side and not any(CELL.fullmatch(cell) or cell.lower() in SIDE for cell in first)
+    return not header.side and not any(CELL.fullmatch(cell) or cell.lower() in SIDE_OF for cell in first)
 
 
 def _drawn(lines: Sequence[str], rows: Sequence[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:

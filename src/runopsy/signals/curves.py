@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from runopsy.model import Role, Track
-from runopsy.signals.names import SIDES, Guess, guess, is_percent, words
+from runopsy.signals.names import SIDE_OF, Guess, guess, is_percent, words
 from runopsy.signals.numbered import as_training, of_training
 from runopsy.signals.units import A_CURVE, PERCENT_FROM, PERCENT_TO, value_range
 from runopsy.stats import distinct
@@ -16,7 +16,6 @@ MOST_DOUBT = 2  # special words a main curve may have ("val_cifar10_loss"); more
 A_SUMMARY = 0.05  # of the values of the longest candidate: a column with fewer is a summary beside a curve
 RARELY = 0.5  # of the values of the loss: an accuracy with no more is of validation, where that has none
 BATCHWISE = "step"  # Lightning adds it to the name of what was measured on a single batch
-SET_OF = {word: side for side, known in SIDES.items() for word in known}
 TOGETHER = 0.9  # share of the values of an accuracy at positions of a loss, for it to be logged beside it
 
 
@@ -56,7 +55,7 @@ def _sets_alone(tracks: Mapping[str, Track], guesses: Sequence[Guess], filled: s
 
     They are shares or percent, of two sets at least, and training's ends no lower than it began.
     """
-    sides = {name: SET_OF[found[0]] for name in tracks if len(found := words(name)) == 1 and found[0] in SET_OF}
+    sides = {name: SIDE_OF[found[0]] for name in tracks if len(found := words(name)) == 1 and found[0] in SIDE_OF}
     has_loss = any(g.quantity == "loss" and g.side in ("train", "") for g in guesses)
     if not has_loss or len(set(sides.values())) < 2 or any(g.quantity in ("acc", "error") for g in guesses):
         return

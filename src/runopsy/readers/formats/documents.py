@@ -16,7 +16,7 @@ from runopsy.readers.json_shapes import DEEPEST, flat, unrolled
 from runopsy.readers.numeric_text import listed
 from runopsy.readers.run_selection import Candidate, Found, named
 from runopsy.readers.source import Source
-from runopsy.signals.names import SIDES, words
+from runopsy.signals.names import SIDE_OF, words
 from runopsy.signals.scores import is_metric
 
 BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?\s*[\[{]\s*[\[{\"\]}]")
@@ -134,11 +134,7 @@ def _columns(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, l
         if isinstance(value, list) and value and all(v is None or isinstance(v, (int, float, str)) for v in value):
             if any(isinstance(v, (int, float)) for v in value):
                 yield f"{prefix}{key}", value
-        elif (
-            isinstance(value, dict)
-            and not prefix
-            and any(word in known for word in words(key) for known in SIDES.values())
-        ):
+        elif isinstance(value, dict) and not prefix and any(word in SIDE_OF for word in words(key)):
             yield from _columns(value, f"{key}/")
 
 
