@@ -488,8 +488,26 @@ def test_the_side_in_front_of_a_counter_is_the_side_of_its_line(word, text):
     run = read(text(each("Training : LOSS = {t}", word + " Epoch: {e}, accuracy: {a}, F1: {a} .")))
     found = played(run)
     np.testing.assert_allclose(run.tracks[found["val/acc"]].value, ACC)
-    np.testing.assert_allclose(run.tracks[found["train/loss"]].value, TRAIN)
+    assert found["train/loss"] == "train/LOSS"
     assert "train/acc" not in found
+
+
+def test_a_side_alone_names_a_number_where_two_stand_in_a_line(text):
+    run = read(text(each("[train] iter {h}: loss {t} 99 ms", "[eval] iter {h}: train {t} val {v} lr 2.5e-04")))
+    assert played(run)["val/loss"] == "val"
+    np.testing.assert_allclose(run.tracks["val"].value, VAL)
+    np.testing.assert_allclose(run.tracks["train"].value, TRAIN)
+
+
+def test_a_side_alone_names_a_number_beside_a_loss(text):
+    run = read(text(each("Epoch [{e}/{n}], Loss: {t}, Validation: {v}")))
+    assert played(run)["val/loss"] == "Validation"
+
+
+@pytest.mark.parametrize("line", ["took train 12.{h}s val 3.{h}s", "sizes train 500{h} val 50{h}", "test {h} of {n}"])
+def test_a_side_alone_names_no_seconds_no_sizes_and_no_prose(line, text):
+    run = read(text(each("epoch {e} loss: {t} acc: {a} " + line)))
+    assert not {"train", "val", "test"} & set(run.tracks)
 
 
 def test_batches_that_start_again_in_each_epoch_are_no_runs(text):

@@ -425,7 +425,7 @@ def test_columns_that_name_a_set_alone_are_accuracies_beside_a_loss():
     played = {r.track: r.role for r in assign({n: Track(n, steps, v) for n, v in columns.items()})}
     assert played == {"Loss": "train/loss", "Train": "train/acc", "Val": "val/acc", "Test": "val.test/acc"}
     falling = {"Loss": fall, "Train": fall, "Val": fall}
-    assert {r.role for r in assign({n: Track(n, steps, v) for n, v in falling.items()})} == {"train/loss", ""}
+    assert {r.role for r in assign({n: Track(n, steps, v) for n, v in falling.items()})} == {"train/loss", "val/loss", ""}
     alone = {"Train": rise, "Val": rise}
     assert {r.role for r in assign({n: Track(n, steps, v) for n, v in alone.items()})} == {""}
 
@@ -436,3 +436,31 @@ def test_a_score_that_is_logged_more_rarely_than_the_loss_is_of_validation():
     assert {r.track: r.role for r in found}["mIoU"] == "val/metric"
     beside = assign({"loss": Track("loss", often, 1 / (1 + often)), "mIoU": Track("mIoU", often, often / 100)})
     assert {r.track: r.role for r in beside}["mIoU"] == "train/metric"
+
+
+# --- a side alone as a name ------------------------------------------------------------------------
+
+FALL = [2.0, 1.5, 1.2, 1.1, 1.05]
+TURN = [2.1, 1.7, 1.6, 1.9, 2.3]
+RISE = [0.3, 0.5, 0.6, 0.65, 0.7]
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"train": FALL, "valid": TURN, "total": FALL}, {"train/loss": "train", "val/loss": "valid"}),
+        ({"Loss": FALL, "Validation": FALL}, {"train/loss": "Loss", "val/loss": "Validation"}),
+        ({"train_loss": FALL, "train": FALL[:2], "val": TURN}, {"train/loss": "train_loss", "val/loss": "val"}),
+        ({"loss": FALL, "dev": FALL, "dev_acc": RISE}, {"train/loss": "loss", "val/loss": "dev", "val/acc": "dev_acc"}),
+        ({"loss": FALL, "train": RISE, "val": RISE}, {"train/loss": "loss", "train/acc": "train", "val/acc": "val"}),
+        # which of loss and accuracy it is, its name leaves open
+        ({"loss": FALL, "val": RISE}, {"train/loss": "loss"}),
+        ({"train": RISE, "val": RISE}, {}),
+        # sizes and seconds
+        ({"train": [500, 400, 300], "val": [50, 40, 30]}, {}),
+        ({"loss": FALL, "eval": [v * 40 for v in FALL]}, {"train/loss": "loss"}),
+        ({"val": FALL}, {}),
+    ],
+)
+def test_a_side_alone_is_the_loss_of_that_side_where_nothing_else_can_be_meant(columns, expected):
+    assert roles(tracks(**columns)) == expected

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from runopsy.readers.axes import AXES, COUNTING, plain
 from runopsy.readers.text_spelling import SIDE_WORDS
 from runopsy.signals.names import (
+    LOSSES,
     NEVER,
     PERPLEXITIES,
     QUANTITIES,
@@ -19,6 +20,7 @@ from runopsy.signals.names import (
     better,
     guess,
     is_learning_rate,
+    is_side,
     words,
 )
 
@@ -56,6 +58,7 @@ ALIASES = {"s": "step", "trl": "train/loss", "tel": "val/loss", "tea": "val/acc"
 LLMC = ("trl", "tel")  # one of which is there where the aliases hold
 LEARN, TEST = "learn", "test"  # CatBoost prints the loss that it lowers, or the score that it raises, by no other name
 NUMBERED = re.compile(r"(?:_\d+)?'s\b")  # LightGBM's valid_1's binary_logloss, where there is but one such set
+BARE = "bare"  # a name that is a side alone
 BATCH = "batch"  # what 450/1000 [00:12<00:15] counts
 EPOCHS = dict(AXES)["epoch"]
 STEPS = tuple(word for word in dict(AXES)["step"] if word != BATCH)
@@ -73,7 +76,7 @@ MEASURED = {"throughput"}  # better when higher, and no score of the model
 
 
 def pairs_in(lines: pl.DataFrame) -> pl.DataFrame:
-    """row, name, spaced, value, of, mean, side_word: every pair of every line, and every word for a side."""
+    """row, name, spaced, value, of, mean, side_word, …: every pair of every line, and every word for a side."""
     import polars as pl
 
     line = pl.col("line")
@@ -103,6 +106,7 @@ def pairs_in(lines: pl.DataFrame) -> pl.DataFrame:
         (spaced & pl.col("next").is_not_null() & pl.col("value").str.contains(r"^\d+$")).alias("named_on"),
         (~count & pl.col("sign").str.contains(r"\[") & pl.col("of").is_not_null()).alias("counted"),
         pl.lit(value=False).alias("tabled"),
+        (pl.col("value").str.contains("[.eE]") & (pl.col("unit") == "") & pl.col("of").is_null()).alias("fraction"),
     ).filter(
         pl.col("side_word").is_not_null()
         | (
@@ -125,21 +129,22 @@ def named(pairs: pl.DataFrame) -> pl.DataFrame:
         called = _called(aliases.get(name, name), spaced=spaced)
         if called:
             called = called.replace("'s ", " ") if several else NUMBERED.sub("", called)
-            kind, acc, side = _kind(called, aliases.get(name, name))
+            kind, what, side = _kind(called, aliases.get(name, name))
             if kind in ("epoch", "step"):
                 called = axes.setdefault(plain(_bare_axis(called)), _bare_axis(called))
-            table.append((name, spaced, called, kind, acc, side))
+            table.append((name, spaced, called, kind, what, side))
     names = pl.DataFrame(
         table,
-        schema={"name": pl.String, "spaced": pl.Boolean, "column": pl.String, "kind": pl.String, "acc": pl.Boolean,
+        schema={"name": pl.String, "spaced": pl.Boolean, "column": pl.String, "kind": pl.String, "what": pl.String,
                 "side": pl.String},
         orient="row",
     )  # fmt: skip
-    joined = pairs.join(names, on=["name", "spaced"], how="left", maintain_order="left")
+    joined = _bare_sides(pairs.join(names, on=["name", "spaced"], how="left", maintain_order="left"))
     side_word = pl.col("side_word").is_not_null()
-    share = pl.col("acc") & (pl.col("of") > 0)  # Accuracy: 9820/10000
+    accuracy = (pl.col("what") == "acc").fill_null(value=False)
+    share = accuracy & (pl.col("of") > 0)  # Accuracy: 9820/10000
     worded = {word: EVALUATION if word.startswith("eval") else SIDE_OF[word] for word in SIDE_WORDS}
-    wrong = (pl.col("kind") == "metric") & (pl.col("named_on") | pl.col("counted")) & ~pl.col("acc")
+    wrong = (pl.col("kind") == "metric") & (pl.col("named_on") | pl.col("counted")) & ~accuracy
     run_on = (pl.col("kind") == "metric") & pl.col("named_on")
     return (
         joined.with_columns(
@@ -159,6 +164,26 @@ def named(pairs: pl.DataFrame) -> pl.DataFrame:
         )
         .select("row", "column", "kind", "side", "value", "of", "mean")
     )
+
+
+def _bare_sides(pairs: pl.DataFrame) -> pl.DataFrame:
+    """``train 2.51 val 2.58``, ``Loss: 0.13, Validation: 0.09``: a side alone that names a number.
+
+    It is a metric where its line has two of them, or a loss beside it; sizes, counts and seconds are none.
+    """
+    import polars as pl
+
+    bare = (pl.col("kind") == BARE).fill_null(value=False)
+    if not pairs.select(bare.any()).item():
+        return pairs
+    number = bare & pl.col("fraction")
+    both = pl.col("side").filter(number).n_unique().over("row") > 1
+    beside_a_loss = (
+        ((pl.col("kind") == "metric") & pl.col("what").is_in(LOSSES)).fill_null(value=False).any().over("row")
+    )
+    otherwise = pl.when(~pl.col("spaced")).then(pl.lit("other"))  # what a blank separates is prose
+    kind = pl.when(number & (both | beside_a_loss)).then(pl.lit("metric")).otherwise(otherwise)
+    return pairs.with_columns(pl.when(bare).then(kind).otherwise("kind").alias("kind"))
 
 
 def _aliases(pairs: pl.DataFrame, names: set[str]) -> dict[str, str]:
@@ -188,7 +213,7 @@ def _called(name: str, *, spaced: bool) -> str:
     if any(part.lower() in PERPLEXITIES for part in parts):  # lm loss PPL
         parts = [part for part in parts if part.lower() not in QUANTITIES["loss"]]
     called = " ".join(parts)
-    if not spaced or plain(called) in COUNTING or plain(called) in SINGLE_WORDS:
+    if not spaced or plain(called) in COUNTING or plain(called) in SINGLE_WORDS or is_side(called):
         return called
     for start in range(len(parts)):
         rest = " ".join(parts[start:])
@@ -215,24 +240,26 @@ def _bare_axis(called: str) -> str:
     return parts[-1] if len(parts) > 1 and plain(parts[-1]) in ALONE else called
 
 
-def _kind(called: str, name: str) -> tuple[str, bool, str]:
-    """(what a column is, whether it is an accuracy, the side that its name gives)."""
+def _kind(called: str, name: str) -> tuple[str, str, str]:
+    """(what a column is, the quantity of a loss or an accuracy, the side that its name gives)."""
     found = guess(called)
     side = _word_side(name.split(" ")) or next((SIDE_OF[word] for word in words(name) if word in SIDE_OF), "")
     word, last = plain(called), called.split(" ")
     if len(last) == 2 and plain(last[1]) in ALONE and last[0].lower() not in NO_COUNT:
         word = plain(last[1])
     if word == BATCH:
-        return "batch", False, side
+        return "batch", "", side
     if word in EPOCHS:
-        return "epoch", False, side
+        return "epoch", "", side
     if word in STEPS:
-        return "step", False, side
+        return "step", "", side
     if word in COUNTING:
-        return "axis", False, side
+        return "axis", "", side
     if found is not None or _scored(called) or "'s " in name:
-        return "metric", found is not None and found.quantity == "acc", side
-    return ("known" if word in SINGLE_WORDS or is_learning_rate(called) else "other"), False, side
+        return "metric", "" if found is None else found.quantity, side
+    if is_side(called):
+        return BARE, "", side
+    return ("known" if word in SINGLE_WORDS or is_learning_rate(called) else "other"), "", side
 
 
 def _scored(called: str) -> bool:

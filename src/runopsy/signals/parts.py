@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from runopsy.model import Run, Track
-from runopsy.signals.names import Guess, guess
+from runopsy.signals.names import LOSSES, Guess, guess
 from runopsy.signals.scores import is_reward, players
 
 # Words of parts of an objective of reinforcement learning: their sum is no progress either.
@@ -34,7 +34,7 @@ def parts_without_a_whole(tracks: Mapping[str, Track]) -> list[tuple[str, ...]]:
     """
     if any(is_reward(name) for name in tracks) or players(tracks):
         return []
-    losses = [g for name in tracks if (g := guess(name)) is not None and g.quantity in ("loss", "bits", "ppl")]
+    losses = [g for name in tracks if (g := guess(name)) is not None and g.quantity in LOSSES]
     train = [g for g in losses if g.side == "train"] or [g for g in losses if g.side == ""]
     train += [g for g in losses if g.side == "" and not g.extra]  # ``loss`` beside ``train_loss_q0`` is the whole
     of_training = {g.extra for g in losses if g.side in ("train", "") and g.extra}
