@@ -94,7 +94,7 @@ def _undertrained(f: Facts) -> str:
     return "validation was still improving at the end"
 
 
-NO_VALIDATION = "no validation was logged: whether it generalises cannot be judged"
+NO_VALIDATION = "no loss or accuracy of validation was found: whether it generalises cannot be judged"
 
 VERDICTS: tuple[Row, ...] = (
     Row("inconclusive", lambda f: f"these rows are no training run: {f.not_a_run}", lambda f: bool(f.not_a_run)),

@@ -8,12 +8,15 @@ import numpy as np
 
 from runopsy.model import Role, Track, Values
 from runopsy.signals.names import LOSSES, SIDE_OF, Guess, guess, is_percent, is_side, words
-from runopsy.signals.numbered import as_training, of_training
+from runopsy.signals.numbered import FIRST, SECOND, as_training, of_training, unnamed_sets
+from runopsy.signals.parts import nearest, whole_of_training
 from runopsy.signals.units import A_CURVE, PERCENT_FROM, PERCENT_TO, value_range
 from runopsy.stats import distinct
 
 MOST_DOUBT = 2  # special words a main curve may have ("val_cifar10_loss"); more, and it is one task among many
 A_SUMMARY = 0.05  # of the values of the longest candidate: a column with fewer is a summary beside a curve
+UNNAMED = "numbers a set, and nothing names it:"
+ONE_OF = "one of"  # how the reason of a choice begins that the page tells
 RARELY = 0.5  # of the values of the loss: an accuracy with no more is of validation, where that has none
 BATCHWISE = "step"  # Lightning adds it to the name of what was measured on a single batch
 SAME_LEVEL = 10.0  # × between the first values of training and validation: a loss of both starts nearer than that
@@ -28,7 +31,9 @@ def curves(names: Iterable[str], tracks: Mapping[str, Track], filled: set[str]) 
         tracks: all columns.
         filled: roles that are taken.
     """
-    trained, names = of_training(tracks), list(names)
+    unnamed = unnamed_sets(tracks)
+    yield from (Role("", name, f"{UNNAMED} {stem}{FIRST}, {stem}{SECOND}") for name, stem in unnamed.items())
+    trained, names = of_training(tracks), [name for name in names if name not in unnamed]
     guesses = [g for name in names if not tracks[name].parts and (g := guess(name)) is not None]
     guesses = [as_training(g) if g.track in trained else g for g in guesses]
     accuracies = list(_bare_accuracies({name: tracks[name] for name in names}, guesses, filled))
@@ -47,7 +52,7 @@ def curves(names: Iterable[str], tracks: Mapping[str, Track], filled: set[str]) 
         train = [g for g in mine if g.side == "train" or (g.side == "" and (not g.extra or g.extra in twins))]
         yield from _best(train, f"train/{quantity}", tracks, filled, parts)
         val = [g for g in mine if g.side == "val" or (g.side == "test" and not has_val)]
-        yield from _best(val, f"val/{quantity}", tracks, filled, parts)
+        yield from _best(val, f"val/{quantity}", tracks, filled, parts, whole_of_training(train, tracks))
         yield from _further(val, quantity, filled, parts)
         if has_val:
             test = [g for g in mine if g.side == "test" and not g.extra]
@@ -175,9 +180,14 @@ def _longest(guesses: Sequence[Guess], tracks: Mapping[str, Track]) -> Track | N
 
 
 def _best(
-    guesses: list[Guess], role: str, tracks: Mapping[str, Track], filled: set[str], parts: set[tuple[str, ...]]
+    guesses: list[Guess],
+    role: str,
+    tracks: Mapping[str, Track],
+    filled: set[str],
+    parts: set[tuple[str, ...]],
+    whole: Track | None = None,
 ) -> Iterator[Role]:
-    """The main curve of a side, if it can be determined."""
+    """The main curve of a side, if it can be determined; ``whole`` is the loss of training, to compare with."""
     if not guesses or role in filled:
         return
     guesses = _of_whole_passes(guesses, tracks)
@@ -187,9 +197,22 @@ def _best(
         return
     equals = [g for g in ranked if _rank(g, tracks, longest)[1:4] == _rank(ranked[0], tracks, longest)[1:4]]
     if len(equals) > 1 and any(g.is_part or g.extra in parts for g in equals):
+        if whole is not None:
+            yield from _one_measure([g.track for g in equals], role, whole, tracks)
+            return
         yield from (Role("", g.track, f"one of {len(equals)} parts; none is called the whole") for g in equals)
         return
     yield _role(role, ranked[0], tracks, len(equals))
+
+
+def _one_measure(names: list[str], role: str, whole: Track, tracks: Mapping[str, Track]) -> Iterator[Role]:
+    """``val_loss_mse, val_loss_l2re`` beside ``train_loss``: of several measures the one that is nearest training's."""
+    chosen = nearest([tracks[name] for name in names], whole).name
+    why = (
+        f"{ONE_OF} {len(names)} measures of validation, and nearest the level of training: --map {role}=NAME to change"
+    )
+    yield Role(role, chosen, why)
+    yield from (Role("", name, f"another measure of validation: {chosen} is used") for name in names if name != chosen)
 
 
 def _further(val: list[Guess], quantity: str, filled: set[str], parts: set[tuple[str, ...]]) -> Iterator[Role]:
