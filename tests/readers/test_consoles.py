@@ -510,6 +510,19 @@ def test_a_side_alone_names_no_seconds_no_sizes_and_no_prose(line, text):
     assert not {"train", "val", "test"} & set(run.tracks)
 
 
+def test_the_heads_of_a_loss_never_stand_for_the_loss_of_the_whole_net(text):
+    lines = each(
+        "I0603 04:24:46.222429   822 solver.cpp:316] Iteration {h}, loss = {v}",
+        "I0603 04:24:46.222481   822 solver.cpp:332]     Train net output #0: accuracy = {a}",
+        "I0603 04:24:46.222494   822 solver.cpp:332]     Train net output #1: loss = {t} (* 1 = {t} loss)",
+        "I0603 04:24:46.222501   822 solver.cpp:332]     Train net output #2: loss1/loss = 4.3 (* 0.3 = 1.3 loss)",
+    )
+    run = read(text([*lines, "I0603 04:24:46.222429   822 solver.cpp:316] Iteration 24, loss = 0.5"]))
+    found = played(run)
+    assert run.tracks[found["train/loss"]].value.tolist() == [*VAL, 0.5]
+    assert run.tracks[found["train/acc"]].value.tolist() == ACC
+
+
 def test_batches_that_start_again_in_each_epoch_are_no_runs(text):
     run = read(text([f"Epoch: {e} Batch [{b}] loss: {1 / (10 * e + b)}" for e in range(1, 8) for b in (1, 2, 3)]))
     assert len(run.tracks["loss"]) == 21

@@ -215,6 +215,8 @@ def _not_as_fine_as_the_rows(counts: str, at: Values, value: Values) -> str:
     """Why the order of the rows of one curve counts before the column; empty where it does not."""
     if len(at) > 1 and (at == at[0]).all():
         return "never changes along the longest curve"
+    if len(at) and np.unique(at[~np.isnan(at)], return_counts=True)[1].max(initial=0) > MOSTLY * len(at):
+        return "has one value in most rows of the longest curve"  # as an axis it would keep one of them
     if counts == "step":
         return "counts to the same end again and again" if is_counter(at, value) else ""
     crowded = len(at) > 1 and np.mean(at[1:] == at[:-1]) > CROWDED

@@ -182,6 +182,8 @@ SPELLINGS: tuple[Spelling, ...] = (
 LINE_SPELLINGS: tuple[tuple[str, str], ...] = (
     # A loss, how many of how many batches in brackets, and its value behind the colon.
     (rf"(?i)\b({_QUANTITY})\s*\[\s*(\d+)\s*/\s*(\d+)\]:\s*([-+.\d])", "${2}/${3} ${1}: ${4}"),
+    # Caffe: the loss of a head beside the loss of the whole net, which alone is called by no more than that.
+    (r"Train net output #(\d+): (\S+) = (\S+) \(\*", "train output${1}/${2} = ${3} (*"),
     (r"\[(?:E|Ep|ep)\s?(\d+)\]", "epoch ${1} "),  # [E3] step 6600 loss 0.6742
     (r"\b(\d+)epoch\b", "epoch ${1} "),  # ESPnet: 12epoch results: [train] … [valid] …
     (rf"(?i)\b(epoch|iter)\(({_SIDES})\)", "${2} ${1}"),  # mmdetection: the side as the argument of the epoch
