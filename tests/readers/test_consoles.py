@@ -241,6 +241,17 @@ LAYOUTS = {
          "", "Best model at step 300:", "  train loss: 9.99e+00", "  test loss: 9.99e+00", "  test metric: []"],
         "step", {"train/loss": TRAIN, "val/loss": VAL}, range(100, 100 * N + 1, 100),
     ),
+    "braces around the values": (
+        each("2022-02-15 17:55:17,761 INFO epoch: {{{e}/{n}}}, loss : {{{t}}}, lr : {{0.0001}}"),
+        "epoch", {"train/loss": TRAIN}, range(1, N + 1),
+    ),
+    "cuda-convnet": (
+        [line for i in range(N) for line in
+         (f"1.{i + 1}... logprob:  {TRAIN[i]}, 0.5 (0.582 sec)", "Testing all batches", "",
+          "======================Test output======================", f"logprob:  {VAL[i]}, 0.4 ",
+          "Layer 'conv1' weights[0]: 7.979723e-03 [2.745254e-09] ")],
+        "step", {"train/loss": TRAIN, "val/loss": VAL}, range(1, N + 1),
+    ),
     "Caffe without a test": (
         each(
             "I0509 19:45:41.120270 20669 solver.cpp:228] Iteration {s}, loss = 9.9",
@@ -521,6 +532,20 @@ def test_the_heads_of_a_loss_never_stand_for_the_loss_of_the_whole_net(text):
     found = played(run)
     assert run.tracks[found["train/loss"]].value.tolist() == [*VAL, 0.5]
     assert run.tracks[found["train/acc"]].value.tolist() == ACC
+
+
+def test_a_number_in_brackets_that_counts_by_one_is_no_value(text):
+    run = read(text(each("stage {e}/10  [####]  668/668   Accuracy report ({e}) {a} 229 102")))
+    assert run.tracks["Accuracy report"].value.tolist() == ACC
+
+
+@pytest.mark.parametrize(("char", "word"), [("char", "word"), ("BCER", "BWER")])
+def test_the_errors_of_a_text_recogniser_are_scores_by_its_own_iterations(char, word, text):
+    run = read(text(each(
+        "At iteration {h}/{s}/{s}, Mean rms=5.3%, delta=8.5%, " + char + " train=180.5%, " + word + " train={pa}%, skip ratio=0%"
+    )))  # fmt: skip
+    np.testing.assert_allclose(run.tracks["train wer"].value, PERCENT)
+    assert (run.axis, run.tracks["train wer"].step[0], played(run)["train/metric"]) == ("step", 100, "train wer")
 
 
 def test_batches_that_start_again_in_each_epoch_are_no_runs(text):

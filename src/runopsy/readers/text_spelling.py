@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from runopsy.readers.source import ESCAPES
@@ -29,6 +30,9 @@ SIDE_WORDS = tuple(word for word in SIDE_OF if len(word) > 2)
 FILLERS = {"of", "the", "on", "for", "over", "in", "our", "model", "network", "net", "classifier", "set", "data",
            "dataset", "images", "image", "samples", "examples", "points", "sentences", "inputs", "is", "was", "a",
            "whole", "entire", "all", "full", "this"}  # fmt: skip
+# A number in brackets between a name and its value; the word of a counter gives a position instead: epoch (3) 0.73
+INDEXED = re.compile(r"\b(?P<word>(?!(?i:epoch|step|iter|batch)s?\b)[A-Za-z_]+) \((?P<index>\d+)\) (?=[-+]?\d*\.\d)")
+COUNTS = 2  # such numbers at least: one alone counts nothing
 DECIMALS = 4  # digits after the point with which Keras prints a value in its bar
 
 
@@ -55,7 +59,15 @@ def spelled(text: str) -> str:
     for sign, pattern, put in SPELLINGS:
         if sign in text:
             text = pattern.sub(put, text)
-    return text
+    return _without_indices(text) if ") " in text else text
+
+
+def _without_indices(text: str) -> str:
+    """``Accuracy report (3) 0.73`` as ``Accuracy report: 0.73``, where the numbers in brackets count up by one."""
+    found = [int(match["index"]) for match in INDEXED.finditer(text)]
+    if len(found) < COUNTS or any(b - a != 1 for a, b in pairwise(found)):
+        return text
+    return INDEXED.sub(r"\g<word>: ", text)
 
 
 def spelled_lines(lines: pl.DataFrame) -> pl.DataFrame:
@@ -167,6 +179,23 @@ SPELLINGS: tuple[Spelling, ...] = (
         ), _round,
     ),
     Spelling("learn: ", re.compile(r"^(?P<before>[ \t]*)(?P<count>\d+):\s+(?=learn: )", re.MULTILINE), _round),
+    # {1.9027643} and {1/300}: a script that took the braces of its template for those of the value.
+    Spelling("{", re.compile(rf"\{{\s*(?P<value>{NUMBER}(?:\s?/\s?\d+)?)\s*\}}"), r"\g<value>"),
+    # cuda-convnet: 1.18... logprob:  0.669311, 0.390625 (0.584 sec), the loss and the error rate.
+    Spelling(
+        "logprob:", re.compile(
+            rf"^(?P<epoch>\d+)\.(?P<batch>\d+)\.\.\. logprob:\s+(?P<loss>{NUMBER}), (?P<error>{NUMBER})", re.MULTILINE
+        ), r"epoch \g<epoch> batch \g<batch> train loss: \g<loss> train error rate: \g<error>",
+    ),
+    Spelling(
+        "=Test output=",
+        re.compile(rf"^=+Test output=+\nlogprob:\s+(?P<loss>{NUMBER}), (?P<error>{NUMBER})", re.MULTILINE),
+        r"\ntest loss: \g<loss> test error rate: \g<error>",
+    ),
+    # Tesseract counts good iterations, all, and samples; its errors are of characters and of words.
+    Spelling("teration ", re.compile(r"At iteration \d+/(?P<count>\d+)/\d+,"), r"iteration \g<count>,"),
+    Spelling(" train=", re.compile(r"\b(?:char|BCER) train="), "train cer="),
+    Spelling(" train=", re.compile(r"\b(?:word|BWER) train="), "train wer="),
     # TensorFlow's estimators evaluate, and save what they found under the step.
     Spelling("Saving dict for global step", re.compile(r"Saving dict for global step (\d+):"), r"validation step \1 "),
     # Accuracy of the network on the 10000 test images: 55 %
