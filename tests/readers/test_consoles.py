@@ -481,10 +481,28 @@ def test_the_runs_are_listed_with_their_best_reading(text):
     assert one.best == ("val/loss", min(VAL), 1 + VAL.index(min(VAL)))
 
 
-def test_a_fit_that_goes_on_from_the_weights_of_another_is_another_run(text):
+def test_a_fit_that_goes_on_at_the_level_of_another_is_the_same_run(text):
     first = each("epoch {e}: loss: {t}")
-    found = runs(text([*first, *(f"epoch {e}: loss: {0.2 / e}" for e in range(1, 6))]))
-    assert [len(run.read().tracks["loss"]) for run in found] == [N, 5]
+    run = read(text([*first, *(f"epoch {e}: loss: {0.2 / e}" for e in range(1, 6))]))
+    assert run.tracks["loss"].step.tolist() == list(range(1, N + 6))
+    assert run.tracks["loss"].session is None
+    assert any("counted on" in note for note in run.notes)
+
+
+def test_a_fit_that_begins_anew_after_one_that_went_on_is_another_run(text):
+    lines = each("epoch {e}: loss: {t}")
+    further = [f"epoch {e}: loss: {0.2 / e}" for e in range(1, 6)]
+    assert [len(run.read().tracks["loss"]) for run in runs(text([*lines, *further, *lines]))] == [N + 5, N]
+
+
+def test_what_is_back_at_the_first_level_of_the_log_is_another_run(text):
+    """Its first row has no heading and stands under the last one of the run before."""
+    lines = [line for e in range(1, 31) for line in (f"Epoch {e}/50", f"loss: {1.4 if e < 3 else 1.4 / e:.4f}")]
+    again = ["loss: 1.39", *(line for e in range(3, 31) for line in (f"Epoch {e}/50", f"loss: {1.37 - e / 100:.4f}"))]
+    one, two = (run.read() for run in runs(text([*lines, *again])))
+    assert (len(one.tracks["loss"]), one.tracks["loss"].value[-1]) == (30, 0.0467)
+    assert two.tracks["loss"].step.tolist() == list(range(3, 31))
+    assert two.tracks["loss"].session is None
 
 
 def test_what_goes_on_below_its_end_is_a_resume(text):

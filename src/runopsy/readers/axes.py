@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from runopsy.readers.consecutive_runs import parts
-from runopsy.readers.multi_run_tables import are_amounts, column_of_runs, is_counter
+from runopsy.readers.consecutive_runs import counted_on, parts
+from runopsy.readers.multi_run_tables import ATTEMPT_NAMES, are_amounts, column_of_runs, is_counter
 from runopsy.readers.numeric_text import MOSTLY, seconds_in
 from runopsy.readers.resume_detection import DISORDER
 from runopsy.signals.scores import is_metric
@@ -104,10 +104,20 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
                 trouble = _not_as_fine_as_the_rows(really, at[series], curve[series])
                 trouble = trouble or _falls_within_epochs(at, series, numbers, plain_names, name)
             if not trouble:
+                if really in ("step", "epoch") and not ATTEMPT_NAMES & set(plain_names.values()):
+                    at = _counted_on(at, series, curve, name, notes)
                 return Axis(really, name, at, parts(really, at, series, curve, name, plain_names, numbers, EPOCHS))
             notes.append(f"column {name!r} {trouble}, so it is not the axis")
     notes.append("no column counts steps, epochs, tokens, samples or time: rows are counted instead")
     return Axis("row", None, np.arange(rows_in(table), dtype=np.float64))
+
+
+def _counted_on(at: Values, series: Counts, curve: Values, name: str, notes: list[str]) -> Values:
+    found = counted_on(at, series, curve)
+    if found is not at and not np.array_equal(found, at, equal_nan=True):
+        notes.append(f"column {name!r} starts again while the curve goes on at its level: one run, counted on")
+        return found
+    return at
 
 
 def _in_turn(names: list[str], numbers: Numbers, notes: list[str]) -> Values | None:
