@@ -489,9 +489,15 @@ def test_a_fit_that_goes_on_at_the_level_of_another_is_the_same_run(text):
     assert any("counted on" in note for note in run.notes)
 
 
+def test_a_fit_that_leaves_the_level_of_another_at_once_is_another_run(text):
+    first = [f"epoch {e}: loss: {40 - 14 * (1 - 0.7**e):.3f}" for e in range(10)]
+    further = [f"epoch {e}: loss: {10 + 16.5 * 0.6**e:.3f}" for e in range(20)]
+    assert [len(run.read().tracks["loss"]) for run in runs(text([*first, *further]))] == [10, 20]
+
+
 def test_a_fit_that_begins_anew_after_one_that_went_on_is_another_run(text):
     lines = each("epoch {e}: loss: {t}")
-    further = [f"epoch {e}: loss: {0.2 / e}" for e in range(1, 6)]
+    further = [f"epoch {e}: loss: {0.22 - e / 100}" for e in range(1, 6)]
     assert [len(run.read().tracks["loss"]) for run in runs(text([*lines, *further, *lines]))] == [N + 5, N]
 
 

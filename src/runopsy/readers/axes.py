@@ -11,6 +11,7 @@ from runopsy.readers.consecutive_runs import counted_on, parts
 from runopsy.readers.multi_run_tables import ATTEMPT_NAMES, are_amounts, column_of_runs, is_counter
 from runopsy.readers.numeric_text import MOSTLY, seconds_in
 from runopsy.readers.resume_detection import DISORDER
+from runopsy.signals.names import guess
 from runopsy.signals.scores import is_metric
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _in_turn(names: list[str], numbers: Numbers, notes: list[str]) -> Values | N
 def _longest_series(
     numbers: Numbers, plain_names: dict[str, str], kinds: pl.Series | None, rows: int
 ) -> tuple[Counts, Values]:
-    """(the rows of the curve with the most values, its value in every row of the table).
+    """(the rows of the curve with the most values, its value in every row of the table); of several the plainest.
 
     Rows of other curves may lie anywhere between them or after them.
     """
@@ -150,11 +151,17 @@ def _longest_series(
     if kinds is not None and kinds.count():
         there = (kinds == kinds.drop_nulls().mode().sort()[0]).fill_null(value=False).to_numpy()
     metrics = {n: c for n, c in numbers.items() if c is not None and plain_names[n] not in COUNTING}
-    curves = [column for name, column in metrics.items() if is_metric(name)] or list(metrics.values())
+    curves = {name: column for name, column in metrics.items() if is_metric(name)} or metrics
     if not curves:
         return np.flatnonzero(there), np.full(rows, np.nan)
-    longest = min(curves, key=lambda column: column.null_count())
+    _, longest = min(curves.items(), key=lambda item: (item[1].null_count(), _doubt(item[0])))
     return np.flatnonzero(longest.is_not_null().to_numpy() & there), longest.to_numpy().astype(np.float64)
+
+
+def _doubt(name: str) -> float:
+    """How unlikely a column is to show how the training goes: of curves of one length the plainest loss does."""
+    found = guess(name)
+    return np.inf if found is None else found.doubt
 
 
 def clock(table: Table, numbers: Numbers, at: Values) -> Values | None:
@@ -225,7 +232,7 @@ def _not_as_fine_as_the_rows(counts: str, at: Values, value: Values) -> str:
     """Why the order of the rows of one curve counts before the column; empty where it does not."""
     if len(at) > 1 and (at == at[0]).all():
         return "never changes along the longest curve"
-    if len(at) and np.unique(at[~np.isnan(at)], return_counts=True)[1].max(initial=0) > MOSTLY * len(at):
+    if np.unique(at[~np.isnan(at)], return_counts=True)[1].max(initial=0) > max(1, MOSTLY * len(at)):
         return "has one value in most rows of the longest curve"  # as an axis it would keep one of them
     if counts == "step":
         return "counts to the same end again and again" if is_counter(at, value) else ""

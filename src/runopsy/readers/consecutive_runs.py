@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NEAR = 0.01  # share of the whole axis within which a return is one to its start
 EARLY = 0.1  # share of the whole axis within which a return is one to its start, if the curve is at its first level
 AT_LEVEL = 0.1  # share of the way that a curve went, within which a value is at a level
+AT_FIRST = 2  # values of a stretch that must be at the level, for a curve to go on there
 FEWEST = 3  # rows before a return, for the curve to have an end
 WHOLE = 2  # different positions that a run has at least
 BROKEN = 0.02  # share of the longest run's rows below which a run broke off at once, and was started again
@@ -122,8 +123,9 @@ def counted_on(at: Values, series: Counts, curve: Values) -> Values:
 
 def _goes_on(value: Values, began: int, a: int, b: int) -> bool:
     """Whether a curve that began at one row is at ``b`` where its stretch from ``a`` on ended, far from its start."""
-    first, end, again = first_level(value[began:b]), last_level(value[a:b]), first_level(value[b:])
-    return abs(again - end) < AT_LEVEL * abs(first - end)
+    first, end = first_level(value[began:b]), last_level(value[a:b])
+    again = value[b : b + AT_FIRST]  # another run may begin there by chance, and leaves it at once
+    return bool((np.abs(again - end) < AT_LEVEL * abs(first - end)).all())
 
 
 def _returns(at: Values, value: Values) -> Counts:

@@ -63,11 +63,16 @@ def _distance(track: Track, whole: Track) -> float:
 
 
 def _are_measures(total: Track, parts: Sequence[str], tracks: Mapping[str, Track]) -> bool:
-    """Whether columns of validation measure the same thing in several ways: one is nearer training's than their sum."""
+    """Whether columns of validation measure the same thing in several ways: one is nearer training's than their sum.
+
+    Where training logs one of them too, they are parts of its loss.
+    """
     guesses = [g for name in tracks if (g := guess(name)) is not None]
+    of_training = {g.extra for g in guesses if g.side in ("train", "")}
     whole = whole_of_training(guesses, tracks)
-    of_training = any(g.track == parts[0] and g.side in ("train", "") for g in guesses)
-    return whole is not None and not of_training and nearest([*(tracks[p] for p in parts), total], whole) is not total
+    if whole is None or any(g.extra in of_training for g in guesses if g.track in parts):
+        return False
+    return nearest([*(tracks[part] for part in parts), total], whole) is not total
 
 
 def _parts(losses: Sequence[Guess], tracks: Mapping[str, Track]) -> tuple[str, ...]:
