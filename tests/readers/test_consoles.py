@@ -572,6 +572,23 @@ def test_the_errors_of_a_text_recogniser_are_scores_by_its_own_iterations(char, 
     assert (run.axis, run.tracks["train wer"].step[0], played(run)["train/metric"]) == ("step", 100, "train wer")
 
 
+def test_behind_an_arrow_stands_the_value(text):
+    run = read(text(each("epoch {e} mean train loss : 6.3470 -> {t} mean test loss : 6.5e-1 -> {v}")))
+    assert run.tracks["mean train loss"].value.tolist() == TRAIN
+    assert run.tracks["mean test loss"].value.tolist() == VAL
+
+
+def test_a_box_whose_key_counts_is_a_log(text):
+    run = read(text(each("| Epoch {e} loss | {t} |")))
+    assert (run.axis, run.tracks["loss"].value.tolist()) == ("epoch", TRAIN)
+
+
+def test_an_average_beside_a_count_of_episodes_is_a_reward(text):
+    run = read(text(each("Episode {s} Avg: -{v} BestAvg: {v} Epsilon: 0.5")))
+    assert played(run)["reward"] == "Avg reward"
+    assert "reward" not in played(read(text(each("Episode {s} loss: {t} Avg: {a}"))))
+
+
 def test_batches_that_start_again_in_each_epoch_are_no_runs(text):
     run = read(text([f"Epoch: {e} Batch [{b}] loss: {1 / (10 * e + b)}" for e in range(1, 8) for b in (1, 2, 3)]))
     assert len(run.tracks["loss"]) == 21

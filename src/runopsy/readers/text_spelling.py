@@ -181,6 +181,17 @@ SPELLINGS: tuple[Spelling, ...] = (
     Spelling("learn: ", re.compile(r"^(?P<before>[ \t]*)(?P<count>\d+):\s+(?=learn: )", re.MULTILINE), _round),
     # {1.9027643} and {1/300}: a script that took the braces of its template for those of the value.
     Spelling("{", re.compile(rf"\{{\s*(?P<value>{NUMBER}(?:\s?/\s?\d+)?)\s*\}}"), r"\g<value>"),
+    # loss : 6.3470 -> 5.7082: what it was before, and what it is now.
+    Spelling(
+        ">", re.compile(rf"(?P<sign>[:=]\s*){NUMBER}\s*(?:-{{1,3}}|=)>\s*(?={NUMBER}(?![\w.]))"), r"\g<sign>"
+    ),
+    # | Epoch 3 loss | 0.268 |: a box whose key counts.
+    Spelling(
+        "|", re.compile(
+            rf"^\s*\|\s*(?P<counter>(?i:epoch|step|iteration))\s+(?P<count>\d+)\s+(?P<name>[A-Za-z][\w ]*?)\s*\|"
+            rf"\s*(?P<value>{NUMBER})\s*\|\s*$", re.MULTILINE
+        ), r"\g<counter> \g<count> \g<name>: \g<value>",
+    ),
     # cuda-convnet: 1.18... logprob:  0.669311, 0.390625 (0.584 sec), the loss and the error rate.
     Spelling(
         "logprob:", re.compile(
