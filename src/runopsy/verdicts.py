@@ -104,7 +104,7 @@ def _noise_of(f: Facts) -> str:
     return f"the noise of {curve.signal.source} (± {f.unclear.size:.2g} from row to row)"
 
 
-NO_VALIDATION = "no validation was found in the log: whether it generalises cannot be judged"
+NO_VALIDATION = "no loss or accuracy of validation was found: whether it generalises cannot be judged"
 
 VERDICTS: tuple[Row, ...] = (
     Row("inconclusive", lambda f: f"these rows are no training run: {f.not_a_run}", lambda f: bool(f.not_a_run)),

@@ -106,6 +106,13 @@ def test_a_counter_that_starts_again_and_again_without_an_epoch_is_no_axis(read_
     assert any("to the same end again and again" in note for note in run.notes)
 
 
+@pytest.mark.parametrize("steps", [[200] * 9 + [173], [10, 20, *[100] * 4]])
+def test_a_column_with_one_value_in_most_rows_is_no_axis(read_text, steps):
+    run = read_text("Total Steps,loss", *(f"{s},{1 / (i + 1)}" for i, s in enumerate(steps)))
+    assert at(run) == list(range(len(steps)))
+    assert any("'Total Steps' has one value in most rows" in note for note in run.notes)
+
+
 def test_many_rows_in_one_epoch_are_counted_by_row_and_the_epoch_stays(read_text):
     run = read_text("epoch,loss", *(f"{e},{9 - e}" for e in range(3) for _ in range(5)))
     assert (run.axis, at(run)) == ("row", list(range(15)))

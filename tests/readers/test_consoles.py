@@ -241,6 +241,17 @@ LAYOUTS = {
          "", "Best model at step 300:", "  train loss: 9.99e+00", "  test loss: 9.99e+00", "  test metric: []"],
         "step", {"train/loss": TRAIN, "val/loss": VAL}, range(100, 100 * N + 1, 100),
     ),
+    "braces around the values": (
+        each("2022-02-15 17:55:17,761 INFO epoch: {{{e}/{n}}}, loss : {{{t}}}, lr : {{0.0001}}"),
+        "epoch", {"train/loss": TRAIN}, range(1, N + 1),
+    ),
+    "cuda-convnet": (
+        [line for i in range(N) for line in
+         (f"1.{i + 1}... logprob:  {TRAIN[i]}, 0.5 (0.582 sec)", "Testing all batches", "",
+          "======================Test output======================", f"logprob:  {VAL[i]}, 0.4 ",
+          "Layer 'conv1' weights[0]: 7.979723e-03 [2.745254e-09] ")],
+        "step", {"train/loss": TRAIN, "val/loss": VAL}, range(1, N + 1),
+    ),
     "Caffe without a test": (
         each(
             "I0509 19:45:41.120270 20669 solver.cpp:228] Iteration {s}, loss = 9.9",
@@ -317,16 +328,17 @@ def test_running_means_within_an_epoch_are_spread_over_it(text):
     np.testing.assert_allclose(run.tracks["train loss"].step[:4], [1 / 3, 2 / 3, 1, 4 / 3])
 
 
-def test_a_detector_s_console_has_parts_and_scores(text):
+@pytest.mark.parametrize("bar", ["|████|", "|██|", ""])  # some consoles lose the bar, and keep its count
+def test_a_detector_s_console_has_parts_and_scores(bar, text):
     lines = each(
         "      Epoch    GPU_mem   box_loss   cls_loss   dfl_loss  Instances       Size",
-        "       {e}/{n}      2.61G     {t}     1.5     0.5         32        640: 100%|████| 63/63 [00:17<00:00,  3.56it/s]",
+        "       {e}/{n}      2.61G     {t}     1.5     0.5         32        640: 100%|██| 63/63 [00:17<00:00,  3.56it/s]",
         "                 Class     Images  Instances      Box(P          R      mAP50  mAP50-95): 100%|██| 8/8 [00:02<00:00,  3.23it/s]",
         "                   all        250        620      0.317      0.287      {a}      0.222",
         "                   cat        150        220      0.217      0.187      0.1      0.122",
         "",
     )
-    run = with_sums(read(text(lines)))
+    run = with_sums(read(text([line.replace("|██|", bar) for line in lines])))
     found = played(run)
     np.testing.assert_allclose(run.tracks[found["train/loss"]].value, np.array(TRAIN) + 2.0)
     assert run.axis == "epoch"
@@ -470,10 +482,34 @@ def test_the_runs_are_listed_with_their_best_reading(text):
     assert one.best == ("val/loss", min(VAL), 1 + VAL.index(min(VAL)))
 
 
-def test_a_fit_that_goes_on_from_the_weights_of_another_is_another_run(text):
+def test_a_fit_that_goes_on_at_the_level_of_another_is_the_same_run(text):
     first = each("epoch {e}: loss: {t}")
-    found = runs(text([*first, *(f"epoch {e}: loss: {0.2 / e}" for e in range(1, 6))]))
-    assert [len(run.read().tracks["loss"]) for run in found] == [N, 5]
+    run = read(text([*first, *(f"epoch {e}: loss: {0.2 / e}" for e in range(1, 6))]))
+    assert run.tracks["loss"].step.tolist() == list(range(1, N + 6))
+    assert run.tracks["loss"].session is None
+    assert any("counted on" in note for note in run.notes)
+
+
+def test_a_fit_that_leaves_the_level_of_another_at_once_is_another_run(text):
+    first = [f"epoch {e}: loss: {40 - 14 * (1 - 0.7**e):.3f}" for e in range(10)]
+    further = [f"epoch {e}: loss: {10 + 16.5 * 0.6**e:.3f}" for e in range(20)]
+    assert [len(run.read().tracks["loss"]) for run in runs(text([*first, *further]))] == [10, 20]
+
+
+def test_a_fit_that_begins_anew_after_one_that_went_on_is_another_run(text):
+    lines = each("epoch {e}: loss: {t}")
+    further = [f"epoch {e}: loss: {0.22 - e / 100}" for e in range(1, 6)]
+    assert [len(run.read().tracks["loss"]) for run in runs(text([*lines, *further, *lines]))] == [N + 5, N]
+
+
+def test_what_is_back_at_the_first_level_of_the_log_is_another_run(text):
+    """Its first row has no heading and stands under the last one of the run before."""
+    lines = [line for e in range(1, 31) for line in (f"Epoch {e}/50", f"loss: {1.4 if e < 3 else 1.4 / e:.4f}")]
+    again = ["loss: 1.39", *(line for e in range(3, 31) for line in (f"Epoch {e}/50", f"loss: {1.37 - e / 100:.4f}"))]
+    one, two = (run.read() for run in runs(text([*lines, *again])))
+    assert (len(one.tracks["loss"]), one.tracks["loss"].value[-1]) == (30, 0.0467)
+    assert two.tracks["loss"].step.tolist() == list(range(3, 31))
+    assert two.tracks["loss"].session is None
 
 
 def test_what_goes_on_below_its_end_is_a_resume(text):
@@ -481,6 +517,77 @@ def test_what_goes_on_below_its_end_is_a_resume(text):
     again = [f"step {100 * i}: loss={2.1 / (i + 1)}" for i in range(12, 30)]
     run = read(text([*lines, *again]))
     assert run.tracks["loss"].session.tolist() == [0] * 20 + [1] * 18
+
+
+@pytest.mark.parametrize("word", ["Validating", "Evaluating", "Validation", "Dev"])
+def test_the_side_in_front_of_a_counter_is_the_side_of_its_line(word, text):
+    run = read(text(each("Training : LOSS = {t}", word + " Epoch: {e}, accuracy: {a}, F1: {a} .")))
+    found = played(run)
+    np.testing.assert_allclose(run.tracks[found["val/acc"]].value, ACC)
+    assert found["train/loss"] == "train/LOSS"
+    assert "train/acc" not in found
+
+
+def test_a_side_alone_names_a_number_where_two_stand_in_a_line(text):
+    run = read(text(each("[train] iter {h}: loss {t} 99 ms", "[eval] iter {h}: train {t} val {v} lr 2.5e-04")))
+    assert played(run)["val/loss"] == "val"
+    np.testing.assert_allclose(run.tracks["val"].value, VAL)
+    np.testing.assert_allclose(run.tracks["train"].value, TRAIN)
+
+
+def test_a_side_alone_names_a_number_beside_a_loss(text):
+    run = read(text(each("Epoch [{e}/{n}], Loss: {t}, Validation: {v}")))
+    assert played(run)["val/loss"] == "Validation"
+
+
+@pytest.mark.parametrize("line", ["took train 12.{h}s val 3.{h}s", "sizes train 500{h} val 50{h}", "test {h} of {n}"])
+def test_a_side_alone_names_no_seconds_no_sizes_and_no_prose(line, text):
+    run = read(text(each("epoch {e} loss: {t} acc: {a} " + line)))
+    assert not {"train", "val", "test"} & set(run.tracks)
+
+
+def test_the_heads_of_a_loss_never_stand_for_the_loss_of_the_whole_net(text):
+    lines = each(
+        "I0603 04:24:46.222429   822 solver.cpp:316] Iteration {h}, loss = {v}",
+        "I0603 04:24:46.222481   822 solver.cpp:332]     Train net output #0: accuracy = {a}",
+        "I0603 04:24:46.222494   822 solver.cpp:332]     Train net output #1: loss = {t} (* 1 = {t} loss)",
+        "I0603 04:24:46.222501   822 solver.cpp:332]     Train net output #2: loss1/loss = 4.3 (* 0.3 = 1.3 loss)",
+    )
+    run = read(text([*lines, "I0603 04:24:46.222429   822 solver.cpp:316] Iteration 24, loss = 0.5"]))
+    found = played(run)
+    assert run.tracks[found["train/loss"]].value.tolist() == [*VAL, 0.5]
+    assert run.tracks[found["train/acc"]].value.tolist() == ACC
+
+
+def test_a_number_in_brackets_that_counts_by_one_is_no_value(text):
+    run = read(text(each("stage {e}/10  [####]  668/668   Accuracy report ({e}) {a} 229 102")))
+    assert run.tracks["Accuracy report"].value.tolist() == ACC
+
+
+@pytest.mark.parametrize(("char", "word"), [("char", "word"), ("BCER", "BWER")])
+def test_the_errors_of_a_text_recogniser_are_scores_by_its_own_iterations(char, word, text):
+    run = read(text(each(
+        "At iteration {h}/{s}/{s}, Mean rms=5.3%, delta=8.5%, " + char + " train=180.5%, " + word + " train={pa}%, skip ratio=0%"
+    )))  # fmt: skip
+    np.testing.assert_allclose(run.tracks["train wer"].value, PERCENT)
+    assert (run.axis, run.tracks["train wer"].step[0], played(run)["train/metric"]) == ("step", 100, "train wer")
+
+
+def test_behind_an_arrow_stands_the_value(text):
+    run = read(text(each("epoch {e} mean train loss : 6.3470 -> {t} mean test loss : 6.5e-1 -> {v}")))
+    assert run.tracks["mean train loss"].value.tolist() == TRAIN
+    assert run.tracks["mean test loss"].value.tolist() == VAL
+
+
+def test_a_box_whose_key_counts_is_a_log(text):
+    run = read(text(each("| Epoch {e} loss | {t} |")))
+    assert (run.axis, run.tracks["loss"].value.tolist()) == ("epoch", TRAIN)
+
+
+def test_an_average_beside_a_count_of_episodes_is_a_reward(text):
+    run = read(text(each("Episode {s} Avg: -{v} BestAvg: {v} Epsilon: 0.5")))
+    assert played(run)["reward"] == "Avg reward"
+    assert "reward" not in played(read(text(each("Episode {s} loss: {t} Avg: {a}"))))
 
 
 def test_batches_that_start_again_in_each_epoch_are_no_runs(text):

@@ -93,6 +93,14 @@ def test_a_list_of_runs_is_named_by_their_settings(give):
     assert [run.name for run in runs(path)] == ["1 k=2 n_params=20/history", "2 k=3 n_params=30/history"]
 
 
+def test_rows_below_a_document_of_settings_are_the_log(give):
+    settings = json.dumps({"run": {"lr": 0.1, "loss": "mse", "sizes": [[1, 2], [3]]}}, indent=4)
+    rows = "".join(json.dumps({"epoch": i, "train_loss": str(c)}) + "\n" for i, c in enumerate(CURVE))
+    run = read(give(f"{settings}\n{rows}", "log.txt"))
+    assert values(run, "train_loss") == CURVE
+    assert any("settings" in note for note in run.notes)
+
+
 def test_a_document_that_is_cut_short_says_so(give):
     whole = json.dumps({"loss": CURVE}, indent=1)
     with pytest.raises(UnreadableLog, match="damaged JSON"):

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runopsy.errors import BadOption
-from runopsy.model import Track
-from runopsy.signals import ROLES, assign, in_unit
+from runopsy.model import Run, Track
+from runopsy.signals import ROLES, assign, in_unit, measure, refusal, with_sums
 
 
 def track(name: str, values=None, rows: int = 50) -> Track:
@@ -425,7 +425,11 @@ def test_columns_that_name_a_set_alone_are_accuracies_beside_a_loss():
     played = {r.track: r.role for r in assign({n: Track(n, steps, v) for n, v in columns.items()})}
     assert played == {"Loss": "train/loss", "Train": "train/acc", "Val": "val/acc", "Test": "val.test/acc"}
     falling = {"Loss": fall, "Train": fall, "Val": fall}
-    assert {r.role for r in assign({n: Track(n, steps, v) for n, v in falling.items()})} == {"train/loss", ""}
+    assert {r.role for r in assign({n: Track(n, steps, v) for n, v in falling.items()})} == {
+        "train/loss",
+        "val/loss",
+        "",
+    }
     alone = {"Train": rise, "Val": rise}
     assert {r.role for r in assign({n: Track(n, steps, v) for n, v in alone.items()})} == {""}
 
@@ -436,3 +440,71 @@ def test_a_score_that_is_logged_more_rarely_than_the_loss_is_of_validation():
     assert {r.track: r.role for r in found}["mIoU"] == "val/metric"
     beside = assign({"loss": Track("loss", often, 1 / (1 + often)), "mIoU": Track("mIoU", often, often / 100)})
     assert {r.track: r.role for r in beside}["mIoU"] == "train/metric"
+
+
+# --- a side alone as a name ------------------------------------------------------------------------
+
+FALL = [2.0, 1.5, 1.2, 1.1, 1.05]
+TURN = [2.1, 1.7, 1.6, 1.9, 2.3]
+RISE = [0.3, 0.5, 0.6, 0.65, 0.7]
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"train": FALL, "valid": TURN, "total": FALL}, {"train/loss": "train", "val/loss": "valid"}),
+        ({"Loss": FALL, "Validation": FALL}, {"train/loss": "Loss", "val/loss": "Validation"}),
+        ({"train_loss": FALL, "train": FALL[:2], "val": TURN}, {"train/loss": "train_loss", "val/loss": "val"}),
+        ({"loss": FALL, "dev": FALL, "dev_acc": RISE}, {"train/loss": "loss", "val/loss": "dev", "val/acc": "dev_acc"}),
+        ({"loss": FALL, "train": RISE, "val": RISE}, {"train/loss": "loss", "train/acc": "train", "val/acc": "val"}),
+        # which of loss and accuracy it is, its name leaves open
+        ({"loss": FALL, "val": RISE}, {"train/loss": "loss"}),
+        ({"train": RISE, "val": RISE}, {}),
+        # sizes and seconds
+        ({"train": [500, 400, 300], "val": [50, 40, 30]}, {}),
+        ({"loss": FALL, "eval": [v * 40 for v in FALL]}, {"train/loss": "loss"}),
+        ({"val": FALL}, {}),
+    ],
+)
+def test_a_side_alone_is_the_loss_of_that_side_where_nothing_else_can_be_meant(columns, expected):
+    assert roles(tracks(**columns)) == expected
+
+
+def notes(columns: dict[str, Track]) -> str:
+    run = with_sums(Run("log", "log", "epoch", columns))
+    return " | ".join(measure(run, assign(run.tracks)).notes)
+
+
+@pytest.mark.parametrize("name", ["val_loss_mse", "val_loss_l2re", "val_loss_mae"])
+def test_of_several_measures_of_validation_the_one_at_the_level_of_training_is_taken_and_told(name):
+    levels = {"val_loss_mse": [9.0, 8.0, 7.5, 7.0, 6.9], "val_loss_l2re": [0.4, 0.3, 0.2, 0.2, 0.1],
+              "val_loss_mae": [90.0, 80.0, 70.0, 60.0, 55.0], name: [2.2, 1.6, 1.3, 1.2, 1.2]}  # fmt: skip
+    found = tracks(train_loss=FALL, **levels)
+    assert played_by_sum(found)["val/loss"] == name
+    assert f"{name} is taken as val/loss: one of 3 measures" in notes(found)
+
+
+def played_by_sum(columns: dict[str, Track]) -> dict[str, str]:
+    return roles(dict(with_sums(Run("log", "log", "epoch", columns)).tracks))
+
+
+def test_parts_of_validation_that_add_up_to_the_loss_of_training_are_no_measures():
+    found = tracks(train_loss=FALL, val_box_loss=[1.1, 0.8, 0.7, 0.6, 0.6], val_cls_loss=[1.0, 0.7, 0.6, 0.6, 0.5])
+    assert played_by_sum(found)["val/loss"] == "val_box_loss + val_cls_loss"
+
+
+def test_sets_with_numbers_alone_are_not_told_apart_in_silence():
+    found = tracks(loss0=FALL, loss1=TURN, acc0=RISE, acc1=RISE)
+    assert roles(found) == {}
+    assert "--map train/loss=loss0 --map val/loss=loss1" in refusal(assign(found))[1]
+    assert "acc0, acc1 number sets that nothing names" in notes(tracks(loss=FALL, acc0=RISE, acc1=RISE))
+    assert roles(tracks(loss=FALL, acc1=RISE))["train/acc"] == "acc1"  # a top-1 accuracy
+
+
+def test_columns_of_validation_without_a_role_are_named_and_why():
+    assert "val_acc is of validation and was left out: it is called an accuracy, but reaches 1700" in notes(
+        tracks(loss=FALL, val_acc=[1500, 1600, 1650, 1690, 1700])
+    )
+    assert "of validation there is val_pk" in notes(tracks(loss=FALL, val_pk=RISE))
+    assert notes(tracks(loss=FALL, val_loss=FALL, val_pk=RISE)) == ""
+    assert notes(tracks(loss=FALL, eval_runtime=RISE, eval_samples_per_second=RISE, val_constant=[1, 1, 1, 1, 1])) == ""

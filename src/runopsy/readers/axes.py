@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from runopsy.readers.consecutive_runs import parts
-from runopsy.readers.multi_run_tables import are_amounts, column_of_runs, is_counter
+from runopsy.readers.consecutive_runs import counted_on, parts
+from runopsy.readers.multi_run_tables import ATTEMPT_NAMES, are_amounts, column_of_runs, is_counter
 from runopsy.readers.numeric_text import MOSTLY, seconds_in
 from runopsy.readers.resume_detection import DISORDER
+from runopsy.signals.names import guess
 from runopsy.signals.scores import is_metric
 
 if TYPE_CHECKING:
@@ -104,10 +105,20 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
                 trouble = _not_as_fine_as_the_rows(really, at[series], curve[series])
                 trouble = trouble or _falls_within_epochs(at, series, numbers, plain_names, name)
             if not trouble:
+                if really in ("step", "epoch") and not ATTEMPT_NAMES & set(plain_names.values()):
+                    at = _counted_on(at, series, curve, name, notes)
                 return Axis(really, name, at, parts(really, at, series, curve, name, plain_names, numbers, EPOCHS))
             notes.append(f"column {name!r} {trouble}, so it is not the axis")
     notes.append("no column counts steps, epochs, tokens, samples or time: rows are counted instead")
     return Axis("row", None, np.arange(rows_in(table), dtype=np.float64))
+
+
+def _counted_on(at: Values, series: Counts, curve: Values, name: str, notes: list[str]) -> Values:
+    found = counted_on(at, series, curve)
+    if found is not at and not np.array_equal(found, at, equal_nan=True):
+        notes.append(f"column {name!r} starts again while the curve goes on at its level: one run, counted on")
+        return found
+    return at
 
 
 def _in_turn(names: list[str], numbers: Numbers, notes: list[str]) -> Values | None:
@@ -132,7 +143,7 @@ def _in_turn(names: list[str], numbers: Numbers, notes: list[str]) -> Values | N
 def _longest_series(
     numbers: Numbers, plain_names: dict[str, str], kinds: pl.Series | None, rows: int
 ) -> tuple[Counts, Values]:
-    """(the rows of the curve with the most values, its value in every row of the table).
+    """(the rows of the curve with the most values, its value in every row of the table); of several the plainest.
 
     Rows of other curves may lie anywhere between them or after them.
     """
@@ -140,11 +151,17 @@ def _longest_series(
     if kinds is not None and kinds.count():
         there = (kinds == kinds.drop_nulls().mode().sort()[0]).fill_null(value=False).to_numpy()
     metrics = {n: c for n, c in numbers.items() if c is not None and plain_names[n] not in COUNTING}
-    curves = [column for name, column in metrics.items() if is_metric(name)] or list(metrics.values())
+    curves = {name: column for name, column in metrics.items() if is_metric(name)} or metrics
     if not curves:
         return np.flatnonzero(there), np.full(rows, np.nan)
-    longest = min(curves, key=lambda column: column.null_count())
+    _, longest = min(curves.items(), key=lambda item: (item[1].null_count(), _doubt(item[0])))
     return np.flatnonzero(longest.is_not_null().to_numpy() & there), longest.to_numpy().astype(np.float64)
+
+
+def _doubt(name: str) -> float:
+    """How unlikely a column is to show how the training goes: of curves of one length the plainest loss does."""
+    found = guess(name)
+    return np.inf if found is None else found.doubt
 
 
 def clock(table: Table, numbers: Numbers, at: Values) -> Values | None:
@@ -215,6 +232,8 @@ def _not_as_fine_as_the_rows(counts: str, at: Values, value: Values) -> str:
     """Why the order of the rows of one curve counts before the column; empty where it does not."""
     if len(at) > 1 and (at == at[0]).all():
         return "never changes along the longest curve"
+    if np.unique(at[~np.isnan(at)], return_counts=True)[1].max(initial=0) > max(1, MOSTLY * len(at)):
+        return "has one value in most rows of the longest curve"  # as an axis it would keep one of them
     if counts == "step":
         return "counts to the same end again and again" if is_counter(at, value) else ""
     crowded = len(at) > 1 and np.mean(at[1:] == at[:-1]) > CROWDED

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runopsy.readers.multi_run_tables import ATTEMPT_NAMES, is_disordered, starts_anew
+from runopsy.readers.multi_run_tables import ATTEMPT_NAMES, first_level, is_disordered, last_level, starts_anew
 from runopsy.stats import median
 
 if TYPE_CHECKING:
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from runopsy.readers.numeric_text import Numbers
 
 NEAR = 0.01  # share of the whole axis within which a return is one to its start
+EARLY = 0.1  # share of the whole axis within which a return is one to its start, if the curve is at its first level
+AT_LEVEL = 0.1  # share of the way that a curve went, within which a value is at a level
+AT_FIRST = 2  # values of a stretch that must be at the level, for a curve to go on there
+FEWEST = 3  # rows before a return, for the curve to have an end
 WHOLE = 2  # different positions that a run has at least
 BROKEN = 0.02  # share of the longest run's rows below which a run broke off at once, and was started again
 
@@ -79,28 +84,77 @@ def runs_in(at: Values, value: Values) -> list[tuple[int, int]]:
     """Where one training follows another in the rows of a curve: the bounds of each; one pair where there is but one.
 
     A new run begins where the axis is back at its first value, and the curve at its first level, or the axis at the
-    very beginning of a training. What goes on from a later position is a resume, and what goes on from the same
-    level may be one. Starts that broke off at once are none.
+    very beginning of a training; and where the axis is back at an early value, and the curve at the first level of the
+    log. What goes on from a later position is a resume, and what goes on from the same level may be one. Starts that
+    broke off at once are none.
     """
-    bounds = _returns(at)
+    bounds = _returns(at, value)
     if len(bounds) < 3 or np.isnan(at).any() or is_disordered(at):
         return [(0, len(at))]
     anew = starts_anew(value, bounds)
     early = at[bounds[1:-1]] <= max(1.0, _spacing(at[: bounds[1]]))
     begins = [0, *(int(b) for b, new, start in zip(bounds[1:-1], anew, early, strict=True) if new or start)]
     runs = [(a, b) for a, b in zip(begins, [*begins[1:], len(at)], strict=True)]
+    runs = [(a, b if b == len(at) else _end(at, value, a, b)) for a, b in runs]
     longest = max(b - a for a, b in runs)
     whole = [run for run in runs if len(np.unique(at[run[0] : run[1]])) >= max(WHOLE, BROKEN * longest)]
     return whole or runs[-1:]
 
 
-def _returns(at: Values) -> Counts:
-    """Row bounds of the stretches between returns to about where the axis began; other batches begin near it."""
+def counted_on(at: Values, series: Counts, curve: Values) -> Values:
+    """The axis with its counts going on where it is back at its start and the curve goes on at its level.
+
+    There the same model was trained further, as by a second call of ``fit``, which counts its epochs anew.
+    """
+    known = series[~np.isnan(at[series])]
+    counts, value, made = at[known], curve[known], at.copy()
+    if not (counts[1:] < counts[:-1]).any() or is_disordered(counts):
+        return at
+    began, offset = 0, 0.0
+    for a, b in pairwise(_returns(counts, value)[:-1].tolist()):
+        if b - a >= FEWEST and _is_early(counts, a, b) and _goes_on(value, began, a, b):
+            offset += counts[b - 1] + _spacing(counts[a:b]) - counts[b]
+        else:
+            began, offset = b, 0.0
+        row = _begin(at, known, b)
+        made[row:] = at[row:] + offset
+    return made
+
+
+def _goes_on(value: Values, began: int, a: int, b: int) -> bool:
+    """Whether a curve that began at one row is at ``b`` where its stretch from ``a`` on ended, far from its start."""
+    first, end = first_level(value[began:b]), last_level(value[a:b])
+    again = value[b : b + AT_FIRST]  # another run may begin there by chance, and leaves it at once
+    return bool((np.abs(again - end) < AT_LEVEL * abs(first - end)).all())
+
+
+def _returns(at: Values, value: Values) -> Counts:
+    """Row bounds of the stretches between returns to about where the axis began; other batches begin near it.
+
+    Where the curve is back at the first level of the log, what is early in the run is near enough.
+    """
     falls = np.flatnonzero(at[1:] < at[:-1]) + 1
     if not len(falls):
         return np.array([0, len(at)])
-    near = at[0] + max(_spacing(at[: falls[0]]), NEAR * (at.max() - at[0]))
-    return np.concatenate([[0], falls[at[falls] <= near], [len(at)]])
+    span = at.max() - at[0]
+    near = at[falls] <= at[0] + max(_spacing(at[: falls[0]]), NEAR * span)
+    early = at[falls] <= at[0] + EARLY * span
+    ends = [last_level(value[a:b]) for a, b in zip([0, *falls[:-1]], falls, strict=True)]
+    first = first_level(value)
+    anew = [abs(value[b] - first) < AT_LEVEL * abs(first - end) for b, end in zip(falls, ends, strict=True)]
+    return np.concatenate([[0], falls[near | (early & np.array(anew))], [len(at)]])
+
+
+def _is_early(at: Values, a: int, b: int) -> bool:
+    """Whether the axis at ``b`` is at the very beginning of a training."""
+    return bool(at[b] <= max(1.0, _spacing(at[a:b])))
+
+
+def _end(at: Values, value: Values, a: int, b: int) -> int:
+    """The end of a run before the one that begins at ``b``, whose first row may still have the position above it."""
+    if b - a < FEWEST or at[b - 1] != at[b - 2]:
+        return b
+    return b - 1 if abs(value[b - 1] - value[b]) < AT_LEVEL * abs(value[b - 2] - value[b]) else b
 
 
 def _spacing(at: Values) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from runopsy.readers.number_columns import is_numbers
 from runopsy.readers.resume_detection import DISORDER, STAYS
 from runopsy.signals.names import words
+from runopsy.stats import median
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,6 +36,7 @@ SUBJECTS = {"dataset", "data", "task", "benchmark", "model", "method", "arch", "
             "corpus", "language", "class", "label", "category", "algorithm", "classifier", "experiment",
             "id", "patient", "subject", "file", "filename", "image"}  # fmt: skip
 NAMES = {"name", "config", "configuration", "setting", "variant", "fold"}  # likewise, where nothing counts steps
+LAST, LONG = 3, 9  # values whose median is where a stretch ends, and how many it must have for them to be its end
 ANEW = 0.5  # share of the stretches that begin at the first level of the one before, for them to be runs
 SHARED = 0.5  # share of the steps of the shorter of two runs that the other has too; less is a resumed run
 
@@ -141,16 +143,23 @@ def starts_anew(value: Values, bounds: Counts) -> NDArray[np.bool_]:
     """For each stretch but the first: whether the curve is back on the side where the stretch before it began."""
     found = []
     for a, b, c in zip(bounds[:-2], bounds[1:-1], bounds[2:], strict=True):
-        first, after = _level(value[a:b]), _level(value[b:c])
-        before = _level(value[a:b][::-1])
+        first, after, before = first_level(value[a:b]), first_level(value[b:c]), last_level(value[a:b])
         found.append(first != before and (after - (first + before) / 2) * (first - before) > 0)
     return np.array(found, dtype=bool)
 
 
-def _level(value: Values) -> float:
+def first_level(value: Values) -> float:
     """Where a stretch begins: its first number."""
     there = value[np.isfinite(value)]
     return float(there[0]) if len(there) else float("nan")
+
+
+def last_level(value: Values) -> float:
+    """Where a stretch ends: its last number; of a long one the middle of three, as the last may be of what follows."""
+    there = value[np.isfinite(value)]
+    if len(there) < LONG:
+        return first_level(there[::-1])
+    return median(there[-LAST:])
 
 
 def _separates(column: pl.Series, series: Counts, bounds: Counts) -> bool:

@@ -18,7 +18,7 @@ from runopsy.readers.numeric_text import is_missing, listed, numbers_in, present
 from runopsy.readers.resume_detection import common_sessions, sessions
 from runopsy.readers.run_selection import Candidate, Found, given, named
 from runopsy.readers.source import Source
-from runopsy.signals.names import SIDES, words
+from runopsy.signals.names import SIDE_OF, words
 
 if TYPE_CHECKING:
     import polars as pl
@@ -322,7 +322,7 @@ def _side_column(table: Table, numbers: Numbers) -> str | None:
 
 
 def _side_of(parts: list[str]) -> str:
-    return next((side for part in parts for side, known in SIDES.items() if part in known), "")
+    return next((SIDE_OF[part] for part in parts if part in SIDE_OF), "")
 
 
 def _rows_by(column: pl.Series) -> dict[str, Counts]:

@@ -9,8 +9,20 @@ import re
 from typing import TYPE_CHECKING
 
 from runopsy.readers.axes import AXES, COUNTING, plain
-from runopsy.readers.text_spelling import SIDE
-from runopsy.signals.names import NEVER, PERPLEXITIES, QUANTITIES, SINGLE_WORDS, better, guess, is_learning_rate, words
+from runopsy.readers.text_spelling import SIDE_WORDS
+from runopsy.signals.names import (
+    LOSSES,
+    NEVER,
+    PERPLEXITIES,
+    QUANTITIES,
+    SIDE_OF,
+    SINGLE_WORDS,
+    better,
+    guess,
+    is_learning_rate,
+    is_side,
+    words,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,11 +38,10 @@ AFTER = rf"(?:\s?/\s?(?P<of>{WHOLE}))?(?P<unit>[A-Za-z%]*)(?P<odd>\||[-:./_,][0-
 # Then the mean so far, as meters print it: 70.1 (68.2); or another number: the first one was a part of the name.
 MEAN = rf"(?:[ ]{{0,2}}\([ ]*(?P<mean>{NUMBER})[ ]*\)|(?P<next>[ ]+[0-9]+\.[0-9]+))?"
 TENSOR = r"(?:tensor\(|(?:np|numpy|torch)\.[a-z0-9]+\()?"  # tensor(0.31, device='cuda:0')
-SIDE_WORDS = r"train|training|val|valid|validation|validating|eval|evaluation|evaluating|evaluate|dev|test|testing"
 PAIR = (
     rf"{NAME}(?P<sign>['\"]?\s{{0,8}}(?:[:=]|-{{1,3}}>|=>)\s*|\s+|\s*\[\s*)['\"]?[\[(]?\s*{TENSOR}{VALUE}{AFTER}{MEAN}"
     r"|(?P<done>[0-9]+(?:\.[0-9]+)?)\s?/\s?(?P<all>[0-9]+)(?P<more>/[0-9]|[ ][0-9]{1,2}:[0-9]{2}:[0-9]{2})?"
-    rf"|(?P<side_word>\b(?i:{SIDE_WORDS})\b)"
+    rf"|(?P<side_word>\b(?i:{'|'.join(SIDE_WORDS)})\b)"
 )
 SCRIPT = r"\S+\.(?:py|cpp|cc|cu|h|ipynb|log)\b\S*|\([a-z_.]+:[0-9]+\)"  # the place in the source, as loggers print it
 SOURCES = r"\.(?:py|cpp|cc|cu|h|ipynb|log)\b|\([a-z_.]+:[0-9]"  # whether there is any
@@ -46,7 +57,11 @@ TRAILING = ("is", "was", "are", "of", "equals", "value", "so", "far")
 ALIASES = {"s": "step", "trl": "train/loss", "tel": "val/loss", "tea": "val/acc"}  # llm.c
 LLMC = ("trl", "tel")  # one of which is there where the aliases hold
 LEARN, TEST = "learn", "test"  # CatBoost prints the loss that it lowers, or the score that it raises, by no other name
+EPISODES = ("episode", "episodes", "global_episode", "episode_num", "i_episode")
+# What an agent earns, where episodes are counted and no loss or accuracy is there: Episode 100 Avg: -1000.00
+EARNED = ("avg", "average", "mean", "score", "avg_score", "average_score", "mean_score", "total_score", "average_100")
 NUMBERED = re.compile(r"(?:_\d+)?'s\b")  # LightGBM's valid_1's binary_logloss, where there is but one such set
+BARE = "bare"  # a name that is a side alone
 BATCH = "batch"  # what 450/1000 [00:12<00:15] counts
 EPOCHS = dict(AXES)["epoch"]
 STEPS = tuple(word for word in dict(AXES)["step"] if word != BATCH)
@@ -64,7 +79,7 @@ MEASURED = {"throughput"}  # better when higher, and no score of the model
 
 
 def pairs_in(lines: pl.DataFrame) -> pl.DataFrame:
-    """row, name, spaced, value, of, mean, side_word: every pair of every line, and every word for a side."""
+    """row, name, spaced, value, of, mean, side_word, …: every pair of every line, and every word for a side."""
     import polars as pl
 
     line = pl.col("line")
@@ -94,6 +109,7 @@ def pairs_in(lines: pl.DataFrame) -> pl.DataFrame:
         (spaced & pl.col("next").is_not_null() & pl.col("value").str.contains(r"^\d+$")).alias("named_on"),
         (~count & pl.col("sign").str.contains(r"\[") & pl.col("of").is_not_null()).alias("counted"),
         pl.lit(value=False).alias("tabled"),
+        (pl.col("value").str.contains("[.eE]") & (pl.col("unit") == "") & pl.col("of").is_null()).alias("fraction"),
     ).filter(
         pl.col("side_word").is_not_null()
         | (
@@ -116,21 +132,22 @@ def named(pairs: pl.DataFrame) -> pl.DataFrame:
         called = _called(aliases.get(name, name), spaced=spaced)
         if called:
             called = called.replace("'s ", " ") if several else NUMBERED.sub("", called)
-            kind, acc, side = _kind(called, aliases.get(name, name))
+            kind, what, side = _kind(called, aliases.get(name, name))
             if kind in ("epoch", "step"):
                 called = axes.setdefault(plain(_bare_axis(called)), _bare_axis(called))
-            table.append((name, spaced, called, kind, acc, side))
+            table.append((name, spaced, called, kind, what, side))
     names = pl.DataFrame(
         table,
-        schema={"name": pl.String, "spaced": pl.Boolean, "column": pl.String, "kind": pl.String, "acc": pl.Boolean,
+        schema={"name": pl.String, "spaced": pl.Boolean, "column": pl.String, "kind": pl.String, "what": pl.String,
                 "side": pl.String},
         orient="row",
     )  # fmt: skip
-    joined = pairs.join(names, on=["name", "spaced"], how="left", maintain_order="left")
+    joined = _bare_sides(pairs.join(names, on=["name", "spaced"], how="left", maintain_order="left"))
     side_word = pl.col("side_word").is_not_null()
-    share = pl.col("acc") & (pl.col("of") > 0)  # Accuracy: 9820/10000
-    worded = {w: EVALUATION if w.startswith("eval") else SIDE.get(w, "val") for w in SIDE_WORDS.split("|")}
-    wrong = (pl.col("kind") == "metric") & (pl.col("named_on") | pl.col("counted")) & ~pl.col("acc")
+    accuracy = (pl.col("what") == "acc").fill_null(value=False)
+    share = accuracy & (pl.col("of") > 0)  # Accuracy: 9820/10000
+    worded = {word: EVALUATION if word.startswith("eval") else SIDE_OF[word] for word in SIDE_WORDS}
+    wrong = (pl.col("kind") == "metric") & (pl.col("named_on") | pl.col("counted")) & ~accuracy
     run_on = (pl.col("kind") == "metric") & pl.col("named_on")
     return (
         joined.with_columns(
@@ -152,12 +169,34 @@ def named(pairs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _bare_sides(pairs: pl.DataFrame) -> pl.DataFrame:
+    """``train 2.51 val 2.58``, ``Loss: 0.13, Validation: 0.09``: a side alone that names a number.
+
+    It is a metric where its line has two of them, or a loss beside it; sizes, counts and seconds are none.
+    """
+    import polars as pl
+
+    bare = (pl.col("kind") == BARE).fill_null(value=False)
+    if not pairs.select(bare.any()).item():
+        return pairs
+    number = bare & pl.col("fraction")
+    both = pl.col("side").filter(number).n_unique().over("row") > 1
+    beside_a_loss = (
+        ((pl.col("kind") == "metric") & pl.col("what").is_in(LOSSES)).fill_null(value=False).any().over("row")
+    )
+    otherwise = pl.when(~pl.col("spaced")).then(pl.lit("other"))  # what a blank separates is prose
+    kind = pl.when(number & (both | beside_a_loss)).then(pl.lit("metric")).otherwise(otherwise)
+    return pairs.with_columns(pl.when(bare).then(kind).otherwise("kind").alias("kind"))
+
+
 def _aliases(pairs: pl.DataFrame, names: set[str]) -> dict[str, str]:
     """Short names that tools give to what they measure."""
     import polars as pl
 
     if not names.isdisjoint(LLMC):
         return ALIASES
+    if any(plain(name) in EPISODES for name in names) and not any(guess(name) for name in names):
+        return {name: f"{name} reward" for name in names if plain(name) in EARNED}
     if LEARN not in names or "iteration" not in names:
         return {}
     learnt = pairs.filter(pl.col("name") == LEARN)["value"]
@@ -179,7 +218,7 @@ def _called(name: str, *, spaced: bool) -> str:
     if any(part.lower() in PERPLEXITIES for part in parts):  # lm loss PPL
         parts = [part for part in parts if part.lower() not in QUANTITIES["loss"]]
     called = " ".join(parts)
-    if not spaced or plain(called) in COUNTING or plain(called) in SINGLE_WORDS:
+    if not spaced or plain(called) in COUNTING or plain(called) in SINGLE_WORDS or is_side(called):
         return called
     for start in range(len(parts)):
         rest = " ".join(parts[start:])
@@ -193,7 +232,7 @@ def _called(name: str, *, spaced: bool) -> str:
 
 def _without_prose(parts: list[str]) -> list[str]:
     """``Adam is test acc`` from its last word for a side on, where what stands before it is prose."""
-    sides = [i for i, part in enumerate(parts) if part.lower() in SIDE]
+    sides = [i for i, part in enumerate(parts) if part.lower() in SIDE_OF]
     if not sides or not any(part.lower() in LEADING for part in parts[: sides[-1]]):
         return parts
     found = guess(" ".join(parts[sides[-1] :]))
@@ -206,24 +245,26 @@ def _bare_axis(called: str) -> str:
     return parts[-1] if len(parts) > 1 and plain(parts[-1]) in ALONE else called
 
 
-def _kind(called: str, name: str) -> tuple[str, bool, str]:
-    """(what a column is, whether it is an accuracy, the side that its name gives)."""
+def _kind(called: str, name: str) -> tuple[str, str, str]:
+    """(what a column is, the quantity of a loss or an accuracy, the side that its name gives)."""
     found = guess(called)
-    side = _word_side(name.split(" ")) or next((SIDE[word] for word in words(name) if word in SIDE), "")
+    side = _word_side(name.split(" ")) or next((SIDE_OF[word] for word in words(name) if word in SIDE_OF), "")
     word, last = plain(called), called.split(" ")
     if len(last) == 2 and plain(last[1]) in ALONE and last[0].lower() not in NO_COUNT:
         word = plain(last[1])
     if word == BATCH:
-        return "batch", False, side
+        return "batch", "", side
     if word in EPOCHS:
-        return "epoch", False, side
+        return "epoch", "", side
     if word in STEPS:
-        return "step", False, side
+        return "step", "", side
     if word in COUNTING:
-        return "axis", False, side
+        return "axis", "", side
     if found is not None or _scored(called) or "'s " in name:
-        return "metric", found is not None and found.quantity == "acc", side
-    return ("known" if word in SINGLE_WORDS or is_learning_rate(called) else "other"), False, side
+        return "metric", "" if found is None else found.quantity, side
+    if is_side(called):
+        return BARE, "", side
+    return ("known" if word in SINGLE_WORDS or is_learning_rate(called) else "other"), "", side
 
 
 def _scored(called: str) -> bool:
@@ -236,4 +277,4 @@ def _scored(called: str) -> bool:
 
 
 def _word_side(parts: list[str]) -> str:
-    return next((SIDE[part.lower()] for part in parts if part.lower() in SIDE), "")
+    return next((SIDE_OF[part.lower()] for part in parts if part.lower() in SIDE_OF), "")

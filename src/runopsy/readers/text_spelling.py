@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from runopsy.readers.source import ESCAPES
-from runopsy.signals.names import QUANTITIES, SIDES
+from runopsy.signals.names import QUANTITIES, SIDE_OF
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,11 +26,13 @@ FOREIGN = {
 }  # fmt: skip
 ORDINAL = re.compile(r"第\s*(\d+)\s*(?:轮|个?\s*[Ee]poch)")
 NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
-SIDE_WORDS = tuple(word for words in SIDES.values() for word in words if len(word) > 2)
-SIDE = {word: side for side, words in SIDES.items() for word in words}
+SIDE_WORDS = tuple(word for word in SIDE_OF if len(word) > 2)
 FILLERS = {"of", "the", "on", "for", "over", "in", "our", "model", "network", "net", "classifier", "set", "data",
            "dataset", "images", "image", "samples", "examples", "points", "sentences", "inputs", "is", "was", "a",
            "whole", "entire", "all", "full", "this"}  # fmt: skip
+# A number in brackets between a name and its value; the word of a counter gives a position instead: epoch (3) 0.73
+INDEXED = re.compile(r"\b(?P<word>(?!(?i:epoch|step|iter|batch)s?\b)[A-Za-z_]+) \((?P<index>\d+)\) (?=[-+]?\d*\.\d)")
+COUNTS = 2  # such numbers at least: one alone counts nothing
 DECIMALS = 4  # digits after the point with which Keras prints a value in its bar
 
 
@@ -56,7 +59,15 @@ def spelled(text: str) -> str:
     for sign, pattern, put in SPELLINGS:
         if sign in text:
             text = pattern.sub(put, text)
-    return text
+    return _without_indices(text) if ") " in text else text
+
+
+def _without_indices(text: str) -> str:
+    """``Accuracy report (3) 0.73`` as ``Accuracy report: 0.73``, where the numbers in brackets count up by one."""
+    found = [int(match["index"]) for match in INDEXED.finditer(text)]
+    if len(found) < COUNTS or any(b - a != 1 for a, b in pairwise(found)):
+        return text
+    return INDEXED.sub(r"\g<word>: ", text)
 
 
 def spelled_lines(lines: pl.DataFrame) -> pl.DataFrame:
@@ -72,8 +83,8 @@ def spelled_lines(lines: pl.DataFrame) -> pl.DataFrame:
 def _sentence(match: re.Match[str]) -> str:
     """``Accuracy of the network on the 10000 test images: 55`` as ``test Accuracy: 55``."""
     parts = re.findall(r"[A-Za-z_]+", f"{match['what']} {match['whom']}")
-    sides = [SIDE[word.lower()] for word in parts if word.lower() in SIDE]
-    rest = [word for word in parts if word.lower() not in (*SIDE, *FILLERS)]
+    sides = [SIDE_OF[word.lower()] for word in parts if word.lower() in SIDE_OF]
+    rest = [word for word in parts if word.lower() not in (*SIDE_OF, *FILLERS)]
     if not sides or not rest:
         return match[0] if not rest else f"{' '.join(parts)}: "
     return f"{sides[-1]} {' '.join(rest)}: "
@@ -168,6 +179,34 @@ SPELLINGS: tuple[Spelling, ...] = (
         ), _round,
     ),
     Spelling("learn: ", re.compile(r"^(?P<before>[ \t]*)(?P<count>\d+):\s+(?=learn: )", re.MULTILINE), _round),
+    # {1.9027643} and {1/300}: a script that took the braces of its template for those of the value.
+    Spelling("{", re.compile(rf"\{{\s*(?P<value>{NUMBER}(?:\s?/\s?\d+)?)\s*\}}"), r"\g<value>"),
+    # loss : 6.3470 -> 5.7082: what it was before, and what it is now.
+    Spelling(
+        ">", re.compile(rf"(?P<sign>[:=]\s*){NUMBER}\s*(?:-{{1,3}}|=)>\s*(?={NUMBER}(?![\w.]))"), r"\g<sign>"
+    ),
+    # | Epoch 3 loss | 0.268 |: a box whose key counts.
+    Spelling(
+        "|", re.compile(
+            rf"^\s*\|\s*(?P<counter>(?i:epoch|step|iteration))\s+(?P<count>\d+)\s+(?P<name>[A-Za-z][\w ]*?)\s*\|"
+            rf"\s*(?P<value>{NUMBER})\s*\|\s*$", re.MULTILINE
+        ), r"\g<counter> \g<count> \g<name>: \g<value>",
+    ),
+    # cuda-convnet: 1.18... logprob:  0.669311, 0.390625 (0.584 sec), the loss and the error rate.
+    Spelling(
+        "logprob:", re.compile(
+            rf"^(?P<epoch>\d+)\.(?P<batch>\d+)\.\.\. logprob:\s+(?P<loss>{NUMBER}), (?P<error>{NUMBER})", re.MULTILINE
+        ), r"epoch \g<epoch> batch \g<batch> train loss: \g<loss> train error rate: \g<error>",
+    ),
+    Spelling(
+        "=Test output=",
+        re.compile(rf"^=+Test output=+\nlogprob:\s+(?P<loss>{NUMBER}), (?P<error>{NUMBER})", re.MULTILINE),
+        r"\ntest loss: \g<loss> test error rate: \g<error>",
+    ),
+    # Tesseract counts good iterations, all, and samples; its errors are of characters and of words.
+    Spelling("teration ", re.compile(r"At iteration \d+/(?P<count>\d+)/\d+,"), r"iteration \g<count>,"),
+    Spelling(" train=", re.compile(r"\b(?:char|BCER) train="), "train cer="),
+    Spelling(" train=", re.compile(r"\b(?:word|BWER) train="), "train wer="),
     # TensorFlow's estimators evaluate, and save what they found under the step.
     Spelling("Saving dict for global step", re.compile(r"Saving dict for global step (\d+):"), r"validation step \1 "),
     # Accuracy of the network on the 10000 test images: 55 %
@@ -183,6 +222,8 @@ SPELLINGS: tuple[Spelling, ...] = (
 LINE_SPELLINGS: tuple[tuple[str, str], ...] = (
     # A loss, how many of how many batches in brackets, and its value behind the colon.
     (rf"(?i)\b({_QUANTITY})\s*\[\s*(\d+)\s*/\s*(\d+)\]:\s*([-+.\d])", "${2}/${3} ${1}: ${4}"),
+    # Caffe: the loss of a head beside the loss of the whole net, which alone is called by no more than that.
+    (r"Train net output #(\d+): (\S+) = (\S+) \(\*", "train output${1}/${2} = ${3} (*"),
     (r"\[(?:E|Ep|ep)\s?(\d+)\]", "epoch ${1} "),  # [E3] step 6600 loss 0.6742
     (r"\b(\d+)epoch\b", "epoch ${1} "),  # ESPnet: 12epoch results: [train] … [valid] …
     (rf"(?i)\b(epoch|iter)\(({_SIDES})\)", "${2} ${1}"),  # mmdetection: the side as the argument of the epoch

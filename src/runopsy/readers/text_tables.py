@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from runopsy.readers.axes import COUNTING, plain
 from runopsy.readers.numeric_text import NUMBER
-from runopsy.readers.text_spelling import SIDE
-from runopsy.signals.names import PARTS, better, guess
+from runopsy.signals.names import PARTS, SIDE_OF, better, guess
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,7 +20,7 @@ BOX = re.compile(
 CELL = re.compile(rf"(?P<value>{NUMBER}|[-+]?(?:nan|inf(?:inity)?))(?:/(?P<of>\d+))?(?P<unit>[%GMKk]?)", re.IGNORECASE)
 TOOK = re.compile(r"\(\d+:\d\d(?::\d\d)?\)")  # (00:20), which stands behind the row without a name above it
 RULER = re.compile(r"[\s|+:=-]*[-=]{2}[\s|+:=-]*")
-BARRED = re.compile(r":?\s*\d+%\|.*$")  # the bar that follows a header or a row
+BARRED = re.compile(r":?\s*\d+%(?:\|| +\d+/\d+ \[).*$")  # the bar behind a header or a row, or what is left of it
 # A line of names: no number stands alone in it, and two words are apart by more than a blank.
 HEADER = r"^\s*\|?\s*[A-Za-z#_\\][^=]*?(?:\s{2,}|\s*\|\s*|\t)[A-Za-z#_]"
 LONE = r"(?:^|[\s|])[-+]?[0-9]+(?:\.[0-9]+)?(?:[\s|,]|$)"
@@ -79,7 +78,7 @@ def tables_in(lines: Sequence[str], candidates: Sequence[int]) -> tuple[list[Cel
 def _compares(header: Header, rows: Sequence[tuple[int, list[str]]]) -> bool:
     """Whether each row is another model or another class, and none a reading of a training."""
     first = [cells[0] for _, cells in rows]
-    return not header.side and not any(CELL.fullmatch(cell) or cell.lower() in SIDE for cell in first)
+    return not header.side and not any(CELL.fullmatch(cell) or cell.lower() in SIDE_OF for cell in first)
 
 
 def _drawn(lines: Sequence[str], rows: Sequence[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
@@ -87,7 +86,7 @@ def _drawn(lines: Sequence[str], rows: Sequence[tuple[int, list[str]]]) -> list[
     return [
         row
         for row, after in zip(rows, [*rows, None][1:], strict=True)
-        if after is None or after[1][0] != row[1][0] or "%|" not in lines[row[0]]
+        if after is None or after[1][0] != row[1][0] or not BARRED.search(lines[row[0]])
     ]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runopsy.model import Counts, Positions, Role, Run, Signal, Track, Values
+from runopsy.signals.missing import notes_on
 from runopsy.signals.placeholders import before_the_first, placeholders
 from runopsy.signals.roles import ROLES
 
@@ -28,7 +29,7 @@ class Measured:
 
 def measure(run: Run, roles: Sequence[Role]) -> Measured:
     """Every column as a signal under its canonical name, or its own where it plays no role."""
-    notes: list[str] = []
+    notes = [*notes_on(roles, run.tracks)]
     starts = _session_starts(run.tracks.values())
     superseded = repeated = unread = empty = 0
     signals: dict[str, Signal] = {}

@@ -6,17 +6,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from runopsy.model import Role, Track
-from runopsy.signals.names import SIDES, Guess, guess, is_percent, words
-from runopsy.signals.numbered import as_training, of_training
+from runopsy.model import Role, Track, Values
+from runopsy.signals.names import LOSSES, SIDE_OF, Guess, guess, is_percent, is_side, words
+from runopsy.signals.numbered import FIRST, SECOND, as_training, of_training, unnamed_sets
+from runopsy.signals.parts import nearest, whole_of_training
 from runopsy.signals.units import A_CURVE, PERCENT_FROM, PERCENT_TO, value_range
 from runopsy.stats import distinct
 
 MOST_DOUBT = 2  # special words a main curve may have ("val_cifar10_loss"); more, and it is one task among many
 A_SUMMARY = 0.05  # of the values of the longest candidate: a column with fewer is a summary beside a curve
+UNNAMED = "numbers a set, and nothing names it:"
+ONE_OF = "one of"  # how the reason of a choice begins that the page tells
 RARELY = 0.5  # of the values of the loss: an accuracy with no more is of validation, where that has none
 BATCHWISE = "step"  # Lightning adds it to the name of what was measured on a single batch
-SET_OF = {word: side for side, known in SIDES.items() for word in known}
+SAME_LEVEL = 10.0  # × between the first values of training and validation: a loss of both starts nearer than that
 TOGETHER = 0.9  # share of the values of an accuracy at positions of a loss, for it to be logged beside it
 
 
@@ -28,35 +31,79 @@ def curves(names: Iterable[str], tracks: Mapping[str, Track], filled: set[str]) 
         tracks: all columns.
         filled: roles that are taken.
     """
-    trained, names = of_training(tracks), list(names)
+    unnamed = unnamed_sets(tracks)
+    yield from (Role("", name, f"{UNNAMED} {stem}{FIRST}, {stem}{SECOND}") for name, stem in unnamed.items())
+    trained, names = of_training(tracks), [name for name in names if name not in unnamed]
     guesses = [g for name in names if not tracks[name].parts and (g := guess(name)) is not None]
     guesses = [as_training(g) if g.track in trained else g for g in guesses]
+    accuracies = list(_bare_accuracies({name: tracks[name] for name in names}, guesses, filled))
+    taken = {role.track for role in accuracies}
+    guesses += _bare_losses({name: tracks[name] for name in names if name not in taken}, guesses)
     has_val = any(g.side == "val" for g in guesses) or bool({"val/loss", "val/acc"} & filled)
     beside = _beside_validation(guesses, tracks, filled)
     yield from beside.values()
-    yield from _sets_alone({name: tracks[name] for name in names}, guesses, filled)
+    yield from accuracies
     yield from _sums(tracks, filled)
     for quantity in ("loss", "acc"):
-        kinds = ("loss", "ppl", "bits") if quantity == "loss" else ("acc", "error")
+        kinds = LOSSES if quantity == "loss" else ("acc", "error")
         mine = [g for g in guesses if g.quantity in kinds and g.track not in beside]
         parts = {g.extra for g in mine if g.side in ("train", "") and g.extra}  # of training, so no evaluation sets
         twins = {g.extra for g in mine if g.side == "val"}  # val_head_acc: head_acc is training's
         train = [g for g in mine if g.side == "train" or (g.side == "" and (not g.extra or g.extra in twins))]
         yield from _best(train, f"train/{quantity}", tracks, filled, parts)
         val = [g for g in mine if g.side == "val" or (g.side == "test" and not has_val)]
-        yield from _best(val, f"val/{quantity}", tracks, filled, parts)
+        yield from _best(val, f"val/{quantity}", tracks, filled, parts, whole_of_training(train, tracks))
         yield from _further(val, quantity, filled, parts)
         if has_val:
             test = [g for g in mine if g.side == "test" and not g.extra]
             yield from _best(test, f"val.test/{quantity}", tracks, filled, parts)
 
 
-def _sets_alone(tracks: Mapping[str, Track], guesses: Sequence[Guess], filled: set[str]) -> Iterator[Role]:
+def _bare_losses(tracks: Mapping[str, Track], guesses: Sequence[Guess]) -> list[Guess]:
+    """``train, valid`` in one table, or ``Validation`` beside a loss: columns that name a set alone, as its loss.
+
+    Counts are none. What ends higher than it began may be an accuracy, unless the one of training fell, and all start
+    at the level of training's.
+    """
+    bare = {name: SIDE_OF[words(name)[0]] for name, track in tracks.items() if is_side(name) and _is_measured(track)}
+    of_training = next((tracks[name] for name, side in bare.items() if side == "train"), None)
+    losses = [g for g in guesses if g.quantity in LOSSES and g.side in ("train", "") and not g.extra]
+    known = of_training if of_training is not None and _falls(of_training) else None
+    level = _longest(losses, tracks) if known is None else known
+    if level is None:
+        return []
+    return [
+        Guess(name, side, "loss", (), 1, smoothed=False)
+        for name, side in bare.items()
+        if _start(level) / SAME_LEVEL < _start(tracks[name]) < _start(level) * SAME_LEVEL
+        and (known is not None or _falls(tracks[name]))
+    ]
+
+
+def _is_measured(track: Track) -> bool:
+    """Whether a column is a curve, and none of counts, which are whole numbers."""
+    value = _finite(track)
+    return len(value) > 1 and bool((value % 1 != 0).any())
+
+
+def _falls(track: Track) -> bool:
+    return bool(_finite(track)[-1] < _start(track))
+
+
+def _start(track: Track) -> float:
+    return float(_finite(track)[0]) if len(_finite(track)) else float("nan")
+
+
+def _finite(track: Track) -> Values:
+    return track.value[np.isfinite(track.value)]
+
+
+def _bare_accuracies(tracks: Mapping[str, Track], guesses: Sequence[Guess], filled: set[str]) -> Iterator[Role]:
     """``Loss: 1.9, Train: 0.18, Val: 0.11, Test: 0.11``: beside a loss, columns that name a set alone are accuracies.
 
     They are shares or percent, of two sets at least, and training's ends no lower than it began.
     """
-    sides = {name: SET_OF[found[0]] for name in tracks if len(found := words(name)) == 1 and found[0] in SET_OF}
+    sides = {name: SIDE_OF[words(name)[0]] for name in tracks if is_side(name)}
     has_loss = any(g.quantity == "loss" and g.side in ("train", "") for g in guesses)
     if not has_loss or len(set(sides.values())) < 2 or any(g.quantity in ("acc", "error") for g in guesses):
         return
@@ -96,7 +143,7 @@ def _beside_validation(guesses: Sequence[Guess], tracks: Mapping[str, Track], fi
     unsided = [g for g in accuracies if g.side == "" and not g.extra]
     if not unsided or any(g.side in ("val", "test") for g in accuracies) or "val/acc" in filled:
         return {}
-    losses = [g for g in guesses if g.quantity in ("loss", "bits", "ppl")]
+    losses = [g for g in guesses if g.quantity in LOSSES]
     train = _longest([g for g in losses if g.side == "train" or (g.side == "" and not g.extra)], tracks)
     val = _longest([g for g in losses if g.side in ("val", "test")], tracks)
     sided = not any(g.side == "" and not g.extra for g in losses if g.quantity == "loss")
@@ -133,9 +180,14 @@ def _longest(guesses: Sequence[Guess], tracks: Mapping[str, Track]) -> Track | N
 
 
 def _best(
-    guesses: list[Guess], role: str, tracks: Mapping[str, Track], filled: set[str], parts: set[tuple[str, ...]]
+    guesses: list[Guess],
+    role: str,
+    tracks: Mapping[str, Track],
+    filled: set[str],
+    parts: set[tuple[str, ...]],
+    whole: Track | None = None,
 ) -> Iterator[Role]:
-    """The main curve of a side, if it can be determined."""
+    """The main curve of a side, if it can be determined; ``whole`` is the loss of training, to compare with."""
     if not guesses or role in filled:
         return
     guesses = _of_whole_passes(guesses, tracks)
@@ -145,9 +197,22 @@ def _best(
         return
     equals = [g for g in ranked if _rank(g, tracks, longest)[1:4] == _rank(ranked[0], tracks, longest)[1:4]]
     if len(equals) > 1 and any(g.is_part or g.extra in parts for g in equals):
+        if whole is not None:
+            yield from _one_measure([g.track for g in equals], role, whole, tracks)
+            return
         yield from (Role("", g.track, f"one of {len(equals)} parts; none is called the whole") for g in equals)
         return
     yield _role(role, ranked[0], tracks, len(equals))
+
+
+def _one_measure(names: list[str], role: str, whole: Track, tracks: Mapping[str, Track]) -> Iterator[Role]:
+    """``val_loss_mse, val_loss_l2re`` beside ``train_loss``: of several measures the one that is nearest training's."""
+    chosen = nearest([tracks[name] for name in names], whole).name
+    why = (
+        f"{ONE_OF} {len(names)} measures of validation, and nearest the level of training: --map {role}=NAME to change"
+    )
+    yield Role(role, chosen, why)
+    yield from (Role("", name, f"another measure of validation: {chosen} is used") for name in names if name != chosen)
 
 
 def _further(val: list[Guess], quantity: str, filled: set[str], parts: set[tuple[str, ...]]) -> Iterator[Role]:
@@ -175,7 +240,7 @@ def _rank(g: Guess, tracks: Mapping[str, Track], longest: int) -> tuple[bool, in
 
 
 def _role(role: str, g: Guess, tracks: Mapping[str, Track], equals: int) -> Role:
-    why = f"names {g.side or 'no side, so train'} and {g.quantity}"
+    why = f"names {g.side or 'no side, so train'} {'alone: its' if is_side(g.track) else 'and'} {g.quantity}"
     if g.side == "test" and role.startswith("val/"):
         why += "; no other evaluation set"
     if equals > 1:

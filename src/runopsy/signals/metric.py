@@ -11,7 +11,7 @@ import numpy as np
 from runopsy.errors import BadOption
 from runopsy.model import Role, Track
 from runopsy.signals.curves import RARELY
-from runopsy.signals.names import HIGHER, LOWER, QUALIFIERS, QUANTITIES, SIDES, score_in, words
+from runopsy.signals.names import HIGHER, LOWER, QUALIFIERS, QUANTITIES, SIDE_OF, score_in, words
 from runopsy.signals.numbered import of_training
 from runopsy.signals.scores import BY_THEMSELVES, preference
 
@@ -19,8 +19,7 @@ DIRECTIONS = {f":{way}": way for way in (HIGHER, LOWER)}  # --metric NAME:lower,
 SETTING = "metric_for_best_model"  # as Hugging Face calls it
 BEST = "best"  # the word in a column's name that names what the best checkpoint was chosen by
 FLAGS = ("is", "has", "new", "so", "far", "value", "metric", "checkpoint")  # words beside it that name no metric
-SIDE = {word: side for side, known in SIDES.items() for word in known}
-SAME = {**SIDE, **{word: what for what, known in QUANTITIES.items() for word in known}}  # accuracy: acc
+SAME = {**SIDE_OF, **{word: what for what, known in QUANTITIES.items() for word in known}}  # accuracy: acc
 
 
 def selected(
@@ -56,7 +55,7 @@ def _of(side: str, roles: Sequence[Role], tracks: Mapping[str, Track]) -> list[R
     of training, unless the same score is there with its side.
     """
     scores = [r for r in roles if not r.role and score_in(r.track) and len(tracks[r.track]) > 1]
-    scores = [r for r in scores if not set(words(r.track)) <= {*BY_THEMSELVES, *QUALIFIERS, *SIDE}]
+    scores = [r for r in scores if not set(words(r.track)) <= {*BY_THEMSELVES, *QUALIFIERS, *SIDE_OF}]
     known = {_side(r.track) for r in roles} - {""}
     evaluated = bool({"val", "test"} & known)
     twins = {_bare(r.track) for r in roles if _side(r.track) in ("val", "test")}
@@ -73,11 +72,11 @@ def _of(side: str, roles: Sequence[Role], tracks: Mapping[str, Track]) -> list[R
 
 
 def _side(name: str) -> str:
-    return next((SIDE[word] for word in reversed(words(name)) if word in SIDE), "")
+    return next((SIDE_OF[word] for word in reversed(words(name)) if word in SIDE_OF), "")
 
 
 def _bare(name: str) -> tuple[str, ...]:
-    return tuple(word for word in words(name) if word not in SIDE)
+    return tuple(word for word in words(name) if word not in SIDE_OF)
 
 
 # --- what --metric and the log give ----------------------------------------------------------------

@@ -18,15 +18,18 @@ from runopsy.signal_specs import ERROR
 
 SIDES: Mapping[str, tuple[str, ...]] = {
     "train": ("train", "training", "trn", "tr", "learn"),
-    "val": ("val", "valid", "validation", "validate", "dev", "devel", "eval", "evaluation", "heldout", "holdout"),
+    "val": ("val", "valid", "validation", "validate", "validating", "dev", "devel", "eval", "evaluation", "evaluate",
+            "evaluating", "heldout", "holdout"),
     "test": ("test", "testing"),
-}
+}  # fmt: skip
+SIDE_OF: Mapping[str, str] = {word: side for side, known in SIDES.items() for word in known}
 QUANTITIES: Mapping[str, tuple[str, ...]] = {
     "loss": ("loss", "losses", "nll", "ce", "bce", "xent", "crossentropy", "logloss", "mlogloss", "nloglik",
              "objective", "cost"),
     "acc": ("acc", "accuracy", "top1", "acc1", "prec1"),
 }  # fmt: skip
 # A loss if nothing is called one; bits per byte or character are cross-entropies too.
+LOSSES = ("loss", "ppl", "bits")  # the quantities that a loss may be logged as
 LESSER = {"mse": "loss", "rmse": "loss", "mae": "loss", "bpb": "bits", "bpc": "bits", "rmsle": "loss", "mape": "loss",
           "deviance": "loss", "multiclass": "loss", "l1": "loss", "l2": "loss", "merror": "error"}  # fmt: skip
 SIDED = ("l1", "l2")  # of these: a loss of boosting rounds beside a side ("valid_1 l2"); else a norm or a penalty
@@ -182,6 +185,12 @@ def is_learning_rate(name: str) -> bool:
     parts = words(name)
     is_rate = any(map(GROUP.fullmatch, parts)) or ("learning", "rate") in pairwise(parts)
     return is_rate and not any(w in LR_NEVER for w in parts)
+
+
+def is_side(name: str) -> bool:
+    """Whether a name is that of a side and nothing more: train, Validation."""
+    parts = words(name)
+    return len(parts) == 1 and parts[0] in SIDE_OF
 
 
 def is_percent(name: str) -> bool:

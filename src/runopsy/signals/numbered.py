@@ -1,8 +1,9 @@
-"""Evaluation sets that have numbers for names, the first of which is the training set: validation_0, validation_1."""
+"""Sets that have numbers for names: validation_0 and validation_1, the first of which is fitted; loss0 and loss1."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from runopsy.model import Track
 from runopsy.signals.names import Guess, guess, words
 
 FIRST, SECOND = "0", "1"
+ENDS_IN_A_NUMBER = re.compile(r"(?P<stem>.*[A-Za-z])\d")
 FEWEST = 5  # rounds before the shape of a curve means anything
 RISES = 0.05  # share of the rounds in which the loss of the set that is fitted may rise: boosting lowers it in each
 
@@ -36,3 +38,20 @@ def of_training(tracks: Mapping[str, Track]) -> frozenset[str]:
 def as_training(g: Guess) -> Guess:
     """What the name of a column of set 0 means where that is the training set."""
     return Guess(g.track, "train", g.quantity, (), g.doubt - len(g.extra), g.smoothed)
+
+
+def unnamed_sets(names: Iterable[str]) -> dict[str, str]:
+    """Columns such as ``loss0, loss1`` or ``acc0, acc1``, each with what it numbers: there acc1 is no top-1 accuracy.
+
+    Which of them is of training nothing shows, and they may be parts or tasks as well.
+    """
+    by_stem: dict[str, list[str]] = {}
+    for name in names:
+        if (match := ENDS_IN_A_NUMBER.fullmatch(name)) and guess(match["stem"]) is not None:
+            by_stem.setdefault(match["stem"], []).append(name)
+    return {
+        name: stem
+        for stem, found in by_stem.items()
+        if {f"{stem}{FIRST}", f"{stem}{SECOND}"} <= {*found}
+        for name in found
+    }

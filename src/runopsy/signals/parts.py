@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from runopsy.model import Run, Track
-from runopsy.signals.names import Guess, guess
+from runopsy.signals.names import LOSSES, Guess, guess
 from runopsy.signals.scores import is_reward, players
 
 # Words of parts of an objective of reinforcement learning: their sum is no progress either.
 OF_AN_AGENT = ("policy", "pg", "vf", "value", "actor", "critic", "q", "qf1", "qf2", "entropy", "surrogate", "alpha")
 SHARED = 0.5  # of the rows of the longest part that all parts must have, for a sum to be a curve
+COMPARED = 3  # first steps that two curves share, at which their levels are compared: one alone may be an outlier
 NAMED = 4  # parts whose names make the name of the sum; of more, the first and how many
 
 
@@ -22,7 +23,7 @@ def with_sums(run: Run) -> Run:
     tracks = dict(run.tracks)
     for parts in parts_without_a_whole(run.tracks):
         total = _sum([run.tracks[name] for name in parts], _name(parts, tracks))
-        if total is not None:
+        if total is not None and not _are_measures(total, parts, run.tracks):
             tracks[total.name] = total
     return run if len(tracks) == len(run.tracks) else replace(run, tracks=tracks)
 
@@ -34,13 +35,44 @@ def parts_without_a_whole(tracks: Mapping[str, Track]) -> list[tuple[str, ...]]:
     """
     if any(is_reward(name) for name in tracks) or players(tracks):
         return []
-    losses = [g for name in tracks if (g := guess(name)) is not None and g.quantity in ("loss", "bits", "ppl")]
+    losses = [g for name in tracks if (g := guess(name)) is not None and g.quantity in LOSSES]
     train = [g for g in losses if g.side == "train"] or [g for g in losses if g.side == ""]
     train += [g for g in losses if g.side == "" and not g.extra]  # ``loss`` beside ``train_loss_q0`` is the whole
     of_training = {g.extra for g in losses if g.side in ("train", "") and g.extra}
     side = "val" if any(g.side == "val" for g in losses) else "test"
     val = [g for g in losses if g.side == side and (not g.extra or g.is_part or g.extra in of_training)]
     return [found for group in (train, val) if (found := _parts(group, tracks))]
+
+
+def whole_of_training(losses: Iterable[Guess], tracks: Mapping[str, Track]) -> Track | None:
+    """The one loss of training that is called by nothing but its side; None where it is in parts, or not there."""
+    found = [tracks[g.track] for g in losses if g.side in ("train", "") and not g.extra and g.quantity == "loss"]
+    return max(found, key=len, default=None)
+
+
+def nearest(tracks: Iterable[Track], whole: Track) -> Track:
+    """The one whose level is nearest that of training where both begin; the first where none shares steps with it."""
+    return min(tracks, key=lambda track: _distance(track, whole))
+
+
+def _distance(track: Track, whole: Track) -> float:
+    """How many times higher or lower a curve is than another at the first steps that they share, as a logarithm."""
+    _, at, of = np.intersect1d(track.step, whole.step, return_indices=True)
+    levels = [float(np.nanmean(t.value[rows[:COMPARED]])) for t, rows in ((track, at), (whole, of)) if len(rows)]
+    return abs(np.log(levels[0] / levels[1])) if len(levels) == 2 and min(levels) > 0 else np.inf
+
+
+def _are_measures(total: Track, parts: Sequence[str], tracks: Mapping[str, Track]) -> bool:
+    """Whether columns of validation measure the same thing in several ways: one is nearer training's than their sum.
+
+    Where training logs one of them too, they are parts of its loss.
+    """
+    guesses = [g for name in tracks if (g := guess(name)) is not None]
+    of_training = {g.extra for g in guesses if g.side in ("train", "")}
+    whole = whole_of_training(guesses, tracks)
+    if whole is None or any(g.extra in of_training for g in guesses if g.track in parts):
+        return False
+    return nearest([*(tracks[part] for part in parts), total], whole) is not total
 
 
 def _parts(losses: Sequence[Guess], tracks: Mapping[str, Track]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from runopsy.errors import BadOption
 from runopsy.model import Role, Track
 from runopsy.signals.curves import curves
 from runopsy.signals.metric import selected
-from runopsy.signals.names import SINGLES, better, guess, is_learning_rate, is_percent, words
+from runopsy.signals.names import LOSSES, SINGLES, better, guess, is_learning_rate, is_percent, words
 from runopsy.signals.scores import MONITOR, is_length, is_reward, players, reward_doubt
 from runopsy.signals.units import ERRORS, PERCENT_FROM, doubted, scaled, value_range
 
@@ -143,4 +143,4 @@ def _players(names: list[str], filled: set[str]) -> Iterator[Role]:
 
 def _is_loss(name: str) -> bool:
     found = guess(name)
-    return found is not None and found.quantity in ("loss", "ppl", "bits")
+    return found is not None and found.quantity in LOSSES

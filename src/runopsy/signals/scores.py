@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from runopsy.signals.names import NEVER, QUALIFIERS, REWARDS, SCORES, SIDES, guess, score_in, words
+from runopsy.signals.names import NEVER, QUALIFIERS, REWARDS, SCORES, SIDE_OF, guess, score_in, words
 
 BY_THEMSELVES = ("precision", "recall", "ap", "em", "comet", "success", "hits")  # a direction, but nobody's only choice
 RANGE = re.compile(r"50?\D+(?:0\.)?95")  # mAP50-95, mAP_0.5:0.95: over all thresholds, the stricter of the two
 
 MONITOR = ("r", "l")  # reward and length of an episode, where both are there: monitor.csv
 FUSED = ("eprewmean", "eprew", "epret")
-SIDED = tuple(word for known in SIDES.values() for word in known)
 LENGTHS = ("len", "length", "lengths", "eplenmean", "eplen")
 EPISODES = ("ep", "episode", "episodic", "episodes", "completion", "completions", "completion_length")
 # What is made of rewards without being the return: spreads, pairs of a preference, models and losses of them.
@@ -31,7 +30,7 @@ GAME = ("a", "b", "real", "fake", "gan", "l1", "vgg", "feat", "total", "adv", "e
 def preference(name: str) -> tuple[int, bool, int]:
     """The less, the likelier it is that a checkpoint is chosen by this score."""
     score = score_in(name)
-    plain = {score, *QUALIFIERS, *(w for known in SIDES.values() for w in known), "score", "b", "m", "box", "bbox"}
+    plain = {score, *QUALIFIERS, *SIDE_OF, "score", "b", "m", "box", "bbox"}
     parts = [w for w in words(name) if w not in plain and not w.isdigit()]
     single = score in ("map", "ap") and bool(re.search(r"\d", name)) and not RANGE.search(name)
     return list(SCORES).index(score), single, len([w for w in parts if w not in SCORES])
@@ -45,7 +44,7 @@ def is_reward(name: str) -> bool:
     parts = words(name)
     if any(w in (*NO_RETURN, *NEVER) for w in parts):
         return False
-    plain = reward_doubt(name) == sum(w in SIDED for w in parts)
+    plain = reward_doubt(name) == sum(w in SIDE_OF for w in parts)
     return any(w in REWARDS and (w.startswith("rew") or w in FUSED or plain) for w in parts)
 
 

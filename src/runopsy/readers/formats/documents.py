@@ -11,16 +11,17 @@ from typing import Any, NamedTuple
 from runopsy.errors import UnreadableLog
 from runopsy.model import Run
 from runopsy.readers.axes import COUNTING, plain
-from runopsy.readers.formats.jsonlines import MOSTLY, rows_to_run
+from runopsy.readers.formats.jsonlines import MOSTLY, row_of, rows_to_run
 from runopsy.readers.json_shapes import DEEPEST, flat, unrolled
 from runopsy.readers.numeric_text import listed
 from runopsy.readers.run_selection import Candidate, Found, named
 from runopsy.readers.source import Source
-from runopsy.signals.names import SIDES, words
+from runopsy.signals.names import SIDE_OF, words
 from runopsy.signals.scores import is_metric
 
 BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?\s*[\[{]\s*[\[{\"\]}]")
 KEY = re.compile(rb"\"([^\"\n]{1,80})\"\s*:")
+SETTINGS = re.compile(r"(?<=\n)\}[ \t]*\r?\n(?=\s*\{)")  # the end of an object over many lines, and another below it
 KEYS = 2000  # different keys at the beginning of a document, looked at for the name of a metric
 NEARLY = 0.9  # of the longest list: a shorter one beside it lacks its end; still shorter, it was filled less often
 MOST = 1000  # tables in one document
@@ -40,11 +41,14 @@ def recognises(source: Source) -> bool:
 
 
 def read(source: Source) -> Found:
-    """The table of the document, or the runs, where there are several tables.
+    """The table of the document, or the runs, where there are several tables; the rows below a document of settings.
 
     Raises:
         UnreadableLog: it is cut short, or has no table with a metric in it.
     """
+    rows = rows_below(source.text())
+    if rows:
+        return rows_to_run(rows, source, ["the document above the rows, of their settings, was left out"])
     tables = find(parse(source))
     if not tables:
         names = listed(_metrics_in(source.head))
@@ -70,6 +74,20 @@ def parse(source: Source) -> Any:
             f"{source.name} is damaged JSON: {str(cause)[:80]}",
             hint="it was cut short or is still being written; copy or export it again",
         ) from cause
+
+
+def rows_below(text: str) -> list[dict[str, Any]]:
+    """The objects on the lines below a document over many lines, as a script writes its settings; none elsewhere."""
+    end = SETTINGS.search(text)
+    if end is None:
+        return []
+    lines = [line for line in text[end.end() :].split("\n") if line.strip()]
+    rows = [row for line in lines if (row := row_of(line)) is not None]
+    try:
+        json.loads(text[: end.end()])
+    except (ValueError, RecursionError):
+        return []
+    return rows if len(rows) >= MOSTLY * len(lines) else []
 
 
 def _metrics_in(head: bytes) -> list[str]:
@@ -134,11 +152,7 @@ def _columns(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, l
         if isinstance(value, list) and value and all(v is None or isinstance(v, (int, float, str)) for v in value):
             if any(isinstance(v, (int, float)) for v in value):
                 yield f"{prefix}{key}", value
-        elif (
-            isinstance(value, dict)
-            and not prefix
-            and any(word in known for word in words(key) for known in SIDES.values())
-        ):
+        elif isinstance(value, dict) and not prefix and any(word in SIDE_OF for word in words(key)):
             yield from _columns(value, f"{key}/")
 
 

@@ -20,13 +20,12 @@ from runopsy.readers.run_selection import Candidate, Found, named
 from runopsy.readers.scalars import Scalars, joined, to_run
 from runopsy.readers.source import HEAD, Source
 from runopsy.readers.tracker_files import inside
-from runopsy.signals.names import SIDES, words
+from runopsy.signals.names import SIDE_OF, words
 
 NAME = "tfevents"  # in the name of every event file that any library writes
 DEPTH = 5  # folders below the one given
 MOST = 20_000  # entries looked at
 HPARAMS = re.compile(r"\d{9,10}\.\d+")  # the folder of one call of add_hparams: seconds since 1970
-ALL_SIDES = {word for known in SIDES.values() for word in known}
 
 
 class Writer(NamedTuple):
@@ -129,7 +128,7 @@ def _is_events(entry: Path) -> bool:
 def _is_side(name: str) -> bool:
     """Whether a folder is called train, validation, eval … and nothing else: "train_large" is a run."""
     parts = words(name)
-    return bool(parts) and all(word in ALL_SIDES for word in parts)
+    return bool(parts) and all(word in SIDE_OF for word in parts)
 
 
 def _added_scalars(folder: str, files: tuple[Path, ...]) -> str:

@@ -143,6 +143,7 @@ def _tables(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         "row", "name", pl.lit(value=False).alias("spaced"), "value", "of", pl.lit(None, pl.Float64).alias("mean"),
         pl.lit(None, pl.String).alias("side_word"), pl.lit(value=False).alias("named_on"),
         pl.lit(value=False).alias("counted"), pl.lit(value=True).alias("tabled"),
+        (pl.col("value") % 1 != 0).any().over("name").alias("fraction"),
     )  # fmt: skip
     if used:
         taken_rows = pl.Series("row", sorted(used), dtype=pl.Int64)
