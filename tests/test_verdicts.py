@@ -393,3 +393,11 @@ def test_an_accuracy_that_makes_most_of_its_room_has_left_its_start():
     rows = [0.314, 0.204, 0.528, 0.598, 0.704, 0.698, 0.704, 0.688, 0.529, 0.718]
     found = runopsy.analyze(planted.run(np.arange(1, 11), {"val_acc": np.array(rows)})).verdict
     assert "left its start" not in found.why
+
+
+def test_without_a_training_accuracy_what_validation_gains_later_is_no_sign_of_memorization():
+    t = np.arange(44)
+    train = 0.13 + 0.27 * (1 + t) ** -0.7
+    acc = 0.07 + 0.16 * (t / 43) ** 1.5
+    found = runopsy.analyze(epochs(train, None, None, acc))
+    assert not [e for e in found.events if e.kind == "memorization_onset"]

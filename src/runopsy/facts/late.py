@@ -72,7 +72,10 @@ def never_follows(curves: Curves, start: Start, fits: Fact, fitted: Position | N
     if acc is not None and start.accuracy is not None:
         gained, ever = float(seen.max()) - start.accuracy, acc.best - start.accuracy
         least = max(2 * limits.left_chance, limits.gap * ever)
-        behind = "train/acc" not in curves or curves["train/acc"].at(float(end)) - acc.at(float(end)) >= limits.gap
+        if "train/acc" in curves:
+            behind = curves["train/acc"].at(float(end)) - acc.at(float(end)) >= limits.gap
+        else:  # how well training fitted by then is not known: what validation gains later may be a part of it
+            behind = ever < 2 * limits.left_chance
         return Fact(bool(gained < least and behind), gained, least, at=fitted, curve="val/acc")
     assert loss is not None  # one of the two is there
     if train is None or train.best > limits.fell_far * train.begins:
