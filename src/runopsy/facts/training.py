@@ -17,7 +17,6 @@ FEW_CLASSES = 3.0  # nats, ln 20: a loss that begins higher is of more classes, 
 # Nats: the cross-entropy of classifiers that are right nine times in ten, a median of 360 readings of 80 trainings with
 # 2 to 10 classes (.30 to .42 in half of them).
 FITTED_NATS = 0.33
-LEAST_SHARE = 0.01  # of the first loss: a smaller one would be printed as 0 %
 SLOW = 0.25  # of the least visible way, from which one that goes on to the last row, far beyond noise, is one …
 STEADY = 5.0  # x the standard errors asked otherwise
 
@@ -89,8 +88,8 @@ def fits(curves: Curves, start: Start, limits: Limits) -> tuple[Fact, bool]:
         return Fact(False, share, limits.fell_far, at=loss.best_at, curve=loss.name), False
     fell = share <= limits.fell_far
     known = val is not None or share <= 1 - limits.part or loss.signal.power > 0
-    left = "less than 1%" if share < LEAST_SHARE else f"{share:.0%}"
-    text = f"its loss came down to {left} of the first"
+    left = f"{share:.0%}"
+    text = f"its loss came down to {'less than 1%' if left == '0%' else left} of the first"
     return Fact(fell, share, limits.fell_far, at=loss.best_at, curve=loss.name, text=text), known
 
 

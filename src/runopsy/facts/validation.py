@@ -16,7 +16,6 @@ from runopsy.stats import median, white_noise
 from runopsy.thresholds import Limits
 
 FAIR = 0.8  # x ``half_way``: validation that makes so much of training's way makes a fair part of it
-FEWEST_RANKED = 4  # rows, the fewest whose ranks can show a gain by more than a standard error
 LARGE = 2.0  # x a visible rise: a large one; and where training goes against it, a visible one divided by it is seen
 
 
@@ -234,7 +233,7 @@ def _rises_by_ranks(curve: Curve, limits: Limits) -> float:
     """How sure the ranks of the last rows rise, in standard errors; 0 in a long log, where the level shows it."""
     if curve.rows > EVALUATIONS:
         return 0.0
-    rows = max(FEWEST_RANKED, int(2 * limits.last_part * curve.rows))
+    rows = max(limits.few_rows, int(2 * limits.last_part * curve.rows))
     return kendall(curve.sign * curve.signal.value[-rows:])
 
 
@@ -243,7 +242,9 @@ def unclear(curves: Curves, ends: Mapping[str, Fact], follows: Fact, limits: Lim
 
     The error of counting is no part of it: each row is an evaluation of the same examples.
     """
-    asked = [curves[name] for name in ("val/acc", "val/loss") if name in curves and curves[name].rows >= FEWEST_RANKED]
+    asked = [
+        curves[name] for name in ("val/acc", "val/loss") if name in curves and curves[name].rows >= limits.few_rows
+    ]
     if follows or any(_worsens(curve, ends[curve.name], limits) for curve in asked):
         return UNASKED
     for curve in asked:

@@ -14,7 +14,6 @@ from runopsy.signals.scores import is_reward, players
 # Words of parts of an objective of reinforcement learning: their sum is no progress either.
 OF_AN_AGENT = ("policy", "pg", "vf", "value", "actor", "critic", "q", "qf1", "qf2", "entropy", "surrogate", "alpha")
 SHARED = 0.5  # of the rows of the longest part that all parts must have, for a sum to be a curve
-COMPARED = 3  # first steps that two curves share, at which their levels are compared: one alone may be an outlier
 NAMED = 4  # parts whose names make the name of the sum; of more, the first and how many
 
 
@@ -51,14 +50,14 @@ def whole_of_training(losses: Iterable[Guess], tracks: Mapping[str, Track]) -> T
 
 
 def nearest(tracks: Iterable[Track], whole: Track) -> Track:
-    """The one whose level is nearest that of training where both begin; the first where none shares steps with it."""
+    """The one whose level is nearest that of training; the first where none shares steps with it."""
     return min(tracks, key=lambda track: _distance(track, whole))
 
 
 def _distance(track: Track, whole: Track) -> float:
-    """How many times higher or lower a curve is than another at the first steps that they share, as a logarithm."""
+    """How many times higher or lower a curve is than another over the steps that they share, as a logarithm."""
     _, at, of = np.intersect1d(track.step, whole.step, return_indices=True)
-    levels = [float(np.nanmean(t.value[rows[:COMPARED]])) for t, rows in ((track, at), (whole, of)) if len(rows)]
+    levels = [float(np.nanmedian(t.value[rows])) for t, rows in ((track, at), (whole, of)) if len(rows)]
     return abs(np.log(levels[0] / levels[1])) if len(levels) == 2 and min(levels) > 0 else np.inf
 
 
