@@ -74,7 +74,7 @@ def test_training_that_goes_on_while_validation_stands_is_no_plateau(seed):
     moved = [np.interp(p.start, epoch, train) - np.interp(p.end, epoch, train) for p in found.phases]
     still = [gain for gain, p in zip(moved, found.phases, strict=True) if p.label == "converged"]
     assert max(still, default=0.0) < 0.2 * float(np.ptp(train))
-    assert found.verdict.why == "training fits, and validation holds the level at which it began"
+    assert "validation stays at the level at which it began" in found.verdict.why
 
 
 def test_where_no_example_repeats_training_is_its_own_validation():

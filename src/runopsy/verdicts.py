@@ -85,7 +85,7 @@ def _healthy(f: Facts) -> str:
         return "training and validation came down and have levelled off"
     how_far = f" ({f.fits.text})" if f.fits.text else ""
     if all(curve.flat for name, curve in f.curves.items() if name.startswith("val/")):
-        return f"training fits{how_far}, and validation holds the level at which it began"
+        return f"training fits{how_far}, and validation stays at the level at which it began: nothing more carries over"
     return f"training fits{how_far}, and validation follows"
 
 
@@ -209,7 +209,7 @@ VERDICTS: tuple[Row, ...] = (
     Row(
         "memorized",
         "training went far ahead, and validation never left chance by the last step",
-        lambda f: bool(f.gap and not f.left_chance) and f.has_accuracy and not f.fits and not f.never_learns,
+        lambda f: f.far_ahead,
     ),
     Row(
         "overfit",

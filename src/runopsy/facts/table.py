@@ -89,6 +89,12 @@ class Facts:
         return self.stays_at_chance and self.far and not ahead and not self.fits
 
     @property
+    def far_ahead(self) -> bool:
+        """Training went far ahead of a validation that never left chance, and is not fitted yet."""
+        behind = self.gap and not self.left_chance and not self.fits
+        return bool(behind) and self.has_accuracy and not self.never_learns
+
+    @property
     def late_gain_kept(self) -> bool:
         return self.late_gain is not None and self.late_gain.kept
 
