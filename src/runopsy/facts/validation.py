@@ -233,7 +233,7 @@ def _rises_by_ranks(curve: Curve, limits: Limits) -> float:
     """How sure the ranks of the last rows rise, in standard errors; 0 in a long log, where the level shows it."""
     if curve.rows > EVALUATIONS:
         return 0.0
-    rows = max(limits.few_rows, int(2 * limits.last_part * curve.rows))
+    rows = max(limits.level_rows, int(2 * limits.last_part * curve.rows))
     return kendall(curve.sign * curve.signal.value[-rows:])
 
 
