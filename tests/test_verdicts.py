@@ -401,3 +401,26 @@ def test_without_a_training_accuracy_what_validation_gains_later_is_no_sign_of_m
     acc = 0.07 + 0.16 * (t / 43) ** 1.5
     found = runopsy.analyze(epochs(train, None, None, acc))
     assert not [e for e in found.events if e.kind == "memorization_onset"]
+
+
+def test_a_fitted_classifier_whose_accuracy_still_rises_could_be_trained_longer():
+    t = np.arange(20)
+    rising = epochs(2.36 - 0.083 * t, 2.3 - 0.073 * t, 0.2 + 0.0372 * t, 0.22 + 0.0361 * t)
+    assert runopsy.analyze(rising).verdict.name == "undertrained"
+    acc = 0.99 - 0.75 * np.exp(-t / 2)  # right already, and only surer of it
+    surer = epochs(0.05 + 2.2 * np.exp(-t / 6), 0.07 + 2.2 * np.exp(-t / 6), acc, acc - 0.005)
+    assert runopsy.analyze(surer).verdict.name == "healthy"
+
+
+def test_five_rows_show_no_trained_model_that_stands_still():
+    acc = [0.81, 0.84, 0.82, 0.85, 0.83]
+    found = runopsy.analyze(epochs([0.504, 0.45, 0.47, 0.41, 0.43], [0.43, 0.42, 0.43, 0.41, 0.42], acc, acc)).verdict
+    assert "begins with a trained model" not in found.why
+
+
+def test_how_far_a_loss_came_down_is_of_the_loss_as_it_is_logged():
+    """Of a squared error the root is judged, and the loss is what a reader finds in the log."""
+    t = np.arange(40)
+    mse = 0.2 + 0.8 * np.exp(-t / 5)
+    run = planted.run(t + 1, {"loss": mse, "val_loss": 1.02 * mse, "mse": mse})
+    assert "its loss came down to 20% of the first" in runopsy.analyze(run).verdict.why

@@ -80,7 +80,7 @@ def analyze(
         >>> [phase.label for phase in autopsy.phases]
         ['underfitting', 'feature_learning', 'memorization']
         >>> [check.code for check in autopsy.checks if check.outcome == "not_checked"]
-        ['L02', 'M02', 'C01', 'H01']
+        ['L02', 'G02', 'G03', 'M02', 'C01', 'H01']
     """
     run = with_sums(run if isinstance(run, Run) else readers.read(run))
     assigned = assign(run.tracks, roles, metric, run.config)
@@ -276,11 +276,10 @@ def _require_something(run: Run, roles: Sequence[Role], signals: Mapping[str, Si
     Raises:
         CannotJudge: there are none.
     """
-    for about in (JUDGED, SHOWN):
-        found = {name: signals[name] for name in about if name in signals and _has_values(signals[name])}
-        if found:
-            return found
-    found = {name: one for name, one in signals.items() if name.startswith(PLAYER) and _has_values(one)}
+    found = {name: signals[name] for name in JUDGED if name in signals and _has_values(signals[name])}
+    if not found:  # a score beside the losses of players does not hide what they are
+        about = {name: one for name, one in signals.items() if name in SHOWN or name.startswith(PLAYER)}
+        found = {name: one for name, one in about.items() if _has_values(one)}
     if not found:
         what, hint = refusal(roles)
         raise CannotJudge(f"{run.path}: {what}", hint=hint)

@@ -94,6 +94,11 @@ def _went_back(f: Facts) -> str:
     return f"training got worse again: its loss was {loss.best:.3g} and ends at {loss.ends:.3g}"
 
 
+def _still_gains(f: Facts) -> bool:
+    """Whether what still improves is more than the loss of examples that are right already."""
+    return bool(f.accuracy_improves) or not (f.fits and f.has_accuracy)
+
+
 def _undertrained(f: Facts) -> str:
     return "validation was still improving at the end"
 
@@ -142,7 +147,7 @@ VERDICTS: tuple[Row, ...] = (
     Row(
         "inconclusive",
         lambda f: f"in {f.rows} rows no change can be distinguished from noise",
-        lambda f: not f.moved and not f.at_chance and f.rows < f.limits.fewest_rows and not f.start.trained,
+        lambda f: not f.moved and not f.at_chance and f.rows < f.limits.fewest_rows,
     ),
     Row("inconclusive", "the training loss only rose", lambda f: not f.moved and bool(f.rose)),
     Row(
@@ -195,7 +200,7 @@ VERDICTS: tuple[Row, ...] = (
     ),
     Row("memorized", _memorized, lambda f: bool(f.fits and f.gap and not f.generalised)),
     Row("overfit", "training is fitted, and validation is far behind it", lambda f: bool(f.fits and f.gap)),
-    Row("undertrained", _undertrained, lambda f: bool(f.improving) and not (f.fits and f.has_accuracy)),
+    Row("undertrained", _undertrained, lambda f: bool(f.improving) and _still_gains(f)),
     Row(
         "undertrained",
         "training still improves; within its noise, validation may improve too",

@@ -682,3 +682,10 @@ def test_only_a_loss_scale_that_falls_is_told(text):
 )
 def test_a_count_of_no_errors_is_none(line, text):
     assert read(text([*each("epoch {e}: loss: {t}"), line])).marks == ()
+
+
+def test_printed_lists_may_spell_what_was_not_measured_in_any_case(tmp_path):
+    log = tmp_path / "lists.txt"
+    log.write_text("train_loss: [0.9, 0.8, 0.7, 0.6, none]\nval_loss: [0.9, 0.85, 0.8, 0.78, NULL]\n")
+    tracks = read(log).tracks
+    assert [len(tracks[name]) for name in ("train_loss", "val_loss")] == [4, 4]

@@ -25,6 +25,8 @@ def signal(name, source, value=LOSS):
         ("rmse", {}, 1),
         ("mean_squared_error", {}, 2),
         ("loss", {"val_mean_absolute_error": 0.7 * LOSS}, 2),
+        ("loss", {"mse": LOSS, "mae": 0.7 * LOSS}, 2),  # the loss is that very error
+        ("loss", {"mse": LOSS**2, "mae": 0.7 * LOSS}, 1),  # a squared error is there, and the loss is another one
     ],
 )
 def test_the_power_of_a_loss(source, beside, power):

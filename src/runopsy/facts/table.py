@@ -45,6 +45,7 @@ class Facts:
     mode_gap: Fact  # training data in evaluation mode are as bad as validation
     gap: Fact  # validation ends far behind training
     improving: Fact  # validation still improves at the end
+    accuracy_improves: Fact  # its accuracy does
     follows: Fact  # validation still improves at the end, or may for all its noise shows
     unclear: Fact  # noise hides whether validation still improves
     training_improves: Fact  # training loss or accuracy still improves at the end
@@ -208,6 +209,7 @@ def concluded(
         mode_gap=modes,
         gap=gap,
         improving=ending.improving(ends, "val"),
+        accuracy_improves=ends.get("val/acc", Fact()),
         follows=follows,
         unclear=validation.unclear(curves, ends, follows, limits),
         training_improves=training_improves,

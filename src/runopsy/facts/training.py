@@ -88,7 +88,7 @@ def fits(curves: Curves, start: Start, limits: Limits) -> tuple[Fact, bool]:
         return Fact(False, share, limits.fell_far, at=loss.best_at, curve=loss.name), False
     fell = share <= limits.fell_far
     known = val is not None or share <= 1 - limits.part or loss.signal.power > 0
-    left = f"{share:.0%}"
+    left = f"{max(loss.ends, 0.0) / start.loss:.0%}"  # of the loss as it is logged, squared or not
     text = f"its loss came down to {'less than 1%' if left == '0%' else left} of the first"
     return Fact(fell, share, limits.fell_far, at=loss.best_at, curve=loss.name, text=text), known
 

@@ -63,4 +63,4 @@ def _numbers(inside: str) -> list[float | None] | None:
     rest = WRAPPING.sub("", ITEM.sub("", inside))
     if rest:
         return None
-    return [None if item in ("None", "null") else float(item) for item in items]
+    return [None if item.lower() in ("none", "null") else float(item) for item in items]

@@ -38,8 +38,11 @@ class NoiseScale:
         g2, s = case.signals["gns/g2"], case.signals["gns/s"]
         step, at, of = np.intersect1d(g2.step, s.step, return_indices=True)
         last = max(int(case.limits.last_part * len(step)), case.limits.readings)
-        if len(step) < last or any(e.kind == "divergence" for e in case.events):
-            return  # of a run that has left, the end means nothing
+        if len(step) < last:
+            few = "1 reading" if len(step) == 1 else f"{len(step)} readings"
+            raise NotChecked(f"{few} of gns/g2 and gns/s, fewer than {last}: record them more often, with every=")
+        if any(e.kind == "divergence" for e in case.events):
+            raise NotChecked("the run diverged: its end shows no noise scale of a training")
         square, trace = g2.value[at][-last:], s.value[of][-last:]
         parts = [
             (np.delete(square, b).mean(), np.delete(trace, b).mean()) for b in np.array_split(np.arange(last), BLOCKS)

@@ -19,6 +19,8 @@ from runopsy.rules.places import crossing, nearest, spacing_at
 WITNESSES = ("pred/", "probe/", "features/effective_rank", "features/participation_ratio", "features/stable_rank",
              "features/entropy", "ntk/alignment", "collapse/", "canary/")  # fmt: skip
 
+NO_LATE_GAIN = "validation accuracy had no late gain that could be explained"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FirstMovers:
@@ -39,7 +41,7 @@ class FirstMovers:
             raise NotChecked("no signal of features or predictions was recorded")
         late = case.facts.late_gain
         if late is None:
-            return
+            raise NotChecked(NO_LATE_GAIN)
         moved = self._moved(case, "val/acc", late)
         dated = sorted((at, name) for name in recorded if (at := self._moved(case, name, late)) is not None)
         first = [
@@ -96,8 +98,10 @@ class Readout:
     def __call__(self, case: Case) -> Iterator[Event]:
         late = case.facts.late_gain
         probe = curve(case, "probe/acc_heldout")
-        if late is None or probe is None:
-            return
+        if late is None:
+            raise NotChecked(NO_LATE_GAIN)
+        if probe is None:
+            raise NotChecked("probe/acc_heldout has too few readings")
         before, after = probe.at(late.fitted), probe.at(late.complete)
         began = float(probe.value[0])
         early = probe.value[probe.step <= late.half]

@@ -32,12 +32,15 @@ def with_powers(signals: Mapping[str, Signal]) -> dict[str, Signal]:
 
 
 def _of_loss(loss: Signal, signals: Mapping[str, Signal]) -> int:
-    named = _power(loss.source)
-    return named or next((1 for other in _absolute(signals) if _are_same(loss, other)), POWERS["mse"])
+    """Of a loss that names no error: that of the error it equals, else 2, unless a squared error differs from it."""
+    named, errors = _power(loss.source), list(_errors(signals))
+    same = next((_power(error.source) for error in errors if _are_same(loss, error)), 0)
+    squared = any(_power(error.source) == POWERS["mse"] for error in errors)
+    return named or same or (1 if squared else POWERS["mse"])
 
 
-def _absolute(signals: Mapping[str, Signal]) -> Iterator[Signal]:
-    return (s for name, s in signals.items() if not name.endswith("/loss") and _power(s.source) == 1)
+def _errors(signals: Mapping[str, Signal]) -> Iterator[Signal]:
+    return (s for name, s in signals.items() if not name.endswith("/loss") and _power(s.source))
 
 
 def _are_same(loss: Signal, error: Signal) -> bool:
