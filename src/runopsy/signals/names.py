@@ -18,8 +18,8 @@ from runopsy.signal_specs import ERROR
 
 SIDES: Mapping[str, tuple[str, ...]] = {
     "train": ("train", "training", "trn", "tr", "learn"),
-    "val": ("val", "valid", "validation", "validate", "validating", "dev", "devel", "eval", "evaluation", "evaluate",
-            "evaluating", "heldout", "holdout"),
+    "val": ("val", "vl", "valid", "validation", "validate", "validating", "dev", "devel", "eval", "evaluation",
+            "evaluate", "evaluating", "heldout", "holdout"),
     "test": ("test", "testing"),
 }  # fmt: skip
 SIDE_OF: Mapping[str, str] = {word: side for side, known in SIDES.items() for word in known}
