@@ -198,7 +198,7 @@ def watched(one: Replay, wait: Rule) -> Watched:
                 ledger = replace(confirm_at_once(ledger, [far.event], far.told, span), rows=ledger.rows)
         standing = [far.event for far in one.far if far.told <= look.rows < far.back and far.event.kind not in kinds]
         ledger = follow(ledger, [*look.events, *standing], look.rows, span, wait=wait)
-        first = {s.number: s for s in ledger.sightings if s.is_told} | seen.first
+        first = {s.number: s for s in ledger.sightings if s.is_reported} | seen.first
         confirmed = {s.number: s for s in ledger.sightings if s.confirmed is not None} | seen.confirmed
         seen = Watched(ledger, first, confirmed)
     return seen
@@ -222,7 +222,7 @@ def judge(planted: list[Replay], wait: Rule) -> dict[str, float]:
         seen, last = watched(one, wait), one.looks[-1]
         span = (last.first, last.last)
         for event in last.events:
-            told = [s for s in seen.ledger.sightings if s.is_told and is_same(s.event, event, span)]
+            told = [s for s in seen.ledger.sightings if s.is_reported and is_same(s.event, event, span)]
             mine = [s for s in told if s.confirmed is not None]
             count["final"] += 1
             count["told"] += bool(told)

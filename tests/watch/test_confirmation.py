@@ -249,7 +249,7 @@ def test_an_open_event_is_told_once_as_so_far_and_not_confirmed_while_the_run_go
     assert fresh == [[], ["memorization_onset"], [], []]
     (told,) = ledger.sightings
     assert (told.so_far, told.confirmed, told.reported) == (70, None, 30)
-    assert told.is_told
+    assert told.is_reported
     assert told.is_so_far
 
 

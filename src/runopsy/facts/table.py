@@ -45,7 +45,7 @@ class Facts:
     mode_gap: Fact  # training data in evaluation mode are as bad as validation
     gap: Fact  # validation ends far behind training
     improving: Fact  # validation still improves at the end
-    accuracy_improves: Fact  # its accuracy does
+    accuracy_improves: Fact  # validation accuracy still improves at the end
     follows: Fact  # validation still improves at the end, or may for all its noise shows
     unclear: Fact  # noise hides whether validation still improves
     training_improves: Fact  # training loss or accuracy still improves at the end

@@ -186,11 +186,16 @@ def ahead(curves: Curves, limits: Limits) -> Fact:
             continue
         lead = val.sign * (val.value - np.interp(val.step, train.step, train.value))
         noise = np.hypot(val.error, np.interp(val.step, train.step, train.error))
-        least = limits.visible_accuracy if quantity == "acc" else limits.visible_loss * abs(train.begins)
+        least = _visible(train, limits)
         rows = np.flatnonzero((lead >= least) & (lead >= limits.sure * noise))
         if len(rows) >= limits.few_rows and float(np.mean(lead > 0)) >= limits.half_way:
             return Fact(True, median(lead[rows]), least, at=float(val.step[rows[-1]]), curve=val.name)
     return UNASKED
+
+
+def _visible(curve: Curve, limits: Limits) -> float:
+    """The least change of a curve that counts: of an accuracy itself, of a loss as a share of its first level."""
+    return limits.visible_accuracy if curve.sign > 0 else limits.visible_loss * abs(curve.begins)
 
 
 def follows(curves: Curves, ends: Mapping[str, Fact], limits: Limits) -> Fact:
@@ -248,7 +253,7 @@ def unclear(curves: Curves, ends: Mapping[str, Fact], follows: Fact, limits: Lim
     if follows or any(_worsens(curve, ends[curve.name], limits) for curve in asked):
         return UNASKED
     for curve in asked:
-        visible = limits.visible_accuracy if curve.sign > 0 else limits.visible_loss * abs(curve.begins)
+        visible = _visible(curve, limits)
         per_row = white_noise(curve.signal.value)
         error = per_row * (2 / max(1, int(limits.last_part * curve.rows))) ** 0.5
         if limits.likely * error >= visible:
@@ -261,7 +266,7 @@ def _last_is_best(curve: Curve, limits: Limits, enough: bool) -> Fact:
     value = curve.signal.value
     if len(value) < 2 or not enough:
         return UNASKED
-    least = limits.visible_accuracy if curve.sign > 0 else limits.visible_loss * abs(curve.begins)
+    least = _visible(curve, limits)
     made = curve.sign * float(value[-1] - value[:-1].mean())
     best = curve.sign * value[-1] >= (curve.sign * value).max()
     return Fact(bool(best and made >= least), made, least, np.inf, curve.best_at, curve.name)

@@ -64,8 +64,8 @@ def plausible(labels: list[str], readings: Readings, case: Case) -> list[str]:
     """Labels that hold over their whole spell, not only from moment to moment.
 
     Memorization leaves a gap, and validation does not improve over it; a run in which validation makes
-    a visible part of its own way is still learning, however slowly. Nothing was memorized where no fact shows that
-    training ever ran ahead of validation, and where it does not go on to the end while validation stands still.
+    a visible part of its own way is still learning, however slowly. Something was memorized where a fact shows that
+    training ran ahead of validation, or where training goes on to the end while validation stands still.
     """
     result, otherwise, facts, limits = list(labels), list[str](), case.facts, case.limits
     stands = not (facts.follows or facts.improving or facts.unclear)

@@ -82,7 +82,7 @@ class Sighting:
     prompt: bool = False  # it was first found as soon as the rows after it could show it
 
     @property
-    def is_told(self) -> bool:
+    def is_reported(self) -> bool:
         """Whether it was reported, for good or as so far; else it is provisional."""
         return self.confirmed is not None or self.so_far is not None
 
@@ -156,11 +156,11 @@ def follow(
     ]
     met = ledger.met + known.count(None)
     before = [s for s in ledger.sightings if s not in known]
-    aged = [_told(s, rows, over) if _is_due(s, rows, over, wait) else s for s in now]
-    gone = [replace(s, here=False, became=_successor(s, aged)) for s in before if s.is_told]
-    old = {s.number: s.became for s in ledger.sightings if s.is_told}
+    aged = [_reported(s, rows, over) if _is_due(s, rows, over, wait) else s for s in now]
+    gone = [replace(s, here=False, became=_successor(s, aged)) for s in before if s.is_reported]
+    old = {s.number: s.became for s in ledger.sightings if s.is_reported}
     revising = {s.became for s in gone if s.became != old[s.number]}
-    fresh = tuple(s for s in aged if s.number in revising or (s.is_told and s.number not in old))
+    fresh = tuple(s for s in aged if s.number in revising or (s.is_reported and s.number not in old))
     listed = tuple(sorted([*aged, *gone], key=lambda s: s.number))
     return Ledger(listed, met, rows, fresh)
 
@@ -172,7 +172,7 @@ def _recognised(
     left, found = list(sightings), dict[int, Sighting]()
     for is_it in (is_same, is_beside):
         for number, event in enumerate(events):
-            mine = next((s for s in left if is_it(s.event, event, span) and (is_it is is_same or s.is_told)), None)
+            mine = next((s for s in left if is_it(s.event, event, span) and (is_it is is_same or s.is_reported)), None)
             if number not in found and mine is not None:
                 found[number] = mine
                 left.remove(mine)
@@ -181,12 +181,12 @@ def _recognised(
 
 def _again(s: Sighting, event: Event, rows: int, span: tuple[Position, Position]) -> Sighting:
     """A sighting that a look has found again; a provisional one that has moved begins again."""
-    if not (s.is_told or at_same_place(s.event, event, span)):
+    if not (s.is_reported or at_same_place(s.event, event, span)):
         s = replace(s, since=rows, prompt=_is_prompt(event, span))
     return replace(s, event=event, here=True, became=None)
 
 
-def _told(s: Sighting, rows: int, over: bool) -> Sighting:
+def _reported(s: Sighting, rows: int, over: bool) -> Sighting:
     """A sighting that is reported from now on; one that was told as so far and is open no more says nothing new."""
     if is_open(s.event) and not over:
         return s if s.is_so_far else replace(s, so_far=rows, reported=s.event.step)

@@ -289,8 +289,8 @@ class Watch:
         return self.view
 
     def _of(self, s: Sighting) -> News:
-        words, old = as_told(s, self.words[s.number]), self.ledger.revised_by(s)
-        text, before = words.text, [as_told(o, self.words[o.number]) for o in old if o.number in self.words]
+        words, old = as_reported(s, self.words[s.number]), self.ledger.revised_by(s)
+        text, before = words.text, [as_reported(o, self.words[o.number]) for o in old if o.number in self.words]
         if before:
             text += f"; it replaces an earlier report: {'; '.join(f'{one.title}, {one.where}' for one in before)}"
         earlier = tuple(
@@ -317,7 +317,7 @@ class Watch:
         return self.view
 
 
-def as_told(s: Sighting, words: Words) -> Words:
+def as_reported(s: Sighting, words: Words) -> Words:
     """An event in words, with what rows to come may make of it."""
     if not s.is_so_far:
         return words

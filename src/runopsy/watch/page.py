@@ -12,7 +12,7 @@ from runopsy.report.pictures import TONES, picture
 from runopsy.report.terminal import render
 from runopsy.report.words import duration, odds, place, plain, span, visible
 from runopsy.watch.confirmation import REVISED, Sighting, due, is_open
-from runopsy.watch.looking import News, View, as_told
+from runopsy.watch.looking import News, View, as_reported
 
 SHOWN = 12  # events on a page: the newest; the report has them all
 ALLOWANCE = "so far: many runs that memorize generalise later, so this is no alarm"
@@ -73,8 +73,8 @@ def state(view: View) -> str:
 
 
 def _item(view: View, s: Sighting) -> Finding:
-    words = as_told(s, view.words[s.number])
-    if not s.is_told:
+    words = as_reported(s, view.words[s.number])
+    if not s.is_reported:
         then = "reported as so far" if is_open(s.event) else "confirmed"
         return Finding(
             words.title,
@@ -128,9 +128,9 @@ def lines(before: View | None, view: View) -> Iterator[str]:
     for s in view.ledger.sightings:
         old = earlier.get(s.number)
         words = view.words.get(s.number)
-        if words is None or (not s.is_told and old is not None):
+        if words is None or (not s.is_reported and old is not None):
             continue
-        if not s.is_told:
+        if not s.is_reported:
             yield f"{stamp} provisional: {words.title}, {words.where}"
         elif not s.here and (old is None or old.here) and s.became not in {new.number for new in view.ledger.fresh}:
             became = _became(view, s)
