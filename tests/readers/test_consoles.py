@@ -475,6 +475,33 @@ def test_an_axis_back_at_its_start_is_another_run(text):
     assert all(track.session is None for run in found for track in run.read().tracks.values())
 
 
+def test_a_curve_logged_in_the_last_run_alone_hides_no_run_before_it(text):
+    lines = each("Epoch {e} | Train Loss: {t} | Val Loss: {v}")
+    found = runs(text([*lines, *lines, *lines, *[f"Epoch {N} | Acc: 0.{i + 10}" for i in range(4 * N)]]))
+    assert [len(run.read().tracks["Train Loss"]) for run in found] == [N, N, N]
+
+
+def test_an_evaluation_back_at_the_start_tells_of_a_run_that_logs_its_loss_late(text):
+    first = [
+        line for e in range(1, 4) for line in (f"epoch: {e - 0.5}, loss: {1 / e}", f"epoch: {e}, eval_loss: {1 / e}")
+    ]
+    second = [f"epoch: {e}, eval_loss: {2 / e}" for e in range(1, 9)]
+    second = [*second[:2], "epoch: 2.21, loss: 0.9", *second[2:], "epoch: 8.5, loss: 0.1"]
+    found = [run.read() for run in runs(text([*first, *second]))]
+    assert [len(run.tracks["eval_loss"]) for run in found] == [3, 8]
+    assert [run.tracks["loss"].step.tolist() for run in found] == [[0.5, 1.5, 2.5], [2.21, 8.5]]
+
+
+def test_an_evaluation_that_comes_again_after_a_resume_is_no_run(text):
+    """Its second value is near its first position, and the training began long before."""
+    rows = [*range(1, 36), *range(11, 60)]
+    lines = [
+        f"step: {i}, loss: {3 / (1 + i / 9):.4f}" + (f", val_loss: {4 / (1 + i / 9):.4f}" if i % 10 == 0 else "")
+        for i in rows
+    ]
+    assert len(runs(text(lines))) == 1
+
+
 def test_the_runs_are_listed_with_their_best_reading(text):
     lines = each("epoch {e}: loss: {t}, val_loss: {v}")
     (one, two) = glances(runs(text([*lines, *lines])))

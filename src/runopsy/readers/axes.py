@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from runopsy.readers.consecutive_runs import counted_on, parts
+from runopsy.readers.consecutive_runs import Logged, counted_on, parts
 from runopsy.readers.multi_run_tables import ATTEMPT_NAMES, are_amounts, column_of_runs, is_counter
 from runopsy.readers.numeric_text import MOSTLY, seconds_in
 from runopsy.readers.resume_detection import DISORDER
@@ -16,6 +16,7 @@ from runopsy.signals.scores import is_metric
 
 if TYPE_CHECKING:
     import polars as pl
+    from numpy.typing import NDArray
 
     from runopsy.model import Counts, Values
     from runopsy.readers.numeric_text import Numbers, Table
@@ -87,7 +88,8 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
     """
     plain_names = {name: plain(name) for name in table}
     by_plain = {plain_names[name]: name for name in reversed(list(table))}
-    series, curve = _longest_series(numbers, plain_names, kinds, rows_in(table))
+    curves = _curves(numbers, plain_names, kinds, rows_in(table))
+    series, curve = curves[0].rows, curves[0].value
     for counts, words in AXES:
         alike = [by_plain[word] for word in words if word in by_plain]
         shared = _in_turn(alike, numbers, notes) if counts != "time" else None
@@ -107,7 +109,7 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
             if not trouble:
                 if really in ("step", "epoch") and not ATTEMPT_NAMES & set(plain_names.values()):
                     at = _counted_on(at, series, curve, name, notes)
-                return Axis(really, name, at, parts(really, at, series, curve, name, plain_names, numbers, EPOCHS))
+                return Axis(really, name, at, parts(really, at, curves, name, plain_names, numbers, EPOCHS))
             notes.append(f"column {name!r} {trouble}, so it is not the axis")
     notes.append("no column counts steps, epochs, tokens, samples or time: rows are counted instead")
     return Axis("row", None, np.arange(rows_in(table), dtype=np.float64))
@@ -140,10 +142,8 @@ def _in_turn(names: list[str], numbers: Numbers, notes: list[str]) -> Values | N
     return both
 
 
-def _longest_series(
-    numbers: Numbers, plain_names: dict[str, str], kinds: pl.Series | None, rows: int
-) -> tuple[Counts, Values]:
-    """(the rows of the curve with the most values, its value in every row of the table); of several the plainest.
+def _curves(numbers: Numbers, plain_names: dict[str, str], kinds: pl.Series | None, rows: int) -> list[Logged]:
+    """The curves of a table, that with the most values first; of several as long, the plainest.
 
     Rows of other curves may lie anywhere between them or after them.
     """
@@ -152,10 +152,13 @@ def _longest_series(
         there = (kinds == kinds.drop_nulls().mode().sort()[0]).fill_null(value=False).to_numpy()
     metrics = {n: c for n, c in numbers.items() if c is not None and plain_names[n] not in COUNTING}
     curves = {name: column for name, column in metrics.items() if is_metric(name)} or metrics
-    if not curves:
-        return np.flatnonzero(there), np.full(rows, np.nan)
-    _, longest = min(curves.items(), key=lambda item: (item[1].null_count(), _doubt(item[0])))
-    return np.flatnonzero(longest.is_not_null().to_numpy() & there), longest.to_numpy().astype(np.float64)
+    ordered = sorted(curves.items(), key=lambda item: (item[1].null_count(), _doubt(item[0])))
+    found = [_logged(column, there) for _, column in ordered]
+    return found or [Logged(np.flatnonzero(there), np.full(rows, np.nan))]
+
+
+def _logged(column: pl.Series, there: NDArray[np.bool_]) -> Logged:
+    return Logged(np.flatnonzero(column.is_not_null().to_numpy() & there), column.to_numpy().astype(np.float64))
 
 
 def _doubt(name: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -21,30 +22,57 @@ AT_LEVEL = 0.1  # share of the way that a curve went, within which a value is at
 AT_FIRST = 2  # values of a stretch that must be at the level, for a curve to go on there
 FEWEST = 3  # rows before a return, for the curve to have an end
 WHOLE = 2  # different positions that a run has at least
-BROKEN = 0.02  # share of the longest run's rows below which a run broke off at once, and was started again
+BROKEN = 0.02  # share of the longest run's positions below which a run broke off at once, and was started again
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One curve of a table: the rows in which it has a value, and its value in every row of the table."""
+
+    rows: Counts  # (k,) indices, ascending
+    value: Values  # (n,) NaN where there is none
 
 
 def parts(
     counts: str,
     at: Values,
-    series: Counts,
-    curve: Values,
+    curves: list[Logged],
     column: str,
     plain_names: dict[str, str],
     numbers: Numbers,
     epoch_names: Collection[str],
 ) -> tuple[tuple[int, int], ...]:
-    """The rows of each run, where one training follows another; none where there is but one."""
-    known = series[~np.isnan(at[series])]
-    if counts == "time" or set(plain_names.values()) & ATTEMPT_NAMES or not (at[known][1:] < at[known][:-1]).any():
+    """The rows of each run, where one training follows another; none where there is but one.
+
+    Each curve is asked, as the longest may have been logged in one of the runs alone: where one of them begins anew,
+    and the axis is back at its start, a run begins.
+    """
+    if counts == "time" or set(plain_names.values()) & ATTEMPT_NAMES:
         return ()
-    bounds = runs_in(at[known], curve[known])
-    bounds = _not_within_epochs(bounds, known, column, plain_names, numbers, epoch_names)
-    if bounds == [(0, len(known))]:
-        return ()
-    begins = [_begin(at, known, a) for a, _ in bounds]
-    ends = [_begin(at, known, b) if b < len(known) else len(at) for _, b in bounds]
-    return tuple(zip(begins, ends, strict=True))
+    first = _first_positions(at)
+    ends: dict[int, int] = {}  # of the run before, by the row at which a run begins
+    for curve in curves:
+        known = curve.rows[~np.isnan(at[curve.rows])]
+        if not (at[known][1:] < at[known][:-1]).any():
+            continue
+        bounds = _not_within_epochs(
+            stretches(at[known], curve.value[known]), known, column, plain_names, numbers, epoch_names
+        )
+        for (_, end), (start, _) in pairwise(bounds):
+            row = _begin(at, known, start)
+            if curve is curves[0] or at[row] <= first:
+                ends[row] = min(ends.get(row, row), _begin(at, known, end))
+    begins = sorted(ends)
+    runs = [*zip([0, *begins], [*(ends[b] for b in begins), len(at)], strict=True)]
+    return () if len(runs) == 1 else tuple(whole(at, runs))
+
+
+def _first_positions(at: Values) -> float:
+    """The last position that still belongs to the very beginning of a training."""
+    known = at[~np.isnan(at)]
+    spacing = np.diff(known)
+    apart = median(spacing[spacing > 0]) if (spacing > 0).any() else 0.0
+    return max(1.0, float(known[0] + max(apart, NEAR * (known.max() - known[0]))))
 
 
 def _not_within_epochs(
@@ -80,13 +108,12 @@ def _begin(at: Values, known: Counts, i: int) -> int:
     return int(back[0]) if len(back) else int(known[i])
 
 
-def runs_in(at: Values, value: Values) -> list[tuple[int, int]]:
+def stretches(at: Values, value: Values) -> list[tuple[int, int]]:
     """Where one training follows another in the rows of a curve: the bounds of each; one pair where there is but one.
 
     A new run begins where the axis is back at its first value, and the curve at its first level, or the axis at the
     very beginning of a training; and where the axis is back at an early value, and the curve at the first level of the
-    log. What goes on from a later position is a resume, and what goes on from the same level may be one. Starts that
-    broke off at once are none.
+    log. What goes on from a later position is a resume, and what goes on from the same level may be one.
     """
     bounds = _returns(at, value)
     if len(bounds) < 3 or np.isnan(at).any() or is_disordered(at):
@@ -94,11 +121,16 @@ def runs_in(at: Values, value: Values) -> list[tuple[int, int]]:
     anew = starts_anew(value, bounds)
     early = at[bounds[1:-1]] <= max(1.0, _spacing(at[: bounds[1]]))
     begins = [0, *(int(b) for b, new, start in zip(bounds[1:-1], anew, early, strict=True) if new or start)]
-    runs = [(a, b) for a, b in zip(begins, [*begins[1:], len(at)], strict=True)]
-    runs = [(a, b if b == len(at) else _end(at, value, a, b)) for a, b in runs]
-    longest = max(b - a for a, b in runs)
-    whole = [run for run in runs if len(np.unique(at[run[0] : run[1]])) >= max(WHOLE, BROKEN * longest)]
-    return whole or runs[-1:]
+    runs = zip(begins, [*begins[1:], len(at)], strict=True)
+    return [(a, b if b == len(at) else _end(at, value, a, b)) for a, b in runs]
+
+
+def whole(at: Values, runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The runs but those that broke off at once and were started again; the last where all of them did."""
+    positions = [len(np.unique(at[a:b][~np.isnan(at[a:b])])) for a, b in runs]
+    fewest = max(WHOLE, BROKEN * max(positions))
+    kept = [run for run, count in zip(runs, positions, strict=True) if count >= fewest]
+    return kept or runs[-1:]
 
 
 def counted_on(at: Values, series: Counts, curve: Values) -> Values:
