@@ -3,7 +3,8 @@ import pytest
 
 import planted
 import runopsy
-from runopsy.model import Run, Track
+from runopsy.facts.schedule import epoch_begins
+from runopsy.model import Run, Signal, Track
 
 
 def changes(lr):
@@ -72,6 +73,35 @@ def test_a_loss_that_steps_down_with_each_epoch_is_told_once():
 @pytest.mark.parametrize("seed", range(10))
 def test_a_loss_that_falls_smoothly_over_its_epochs_has_no_steps(seed):
     assert not [e for e in runopsy.analyze(epochs(0.0, seed)).events if e.kind == "epoch_steps"]
+
+
+def means(rows, fall=0.15, seed=0):
+    """Ten epochs as a progress bar prints them: the mean of the batches of the epoch up to each row."""
+    rng = np.random.default_rng(seed)
+    batches = 2.5 * (1 - fall) ** (np.arange(10 * rows) / rows) * (1 + rng.normal(0, 0.1, 10 * rows))
+    return (np.cumsum(batches.reshape(10, rows), axis=1) / np.arange(1, rows + 1)).ravel()
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("rows", [20, 200])
+def test_running_means_of_epochs_step_by_themselves(rows, seed):
+    value, at = means(rows, 0.3, seed), np.arange(10 * rows)
+    found = runopsy.analyze(planted.run(at, {"loss": value, "epoch": at // rows}))
+    assert not [e for e in found.events if e.kind in ("epoch_steps", "loss_drop")]
+    assert "running mean" in next(c.why for c in found.checks if c.code == "L03")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_noise_about_a_falling_loss_is_no_running_mean(seed):
+    loss = epochs(0.06, seed)
+    run = runopsy.analyze(loss)
+    assert not [c for c in run.checks if c.why and "running mean" in c.why]
+
+
+def test_epochs_with_a_fraction_are_counted_from_either_end():
+    at = np.arange(1, 31) / 10
+    for first, wanted in ((at, [10, 20]), (at - 0.1, [10, 20])):
+        assert epoch_begins(Signal("train/loss", "loss", first, np.ones(30)), None, "epoch").tolist() == wanted
 
 
 def test_a_log_of_one_row_an_epoch_is_not_said_to_have_no_epoch():

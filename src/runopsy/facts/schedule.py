@@ -1,13 +1,18 @@
-"""Jumps of a quantity that is set by hand: the learning rate, the batch size."""
+"""What the schedule of a run does to its curves: jumps of what is set by hand, and where epochs begin."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
-from runopsy.model import Position, Signal
+from runopsy.facts.case import Case
+from runopsy.model import Counts, Position, Signal
+from runopsy.stats import median
 from runopsy.thresholds import Limits
+
+MEANS = "the training loss is a running mean that starts again in each epoch, and steps there by itself"
 
 
 def jumps(signal: Signal, limits: Limits) -> Iterator[tuple[Position, float, float]]:
@@ -27,3 +32,52 @@ def jumps(signal: Signal, limits: Limits) -> Iterator[tuple[Position, float, flo
         onward = factor[near] * np.sign(factor[i])
         if onward.max() <= abs(factor[i]) / 2:
             yield float(step[i + 1]), float(value[i]), float(value[i + 1])
+
+
+def epoch_begins(signal: Signal, epoch: Signal | None, axis: str) -> Counts | None:
+    """The rows of a signal at which each epoch but the first begins; None where the log has no epochs.
+
+    Args:
+        signal: the curve whose rows are meant.
+        epoch: the epoch of each step, where it was logged.
+        axis: what the positions count; epochs with a fraction count them as well.
+    """
+    if epoch is not None and len(epoch) > 1:
+        count = np.floor(np.interp(signal.step, epoch.step, epoch.value) + 1e-9)
+    elif axis == "epoch" and len(signal) > 1:
+        ends_them = signal.step[0] % 1 > median(np.diff(signal.step)) / 2  # the first row is not at the very beginning
+        count = np.ceil(signal.step - 1e-9) if ends_them else np.floor(signal.step + 1e-9)
+    else:
+        return None
+    return np.flatnonzero(np.diff(count) > 0) + 1
+
+
+def means_of_epochs(case: Case) -> bool:
+    """Whether the training loss of a run is logged as running means of its epochs."""
+    loss = case.signals["train/loss"]
+    begins = epoch_begins(loss, case.signals.get("epoch"), case.run.axis)
+    return begins is not None and is_mean_of_each_epoch(loss, begins, case.limits)
+
+
+def is_mean_of_each_epoch(signal: Signal, begins: Counts, limits: Limits) -> bool:
+    """Whether the values are running means that start again in each epoch, as progress bars print them.
+
+    Such a mean moves by the noise of a batch divided by the number of batches it holds: on logarithmic scales its
+    second differences fall with a slope of -1 along an epoch, where those of the batches themselves keep their size.
+    The first epoch is not asked, as a loss that starts to learn slows down by itself.
+    """
+    along, size = [], []
+    for a, b in pairwise([*begins.tolist(), len(signal)]):
+        bend = np.abs(np.diff(signal.value[a:b], 2))
+        seen = np.flatnonzero(bend > 0)  # a mean that is printed with few digits may stand still
+        if len(seen) >= limits.few_rows:
+            x, y = np.log(seen + 2), np.log(bend[seen])
+            along.append(x - x.mean())
+            size.append(y - y.mean())
+    if len(along) < 2:
+        return False
+    x, y = np.concatenate(along), np.concatenate(size)
+    slope = float(x @ y / (x @ x))
+    free = len(x) - len(along) - 1
+    error = float(np.sqrt(np.sum((y - slope * x) ** 2) / free / (x @ x)))
+    return -slope > max(limits.half_way, limits.sure * error)

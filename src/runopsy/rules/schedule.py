@@ -10,7 +10,7 @@ import numpy as np
 
 from runopsy.errors import NotChecked
 from runopsy.facts import Case
-from runopsy.facts.schedule import jumps
+from runopsy.facts.schedule import MEANS, epoch_begins, jumps, means_of_epochs
 from runopsy.model import Event, Evidence, Position, Severity, Signal
 from runopsy.rules.places import row, spacing_at
 from runopsy.stats import MAD_TO_SD, median, medians
@@ -62,16 +62,16 @@ class EpochSteps:
     uses: ClassVar[tuple[str, ...]] = ("few_rows", "last_part", "slight", "sure")
 
     def __call__(self, case: Case) -> Iterator[Event]:
-        loss, epoch, limits = case.signals["train/loss"], case.signals.get("epoch"), case.limits
-        if epoch is None:
-            by_epoch = case.run.axis == "epoch"
-            raise NotChecked("the log has one row an epoch" if by_epoch else "the log has no epoch")
-        if len(loss) < 2 or len(epoch) < 2 or loss.value.min() <= 0:
+        loss, limits = case.signals["train/loss"], case.limits
+        begins = epoch_begins(loss, case.signals.get("epoch"), case.run.axis)
+        if begins is None:
+            raise NotChecked("the log has no epoch")
+        if len(loss) < 2 or loss.value.min() <= 0 or len(begins) < limits.few_rows:
             return
-        count = np.floor(np.interp(loss.step, epoch.step, epoch.value) + 1e-9)
-        begins = np.flatnonzero(np.diff(count) > 0) + 1
-        if len(begins) < limits.few_rows:
-            return
+        if len(begins) >= len(loss) - 1:
+            raise NotChecked("the log has one row an epoch")
+        if means_of_epochs(case):
+            raise NotChecked(MEANS)
         half = int(limits.last_part * median(np.diff(begins)))
         if half < limits.few_rows:
             return

@@ -8,7 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from runopsy.errors import NotChecked
 from runopsy.facts import Case
+from runopsy.facts.schedule import MEANS, means_of_epochs
 from runopsy.model import Event, Evidence, Position, Segments, Severity, Values
 from runopsy.rules.curves import curve
 from runopsy.rules.places import crossing, spacing_at
@@ -63,6 +65,8 @@ class Stage:
             len(falls) < limits.few_rows
         ):  # then the first descent is ordinary learning; with three it is one stage of several
             falls = [(a, b) for a, b in falls if self._learnt_before(loss, a, _fall(limits))]
+        if falls and means_of_epochs(case):
+            raise NotChecked(MEANS)
         for a, b in falls:
             begin, end = float(loss.level[a]), float(loss.level[b])
             at = _passes(loss, a, b, (begin + end) / 2)
