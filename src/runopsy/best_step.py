@@ -8,6 +8,7 @@ import numpy as np
 
 from runopsy.facts import Case, Fact
 from runopsy.facts.curve import noise_at
+from runopsy.facts.ending import TREND, trend
 from runopsy.facts.validation import accuracy_rose_since
 from runopsy.model import VALIDATED, Position, Role, Signal, Stop
 from runopsy.signals import clock
@@ -57,7 +58,8 @@ def _within_noise(case: Case, name: str) -> bool:
     if curve is None or curve.rows < case.limits.level_rows or better:
         return False
     worse = curve.sign * (curve.best - curve.ends)
-    return bool(worse < case.limits.likely * noise_at(curve, curve.best))
+    small = worse < case.limits.likely * noise_at(curve, curve.best)
+    return bool(small and trend(curve, case.limits) < TREND)  # what gets worse row by row is no noise, however little
 
 
 def _better_is(signal: Signal) -> str:

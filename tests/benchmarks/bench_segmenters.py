@@ -34,7 +34,7 @@ def segmenters() -> list[Segmenter]:
 
 
 def bins(level: np.ndarray) -> Bins:
-    return Bins(np.exp(np.linspace(0, 3, len(level))), level, np.ones(len(level)), 0.0, 1.0)
+    return Bins(np.exp(np.linspace(0, 3, len(level))), level, np.ones(len(level)), 0.0, 0.0, 1.0)
 
 
 def story(seed: int) -> tuple[Bins, list[int]]:

@@ -19,7 +19,7 @@ ALL = [*LINES, *LEVELS]
 
 def bins(level, error=0.05):
     at = np.linspace(0, 4, len(level))
-    return Bins(np.exp(at), np.asarray(level, float), np.full(len(level), error), 0.0, 1.0)
+    return Bins(np.exp(at), np.asarray(level, float), np.full(len(level), error), 0.0, 0.0, 1.0)
 
 
 @pytest.mark.parametrize("cutter", ALL, ids=lambda one: one.name)

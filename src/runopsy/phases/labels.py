@@ -154,7 +154,8 @@ def _settled(case: Case) -> Position | None:
         return None
     reached = []
     for curve in vals:
-        little = max(case.limits.improving * abs(curve.best - curve.begins), curve.noise)
+        noise = float(curve.error[curve.best_point])  # of a loss it may have grown since
+        little = max(case.limits.improving * abs(curve.best - curve.begins), noise)
         near = np.flatnonzero(curve.sign * (curve.fit - curve.best) >= -little)
         reached.append(float(curve.step[near[0]]))
     return max(reached)

@@ -22,6 +22,7 @@ class Bins:
     elapsed: Floats  # (m,) mean elapsed steps of the rows, > 0
     level: Floats  # (m,) mean of the transformed values
     error: Floats  # (m,) standard error of that mean, autocorrelation included
+    floor: float  # the part of each error that is no noise: a difference that is beneath notice
     first: float  # elapsed = step - first + spacing
     spacing: float
 
@@ -66,8 +67,9 @@ def bin_signal(signal: Signal, transformed: Floats, first: float, most: int = MO
     del elapsed  # of a long log, as much memory as the log
     noise = _row_noise(transformed, cut)
     reach = float(np.ptp(transformed)) if len(transformed) else 0.0
-    error = np.sqrt(long_run_factor(transformed) * noise**2 / count + (FLOOR * reach) ** 2)
-    return Bins(centre, mean, np.maximum(error, 1e-12), first, spacing)
+    floor = max(FLOOR * reach, 1e-12)
+    error = np.sqrt(long_run_factor(transformed) * noise**2 / count + floor**2)
+    return Bins(centre, mean, error, floor, first, spacing)
 
 
 def _row_noise(values: Floats, cut: Counts) -> Floats:
