@@ -11,6 +11,7 @@ from runopsy.readers.consecutive_runs import Logged, counted_on, parts
 from runopsy.readers.multi_run_tables import ATTEMPT_NAMES, are_amounts, column_of_runs, is_counter
 from runopsy.readers.numeric_text import MOSTLY, seconds_in
 from runopsy.readers.resume_detection import DISORDER
+from runopsy.readers.text_passes import IN_BAR
 from runopsy.signals.names import guess
 from runopsy.signals.scores import is_metric
 
@@ -152,7 +153,7 @@ def _curves(numbers: Numbers, plain_names: dict[str, str], kinds: pl.Series | No
         there = (kinds == kinds.drop_nulls().mode().sort()[0]).fill_null(value=False).to_numpy()
     metrics = {n: c for n, c in numbers.items() if c is not None and plain_names[n] not in COUNTING}
     curves = {name: column for name, column in metrics.items() if is_metric(name)} or metrics
-    ordered = sorted(curves.items(), key=lambda item: (item[1].null_count(), _doubt(item[0])))
+    ordered = sorted(curves.items(), key=lambda c: (c[0].endswith(IN_BAR), c[1].null_count(), _doubt(c[0])))
     found = [_logged(column, there) for _, column in ordered]
     return found or [Logged(np.flatnonzero(there), np.full(rows, np.nan))]
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from runopsy.model import Counts, Values
 
 CROWDED = 1 / 3  # share of readings that stand at the epoch of the one before: it was logged more finely than that
-BAR = r"%\||\[[=>]"
+IN_BAR = " (bar)"  # is added to the name of a reading in a bar that is another than the one below it
+BAR = r"%\||\[[=>]|\dit \["
 
 
 def passes(pairs: pl.DataFrame, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -11,13 +11,15 @@ from runopsy.signals.names import LOSSES, SIDE_OF, Guess, guess, is_percent, is_
 from runopsy.signals.numbered import FIRST, SECOND, as_training, of_training, unnamed_sets
 from runopsy.signals.parts import nearest, whole_of_training
 from runopsy.signals.units import A_CURVE, PERCENT_FROM, PERCENT_TO, value_range
-from runopsy.stats import distinct
+from runopsy.stats import distinct, white_noise
 
 MOST_DOUBT = 2  # special words a main curve may have ("val_cifar10_loss"); more, and it is one task among many
 A_SUMMARY = 0.05  # of the values of the longest candidate: a column with fewer is a summary beside a curve
 UNNAMED = "numbers a set, and nothing names it:"
 ONE_OF = "one of"  # how the reason of a choice begins that the page tells
 RARELY = 0.5  # of the values of the loss: an accuracy with no more is of validation, where that has none
+OF_PASSES = ("avg", "average", "epoch")  # what the mean of a pass over a set is called
+HIDDEN = 0.1  # of the way of the means, within which the noise of batches is no hindrance: a tenth of it is seen
 BATCHWISE = "step"  # Lightning adds it to the name of what was measured on a single batch
 SAME_LEVEL = 10.0  # × between the first values of training and validation: a loss of both starts nearer than that
 TOGETHER = 0.9  # share of the values of an accuracy at positions of a loss, for it to be logged beside it
@@ -227,10 +229,30 @@ def _further(val: list[Guess], quantity: str, filled: set[str], parts: set[tuple
 
 
 def _of_whole_passes(guesses: list[Guess], tracks: Mapping[str, Track]) -> list[Guess]:
-    """Without val_loss_step, which is of one batch, where val_loss_epoch is a curve of them all."""
-    batches = {g.track for g in guesses if g.side in ("val", "test") and BATCHWISE in words(g.track)}
-    whole = [g for g in guesses if g.track not in batches]
-    return whole if any(len(tracks[g.track]) > 1 for g in whole) else guesses
+    """Without what is of single batches, where the mean of each pass is a curve as well.
+
+    Of validation a batch never shows more than the mean of them all. Of training it shows more, unless its noise, in
+    the mean of the batches that were logged in a pass, hides a visible part of the way that the means make.
+    """
+    named = {g.track for g in guesses if _is_of_passes(g) and len(tracks[g.track]) > 1}
+    return [g for g in guesses if not any(_is_a_batch_of(g, mean, tracks) for mean in guesses if mean.track in named)]
+
+
+def _is_of_passes(g: Guess) -> bool:
+    """Whether a column is called the mean of a pass; the mean accuracy of classes is another quantity."""
+    called = words(g.track)
+    return any(w in called for w in OF_PASSES) or ("mean" in called and g.quantity != "acc")
+
+
+def _is_a_batch_of(g: Guess, mean: Guess, tracks: Mapping[str, Track]) -> bool:
+    if _is_of_passes(g) or (g.side, g.quantity, g.extra) != (mean.side, mean.quantity, mean.extra):
+        return False
+    batches, means = tracks[g.track], tracks[mean.track]
+    if g.side in ("val", "test"):
+        return BATCHWISE in words(g.track) or len(batches) >= len(means)
+    logged = len(batches) / len(means)
+    noise = white_noise(_finite(batches)) / logged**0.5
+    return logged >= 1 and len(means) >= A_CURVE and bool(noise > HIDDEN * np.ptp(_finite(means)))
 
 
 def _rank(g: Guess, tracks: Mapping[str, Track], longest: int) -> tuple[bool, int, bool, bool, int]:

@@ -21,7 +21,7 @@ from runopsy.readers.text_context import of_the_log, sided
 from runopsy.readers.text_errors import Remark, remarks
 from runopsy.readers.text_lists import lists_in
 from runopsy.readers.text_pairs import BATCH, named, pairs_in
-from runopsy.readers.text_passes import BAR, drawn_again, passes, spread, updated, within_epochs
+from runopsy.readers.text_passes import BAR, IN_BAR, drawn_again, passes, spread, updated, within_epochs
 from runopsy.readers.text_spelling import spelled, spelled_lines
 from runopsy.readers.text_tables import boxes_in, candidates, tables_in
 from runopsy.signals.names import guess
@@ -171,7 +171,7 @@ def _numbered(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _of_bars(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """The loss in a progress bar is another than the one of the summary below it, which names its side."""
+    """The loss in a progress bar, which is of a batch, is another than the one of training in the summary below it."""
     import polars as pl
 
     barred = rows.filter(pl.col("line").str.contains(BAR))["row"]
@@ -180,9 +180,9 @@ def _of_bars(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     metrics = pairs.filter(pl.col("kind") == "metric").with_columns(pl.col("row").is_in(barred.implode()).alias("bar"))
     where = metrics.group_by("column", maintain_order=True).agg(pl.col("bar").all(), pl.col("bar").any().alias("some"))
     summed = [found for name in where.filter(~pl.col("some"))["column"] if (found := guess(name)) is not None]
-    quantities = {found.quantity for found in summed if found.side == "train" and not found.extra}
+    quantities = {found.quantity for found in summed if found.side in ("train", "") and not found.extra}
     names = {
-        name: f"{name} (bar)"
+        name: f"{name}{IN_BAR}"
         for name in where.filter("bar")["column"].to_list()
         if (found := guess(name)) is not None and found.side == "" and found.quantity in quantities
     }
@@ -220,16 +220,16 @@ def _epochs(at: np.ndarray | None, rows: pl.DataFrame, main: pl.Series) -> np.nd
         return at
     mine = rows["row"].is_in(main.implode())
     counted = (rows["step"].is_not_null() | rows["count"].is_not_null()) & mine
-    finer = counted.sum() > mine.sum() / 2  # most readings give more than their epoch
+    finer = counted.sum() > max(mine.sum(), rows.height) / 2  # most readings give more than their epoch
     spreading = None if finer else spread(epoch, mine.to_numpy())
     return epoch if spreading is None else spreading
 
 
 def _main(pairs: pl.DataFrame) -> pl.Series:
-    """The rows of the curve with the most values."""
+    """The rows of the curve with the most values; what a bar shows beside a summary places no reading."""
     import polars as pl
 
-    metrics = pairs.filter(pl.col("kind") == "metric")
+    metrics = pairs.filter((pl.col("kind") == "metric") & ~pl.col("column").str.ends_with(IN_BAR))
     most = metrics["column"].mode().sort()
     return metrics.filter(pl.col("column") == (most[0] if len(most) else ""))["row"]
 
