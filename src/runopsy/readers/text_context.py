@@ -212,21 +212,37 @@ def _with_sides(rows: pl.DataFrame) -> pl.DataFrame:
     )
     meter = pl.col("metric") & pl.col("count").is_not_null() & pl.col("side_word").is_not_null()
     carrier = (pl.col("heading") & pl.col("side_word").is_not_null()) | meter
+    rows = rows.with_columns(_of_the_pass(rows, carrier).alias("of_pass"))
+    placed = pl.col("placed") & ~pl.col("of_pass")
     announced = (
         pl.when(carrier).then("side_word")
-        .when(pl.col("placed") | pl.col("side_word").is_not_null() | pl.col("named").is_not_null()).then(pl.lit(""))
+        .when(placed | pl.col("side_word").is_not_null() | pl.col("named").is_not_null()).then(pl.lit(""))
     )  # fmt: skip
     rows = rows.with_columns(announced.forward_fill().alias("carried"))
-    last = (
-        pl.when(pl.col("placed") | pl.col("side_word").is_not_null())
-        .then(pl.col("side_word").fill_null(""))
-        .forward_fill()
-    )
-    quiet = ~pl.col("placed") & pl.col("side_word").is_null() & pl.col("named").is_null()
+    last = pl.when(placed | pl.col("side_word").is_not_null()).then(pl.col("side_word").fill_null("")).forward_fill()
+    quiet = ~placed & pl.col("side_word").is_null() & pl.col("named").is_null()
     inherited = pl.when(pl.col("starred")).then(last).otherwise("carried")
     return rows.with_columns(
         pl.when(quiet).then(inherited).otherwise("side_word").fill_null("").alias("side"),
     )
+
+
+def _of_the_pass(rows: pl.DataFrame, carrier: pl.Expr) -> pl.Expr:
+    """Whether a line counts the batches of the pass that a heading above it names: ``Eval begin``, ``step 10/88``.
+
+    Its total is one that only lines below such a heading have, as training counts to another.
+    """
+    import polars as pl
+
+    heading = pl.when(carrier).then("side_word").when(pl.col("heading")).then(pl.lit("")).forward_fill()
+    counted = pl.col("count").is_not_null() & pl.col("side_word").is_null() & pl.col("named").is_null()
+    below = rows.select(
+        pl.col("total"), heading.is_in(["val", "test"]).fill_null(value=False).alias("below"), counted.alias("counted")
+    )
+    totals = below.filter("counted").group_by("total").agg(pl.col("below").all())
+    if totals["below"].all():  # nothing else is counted: these are the batches of training
+        return pl.lit(value=False)
+    return counted & pl.col("total").is_in(totals.filter("below")["total"].implode())
 
 
 def _is_summed_up(rows: pl.DataFrame) -> bool:

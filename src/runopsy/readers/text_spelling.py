@@ -130,6 +130,12 @@ def _of_parts(match: re.Match[str]) -> str:
     return f"step {match['step']} train loss: {train:.6g} test loss: {test:.6g}"
 
 
+def _named_first(match: re.Match[str]) -> str:
+    """``0.9816 C.E. Loss, 94.28% Accuracy`` as ``Loss: 0.9816, Accuracy: 94.28%``, without the abbreviation."""
+    of = "" if "." in match["of"] else match["of"]
+    return f"{of}{match['name']}: {match['value']}{match['percent']}"
+
+
 def _emptied(match: re.Match[str]) -> str:
     return "\n" * match[0].count("\n")
 
@@ -209,6 +215,13 @@ SPELLINGS: tuple[Spelling, ...] = (
     Spelling(" train=", re.compile(r"\b(?:word|BWER) train="), "train wer="),
     # TensorFlow's estimators evaluate, and save what they found under the step.
     Spelling("Saving dict for global step", re.compile(r"Saving dict for global step (\d+):"), r"validation step \1 "),
+    # 0.9816 C.E. Loss, 94.28% Accuracy: the value stands before its name, and a comma or the line ends it.
+    Spelling(
+        "oss,", re.compile(
+            rf"(?<![\w.])(?P<value>{NUMBER})\s?(?P<percent>%?)[ ]+(?P<of>(?:[A-Za-z.]{{1,12}}[ ]+)?)"
+            r"(?P<name>(?i:loss|accuracy|acc))[ ]*(?=[,;|\n]|$)(?![,;|][ ]*[-+.\d]+[ ]*(?:[,;|\n]|$))"
+        ), _named_first,
+    ),
     # Accuracy of the network on the 10000 test images: 55 %
     Spelling(
         " o", re.compile(
@@ -222,6 +235,9 @@ SPELLINGS: tuple[Spelling, ...] = (
 LINE_SPELLINGS: tuple[tuple[str, str], ...] = (
     # A loss, how many of how many batches in brackets, and its value behind the colon.
     (rf"(?i)\b({_QUANTITY})\s*\[\s*(\d+)\s*/\s*(\d+)\]:\s*([-+.\d])", "${2}/${3} ${1}: ${4}"),
+    # 28  Train(L=0.432  | A=0.797)  Valid(L=0.459  | A=0.755): letters within the bracket of a side
+    (rf"^\s*(\d+)\s+((?i:{_SIDES})\([LA]\s*[=:])", "epoch ${1} ${2}"),
+    (rf"\b((?i:{_SIDES}))\(L\s*[=:]\s*({NUMBER})\s*[|,;]?\s*A\s*[=:]\s*({NUMBER})", "${1} loss: ${2} ${1} acc: ${3} ("),
     # Caffe: the loss of a head beside the loss of the whole net, which alone is called by no more than that.
     (r"Train net output #(\d+): (\S+) = (\S+) \(\*", "train output${1}/${2} = ${3} (*"),
     (r"\[(?:E|Ep|ep)\s?(\d+)\]", "epoch ${1} "),  # [E3] step 6600 loss 0.6742

@@ -8,7 +8,7 @@ import numpy as np
 
 from runopsy.model import Role, Track, Values
 from runopsy.signals.names import LOSSES, SIDE_OF, Guess, guess, is_percent, is_side, words
-from runopsy.signals.numbered import FIRST, SECOND, as_training, of_training, unnamed_sets
+from runopsy.signals.numbered import FIRST, SECOND, as_training, lettered, of_training, unnamed_sets
 from runopsy.signals.parts import nearest, whole_of_training
 from runopsy.signals.units import A_CURVE, PERCENT_FROM, PERCENT_TO, value_range
 from runopsy.stats import distinct, white_noise
@@ -37,7 +37,7 @@ def curves(names: Iterable[str], tracks: Mapping[str, Track], filled: set[str]) 
     yield from (Role("", name, f"{UNNAMED} {stem}{FIRST}, {stem}{SECOND}") for name, stem in unnamed.items())
     trained, names = of_training(tracks), [name for name in names if name not in unnamed]
     guesses = [g for name in names if not tracks[name].parts and (g := guess(name)) is not None]
-    guesses = [as_training(g) if g.track in trained else g for g in guesses]
+    guesses = lettered([as_training(g) if g.track in trained else g for g in guesses])
     accuracies = list(_bare_accuracies({name: tracks[name] for name in names}, guesses, filled))
     taken = {role.track for role in accuracies}
     guesses += _bare_losses({name: tracks[name] for name in names if name not in taken}, guesses)
@@ -255,10 +255,10 @@ def _is_a_batch_of(g: Guess, mean: Guess, tracks: Mapping[str, Track]) -> bool:
     return logged >= 1 and len(means) >= A_CURVE and bool(noise > HIDDEN * np.ptp(_finite(means)))
 
 
-def _rank(g: Guess, tracks: Mapping[str, Track], longest: int) -> tuple[bool, int, bool, bool, int]:
+def _rank(g: Guess, tracks: Mapping[str, Track], longest: int) -> tuple[bool, int, bool, bool, bool, int]:
     """The less, the likelier to be the main curve."""
     rows = len(tracks[g.track])
-    return rows < max(A_CURVE, A_SUMMARY * longest), g.doubt, g.smoothed, g.side == "", -rows
+    return rows < max(A_CURVE, A_SUMMARY * longest), g.doubt, g.smoothed, g.side == "", g.quantity == "ppl", -rows
 
 
 def _role(role: str, g: Guess, tracks: Mapping[str, Track], equals: int) -> Role:

@@ -13,7 +13,7 @@ from runopsy.model import Role, Track
 from runopsy.signals.curves import RARELY
 from runopsy.signals.names import HIGHER, LOWER, QUALIFIERS, QUANTITIES, SIDE_OF, score_in, words
 from runopsy.signals.numbered import of_training
-from runopsy.signals.scores import BY_THEMSELVES, preference
+from runopsy.signals.scores import BY_THEMSELVES, EVALUATED, preference
 
 DIRECTIONS = {f":{way}": way for way in (HIGHER, LOWER)}  # --metric NAME:lower, where the name does not show it
 SETTING = "metric_for_best_model"  # as Hugging Face calls it
@@ -51,21 +51,23 @@ def selected(
 def _of(side: str, roles: Sequence[Role], tracks: Mapping[str, Track]) -> list[Role]:
     """The columns without a role that hold a score of a side and are a curve.
 
-    A score that names no side is of validation where the log has one, or where it is logged more rarely than the loss
-    of training, unless the same score is there with its side.
+    A score that names no side is of validation where the log has one, where it is logged more rarely than the loss
+    of training, or where it takes a pass of its own, as of ranked or decoded answers, unless the same score is there
+    with its side.
     """
     scores = [r for r in roles if not r.role and score_in(r.track) and len(tracks[r.track]) > 1]
     scores = [r for r in scores if not set(words(r.track)) <= {*BY_THEMSELVES, *QUALIFIERS, *SIDE_OF}]
     known = {_side(r.track) for r in roles} - {""}
     evaluated = bool({"val", "test"} & known)
-    twins = {_bare(r.track) for r in roles if _side(r.track) in ("val", "test")}
+    twins = {_bare(r.track) for r in roles if _side(r.track) in ("val", "test") and len(tracks[r.track]) > 1}
     trained = of_training(tracks)
     named = {r.track: "train" if r.track in trained else _side(r.track) for r in scores}
     loss = next((tracks[r.track] for r in roles if r.role == "train/loss"), None)
     for r in scores:
         if not named[r.track]:
             rare = loss is not None and len(tracks[r.track]) <= RARELY * len(loss)
-            named[r.track] = "val" if (evaluated or rare) and _bare(r.track) not in twins else "train"
+            evaluates = evaluated or rare or score_in(r.track) in EVALUATED
+            named[r.track] = "val" if evaluates and _bare(r.track) not in twins else "train"
     if side == "val":
         return [r for r in scores if named[r.track] == "val"] or [r for r in scores if named[r.track] == "test"]
     return [r for r in scores if named[r.track] == "train"]
@@ -147,7 +149,11 @@ def _meant(name: str) -> set[str]:
 
 def _by_the_log(roles: Sequence[Role], tracks: Mapping[str, Track]) -> str | None:
     """The column that a column such as best_val_f1 or valid_loss_best is the best of, where it is one alone."""
+    evaluated = {_bare(r.track) for r in roles if _side(r.track) in ("val", "test")}
+    trained = {r.track for r in roles if not _side(r.track) and _bare(r.track) in evaluated}  # ppl beside val_ppl
+    trained |= {r.track for r in roles if _side(r.track) == "train" or r.role.startswith("train/")}
     directed = [r for r in roles if (r.better or r.role) and BEST not in words(r.track) and len(tracks[r.track]) > 1]
+    directed = [r for r in directed if r.track not in trained]
     for name in tracks:
         parts = words(name)
         if BEST not in parts or not len(tracks[name]):
@@ -155,7 +161,7 @@ def _by_the_log(roles: Sequence[Role], tracks: Mapping[str, Track]) -> str | Non
         wanted = {SAME.get(word, word) for word in parts if word not in (BEST, *FLAGS)}
         fitting = [r for r in directed if wanted and wanted <= _meant(r.track)]
         exact = [r for r in fitting if wanted == _meant(r.track)]
-        judged = [r.track for r in exact or fitting if _side(r.track) != "train" and not r.role.startswith("train/")]
+        judged = [r.track for r in exact or fitting]
         if len(judged) == 1 and np.isfinite(tracks[judged[0]].value).any():
             return judged[0]
     return None

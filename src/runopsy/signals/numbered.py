@@ -1,9 +1,10 @@
-"""Sets that have numbers for names: validation_0 and validation_1, the first of which is fitted; loss0 and loss1."""
+"""Sets that have numbers or letters for names: validation_0 and validation_1; loss0 and loss1; loss_t and loss_v."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from runopsy.signals.names import Guess, guess, words
 
 FIRST, SECOND = "0", "1"
 ENDS_IN_A_NUMBER = re.compile(r"(?P<stem>.*[A-Za-z])\d")
+LETTERS = {"t": "train", "v": "val"}
 FEWEST = 5  # rounds before the shape of a curve means anything
 RISES = 0.05  # share of the rounds in which the loss of the set that is fitted may rise: boosting lowers it in each
 
@@ -55,3 +57,19 @@ def unnamed_sets(names: Iterable[str]) -> dict[str, str]:
         if {f"{stem}{FIRST}", f"{stem}{SECOND}"} <= {*found}
         for name in found
     }
+
+
+def lettered(guesses: Sequence[Guess]) -> list[Guess]:
+    """The guesses, with ``loss_t`` as of training and ``loss_v`` as of validation where both are there."""
+    stems = [{_without(g, letter) for g in guesses} for letter in LETTERS]
+    both = set.intersection(*stems) - {None}
+    return [next((_of_letter(g, letter) for letter in LETTERS if _without(g, letter) in both), g) for g in guesses]
+
+
+def _without(g: Guess, letter: str) -> tuple[str, tuple[str, ...]] | None:
+    """What a name means without the letter that it ends in; None where it names a side, or ends in another."""
+    return (g.quantity, g.extra[:-1]) if g.side == "" and words(g.track)[-1:] == [letter] == [*g.extra[-1:]] else None
+
+
+def _of_letter(g: Guess, letter: str) -> Guess:
+    return replace(g, side=LETTERS[letter], extra=g.extra[:-1], doubt=g.doubt - 1)

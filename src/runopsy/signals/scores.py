@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 from runopsy.signals.names import NEVER, QUALIFIERS, REWARDS, SCORES, SIDE_OF, guess, score_in, words
 
 BY_THEMSELVES = ("precision", "recall", "ap", "em", "comet", "success", "hits")  # a direction, but nobody's only choice
+# Scores of ranked, detected or decoded answers: they take a pass of their own, which training does not make.
+EVALUATED = ("bleu", "rouge", "rouge1", "rouge2", "rougel", "rougelsum", "meteor", "cider", "spice", "chrf", "ndcg",
+             "hr", "mrr", "map")  # fmt: skip
 RANGE = re.compile(r"50?\D+(?:0\.)?95")  # mAP50-95, mAP_0.5:0.95: over all thresholds, the stricter of the two
 
 MONITOR = ("r", "l")  # reward and length of an episode, where both are there: monitor.csv
@@ -33,7 +36,8 @@ def preference(name: str) -> tuple[int, bool, int]:
     plain = {score, *QUALIFIERS, *SIDE_OF, "score", "b", "m", "box", "bbox"}
     parts = [w for w in words(name) if w not in plain and not w.isdigit()]
     single = score in ("map", "ap") and bool(re.search(r"\d", name)) and not RANGE.search(name)
-    return list(SCORES).index(score), single, len([w for w in parts if w not in SCORES])
+    short = score == "bleu" and bool(re.search(r"[123]\b", name))  # BLEU is of up to four words
+    return list(SCORES).index(score), single or short, len([w for w in parts if w not in SCORES])
 
 
 def is_reward(name: str) -> bool:

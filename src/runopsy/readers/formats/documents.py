@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -16,11 +16,12 @@ from runopsy.readers.json_shapes import DEEPEST, flat, unrolled
 from runopsy.readers.numeric_text import listed
 from runopsy.readers.run_selection import Candidate, Found, named
 from runopsy.readers.source import Source
-from runopsy.signals.names import SIDE_OF, words
+from runopsy.signals.names import SIDE_OF, is_side, words
 from runopsy.signals.scores import is_metric
 
 BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?\s*[\[{]\s*[\[{\"\]}]")
 KEY = re.compile(rb"\"([^\"\n]{1,80})\"\s*:")
+OF_TRAINING = re.compile(rb"\"(?:train|training)\"\s*:\s*\[\s*[-.\d]")  # {"train": [2.3, ...], "val": [...]}
 SETTINGS = re.compile(r"(?<=\n)\}[ \t]*\r?\n(?=\s*\{)")  # the end of an object over many lines, and another below it
 KEYS = 2000  # different keys at the beginning of a document, looked at for the name of a metric
 NEARLY = 0.9  # of the longest list: a shorter one beside it lacks its end; still shorter, it was filled less often
@@ -37,7 +38,9 @@ class Table(NamedTuple):
 
 def recognises(source: Source) -> bool:
     """A document that names a metric somewhere at its beginning; JSON lines have been asked for before."""
-    return not source.is_binary and bool(BEGINS.match(source.head)) and bool(_metrics_in(source.head))
+    if source.is_binary or not BEGINS.match(source.head):
+        return False
+    return bool(_metrics_in(source.head)) or bool(OF_TRAINING.search(source.head))
 
 
 def read(source: Source) -> Found:
@@ -100,11 +103,17 @@ def find(document: Any) -> list[Table]:
     """Every table in a document that has a metric in it; of rows that are all alike, or of lists beside each other."""
     found = []
     for table in _tables(unrolled(document), ()):
-        if any(is_metric(name) for name in dict.fromkeys(name for row in table.rows for name, _ in flat(row))):
+        if _names_a_metric(dict.fromkeys(name for row in table.rows for name, _ in flat(row))):
             found.append(table)
         if len(found) == MOST:
             break
     return found
+
+
+def _names_a_metric(names: Iterable[str]) -> bool:
+    """Whether columns are called like a metric, or are the losses of sides: ``train`` beside ``val``."""
+    sides = {SIDE_OF[words(name)[0]] for name in names if is_side(name)}
+    return ("train" in sides and len(sides) > 1) or any(map(is_metric, names))
 
 
 def _one_of_several(table: Table, source: Source) -> list[Candidate]:
@@ -163,7 +172,8 @@ def _are_numbers(values: list[Any]) -> bool:
 def _is_table(columns: Mapping[str, list[Any]]) -> bool:
     """Whether lists beside each other are columns, rather than the settings of an optimizer."""
     lengths = [len(values) for values in columns.values()]
-    metric = any(is_metric(name) for name in columns)
+    sides = {len(values) for name, values in columns.items() if is_side(name)}
+    metric = any(map(is_metric, columns)) or (len(sides) == 1 and _names_a_metric(columns))
     return metric and (max(lengths) > 1 or any(plain(name) in COUNTING for name in columns))
 
 
