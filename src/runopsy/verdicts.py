@@ -61,7 +61,7 @@ def _reward(f: Facts) -> str:
     reward = f.curves["reward"]
     name = reward.signal.source
     name = name if "reward" in name.lower() else f"the reward {name}"
-    went = f"{name} went from {reward.begins:.4g} to {reward.ends:.4g} (best {reward.best:.4g})"
+    went = f"{name} (smoothed) went from {reward.begins:.4g} to {reward.ends:.4g} (best {max(reward.best, reward.ends):.4g})"
     ending = "is flat"
     if f.reward_collapsed:
         ending = "has collapsed"
@@ -87,6 +87,11 @@ def _healthy(f: Facts) -> str:
     if all(curve.flat for name, curve in f.curves.items() if name.startswith("val/")):
         return f"training fits{how_far}, and validation stays at the level at which it began: nothing more carries over"
     return f"training fits{how_far}, and validation follows"
+
+
+def _only_rose(f: Facts) -> str:
+    loss = f.curves["train/loss"]
+    return f"the training loss went from {loss.begins:.3g} to {loss.ends:.3g}, and never improved beyond its noise"
 
 
 def _went_back(f: Facts) -> str:
@@ -149,7 +154,7 @@ VERDICTS: tuple[Row, ...] = (
         lambda f: f"in {f.rows} rows no change can be distinguished from noise",
         lambda f: not f.moved and not f.at_chance and f.rows < f.limits.fewest_rows,
     ),
-    Row("inconclusive", "the training loss only rose", lambda f: not f.moved and bool(f.rose)),
+    Row("inconclusive", _only_rose, lambda f: not f.moved and bool(f.rose)),
     Row(
         "inconclusive",
         "nothing moved: the log begins with a trained model",

@@ -49,6 +49,35 @@ LAYOUTS = {
         each("Epoch: {e}", "Training", "  loss: {t}", "Validation", "  loss: {v}", "  accuracy: {a}"),
         "epoch", {"train/loss": TRAIN, "val/loss": VAL, "val/acc": ACC}, range(1, N + 1),
     ),
+    "letters in the brackets of a side": (
+        each("{e} \tTrain(L={t}  | A={a}) \tValid(L={v}  | A={a}) \tTest(L=0.6  | A=0.6)"),
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL, "val/acc": ACC}, range(1, N + 1),
+    ),
+    "values before their names": (
+        each("Epoch {e} @ 10:2{i} PM : {t} C.E. Loss, {pa}% Accuracy"),
+        "epoch", {"train/loss": TRAIN, "train/acc": PERCENT}, range(1, N + 1),
+    ),
+    "batches of an evaluation below its heading": (
+        each(
+            "Epoch {e}/{n}", "step 300/614 - loss: 9.9 - acc: 0.1", "step 614/614 - loss: {t} - acc: 0.2",
+            "Eval begin...", "step 40/88 - loss: {v} - acc: {a}", "step 88/88 - loss: {v} - acc: {a}",
+            "Eval samples: 11219",
+        ),
+        "epoch", {"val/loss": VAL, "val/acc": ACC}, range(1, N + 1),
+    ),
+    "a bar and the mean below it": (
+        each("Epoch {e}: 13it [04:02, 18.76s/it, loss=9.9]", "Epoch {e}: 14it [04:12, 18.76s/it, loss=9.7]",
+             "Epoch {e} Loss: {t}"),
+        "epoch", {"train/loss": TRAIN}, range(1, N + 1),
+    ),
+    "single batches beside the mean of the pass": (
+        each(
+            "epoch:[ {e}/{n} ] train step:0 loss: 3.{i} lr: 0.01", "epoch:[ {e}/{n} ] train step:20 loss: 1.{i} lr: 0.01",
+            "END epoch:{e} train loss_avg: {t} batch_cost: 6.8 sec", "epoch:[ {e}/{n} ] val step:0 loss: 0.{i}",
+            "END epoch:{e} val loss_avg: {v} batch_cost: 0.3 sec",
+        ),
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL}, range(1, N + 1),
+    ),
     "side in brackets": (
         each("{e}epoch results: [train] loss={t}, time=2.1, [valid] loss={v}, acc={a}"),
         "epoch", {"train/loss": TRAIN, "val/loss": VAL, "val/acc": ACC}, range(1, N + 1),
@@ -453,6 +482,11 @@ def test_the_mean_of_a_pass_without_one_of_its_own(text):
     lines = each("Epoch {e} batch 1/2 loss: {t}", "Val batch 1/2 loss: 3.0", "Val batch 2/2 loss: 2.0")
     run = read(text(lines))
     assert run.tracks[played(run)["val/loss"]].value.tolist() == [2.5] * N
+
+
+def test_a_line_about_the_checkpoint_that_was_loaded_is_no_reading(text):
+    lines = ["  Checkpoint: epoch=30  val_loss=0.01", *each("Epoch {e}/{n} -- train: {t}  val: {v}")]
+    assert read(text(lines)).tracks["val"].value.tolist() == VAL
 
 
 def test_other_text_beside_a_value_is_no_value(text):

@@ -85,6 +85,14 @@ def test_lines_of_text_above_a_header_are_left_out_and_said(read_text, preface):
     assert any("above the header" in note for note in run.notes)
 
 
+def test_lines_of_text_between_the_rows_are_no_rows(read_text):
+    marks = "<<<<<<< HEAD\n", "=======\n", ">>>>>>> main\n", "Best model saved at epoch 1 with Val Acc: 0.76\n"
+    rows = "".join(f"{mark}{i},{2 / (i + 1)}\n" for i, mark in enumerate(marks))
+    run = read_text("epoch,loss\n" + rows)
+    assert run.tracks["loss"].step.tolist() == [0, 1, 2, 3]
+    assert "4 lines of text between the rows were left out" in run.notes
+
+
 def test_numbers_above_a_header_are_not_left_out(read_text):
     run = read_text("0,3,4", "1,2,3", "step,loss,val_loss", "2,1,2")
     assert "column_1" in run.tracks

@@ -35,6 +35,18 @@ def test_a_history_of_lists_is_a_table(give, indent):
     assert {r.role for r in assign(run.tracks)} == {"train/loss", "val/loss"}
 
 
+def test_lists_of_two_sides_alone_are_their_losses(give):
+    stages = {name: {"train": CURVE, "val": [c + 1 for c in CURVE]} for name in ("pretrain", "finetune")}
+    found = [run.read() for run in runs(give(stages))]
+    assert [run.id for run in found] == ["pretrain", "finetune"]
+    assert {r.role for r in assign(found[0].tracks)} == {"train/loss", "val/loss"}
+
+
+def test_lists_of_two_sides_that_differ_in_length_are_no_curves(give):
+    with pytest.raises(UnreadableLog):
+        read(give({"train": [1, 5, 9, 12], "val": [3, 8]}))
+
+
 @pytest.mark.parametrize(("first", "step"), [(0, 0), (1, 1)])
 def test_rows_by_their_number_stand_where_it_says(first, step, give):
     run = read(give({str(i): {"loss": c, "val": {"loss": c + 1}} for i, c in enumerate(CURVE, first)}))

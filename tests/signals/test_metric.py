@@ -147,3 +147,16 @@ def test_an_accuracy_that_stays_at_0_while_the_loss_falls_is_of_a_regression():
         "loss", STEP, np.linspace(4.6, 4.5, 20)
     )  # at chance of many classes: an accuracy all the same
     assert role(found, "val_acc").role == "val/acc"
+
+
+def test_scores_that_take_a_pass_of_their_own_are_of_validation():
+    assert role(tracks("loss", "HR@10", "NDCG@10"), "NDCG@10").role == "val/metric"
+    assert role(tracks("training_loss", "bleu_1", "bleu_4"), "bleu_4").role == "val/metric"
+    assert role(tracks("loss", "cer"), "cer").role == "train/metric"  # greedy decoding of a batch costs nothing
+
+
+def test_a_best_value_is_that_of_validation_where_training_has_the_same():
+    names = ("loss", "val/loss", "ppl", "val/ppl", "best_loss", "best_ppl")
+    found = {r.track: r for r in assign(tracks(*names), None, None)}
+    assert found["val/loss"].chosen or found["val/ppl"].chosen
+    assert not found["ppl"].chosen

@@ -508,3 +508,25 @@ def test_columns_of_validation_without_a_role_are_named_and_why():
     assert "of validation there is val_pk" in notes(tracks(loss=FALL, val_pk=RISE))
     assert notes(tracks(loss=FALL, val_loss=FALL, val_pk=RISE)) == ""
     assert notes(tracks(loss=FALL, eval_runtime=RISE, eval_samples_per_second=RISE, val_constant=[1, 1, 1, 1, 1])) == ""
+
+
+def test_letters_name_the_sides_where_both_are_there():
+    both = roles_of(loss_t=FALLING, loss_v=FALLING + 1)
+    assert (both["loss_t"].role, both["loss_v"].role) == ("train/loss", "val/loss")
+    assert roles_of(loss=FALLING, loss_v=FALLING + 1)["loss_v"].role != "val/loss"
+
+
+def test_the_mean_of_a_pass_is_validations():
+    found = roles_of(**{"val/loss": FALLING + np.resize([0, 2], 20), "val/loss_avg": FALLING})
+    assert found["val/loss_avg"].role == "val/loss"
+
+
+def test_the_loss_of_batches_stays_trainings_where_its_noise_hides_nothing():
+    quiet = roles_of(loss=FALLING, loss_avg=FALLING + 0.1)
+    noisy = roles_of(loss=FALLING + np.resize([0, 3, -1], 20), loss_avg=FALLING)
+    assert (quiet["loss"].role, noisy["loss_avg"].role) == ("train/loss", "train/loss")
+
+
+def test_a_perplexity_gives_way_to_a_bare_side():
+    found = roles_of(train=FALLING, val=FALLING + 0.2, **{"val/ppl": np.exp(FALLING)})
+    assert found["val"].role == "val/loss"

@@ -20,12 +20,16 @@ def jumps(signal: Signal, limits: Limits) -> Iterator[tuple[Position, float, flo
 
     Beside a jump the quantity itself changes far less: a linear or cosine decay to 0 multiplies its ratios at the end,
     and its steps stay alike. An exponential warm-up repeats its ratio from row to row, in the same direction; a jump
-    that comes again after rows at rest is another jump.
+    that comes again after rows at rest is another jump. The least changes of a log, where there are several, are those
+    of its last digit: a smooth schedule that was printed with few digits.
     """
     usable = signal.value > 0
     step, value = signal.step[usable], signal.value[usable]
     change, factor = np.diff(value), np.diff(np.log(value))
-    for i in np.flatnonzero(np.abs(factor) >= np.log(limits.jump)):
+    least = np.abs(change[change != 0]).min(initial=np.inf)
+    printed = np.round(np.abs(change) / least) == 1
+    printed &= np.count_nonzero(printed) > limits.few_rows
+    for i in np.flatnonzero((np.abs(factor) >= np.log(limits.jump)) & ~printed):
         near = np.array([j for j in (i - 1, i + 1) if 0 <= j < len(change)], dtype=int)
         if i == 0 or not len(near) or np.abs(change[near]).max() > (1 - limits.most) * abs(change[i]):
             continue

@@ -21,7 +21,7 @@ TO = re.compile(r"(?i)(?:reduc\w*|setting|lowering)[^\n]*?\bto:?\s*(?P<scale>\d+
 SIGNS: tuple[tuple[str, str], ...] = (
     ("out_of_memory", r"out of memory|outofmemory|\boom[- ]?kill|cannot allocate memory|std::bad_alloc"),
     ("out_of_memory", r"resource_exhausted"),
-    ("communication_error", r"nccl[^\n]*(?:error|timeout|timed out|unhandled|abort)|watchdog caught collective"),
+    ("communication_error", r"\bnccl\b[^\n]*(?:error|timeout|timed out|unhandled|abort)|watchdog caught collective"),
     ("communication_error", r"processgroup\w*[^\n]*(?:timeout|timed out|error)|connection reset by peer"),
     ("loss_scale", r"overflow[^\n]*loss.?scal|loss.?scal[^\n]*(?:reduc|setting|lower)"),
     ("loss_scale", r"(?:reduc|setting|lower)\w*[^\n]*loss.?scal"),

@@ -112,8 +112,10 @@ class Stage:
         return bool(start - loss.level[begins] > fall * (start - lowest))
 
     def _visible(self, loss: Segments, begins: int, ends: int, case: Case) -> bool:
-        """A fall that a reader sees, and sees as sudden."""
+        """A fall that a reader sees, and sees as sudden; back to where the loss has been it is a recovery."""
         if loss.level[begins] - loss.level[ends] < _fall(case.limits) * loss.level[begins]:
+            return False
+        if begins and loss.level[ends] > loss.level[:begins].min():
             return False
         log = np.log(loss.step[[begins, ends]] - case.first + first_spacing(loss.step))
         return bool(log[1] - log[0] <= case.limits.abrupt) and self._at_once(loss, begins, ends, case)

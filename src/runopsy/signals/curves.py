@@ -19,7 +19,6 @@ UNNAMED = "numbers a set, and nothing names it:"
 ONE_OF = "one of"  # how the reason of a choice begins that the page tells
 RARELY = 0.5  # of the values of the loss: an accuracy with no more is of validation, where that has none
 OF_PASSES = ("avg", "average", "epoch")  # what the mean of a pass over a set is called
-HIDDEN = 0.1  # of the way of the means, within which the noise of batches is no hindrance: a tenth of it is seen
 BATCHWISE = "step"  # Lightning adds it to the name of what was measured on a single batch
 SAME_LEVEL = 10.0  # × between the first values of training and validation: a loss of both starts nearer than that
 TOGETHER = 0.9  # share of the values of an accuracy at positions of a loss, for it to be logged beside it
@@ -232,7 +231,7 @@ def _of_whole_passes(guesses: list[Guess], tracks: Mapping[str, Track]) -> list[
     """Without what is of single batches, where the mean of each pass is a curve as well.
 
     Of validation a batch never shows more than the mean of them all. Of training it shows more, unless its noise, in
-    the mean of the batches that were logged in a pass, hides a visible part of the way that the means make.
+    the mean of the batches that were logged in a pass, is larger than what the means go in a pass.
     """
     named = {g.track for g in guesses if _is_of_passes(g) and len(tracks[g.track]) > 1}
     return [g for g in guesses if not any(_is_a_batch_of(g, mean, tracks) for mean in guesses if mean.track in named)]
@@ -252,7 +251,7 @@ def _is_a_batch_of(g: Guess, mean: Guess, tracks: Mapping[str, Track]) -> bool:
         return BATCHWISE in words(g.track) or len(batches) >= len(means)
     logged = len(batches) / len(means)
     noise = white_noise(_finite(batches)) / logged**0.5
-    return logged >= 1 and len(means) >= A_CURVE and bool(noise > HIDDEN * np.ptp(_finite(means)))
+    return logged >= 1 and len(means) >= A_CURVE and bool(noise > np.ptp(_finite(means)) / len(means))
 
 
 def _rank(g: Guess, tracks: Mapping[str, Track], longest: int) -> tuple[bool, int, bool, bool, bool, int]:

@@ -66,7 +66,7 @@ def read(source: Source) -> Found:
         return to_run(plain, names, source, notes)
     text = source.text()
     lines = [line for line in text.split("\n") if line.strip()][found.above :]
-    lines = [line for line in lines if not is_remark(line)]
+    lines = _without_prose([line for line in lines if not is_remark(line)], found, notes)
     if lines and not text.endswith("\n"):
         lines = _without_torn_cell(lines, separator, notes)
     if not lines:
@@ -140,6 +140,19 @@ def numbers_alone(data: bytes, separator: str, width: int, *, skip: int) -> pl.D
     lines = data.count(b"\n") - skip  # rows that are too short lack their last cell
     cells = data.count(separator.encode()) + lines + skip
     return frame if lines == frame.height and cells == (lines + skip) * width else None
+
+
+def _without_prose(lines: list[str], found: Layout, notes: list[str]) -> list[str]:
+    """Without the lines between the rows that are no row: what a script printed there, the marks of a merge.
+
+    They have no separator, and more than a number, which may be what is left of a row that was cut.
+    """
+    if found.separator == " " or found.width < 2 or any('"' in line for line in lines):
+        return lines
+    rows = [line for line in lines if found.separator in line or is_number(line)]
+    if len(rows) < len(lines):
+        notes.append(f"{len(lines) - len(rows)} lines of text between the rows were left out")
+    return rows
 
 
 def _without_torn_cell(lines: list[str], separator: str, notes: list[str]) -> list[str]:
