@@ -27,6 +27,8 @@ def test_a_page_never_contradicts_itself(story, seed):
     if autopsy.verdict.name in ("healthy", "underfit", "undertrained"):
         assert "memorization_onset" not in kinds
         assert "memorization" not in labels
+    if autopsy.verdict.name == "undertrained":
+        assert labels[-1] != "converged"
     assert ("diverged" in labels) == ("divergence" in kinds)
 
 

@@ -61,7 +61,8 @@ def _reward(f: Facts) -> str:
     reward = f.curves["reward"]
     name = reward.signal.source
     name = name if "reward" in name.lower() else f"the reward {name}"
-    went = f"{name} (smoothed) went from {reward.begins:.4g} to {reward.ends:.4g} (best {max(reward.best, reward.ends):.4g})"
+    best = max(reward.best, reward.ends)
+    went = f"{name} (smoothed) went from {reward.begins:.4g} to {reward.ends:.4g} (best {best:.4g})"
     ending = "is flat"
     if f.reward_collapsed:
         ending = "has collapsed"
@@ -97,11 +98,6 @@ def _only_rose(f: Facts) -> str:
 def _went_back(f: Facts) -> str:
     loss = f.curves["train/loss"]
     return f"training got worse again: its loss was {loss.best:.3g} and ends at {loss.ends:.3g}"
-
-
-def _still_gains(f: Facts) -> bool:
-    """Whether what still improves is more than the loss of examples that are right already."""
-    return bool(f.accuracy_improves) or not (f.fits and f.has_accuracy)
 
 
 def _undertrained(f: Facts) -> str:
@@ -205,11 +201,11 @@ VERDICTS: tuple[Row, ...] = (
     ),
     Row("memorized", _memorized, lambda f: bool(f.fits and f.gap and not f.generalised)),
     Row("overfit", "training is fitted, and validation is far behind it", lambda f: bool(f.fits and f.gap)),
-    Row("undertrained", _undertrained, lambda f: bool(f.improving) and _still_gains(f)),
+    Row("undertrained", _undertrained, lambda f: f.still_improves),
     Row(
         "undertrained",
         "training still improves; within its noise, validation may improve too",
-        lambda f: bool(f.training_improves and f.follows) and not f.fits and not f.stays_at_chance,
+        lambda f: f.may_improve,
     ),
     Row(
         "inconclusive",

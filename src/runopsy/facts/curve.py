@@ -150,8 +150,8 @@ def curve_of(signal: Signal, first: Position, spikes: Sequence[Spike] = (), limi
         return np.exp(value) - offset if logarithm else value
 
     bins = bin_signal(signal, to(signal.value), first, most=POINTS)
-    noise = np.sqrt(np.maximum(bins.error**2 - bins.floor**2, 0.0)) * _slow(bins.level, len(signal))
-    error = np.hypot(noise, bins.floor) * (1 + FEW / len(signal))
+    wanders = np.sqrt(np.maximum(bins.error**2 - bins.floor**2, 0.0)) * _slow(bins.level, len(signal))
+    error = np.hypot(wanders, bins.floor) * (1 + FEW / len(signal))
     if accuracy and sign > 0:
         error = np.maximum(error, _of_counting(signal, bins))
     shape = shape_of(bins.level, error)

@@ -80,6 +80,16 @@ class Facts:
         return "val/acc" in self.curves and not self.left_chance and self.left_chance.size < self.left_chance.limit
 
     @property
+    def still_improves(self) -> bool:
+        """Whether validation still improves at the end, by more than the loss of examples that are right already."""
+        return bool(self.improving) and (bool(self.accuracy_improves) or not (self.fits and self.has_accuracy))
+
+    @property
+    def may_improve(self) -> bool:
+        """Whether training still improves far from fitting, and validation may, for all that its noise shows."""
+        return bool(self.training_improves and self.follows) and not self.fits and not self.stays_at_chance
+
+    @property
     def never_learns(self) -> bool:
         """Whether validation stays at chance and training made less than half of its way: nothing was memorized."""
         acc, chance = self.curves.get("train/acc"), self.start.accuracy

@@ -131,7 +131,7 @@ def corrected_by_facts(labels: list[str], steps: Positions, case: Case) -> list[
 
     In a short log, learning is over where the validation curves have come as far as they ever come, unless they still
     improve at the end. Where validation turned for good, or ends far behind fitted training, a plateau after that is
-    memorization.
+    memorization; where a fact shows that the run still learns at its end, the last plateau is none.
     """
     result, facts, settled = list(labels), case.facts, _settled(case)
     if settled is not None:
@@ -143,6 +143,10 @@ def corrected_by_facts(labels: list[str], steps: Positions, case: Case) -> list[
         turned = settled
     if turned is not None:
         result = ["memorization" if s >= turned and w == "converged" else w for s, w in zip(steps, result, strict=True)]
+    elif (facts.still_improves or facts.may_improve) and facts.late_gain is None and facts.peak is None:
+        start, stop, word = list(spells_of(result))[-1]
+        if word == "converged":  # it still learns at the end, however slowly
+            result[start:] = ["feature_learning"] * (stop - start)
     return result
 
 

@@ -21,7 +21,10 @@ HEADINGS = 2  # times that a line must occur, numbers aside, to give the positio
 COMMON = (
     0.3  # share of the commonest heading of its axis that another form must reach: "Epoch 20: early stopping" does not
 )
-NEWS = r"(?i)\b(?:sav(?:ed|ing)|new best|improved|best (?:so far|model|score|val|iteration|epoch))\b|^\W*(?:checkpoint|resum(?:ed|ing)|restored|loaded)\b"
+NEWS = (
+    r"(?i)\b(?:sav(?:ed|ing)|new best|improved|best (?:so far|model|score|val|iteration|epoch))\b"
+    r"|^\W*(?:checkpoint|resum(?:ed|ing)|restored|loaded)\b"
+)
 CLOSING = r"(?i)best iteration"  # boosting repeats the best round below such a line
 # Behind the last epoch the best checkpoint is evaluated once more: what stands below such a line is none of the curve.
 AFTERWARDS = r"(?i)\b(?:validating|evaluating|testing|loading|loaded|restoring)\b.{0,200}\bbest\b"
