@@ -1,5 +1,7 @@
 """Confidence: what it must do on runs where the answer is plain, and where it is not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 
 import planted
 import runopsy
-from runopsy.confidence import PHASE_RIGHT, VERDICT_RIGHT
+from runopsy.confidence import MEMBERS, PHASE_RIGHT, VERDICT_RIGHT, other_limits
+from runopsy.thresholds import DEFAULTS, THRESHOLDS
 
 
 def test_a_plain_story_is_sure_and_the_same_each_time():
@@ -74,3 +77,15 @@ def test_runs_of_a_few_rows_are_answered_and_places_lie_inside(seed, rows, leaps
     for t in autopsy.transitions:
         assert t.interval is None or autopsy.first <= t.interval[0] <= t.step <= t.interval[1] <= autopsy.last
     assert all(0 < p.confidence < 1 for p in autopsy.phases)
+
+
+def test_each_member_multiplies_every_threshold_by_its_own_factor_and_keeps_it_in_its_domain():
+    own = {"grad/norm": {"outlier": 20.0}}
+    found = other_limits(replace(DEFAULTS, own=own))
+    assert found[0] == replace(other_limits(DEFAULTS)[0], own=own)
+    for limits, draw in zip(found, np.random.default_rng(0).spawn(MEMBERS), strict=True):
+        for about, factor in zip(THRESHOLDS, np.exp(0.35 * draw.standard_normal(len(THRESHOLDS))), strict=True):
+            near_1 = about.high == 1 and about.value > 0.5
+            moved = 1 - (1 - about.value) * factor if near_1 else about.value * factor
+            moved = round(moved) if isinstance(about.value, int) else moved
+            assert getattr(limits, about.name) == min(max(moved, about.low), about.high)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ PHASE_RIGHT, PHASE_RIGHT_FEW = (0.75, 0.82, 0.9, 0.95), (0.65, 0.72, 0.82, 0.9)
 VERDICT_AGREED = (0.0, 0.5, 0.8, 1.0)
 VERDICT_RIGHT, VERDICT_RIGHT_FEW = (0.55, 0.72, 0.85, 0.95), (0.5, 0.7, 0.82, 0.92)
 FIRST_ROWS = 1  # points of the members' grid, two rows of the log: the start of a curve is the median of five
+VALUES_OF = attrgetter(*(one.name for one in THRESHOLDS))
 HEARD = 0.5  # of the members that must know a transition for it to have a place
 
 
@@ -70,30 +72,39 @@ def ask(case: Case, events: Sequence[Event]) -> Committee:
     gone = phases.divergence(events)
     elapsed = {name: _elapsed(case.segments[name]) for name in phases.WATCHED if name in case.segments}
     grid = phases.grid(case, gone)[::EVERY] if elapsed else np.zeros(0)
+    curves = len(case.facts.curves) * (KNOTS + 1)
+    errors = _drawn(len(THRESHOLDS) + curves + len(elapsed) * KNOTS)[:, len(THRESHOLDS) :]
     labels, words = [], []
-    for draw in np.random.default_rng(0).spawn(MEMBERS):
-        limits = other_limits(case.limits, draw)
-        facts = _asked_again(case, limits, draw)
+    for limits, drawn in zip(other_limits(case.limits), errors, strict=True):
+        facts = _asked_again(case, limits, drawn[:curves].reshape(-1, KNOTS + 1))
         words.append(verdicts.name_of(facts))
         if elapsed:
-            own = replace(case, segments=_shaken(case.segments, elapsed, draw), facts=facts, limits=limits)
+            shaken = _shaken(case.segments, elapsed, drawn[curves:].reshape(-1, KNOTS))
+            own = replace(case, segments=shaken, facts=facts, limits=limits)
             spells = phases.spells(own, grid, gone)
             labels.append([label for a, b, label in spells for _ in range(b - a)])
     return Committee(grid, np.array(labels, dtype=np.str_), tuple(words))
 
 
-def _asked_again(case: Case, limits: Limits, draw: np.random.Generator) -> Facts:
-    """The facts with other limits, of curves that differ by their own noise."""
-    curves = {name: _other_curve(curve, draw) for name, curve in case.facts.curves.items()}
+@lru_cache(maxsize=8)
+def _drawn(count: int) -> Values:
+    """(members, count) standard normal numbers, the first of each member the same however many are asked."""
+    return np.array([draw.standard_normal(count) for draw in np.random.default_rng(0).spawn(MEMBERS)])
+
+
+def _asked_again(case: Case, limits: Limits, drawn: Values) -> Facts:
+    """The facts with other limits, of curves that differ by their own noise: a row of numbers for each."""
+    named = zip(case.facts.curves.items(), drawn, strict=True)
+    curves = {name: _other_curve(curve, own) for (name, curve), own in named}
     judged = {name: case.signals[name] for name in case.facts.curves if name in case.signals}
     extent, leap = (case.first, case.last), case.facts.leap
     return concluded(curves, judged, case.facts.spikes, case.run.marks, case.changes, extent, leap, limits)
 
 
-def _other_curve(curve: Curve, draw: np.random.Generator) -> Curve:
+def _other_curve(curve: Curve, drawn: Values) -> Curve:
     """A curve whose fit and last level are moved by their own errors."""
-    error = np.interp(_along(len(curve.fit)), np.arange(KNOTS), draw.standard_normal(KNOTS))
-    last = curve.ends + curve.ends_error * float(draw.standard_normal())
+    error = np.interp(_along(len(curve.fit)), np.arange(KNOTS), drawn[:KNOTS])
+    last = curve.ends + curve.ends_error * float(drawn[KNOTS])
     return replace(curve, fit=curve.fit + SHAKEN * curve.error * error, ends=last)
 
 
@@ -103,15 +114,21 @@ def _along(points: int) -> Values:
     return np.linspace(0, KNOTS - 1, points)
 
 
-def other_limits(limits: Limits, draw: np.random.Generator) -> Limits:
-    """The limits as another reader would have set them: those near 1 by what is left to 1."""
-    factors = np.exp(FACTOR * draw.standard_normal(len(THRESHOLDS)))
-    return replace(limits, **_moved(tuple(getattr(limits, t.name) for t in THRESHOLDS), tuple(factors.tolist())))
+def other_limits(limits: Limits) -> tuple[Limits, ...]:
+    """The limits as each member would have set them: those near 1 by what is left to 1."""
+    others = _others(VALUES_OF(limits))
+    return tuple(replace(other, own=limits.own) for other in others) if limits.own else others
 
 
-@lru_cache(maxsize=4 * MEMBERS)
-def _moved(values: tuple[float, ...], factors: tuple[float, ...]) -> dict[str, Any]:
-    """Threshold → its value times a factor; the members draw the same factors for every run."""
+@lru_cache(maxsize=4)
+def _others(values: tuple[float, ...]) -> tuple[Limits, ...]:
+    """The limits of every member from the values of ours: each draws the same factors for every run."""
+    factors = np.exp(FACTOR * _drawn(len(THRESHOLDS)))
+    return tuple(Limits(**_moved(values, own)) for own in factors.tolist())
+
+
+def _moved(values: tuple[float, ...], factors: Sequence[float]) -> dict[str, Any]:
+    """Threshold → its value times a factor."""
     changed = {}
     for about, value, factor in zip(THRESHOLDS, values, factors, strict=True):
         moved = 1 - (1 - value) * factor if about.high == 1 and value > 0.5 else value * factor
@@ -126,13 +143,13 @@ def _elapsed(segments: Segments) -> tuple[Values, Values]:
 
 
 def _shaken(
-    segments: Mapping[str, Segments], elapsed: Mapping[str, tuple[Values, Values]], draw: np.random.Generator
+    segments: Mapping[str, Segments], elapsed: Mapping[str, tuple[Values, Values]], drawn: Values
 ) -> dict[str, Segments]:
-    """The fitted curves with a smooth error of the size of their own."""
+    """The fitted curves with a smooth error of the size of their own: a row of numbers for each."""
     shaken = {}
-    for name, (points, knots) in elapsed.items():
+    for (name, (points, knots)), own in zip(elapsed.items(), drawn, strict=True):
         s = segments[name]
-        error = np.interp(points, knots, draw.standard_normal(KNOTS))
+        error = np.interp(points, knots, own)
         shaken[name] = replace(s, curve=s.curve + s.spread * error)
     return shaken
 
