@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from runopsy.stats import (
+    block_means,
     distinct,
     first_run,
     long_run_factor,
@@ -133,6 +134,12 @@ def ar1(phi, n=60_000, seed=2):
     for i in range(1, n):
         out[i] = phi * out[i - 1] + noise[i]
     return out
+
+
+@given(arrays(np.float64, st.integers(1, 70), elements=st.floats(-1e6, 1e6)), st.sampled_from([2, 4, 8, 16]))
+def test_means_of_blocks_are_those_of_numpy_to_the_last_digit(values, m):
+    blocks = values[: len(values) // m * m].reshape(-1, m)
+    np.testing.assert_array_equal(block_means(values, m), blocks.mean(axis=1))
 
 
 def test_the_long_run_factor_of_white_noise_is_one():

@@ -157,7 +157,8 @@ def white_noises(values: Floats, first: NDArray[np.int64], count: NDArray[np.int
 def _windows(values: Floats, length: int) -> Floats:
     """(n - 2, length) the second differences from each on, repeated at the end: a view, which takes no memory."""
     second = second_differences(values)
-    return np.lib.stride_tricks.sliding_window_view(np.pad(second, (0, length - 1), mode="edge"), length)
+    longer = np.concatenate([second, np.full(length - 1, second[-1])])  # a fifth of the time of ``np.pad``
+    return np.lib.stride_tricks.sliding_window_view(longer, length)
 
 
 def second_differences(values: Floats, every: int = 1) -> Floats:
@@ -177,24 +178,27 @@ def _noises(
 
     ``windows`` has the second differences from each row on, where those of the whole series have been worked out.
     """
-    asked = np.minimum(count, most)
+    asked, length = np.minimum(count, most), len(at)
     thinned = np.flatnonzero(count > most)
     spread = at * count[thinned, None] // most + first[thinned, None]
     if windows is not None:
-        second = windows[first, : len(at)]
+        second = windows[first, :length]  # a copy, which is put in order below
         second[thinned] = windows[spread, 0]
     else:
         row = np.minimum(at + first[:, None], len(values) - 3)
         row[thinned] = spread
         second = np.abs(values[row] - 2 * values[row + 1] + values[row + 2])
-    if asked.min() == len(at):
-        ordered = np.partition(second, ((len(at) - 1) // 2, len(at) // 2), axis=1)
+    if asked.min() == length:
+        second.partition(sorted({(length - 1) // 2, length // 2}), axis=1)
+        middle = second[:, (length - 1) // 2] + second[:, length // 2]
     else:
-        ordered = np.sort(np.where(at < asked[:, None], second, np.inf), axis=1)
-    each = np.arange(len(asked))
-    noise = MAD_TO_SD * (ordered[each, (asked - 1) // 2] + ordered[each, asked // 2]) / 2 / np.sqrt(6)
+        second[at >= asked[:, None]] = np.inf
+        second.sort(axis=1)
+        each = np.arange(len(asked))
+        middle = second[each, (asked - 1) // 2] + second[each, asked // 2]
+    noise = MAD_TO_SD * middle / 2 / np.sqrt(6)
     still = np.flatnonzero(noise == 0)
-    for i in still[second[still].max(axis=1) != 0].tolist():
+    for i in still[((second[still] > 0) & (at < asked[still, None])).any(axis=1)].tolist():
         noise[i] = noise_of(second[i, : asked[i]])
     return np.asarray(noise)
 
@@ -212,13 +216,27 @@ def long_run_factor(values: Floats) -> float:
         return 1.0
     factor, m = 1.0, 2
     while len(values) // m >= ENOUGH_BLOCKS:
-        blocks = values[: len(values) // m * m].reshape(-1, m).mean(axis=1)
+        blocks = block_means(values, m)
         longer = m * white_noise(blocks) ** 2 / base
         if longer > ROUGHEST * factor:
             break
         factor = max(factor, longer)
         m *= 2
     return factor
+
+
+def block_means(values: Floats, m: int) -> Floats:
+    """(n // m,) the mean of each m values, one block after the other.
+
+    To the last digit those of NumPy, which adds a few neighbours in order, and takes ten times as long over it.
+    """
+    blocks = values[: len(values) // m * m].reshape(-1, m)
+    if m not in (2, 4):
+        return np.asarray(blocks.mean(axis=1))
+    summed = blocks[:, 0] + blocks[:, 1]
+    for column in range(2, m):
+        summed += blocks[:, column]
+    return np.asarray(summed / m)
 
 
 def rolling_median(values: Floats, window: int) -> Floats:

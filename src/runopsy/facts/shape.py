@@ -102,12 +102,16 @@ def _totals(cost: Floats) -> Floats:
             totals[:, start, piece] = cost[:, ::-1] if (start + piece) % 2 else cost
     totals[0, :, 1:] = np.inf
     before = np.empty((2, MOST_PIECES, count))
+    first, further = before[:, :1], before[:, 1:]
     for i in range(1, m):
-        np.copyto(before, totals[i - 1])
+        last, now = totals[i - 1], totals[i]
+        first[:] = last[:, :1]
         if i > 1:
-            np.minimum(before[:, 1:], totals[i - 1, :, :-1, ::-1], out=before[:, 1:])
+            np.minimum(last[:, 1:], last[:, :-1, ::-1], out=further)
+        else:
+            further[:] = last[:, 1:]
         np.minimum.accumulate(before, axis=2, out=before)
-        totals[i] += before
+        now += before
     return totals
 
 

@@ -24,11 +24,13 @@ def line_costs(x: Floats, y: Floats, weight: Floats) -> Floats:
     m = len(x)
     cost = np.full((m + 1, m + 1), np.inf)  # by j, then i
     rows = max(1, IN_A_BLOCK // (m + 1))
+    corner = np.tri(rows, rows - 1, -1, dtype=bool)  # of a block: lines long enough beside others too short
     for start in range(SHORTEST, m + 1, rows):
-        stop = min(start + rows, m + 1)
+        stop, solid = min(start + rows, m + 1), start - SHORTEST + 1
         block = _costs(*(s[start:stop, None] - s[: stop - SHORTEST] for s in sums))
-        long_enough = np.tri(stop - start, stop - SHORTEST, start - SHORTEST, dtype=bool)
-        np.copyto(cost[start:stop, : stop - SHORTEST], block, where=long_enough)
+        cost[start:stop, :solid] = block[:, :solid]
+        long_enough = corner[: stop - start, : stop - start - 1]
+        np.copyto(cost[start:stop, solid : stop - SHORTEST], block[:, solid:], where=long_enough)
     return cost.T
 
 
@@ -44,7 +46,7 @@ def _costs(w: Floats, sx: Floats, sy: Floats, vx: Floats, cxy: Floats, vy: Float
         vy -= share
         np.multiply(cxy, cxy, out=cxy)
         np.divide(cxy, vx, out=cxy)
-        cxy[~(vx > enough)] = 0.0
+        np.copyto(cxy, 0.0, where=~(vx > enough))
         vy -= cxy
     return np.asarray(np.maximum(vy, 0.0, out=vy))
 
@@ -54,15 +56,15 @@ def best_pieces(cost: Floats, penalty: float) -> list[int]:
     m = cost.shape[0] - 1
     best = np.full(m + 1, np.inf)
     best[0] = -penalty
-    came = np.zeros(m + 1, dtype=int)
+    came, totals, by_end = [0] * (m + 1), np.empty(m + 1), cost.T
     for j in range(SHORTEST, m + 1):
-        total = best[:j] + cost[:j, j]
+        total = np.add(best[:j], by_end[j, :j], out=totals[:j])
         total += penalty
-        came[j] = total.argmin()
-        best[j] = total[came[j]]
+        came[j] = at = int(total.argmin())
+        best[j] = total[at]
     cuts, at = [], m
     while at > 0 and came[at] > 0:
-        at = int(came[at])
+        at = came[at]
         cuts.append(at)
     return cuts[::-1]
 
