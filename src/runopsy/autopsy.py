@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runopsy import best_step, confidence, phases, readers, verdicts
+from runopsy.blas import one_thread
 from runopsy.errors import CannotJudge, NotChecked
 from runopsy.facts import Case, Facts, facts_of
 from runopsy.facts.case import Rule
@@ -84,9 +85,8 @@ def analyze(
     """
     run = with_sums(run if isinstance(run, Run) else readers.read(run))
     assigned = assign(run.tracks, roles, metric, run.config)
-    with np.errstate(
-        all="ignore"
-    ):  # what is not finite is reported as such; NumPy's warnings of it are noise on stderr
+    # what is not finite is reported as such; NumPy's warnings of it are noise on stderr
+    with one_thread(), np.errstate(all="ignore"):
         return _examined(run, assigned, x, tuned(standards, thresholds or {}), segmenter)
 
 
