@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from runopsy.study import tables
 from runopsy.study.sizes import sizes_of
-from runopsy.study.tables import read_table
+from runopsy.study.tables import COUNT, POWER, _cell, _raw, read_table
 
 WIDTHS = [1, 2, 4, 6, 8, 10, 12, 16, 24, 32, 48, 64, 96, 128]
 LOSS = [3.6, 2.7, 2.0, 2.4, 4.1, 6.6, 7.4, 4.6, 2.4, 1.5, 1.1, 0.9, 0.7, 0.6]
@@ -119,3 +122,28 @@ def test_what_is_no_table_of_sizes_is_none(tmp_path: Path, name):
 def test_what_is_not_there_is_none(tmp_path):
     assert read_table(tmp_path / "gone.csv") is None
     assert read_table(tmp_path) is None
+
+
+def test_numbers_alone_are_read_as_cell_by_cell(tmp_path, monkeypatch):
+    drawn = np.random.default_rng(0).normal(size=(40, 3)) * 10.0 ** np.arange(-9, 9, 6)
+    path = tmp_path / "plain.csv"
+    path.write_text(
+        lines("width,train/loss,val loss", [[i, *map(repr, row)] for i, row in enumerate(drawn[:, 1:].tolist())])
+    )
+    fast = _raw(path)
+    monkeypatch.setattr(tables, "numbers_alone", lambda *args, **kwargs: None)
+    assert fast.equals(_raw(path))
+    assert fast.schema == _raw(path).schema
+
+
+@given(
+    st.text("10^*-.,kMbtTparmsx ~", max_size=9) | st.sampled_from(["70M", "~1,5 b params", "10^6", "10**-2", "10 ^ 3"])
+)
+def test_a_cell_is_what_either_form_says(cell):
+    units = {"k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12}
+    written = cell.strip()
+    if count := COUNT.fullmatch(written):
+        written = repr(float(count[1].replace(",", ".")) * units[count[2].lower()])
+    elif power := POWER.fullmatch(written):
+        written = repr(10.0 ** float(power[1]))
+    assert _cell(cell) == written

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runopsy.readers.dialect import is_remark, layout, split
+from runopsy.readers.dialect import Layout, is_remark, layout, split
+from runopsy.readers.formats.delimited import is_plain, numbers_alone
 from runopsy.readers.numeric_text import numbers_in
 from runopsy.readers.source import Source
 from runopsy.study.size_columns import A_LOG, FEWEST, SEEDS, UNITS, axis_column, numbers, outcome, size_kind
@@ -129,13 +130,25 @@ def _from_cells(source: Source) -> pl.DataFrame | None:
     found = layout(source.first_lines())
     if found is None or not found.names:
         return None
+    names = [name.strip() or f"column_{i + 1}" for i, name in enumerate(found.names)]
+    plain = _plain(source, found) if len(set(names)) == len(names) else None
+    if plain is not None:
+        return plain.rename(dict(zip(plain.columns, names, strict=True)))
     lines = [line for line in source.text().split("\n") if line.strip()][found.above :]
     rows = [cells for cells, _ in split([line for line in lines if not is_remark(line)], found.separator)]
-    names = [name.strip() or f"column_{i + 1}" for i, name in enumerate(found.names)]
-    whole = [cells for cells in rows if len(cells) == len(names) and set("".join(cells)) - set("-: ")]
+    whole = [cells for cells in rows if len(cells) == len(names) and "".join(cells).strip("-: ")]
     if len(set(names)) < len(names) or not whole:
         return None
     return _typed({name: [cells[i] for cells in whole] for i, name in enumerate(names)})
+
+
+def _plain(source: Source, found: Layout) -> pl.DataFrame | None:
+    """The rows of a file of nothing but numbers, as polars reads them: a log among few is looked at for sizes too."""
+    data = source.data()
+    if not is_plain(found) or source.encoding != "utf-8-sig" or not data.endswith(b"\n"):
+        return None
+    table = numbers_alone(data, found.separator, found.width, skip=1)
+    return table if table is not None and not any(table.null_count().row(0)) else None
 
 
 def _from_json(text: str) -> pl.DataFrame | None:
@@ -169,11 +182,11 @@ def _cell(cell: object) -> str:
     if isinstance(cell, bool):
         return str(cell).lower()
     written = str(cell).strip()
-    if match := COUNT.fullmatch(written):
-        return repr(float(match[1].replace(",", ".")) * UNITS[match[2].lower()])
-    if match := POWER.fullmatch(written):
-        return repr(10.0 ** float(match[1]))
-    return written
+    if written[-1:].isalpha():  # most cells are plain numbers: they are neither
+        match = COUNT.fullmatch(written)
+        return repr(float(match[1].replace(",", ".")) * UNITS[match[2].lower()]) if match else written
+    match = POWER.fullmatch(written) if written.startswith("10") else None
+    return repr(10.0 ** float(match[1])) if match else written
 
 
 # --- wide → long ---------------------------------------------------------------------------------
