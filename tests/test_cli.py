@@ -375,6 +375,17 @@ def test_a_reader_that_goes_away_is_no_error(log, tmp_path):
     assert done.stderr == b""
 
 
+def test_a_log_alone_needs_no_parser_of_options_and_has_the_same_answer(log, tmp_path):
+    script = "import sys, runopsy.cli as c\ntry: c.main()\nfinally: sys.stderr.write(str('pydantic' in sys.modules))"
+    path = shlex.quote(str(log))
+    alone, quiet, gone = (run_shell(f"{PYTHON} -c {shlex.quote(script)} analyze {words}", tmp_path)
+                          for words in (path, f"{path} -q", f"{path}x"))  # fmt: skip
+    assert (alone.returncode, alone.stdout) == (0, quiet.stdout)
+    assert alone.stderr == b"False"
+    assert gone.returncode == 2
+    assert b"does not exist" in gone.stderr
+
+
 def test_a_terminal_without_unicode_gets_ascii(log, tmp_path):
     done = run_shell(
         f"PYTHONIOENCODING=ascii PYTHONUTF8=0 {PYTHON} -m runopsy analyze {shlex.quote(str(log))}", tmp_path

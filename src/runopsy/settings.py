@@ -19,7 +19,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +60,8 @@ def load(path: Path | None = None) -> Settings:
 
 
 def _parse(path: Path) -> dict[str, Any]:
+    import tomllib  # most folders hold no settings
+
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as cause:

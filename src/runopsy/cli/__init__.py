@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Annotated, NamedTuple, NoReturn
 
@@ -76,8 +76,16 @@ def main() -> NoReturn:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.set_threshold(COLLECT_AFTER)
     asked = [command for command in COMMANDS if command.name == next(iter(sys.argv[1:]), "")]
+    log = _log_alone(sys.argv[1:])
     try:
-        application(asked or COMMANDS)()
+        if log is None:
+            application(asked or COMMANDS)()
+        else:
+            from runopsy.cli.analyze import analyze
+
+            analyze(log)
+    except KeyboardInterrupt:
+        sys.exit(130)  # as typer has it
     except RunopsyError as error:
         typer.echo(f"runopsy: {' '.join(error.message.split())}", err=True)  # one line, whatever a path contains
         if error.hint:
@@ -93,6 +101,12 @@ def main() -> NoReturn:
         typer.echo("  please report it; RUNOPSY_TRACEBACK=1 shows where", err=True)
         sys.exit(3)
     sys.exit(0)
+
+
+def _log_alone(words: Sequence[str]) -> str | None:
+    """LOG, where ``runopsy analyze LOG`` is all that is asked: typer would load pydantic, for .1 s, to read it."""
+    posix = os.name == "posix"  # elsewhere no shell has put names in the place of a pattern, and typer does
+    return words[1] if posix and len(words) == 2 and words[0] == "analyze" and words[1][:1] not in ("-", "") else None
 
 
 def _version(wanted: bool) -> None:
