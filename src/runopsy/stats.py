@@ -259,7 +259,8 @@ def rolling_median(values: Floats, window: int) -> Floats:
 @lru_cache(maxsize=2)  # spikes and jumps ask it of the same loss, one after the other
 def _rolling_median(values: bytes, window: int) -> bytes:
     """The bytes of ``rolling_median``, from those of its values."""
-    padded = np.pad(np.frombuffer(values), window // 2, mode="reflect")
+    row, half = np.frombuffer(values), window // 2
+    padded = np.concatenate([row[half:0:-1], row, row[-2 : -half - 2 : -1]])
     return _over_windows(padded, window, _middle).tobytes()
 
 

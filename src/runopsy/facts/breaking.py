@@ -171,7 +171,7 @@ def _row_noise(curve: Curve) -> float:
     if curve.sign > 0 and curve.rows <= EVALUATIONS:
         size = set_size(value)
         return 0.5 / size**0.5 if size else 0.0
-    return white_noise(value if curve.sign > 0 else np.log(value))
+    return curve.scatter if curve.sign > 0 else white_noise(np.log(value))
 
 
 def _passages(value: Values, middle: float, reach: float, sign: float, limits: Limits) -> list[int]:

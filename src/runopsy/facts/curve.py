@@ -61,6 +61,7 @@ class Curve:
     fit: Values  # (m,) the piecewise monotone fit
     moves: tuple[Move, ...]  # its monotone pieces; none where it is flat beyond noise
     noise: float  # standard deviation of one row
+    scatter: float  # the same around its neighbours, over the whole curve
     begins: float  # first level: of the rows that differ by noise alone
     ends: float  # last level
     ends_error: float  # one standard error of it
@@ -169,6 +170,7 @@ def curve_of(signal: Signal, first: Position, spikes: Sequence[Spike] = (), limi
         fit=back(shape.fit if len(signal) >= FEWEST_FIT else bins.level),
         moves=_moves(shape, step, error, back),
         noise=noise,
+        scatter=white_noise(signal.value),
         begins=began,
         ends=ends,
         ends_error=ends_error,

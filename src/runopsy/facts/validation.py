@@ -12,7 +12,7 @@ from runopsy.facts.ending import TREND, kendall, trend
 from runopsy.facts.fact import UNASKED, Fact
 from runopsy.facts.start import CROSS_ENTROPIES, LATE, LN2, Start
 from runopsy.model import Position
-from runopsy.stats import median, white_noise
+from runopsy.stats import median
 from runopsy.thresholds import Limits
 
 FAIR = 0.8  # x ``half_way``: validation that makes so much of training's way makes a fair part of it
@@ -254,10 +254,9 @@ def unclear(curves: Curves, ends: Mapping[str, Fact], follows: Fact, limits: Lim
         return UNASKED
     for curve in asked:
         visible = _visible(curve, limits)
-        per_row = white_noise(curve.signal.value)
-        error = per_row * (2 / max(1, int(limits.last_part * curve.rows))) ** 0.5
+        error = curve.scatter * (2 / max(1, int(limits.last_part * curve.rows))) ** 0.5
         if limits.likely * error >= visible:
-            return Fact(True, per_row, visible, at=float(curve.step[-1]), curve=curve.name)
+            return Fact(True, curve.scatter, visible, at=float(curve.step[-1]), curve=curve.name)
     return UNASKED
 
 
