@@ -2,63 +2,61 @@
 
 Threads of OpenBLAS wait for each other in busy loops, for longer than the matrices of one run take: with two of them an
 analysis took twice the time of the processor, and far more where other programs ran as well. What comes out is the
-same to the last digit. Another BLAS than the one in NumPy's own wheels is left as it is.
+same to the last digit.
 """
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
-from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
-FOLDERS = ("../numpy.libs", ".dylibs")  # of the libraries in a wheel, beside or inside the package
-NAMES = tuple(
-    (f"{before}openblas_get_num_threads{after}", f"{before}openblas_set_num_threads{after}")
-    for before in ("scipy_", "")
-    for after in ("64_", "")
-)  # of the two functions, as NumPy 1.26 and later have built it
-
-Threads = tuple[Callable[[], int], Callable[[int], object]]  # how many there are, and setting that
+ONE = "OPENBLAS_NUM_THREADS"  # with one thread from the start, as in our own commands, nothing is left to do
 
 _LOCK = Lock()
-_WITHIN: list[int] = []  # for each that is within: how many threads there were before the first of them
+_LIMIT = ExitStack()  # sets the number of threads back that was there before the first of those within
+_within = 0
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Linear algebra on one thread within the block; afterwards, and after the last of several, as it was."""
-    threads = _threads()
-    if threads is None:
+    if os.environ.get(ONE) == "1":
         yield
         return
-    get, put = threads
-    with _LOCK:
-        _WITHIN.append(_WITHIN[0] if _WITHIN else get())
-        put(1)
+    _enter()
     try:
         yield
     finally:
-        with _LOCK:
-            before = _WITHIN.pop()
-            if not _WITHIN:
-                put(before)
+        _leave()
+
+
+def _enter() -> None:
+    global _within  # noqa: PLW0603  # the library's number of threads is one of the whole process
+    with _LOCK:
+        if not _within:
+            _LIMIT.enter_context(_controller().limit(limits=1, user_api="blas"))
+        _within += 1
+
+
+def _leave() -> None:
+    global _within  # noqa: PLW0603  # as above
+    with _LOCK:
+        _within -= 1
+        if not _within:
+            _LIMIT.close()
 
 
 @lru_cache(maxsize=1)
-def _threads() -> Threads | None:
-    """The two functions of the library that NumPy has loaded; None where it is another one."""
-    package = Path(np.__file__).parent
-    for path in (path for folder in FOLDERS for path in sorted((package / folder).glob("*openblas*"))):
-        try:
-            library = ctypes.CDLL(str(path))  # loaded already: this gives a handle to it
-        except OSError:
-            continue
-        for get, put in NAMES:
-            if hasattr(library, get) and hasattr(library, put):
-                return getattr(library, get), getattr(library, put)
-    return None
+def _controller() -> ThreadpoolController:
+    """The libraries that are loaded, looked for once."""
+    import numpy as np  # noqa: F401  # its library is to be among them
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
