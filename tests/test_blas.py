@@ -1,7 +1,5 @@
 """Linear algebra on one thread: while it is asked for, and never beyond."""
 
-from threading import Barrier, Thread
-
 import numpy as np
 import pytest
 
@@ -35,24 +33,6 @@ def test_within_it_is_one_thread_and_afterwards_as_it_was(two):
     with pytest.raises(ZeroDivisionError), one_thread():
         raise ZeroDivisionError
     assert two() == 2
-
-
-def test_the_last_of_several_that_overlap_restores_it(two):
-    seen, both, first_gone = [], Barrier(2), Barrier(2)
-
-    def first():
-        with one_thread():
-            both.wait()
-        first_gone.wait()
-
-    other = Thread(target=first)
-    other.start()
-    with one_thread():
-        both.wait()
-        first_gone.wait()
-        seen.append(two())
-    other.join()
-    assert (seen, two()) == ([1], 2)
 
 
 def test_an_autopsy_asks_for_it_and_gives_it_back(two, monkeypatch):

@@ -8,10 +8,8 @@ same to the last digit.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
-from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,38 +17,10 @@ if TYPE_CHECKING:
 
 ONE = "OPENBLAS_NUM_THREADS"  # with one thread from the start, as in our own commands, nothing is left to do
 
-_LOCK = Lock()
-_LIMIT = ExitStack()  # sets the number of threads back that was there before the first of those within
-_within = 0
 
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Linear algebra on one thread within the block; afterwards, and after the last of several, as it was."""
-    if os.environ.get(ONE) == "1":
-        yield
-        return
-    _enter()
-    try:
-        yield
-    finally:
-        _leave()
-
-
-def _enter() -> None:
-    global _within  # noqa: PLW0603  # the library's number of threads is one of the whole process
-    with _LOCK:
-        if not _within:
-            _LIMIT.enter_context(_controller().limit(limits=1, user_api="blas"))
-        _within += 1
-
-
-def _leave() -> None:
-    global _within  # noqa: PLW0603  # as above
-    with _LOCK:
-        _within -= 1
-        if not _within:
-            _LIMIT.close()
+def one_thread() -> AbstractContextManager[object]:
+    """Linear algebra on one thread within the block, and afterwards as it was."""
+    return nullcontext() if os.environ.get(ONE) == "1" else _controller().limit(limits=1, user_api="blas")
 
 
 @lru_cache(maxsize=1)
