@@ -67,8 +67,8 @@ def told(watch, clock, seconds=3.0):
 
 @pytest.fixture
 def broke(monkeypatch):
-    """A watch that can pay for its first look, and for no other until the clock has gone on for a day."""
-    monkeypatch.setattr("runopsy.watch.looking.LOOKS", 1e-6)
+    """A watch that can pay for its first look, and for no other until the clock has gone on for years."""
+    monkeypatch.setattr("runopsy.watch.purse.SHARE", 1e-9)
 
 
 @pytest.mark.parametrize("write", [csv, jsonl, text])

@@ -17,9 +17,10 @@ from runopsy.model import Autopsy, Check, Event, Evidence, Outcome, Phase, Run, 
 from runopsy.recorder import record
 from runopsy.watch import Ledger, Sighting, Watch
 from runopsy.watch.confirmation import Words
-from runopsy.watch.looking import LOADING, LOOKS, SETTLED
+from runopsy.watch.looking import LOADING, SETTLED
 from runopsy.watch.memory import Remembered, keep, place_of, recall
 from runopsy.watch.page import lines, page
+from runopsy.watch.purse import SHARE
 from runopsy.watch.time_left import time_left, total_of
 
 
@@ -128,11 +129,28 @@ def test_looks_are_made_for_ten_rows_or_after_a_while(log, clock):
         assert polled(watch, clock, 60) == []
 
 
-def test_a_costly_look_is_followed_by_a_pause(log, clock, monkeypatch):
-    spent = iter(np.cumsum([0.0, 1.0] * 100))
-    monkeypatch.setattr("runopsy.watch.looking.time.process_time", lambda: float(next(spent)))
+@pytest.fixture
+def costly(monkeypatch):
+    """An autopsy that costs seconds of processor, where nothing else does."""
+    spent = [0.0]
+    for what in ("process_time", "thread_time"):
+        monkeypatch.setattr(f"time.{what}", lambda: spent[0])
+
+    def of(seconds, *later):
+        costs = [seconds, *later]
+
+        def examine(run):
+            spent[0] += costs[0] if len(costs) == 1 else costs.pop(0)
+            return quick(run)
+
+        return examine
+
+    return of
+
+
+def test_a_costly_look_is_followed_by_a_pause(log, clock, costly):
     log.grow(100)
-    with Watch(str(log.path), clock=clock, examine=quick) as watch:
+    with Watch(str(log.path), clock=clock, examine=costly(1.0)) as watch:
         polled(watch, clock)
         looked, times = watch.view.autopsy, []
         while log.row < 380:
@@ -143,17 +161,15 @@ def test_a_costly_look_is_followed_by_a_pause(log, clock, monkeypatch):
                 times.append(clock.now)
         waits = np.diff(times)
         assert len(waits) >= 2
-        assert (waits >= 1 / LOOKS - 1).all()  # a second of processor is paid for, and one is between two rows
+        assert (waits >= 1 / SHARE - 1).all()  # a second of processor is paid for, and one is between two rows
 
 
-def test_the_libraries_that_the_first_look_loads_are_not_waited_for(log, clock, monkeypatch):
-    spent = iter([0.0, LOADING + 0.5, *[1.0] * 1000])
-    monkeypatch.setattr("runopsy.watch.looking.time.process_time", lambda: next(spent))
+def test_the_libraries_that_the_first_look_loads_are_not_waited_for(log, clock, costly):
     log.grow(100)
-    with Watch(str(log.path), clock=clock, examine=quick) as watch:
+    with Watch(str(log.path), clock=clock, examine=costly(LOADING + 0.5, 1.0)) as watch:
         polled(watch, clock, 1)
         log.grow(20)
-        assert polled(watch, clock, 0.5 / LOOKS - 5) == []
+        assert polled(watch, clock, 0.5 / SHARE - 5) == []
         assert len(polled(watch, clock, 10)) == 1
 
 

@@ -77,6 +77,7 @@ def watch(
     """Follow a run while it goes on: its phase now, its events as they are confirmed, and messages about them."""
     from runopsy.watch import Watch
     from runopsy.watch.channels import channels
+    from runopsy.watch.looking import in_a_thread
     from runopsy.watch.memory import Remembered, keep, place_of, recall
     from runopsy.watch.outbox import Outbox, wanted
 
@@ -108,6 +109,7 @@ def watch(
         run,
         which,
         examine=lambda log: autopsy_of(log, how),
+        beside=in_a_thread,
         total=total,
         ledger=known.ledger,
         words=known.words,
@@ -143,9 +145,10 @@ def _follow(watched: Watch, outbox: Outbox, save: Callable[[], None], no_color: 
         while not watched.view.done:
             view = watched.poll()
             if view is not None:
-                _post(view, outbox)
-                put(view)
-                save()
+                with watched.counting():
+                    _post(view, outbox)
+                    put(view)
+                    save()
             if not watched.view.done:
                 time.sleep(POLL)
 

@@ -49,6 +49,7 @@ class Glance:
         last: the newest position.
         rows: of the longest of its columns, the new ones included.
         loss: as the newest rows have it.
+        returned: a curve went on at an earlier position than its newest.
     """
 
     def __init__(self, autopsy: Autopsy, rows: int, before: Self | None = None) -> None:
@@ -64,6 +65,8 @@ class Glance:
         self._roles = {role.track: role for role in autopsy.roles if role.role in JUDGED}
         known = any(event.kind == "not_finite" for event in autopsy.events)
         self._whole = frozenset() if known else frozenset(r.role for r in self._roles.values() if _is_whole(run, r))
+        self._newest = {name: float(run.tracks[name].step[-1]) for name in self._roles if len(run.tracks[name])}
+        self.returned, self._returns = False, before is not None and before.returned
         loss = autopsy.signals.get(TRAINING)
         self.loss = Loss(Level() if loss is None else Level.after(loss.value))
         if before is not None and before.standing:
@@ -79,11 +82,20 @@ class Glance:
         """What it has reported and is still so, as far as the newest rows show."""
         return () if self.loss.reported is None else (self.loss.reported,)
 
+    @property
+    def has_gone_back(self) -> bool:
+        """Whether the training goes on at an earlier position, as after a restart from a checkpoint.
+
+        Where its curves return all the time, as where each epoch counts from 0, it is nothing that a look explains.
+        """
+        return self.returned and not self._returns
+
     def see(self, fresh: Run) -> tuple[Event, ...]:
         """The events of new rows; rows of a position that was seen before are left to the next look."""
         if fresh.axis != self._axis:
             return ()
         begin = self.last + 1 if fresh.axis == ROW else 0.0
+        self._follow(fresh, begin)
         new = {}
         for track in fresh.tracks.values():
             rows = track.step + begin > self.last
@@ -97,6 +109,13 @@ class Glance:
             role.role: (new[name][0], in_unit(new[name][1], role)) for name, role in self._roles.items() if name in new
         }
         return (*self._not_finite(curves), *self._diverged(curves))
+
+    def _follow(self, fresh: Run, begin: Position) -> None:
+        """Where the newest value of each curve stands."""
+        for track in (fresh.tracks[name] for name in self._newest if name in fresh.tracks):
+            if len(track):
+                self.returned |= bool(track.step[0] + begin < self._newest[track.name])
+                self._newest[track.name] = float(track.step[-1]) + begin
 
     def _not_finite(self, curves: dict[str, tuple[Positions, Values]]) -> Iterator[Event]:
         """The first value of a curve that had none before."""

@@ -1,16 +1,19 @@
 """Look after look at a growing log: when one is due, what it found, and what is to be reported.
 
-A look examines the whole log, and is made as often as its cost allows. Between two, a glance at the new rows alone sees
-what needs no autopsy (``glance``).
+A look examines the whole log, and is made as often as it is paid for (``purse``). Between two, and while one is made,
+a glance at the new rows alone sees what needs no autopsy (``glance``).
 """
 
 from __future__ import annotations
 
 import math
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
@@ -23,21 +26,43 @@ from runopsy.report.words import plain
 from runopsy.thresholds import DEFAULTS
 from runopsy.watch.confirmation import REVISED, Ledger, Sighting, Words, confirm_at_once, follow, may_be_padding
 from runopsy.watch.glance import Glance
+from runopsy.watch.purse import Purse
 from runopsy.watch.time_left import time_left, total_of
 
 LOOK_ROWS = 10  # rows by which the log grows between two looks, at least
 SETTLED = 5.0  # s without growth after which fewer rows than that are looked at too
-# Shares of one core that looks at the whole log and glances at new rows may take: the pause after one is what it cost
-# divided by this. Together, and with all else that a watch does, they stay below 2 %.
-LOOKS, GLANCES = 0.01, 0.005
+# Share of one core that glances at new rows may take: the pause after one is what it cost, divided by this. A glance at
+# a table or a run folder costs 2 to 5 ms, so they are as frequent as polls; looks have what they leave (``purse``).
+GLANCES = 0.01
 LOADING = 1.0  # s of the first look that loading libraries takes, about: no later one costs that
-URGENT = 60.0  # s between two looks that are made at once, since a text has words for NaN or an error
 RARE = 0.01  # words for NaN or an error a line: where they are usual, another is nothing to hurry for
 PACE = 50  # newest times between two growths, whose median is the usual one
 RUNNING = "running"
 IDLE = 60.0  # s after which a recorded run whose status is running is looked at again: a kill changes no file
 OVER = ("finished", "failed", "interrupted", "killed", "disk_full")  # statuses of a recorded run that has ended
 Examine = Callable[[Run], Autopsy]
+Work = Callable[[], Autopsy]
+
+
+def at_once(work: Work) -> Future[Autopsy]:
+    """Made before anything else goes on."""
+    done: Future[Autopsy] = Future()
+    _make(work, done)
+    return done
+
+
+def in_a_thread(work: Work) -> Future[Autopsy]:
+    """Made while polls go on; one that is under way at the end of the program is given up."""
+    later: Future[Autopsy] = Future()
+    threading.Thread(target=_make, args=(work, later), name="runopsy-look", daemon=True).start()
+    return later
+
+
+def _make(work: Work, into: Future[Autopsy]) -> None:
+    try:
+        into.set_result(work())
+    except BaseException as fault:  # whoever asks for the result is told, in the thread that asks
+        into.set_exception(fault)
 
 
 class Reported(NamedTuple):
@@ -82,6 +107,19 @@ class View:
     words: Mapping[int, Words] = field(default_factory=dict)  # by the number of a sighting
 
 
+@dataclass(slots=True)
+class Look:
+    """A look under way: how much of the log was read, and the autopsy that is being made of it."""
+
+    amount: float  # of the log, in its own unit
+    rows: int = 0
+    odd: int = 0  # words for NaN or an error
+    autopsy: Future[Autopsy] = field(default_factory=Future)
+    is_beside: bool = False  # it is made in another thread
+    cost: float = 0.0  # s of processor that it takes there
+    newer: list[Run] = field(default_factory=list)  # rows that came meanwhile, as glances saw them
+
+
 class Watch:
     """A growing log and all that was seen of it. A context manager: it holds the log open.
 
@@ -89,6 +127,7 @@ class Watch:
         path: of the log; it need not be there yet.
         which: of several runs, as ``--run`` takes it; by default the last.
         examine: what an autopsy is made by.
+        beside: what makes it: at once, or in a thread, so that new rows are not kept waiting by it.
         total: the last position, where its owner names it.
         clock: unix seconds.
         ledger: what was seen before a restart.
@@ -102,6 +141,7 @@ class Watch:
         which: str | None = None,
         *,
         examine: Examine = analyze,
+        beside: Callable[[Work], Future[Autopsy]] = at_once,
         total: float | None = None,
         clock: Callable[[], float] = time.time,
         ledger: Ledger | None = None,
@@ -110,21 +150,21 @@ class Watch:
     ) -> None:
         self.path, self.total = path, total
         self.ledger, self.words, self.last = ledger or Ledger(), dict(words or {}), last
-        self._log, self._examine, self._clock = Growing(path, which), examine, clock
+        self._log, self._examine, self._beside, self._clock = Growing(path, which), examine, beside, clock
         self._began = clock()
         self._seen: object = None  # stamp of the log at the last poll
         self._grew = self._began  # when it grew last
         self._between: deque[float] = deque(maxlen=PACE)
         self._glance: Glance | None = None  # what new rows are held against
         self._glance_due = -math.inf
+        self._purse = Purse(self._began)
+        self._look: Look | None = None  # under way
         self._looked = -math.inf  # when the last look ended
-        self._cost = 0.0  # s of processor that it took
         self._amount = 0.0  # of the log at that look, in its own unit
         self._per_row = 0.0  # of that unit
         self._stale = False  # something has changed since
-        self._hurried = -math.inf  # when a look was made before its pause was over
         self._odd = 0  # words for NaN or an error in the text, as far as they have been understood
-        self._unexplained = False  # whether there are such words that no glance could read
+        self._unexplained = False  # whether there are new rows that a look may explain, and no glance
         self._stalled = self._ended = False
         waiting = "for the first look" if os.path.exists(path) else self._why_nothing()
         self.view = View(path, None, waiting, self.ledger, 0, self._began, words=self.words)
@@ -137,6 +177,14 @@ class Watch:
 
     def poll(self) -> View | None:
         """The view after a look, if one is due or the run has come to a stand; None if there is nothing new."""
+        with self.counting():
+            return self._polled()
+
+    def counting(self) -> AbstractContextManager[None]:
+        """What is done within belongs to the cost of the watch, which looks at the log the more seldom for it."""
+        return self._purse.counting(alone=self._look is None or not self._look.is_beside)
+
+    def _polled(self) -> View | None:
         now = self._clock()
         try:
             amount, stamp = self._log.amount(), self._log.stamp()
@@ -148,52 +196,77 @@ class Watch:
             self._seen, self._grew, self._stale, self._stalled = stamp, now, bool(amount), False
         if not amount:
             return self._wait(self._why_nothing())
+        if self._look is not None and self._look.autopsy.done():
+            return self._seen_through(self._look)
         news = self._glanced(now) if self._stale else None
-        if news is not None:
+        if news is not None or self._look is not None:
             return news
         if (self._stale and self._is_due(amount, now)) or self._may_be_dead(now):
-            return self.look(amount)
+            look = self._begin(amount, self._beside)
+            return self._seen_through(look) if look.autopsy.done() else None
         return self._standstill(now)
 
-    def look(self, amount: float | None = None) -> View:
+    def look(self) -> View:
         """Examine the log as it is; what cannot be judged now may be later, and ends no watch."""
-        amount = self._log.amount() if amount is None else amount
-        if not amount and self.view.autopsy is None:
-            return self._wait(self._why_nothing()) or self.view
-        began, self._stale = time.process_time(), False
+        with self.counting():
+            amount = self._log.amount()
+            if not amount and self.view.autopsy is None:
+                return self._wait(self._why_nothing()) or self.view
+            return self._seen_through(self._look or self._begin(amount, at_once))
+
+    def _begin(self, amount: float, beside: Callable[[Work], Future[Autopsy]]) -> Look:
+        """Read the log, and have it examined. It is read here: what it is read by, glances go on with."""
+        if not math.isfinite(self._looked):
+            self._purse.give(LOADING)
+        self._stale = self._unexplained = False
+        self._look = look = Look(amount)
         try:
             run = self._log.read()
-            rows = max((len(track) for track in run.tracks.values()), default=0)
-            autopsy = self._examine(run)
+            look.rows = max((len(track) for track in run.tracks.values()), default=0)
+            look.autopsy = beside(lambda: self._examined(run, look))
+        except Exception as fault:  # it is told as those of the autopsy are
+            look.autopsy.set_exception(fault)
+        look.odd, look.is_beside = self._log.odd, not look.autopsy.done()
+        return look
+
+    def _examined(self, run: Run, look: Look) -> Autopsy:
+        """The autopsy, in whichever thread it is made."""
+        began = time.thread_time()
+        try:
+            return self._examine(run)
+        finally:
+            look.cost = time.thread_time() - began
+
+    def _seen_through(self, look: Look) -> View:
+        """The view after a look, once its autopsy is made."""
+        try:
+            autopsy = look.autopsy.result()
         except RunopsyError as why:
             view = self._wait(why.message) or self._failed(why.message)
         except Exception as fault:  # of this program, or of a file system: the next look may do without it
             view = self._failed(f"this look failed, the next may not: {type(fault).__name__}: {fault}")
         else:
-            view = self._judged(autopsy, rows)
-            self._per_row = amount / max(rows, 1)
-        cost = time.process_time() - began
-        self._cost = cost if math.isfinite(self._looked) else max(cost - LOADING, 0.0)
-        self._amount, self._odd, self._looked = amount, self._log.odd, self._clock()
-        self._unexplained = False
+            view = self._judged(autopsy, look)
+            self._per_row = look.amount / max(look.rows, 1)
+        if look.is_beside:  # else it is part of the poll
+            self._purse.take(look.cost)
+        self._amount, self._odd, self._looked = look.amount, max(self._odd, look.odd), self._clock()
+        self._look = None
         return view
 
     def _is_due(self, amount: float, now: float) -> bool:
         """Whether the log has grown enough, or stands still with something new in it, and a look may be paid."""
-        if self._is_urgent(now):
-            self._hurried = now
+        if self._has_ended_just_now() or (self._unexplained and self._purse.lends(now)):
             return True
-        if now < self._looked + self._cost / LOOKS:
+        if self._purse.owes(now):
             return False
         grown, enough = abs(amount - self._amount), math.floor(LOOK_ROWS * self._per_row)  # a header is no row
         return not self._per_row or grown >= enough or amount < self._amount or now - self._grew >= SETTLED
 
-    def _is_urgent(self, now: float) -> bool:
-        """Whether the run says that it has ended, or a text has words for NaN or an error that no glance explains."""
+    def _has_ended_just_now(self) -> bool:
+        """Whether a recorded run that was running says that it has ended."""
         autopsy = self.view.autopsy
-        if autopsy is not None and autopsy.run.status == RUNNING and self._log.has_ended:
-            return True
-        return self._unexplained and now >= self._hurried + URGENT
+        return autopsy is not None and autopsy.run.status == RUNNING and self._log.has_ended
 
     def _has_new_words(self, amount: float) -> bool:
         """Whether words for NaN or an error have appeared where there were hardly any."""
@@ -206,13 +279,16 @@ class Watch:
             return None
         if now < self._glance_due and not (glance.awaits_nan and self._has_new_words(self._amount)):
             return None
-        began = time.process_time()
+        began = time.thread_time()
         fresh = self._log.fresh()
         events = () if fresh is None else glance.see(fresh)
-        self._unexplained = (fresh is None or bool(fresh.marks)) and self._has_new_words(self._amount)
-        if not self._unexplained:
+        if fresh is not None and self._look is not None:
+            self._look.newer.append(fresh)
+        unread = (fresh is None or bool(fresh.marks)) and self._has_new_words(self._amount)
+        if not unread:
             self._odd = self._log.odd
-        self._glance_due = now + (time.process_time() - began) / GLANCES
+        self._unexplained = unread or glance.has_gone_back
+        self._glance_due = now + (time.thread_time() - began) / GLANCES
         self.ledger = confirm_at_once(self.ledger, events, glance.rows, (autopsy.first, glance.last))
         if not self.ledger.fresh:
             return None
@@ -246,15 +322,17 @@ class Watch:
         self.view = replace(self.view, news=(), notes=(why,), waiting=why)
         return self.view
 
-    def _judged(self, autopsy: Autopsy, rows: int) -> View:
-        if autopsy.last < self.last and rows < self.ledger.rows:  # another run under the same name
+    def _judged(self, autopsy: Autopsy, look: Look) -> View:
+        glance = Glance(autopsy, look.rows, self._glance)
+        newer = [event for fresh in look.newer for event in glance.see(fresh)]
+        if glance.last < self.last and glance.rows < self.ledger.rows:  # another run under the same name
             self.ledger, self.words, self._ended = Ledger(), {}, False
-            self._glance = None
-        self.last = autopsy.last
+            glance, newer = Glance(autopsy, look.rows), []
+        self._glance, self.last, rows = glance, glance.last, look.rows
         over = autopsy.run.status in OVER
-        self._glance = Glance(autopsy, rows, self._glance)
         events = [e for e in autopsy.events if over or not may_be_padding(e, autopsy.signals)]
-        events += [e for e in self._glance.standing if e.kind not in {event.kind for event in events}]
+        known = {event.kind for event in events}
+        events += [e for e in (*newer, *glance.standing) if e.kind not in known]
         self.ledger = follow(self.ledger, events, rows, (autopsy.first, autopsy.last), over=over)
         for s in self.ledger.sightings:
             if s.here:
@@ -275,8 +353,8 @@ class Watch:
             autopsy=autopsy,
             waiting="",
             ledger=self.ledger,
-            rows=rows,
-            last=autopsy.last,
+            rows=glance.rows,
+            last=glance.last,
             moment=self._clock(),
             news=tuple(news),
             over=over,
