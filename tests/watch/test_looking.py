@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from runopsy.model import Autopsy, Check, Event, Evidence, Outcome, Phase, Run, 
 from runopsy.recorder import record
 from runopsy.watch import Ledger, Sighting, Watch
 from runopsy.watch.confirmation import Words
-from runopsy.watch.looking import LOADING, SETTLED
+from runopsy.watch.looking import LOADING, SETTLED, at_once
 from runopsy.watch.memory import Remembered, keep, place_of, recall
 from runopsy.watch.page import lines, page
 from runopsy.watch.purse import SHARE
@@ -407,11 +408,18 @@ def test_the_total_and_the_time_left():
 
 
 @pytest.mark.slow
-def test_a_day_under_watch_takes_no_more_memory_than_its_rows(tmp_path, clock):
+@pytest.mark.parametrize("slowly", [False, True])
+def test_a_day_under_watch_takes_no_more_memory_than_its_rows(tmp_path, clock, slowly):
     """24 hours in simulated time, a row a minute, and five of them without a row."""
     log = Log(tmp_path / "day.csv", rows=1500, breaks=1500)
-    sizes = []
-    with Watch(str(log.path), clock=clock, examine=quick) as watch:
+    sizes, begun = [], []
+
+    def later(work):
+        """Made 20 s later, while two polls have gone on."""
+        begun.append((clock.now, work, Future()))
+        return begun[-1][2]
+
+    with Watch(str(log.path), clock=clock, examine=quick, beside=later if slowly else at_once) as watch:
         tracemalloc.start()
         for minute in range(24 * 60):
             if minute < 19 * 60:
@@ -419,6 +427,9 @@ def test_a_day_under_watch_takes_no_more_memory_than_its_rows(tmp_path, clock):
             for _ in range(6):
                 clock.now += 10
                 watch.poll()
+                if begun and clock.now >= begun[-1][0] + 20:
+                    _, work, made = begun.pop()
+                    made.set_result(work())
             if minute % 120 == 119:
                 sizes.append(tracemalloc.get_traced_memory()[0])
         tracemalloc.stop()
