@@ -39,7 +39,10 @@ def test_one_look_is_lent_and_the_next_when_all_is_paid_back():
     one.take(1.0)
     assert not one.lends(0.0)
     assert not one.lends(2 / SHARE - 1)
-    assert one.lends(2 / SHARE + 1)
+    assert one.lends(2 / SHARE + 1)  # it needs no credit
+    one.take(1.0)
+    assert one.lends(2 / SHARE + 2)
+    assert not one.lends(2 / SHARE + 3)
 
 
 def test_a_clock_that_is_set_back_pays_for_nothing_and_takes_nothing():

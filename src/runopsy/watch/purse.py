@@ -36,11 +36,11 @@ class Purse:
         return self._owed > 0
 
     def lends(self, now: float) -> bool:
-        """Whether a look may be made on credit; it is then taken to be made."""
-        if self.owes(now) and self._lent:
-            return False
-        self._lent = True
-        return True
+        """Whether a look may be made, on credit if need be; it is then taken to be made."""
+        if not self.owes(now):
+            return True
+        is_first, self._lent = not self._lent, True
+        return is_first
 
     def take(self, seconds: float) -> None:
         """What something has cost."""
