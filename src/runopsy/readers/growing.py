@@ -156,6 +156,7 @@ class GrowingFile:
         self.odd = 0  # words for NaN or an error
         self._parsed = 0  # bytes that are in ``rows``
         self._reader: Reader | None = None  # what reads the lines of this generation; None: not known, or no lines
+        self._above: bytes | None = None  # the lines that say what the cells below mean; None: not looked for yet
         self._known = 0  # bytes of whole lines that ``read`` or ``fresh`` has given
         self._before: Rows | None = None  # of the file before this one: a logger may write its header but once
         self._begin = b""  # of the file, by which it is recognised again
@@ -182,8 +183,10 @@ class GrowingFile:
         data = b"" if self._reader is None else self._whole_lines(self._known)
         if self._reader is None or not 0 < len(data) <= MOST_FRESH:
             return None
+        if self._above is None:
+            self._above = self._header()
         try:
-            found = self._reader.read(self._source(self._header() + data))
+            found = self._reader.read(self._source(self._above + data))
         except RunopsyError:  # lines without a value, or too few of a text to be told from prose: with the next ones
             return None
         self._known += len(data)
@@ -246,7 +249,7 @@ class GrowingFile:
         if not data:
             raise UnreadableLog(f"{self.path} has no whole line yet", hint="wait until something is logged")
         source = self._source(data)
-        self._reader, self._known, self._head = reader, len(data), data[:HEAD]
+        self._reader, self._known, self._head, self._above = reader, len(data), data[:HEAD], None
         rows = None if self._is_irregular else rows_of(name, source, self._before)
         if rows is None:
             return reader.read(source)
@@ -302,7 +305,7 @@ class GrowingFile:
         self._before = self.rows or self._before
         self.rows, self._last, self._is_irregular, self._head, self._begin = None, None, False, b"", b""
         self._counted = self._parsed = self._known = 0
-        self._reader = None
+        self._reader = self._above = None
 
 
 def _lines(data: bytes) -> list[bytes]:
