@@ -59,6 +59,17 @@ def test_of_a_long_log_the_share_counts():
     assert fresh == [[], [], [], ["loss_spike"]]
 
 
+def test_a_jump_of_a_setting_is_decided_by_a_row_after_it_whenever_that_came():
+    change = event("lr_change", 50, 50, 50)
+    for looks, expected in (
+        ([(50, [change]), (51, [change])], [[], ["lr_change"]]),  # at its last row, and one more
+        ([(60, [change])], [["lr_change"]]),  # the rows are there already
+        ([(50, [change]), (51, []), (52, [change])], [[], [], ["lr_change"]]),
+    ):
+        assert run(looks)[1] == expected
+    assert run([(60, [event("loss_spike", 50, 49, 51)])])[1] == [[]]  # of what else is found it decides nothing
+
+
 def test_what_one_look_misses_begins_again():
     spike = event("loss_spike", 50, 49, 51)
     _, fresh = run([(60, [spike]), (65, []), (70, [spike]), (75, [spike]), (80, [spike])])
