@@ -328,3 +328,23 @@ def test_new_values_of_a_run_folder_are_read_from_its_journal(tmp_path, grow, ro
         assert not log.has_ended
     assert log.has_ended
     assert log.amount() == sum(map(len, read(tmp_path / "run").tracks.values()))
+
+
+def test_a_text_that_is_read_elsewhere_is_of_its_generation_whatever_comes_meanwhile(tmp_path, grow):
+    path = tmp_path / "train.log"
+    lines = [f"{line} {'x' * 4000}" for line in text_lines()]
+    path.write_bytes(at_end(lines, 0, 30))
+    log = grow(str(path))
+    log.amount()
+    log.read()
+    with path.open("ab") as file:
+        file.write(at_end(lines, 30, 35))
+    later = log.reading()
+    with path.open("ab") as file:
+        file.write(at_end(lines, 35, 38))
+    assert log.fresh().tracks["loss"].step.tolist() == [35, 36, 37]  # as after a read
+    os.rename(path, tmp_path / "train.log.1")
+    path.write_bytes(at_end(lines, 38, 44))
+    log.amount()
+    assert later().tracks["loss"].step.tolist() == list(range(35))
+    assert log.read().tracks["loss"].step.tolist() == list(range(44))

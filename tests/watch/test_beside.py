@@ -257,3 +257,64 @@ def test_the_end_of_a_recorded_run_needs_no_credit(tmp_path, clock, monkeypatch)
         assert watch._purse.lends(clock.now)
     with watch:
         assert kinds(polled(watch, clock, 1)) == ["finished"]
+
+
+def test_all_that_the_process_spends_while_a_look_is_made_is_paid_for_once(path, clock, slow, monkeypatch):
+    examine = Counted(monkeypatch)
+
+    def seen(run):
+        if slow.begun[1:]:
+            examine.spent += 0.5  # of polls and glances, while the look is made
+            with watch.counting():
+                examine.spent += 0.5
+        return examine(run)
+
+    with Watch(str(path), clock=clock, beside=slow, examine=seen) as watch:
+        grow(path, 0, ROWS, LOSS)
+        polled(watch, clock, 1)
+        grow(path, ROWS, ROWS + 20, LOSS)
+        while len(slow.begun) < 2:
+            polled(watch, clock, 0.5)
+        slow.end()
+        polled(watch, clock, 0.5)
+        assert watch._purse.owes(clock.now + 2 / SHARE - 2)
+        assert not watch._purse.owes(clock.now + 2 / SHARE + 2)
+
+
+@pytest.mark.parametrize("told", [math.nan, 80.0])
+def test_a_text_that_takes_long_to_read_keeps_no_new_line_waiting(tmp_path, clock, slow, told):
+    """Of a console log a look reads every line again, which is done where the look is made."""
+    path, loss, reads = tmp_path / "run.log", LOSS.copy(), []
+    loss[ROWS + 25 :] = told
+
+    def write(begin, end):
+        with path.open("a") as file:
+            file.writelines(f"step {i} loss: {loss[i]:.6f} lr: 0.1{'0' * 400}\n" for i in range(begin, end))
+
+    with Watch(str(path), clock=clock, beside=slow) as watch:
+        write(0, ROWS)
+        polled(watch, clock, 1)
+        file = watch._log._file
+        file._reader = Spied(file._reader, reads)
+        write(ROWS, ROWS + 20)
+        polled(watch, clock, 1000)
+        assert len(slow.begun) == 2
+        size = path.stat().st_size
+        assert max(reads) < size / 10  # glances alone have read
+        write(ROWS + 20, ROWS + 40)
+        assert kinds(polled(watch, clock, 2)) == ["not_finite" if math.isnan(told) else "divergence"]
+        slow.end()
+        assert max(reads) == size  # what came later is no part of it
+        (view,) = polled(watch, clock, 0.5)
+        assert (kinds([view]), view.autopsy.last, view.last) == ([], ROWS + 19, ROWS + 39)
+
+
+class Spied:
+    """A reader, and how many bytes it was given."""
+
+    def __init__(self, reader, reads):
+        self.name, self._reader, self._reads = reader.name, reader, reads
+
+    def read(self, source):
+        self._reads.append(len(source.data()))
+        return self._reader.read(source)

@@ -10,10 +10,9 @@ from runopsy.watch.purse import SHARE, Purse
 
 @pytest.fixture
 def spent(monkeypatch):
-    """Seconds of processor, of the process and of each of its threads, that grow on request alone."""
-    now = {"process_time": 0.0, "thread_time": 0.0}
+    """Seconds of processor that grow on request alone."""
+    now = {"process_time": 0.0}
     monkeypatch.setattr(purse.time, "process_time", lambda: now["process_time"])
-    monkeypatch.setattr(purse.time, "thread_time", lambda: now["thread_time"])
     return now
 
 
@@ -74,27 +73,19 @@ def test_what_is_given_for_one_thing_pays_for_no_other():
 
 def test_what_counts_within_something_that_counts_is_taken_once(spent):
     one = Purse(0.0)
-    with one.counting(alone=True):
+    with one.counting():
         spent["process_time"] += 0.2
-        with one.counting(alone=True):
+        with one.counting():
             spent["process_time"] += 0.3
     assert one.owes(0.5 / SHARE - 1)
     assert not one.owes(0.5 / SHARE + 1)
-
-
-def test_beside_another_thread_its_own_time_alone_is_taken(spent):
-    one = Purse(0.0)
-    with one.counting(alone=False):
-        spent["process_time"] += 1.0
-        spent["thread_time"] += 0.1
-    assert not one.owes(0.1 / SHARE + 1)
 
 
 def test_what_fails_is_paid_for_too(spent):
     one = Purse(0.0)
 
     def fails():
-        with one.counting(alone=True):
+        with one.counting():
             spent["process_time"] += 0.5
             raise ZeroDivisionError
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -107,7 +107,24 @@ class Growing:
             UnreadableLog: there is none yet, or nothing that can be read.
             BadOption: it has no run of the name that was asked for.
         """
-        candidates = as_candidates(self._found())
+        return self._chosen(self._found())
+
+    def reading(self) -> Callable[[], Run]:
+        """``read`` in two parts: what is slow of it may be done in another thread, while new lines are read apart.
+
+        Raises:
+            UnreadableLog: as ``read``; so may the second part.
+            BadOption: as ``read``; so may the second part.
+        """
+        later = None if self._file is None else self._file.reading()
+        if later is not None:
+            return lambda: self._chosen(later())
+        run = self.read()
+        return lambda: run
+
+    def _chosen(self, found: Found) -> Run:
+        """The run that was asked for, of those that the log holds."""
+        candidates = as_candidates(found)
         self.several = len(candidates) if self.which is None and len(candidates) > 1 else 0
         return candidates[-1].read() if self.several else choose(candidates, self.which, str(self.path)).read()
 
@@ -143,6 +160,13 @@ def _sizes(path: Path) -> Iterable[tuple[int, float]]:
         yield found.st_size, found.st_mtime
 
 
+@dataclass(slots=True)
+class Last:
+    """What was last read of a generation of a file."""
+
+    run: Run | None = None
+
+
 class GrowingFile:
     """One file. The handle outlives its name: what a rotated file still got is read from it."""
 
@@ -162,7 +186,7 @@ class GrowingFile:
         self._begin = b""  # of the file, by which it is recognised again
         self._is_irregular = False  # it must be read as a whole, whatever its format allows
         self._earlier: Run | None = None  # what the files before this one held
-        self._last: Run | None = None  # of this generation, as last read
+        self._last = Last()
 
     def amount(self) -> float:
         """Lines so far, those of earlier generations included."""
@@ -219,11 +243,20 @@ class GrowingFile:
             if self._earlier is None:
                 raise
             return self._earlier  # rotated just now
-        if isinstance(found, Run):
-            self._last = found
-            if self._earlier is not None:
-                return continued(self._earlier, found)
-        return found
+        return _with_earlier(self._earlier, found, self._last)
+
+    def reading(self) -> Callable[[], Found] | None:
+        """What reads the lines so far from the beginning; None where they were parsed as they came, or never read.
+
+        A rotation meanwhile changes nothing of it: it is of this generation.
+        """
+        self.amount()
+        data = b"" if self._reader is None or self.rows is not None else self._whole_lines(0)
+        if self._reader is None or len(data) < HEAD or data[:HEAD] != self._head:
+            return None  # by more of its beginning it may be another format
+        self._known = len(data)
+        reader, source, earlier, last = self._reader, self._source(data), self._earlier, self._last
+        return lambda: _with_earlier(earlier, reader.read(source), last)
 
     def _current(self) -> Found:
         if self.rows is not None:
@@ -293,19 +326,27 @@ class GrowingFile:
 
     def _close_generation(self, *, is_gone: bool = False) -> None:
         """Keep what this generation held, and begin the next."""
-        found: Found | None = self._last
+        found: Found | None = self._last.run
         if not is_gone:
             try:
                 found = self._current()  # what came since the last look
             except UnreadableLog:
-                found = self._last
-        run = found if isinstance(found, Run) else self._last
+                found = self._last.run
+        run = found if isinstance(found, Run) else self._last.run
         if run is not None:
             self._earlier = run if self._earlier is None else continued(self._earlier, run)
         self._before = self.rows or self._before
-        self.rows, self._last, self._is_irregular, self._head, self._begin = None, None, False, b"", b""
+        self.rows, self._last, self._is_irregular, self._head, self._begin = None, Last(), False, b"", b""
         self._counted = self._parsed = self._known = 0
         self._reader = self._above = None
+
+
+def _with_earlier(earlier: Run | None, found: Found, last: Last) -> Found:
+    """What a generation holds, as the end of what those before it held; it is kept as the last that was read."""
+    if not isinstance(found, Run):
+        return found
+    last.run = found
+    return found if earlier is None else continued(earlier, found)
 
 
 def _lines(data: bytes) -> list[bytes]:

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
@@ -116,7 +116,7 @@ class Look:
     odd: int = 0  # words for NaN or an error
     autopsy: Future[Autopsy] = field(default_factory=Future)
     is_beside: bool = False  # it is made in another thread
-    cost: float = 0.0  # s of processor that it takes there
+    cost: float = 0.0  # s of processor that the process has spent on it, and beside it
     newer: list[Run] = field(default_factory=list)  # rows that came meanwhile, as glances saw them
 
 
@@ -182,7 +182,9 @@ class Watch:
 
     def counting(self) -> AbstractContextManager[None]:
         """What is done within belongs to the cost of the watch, which looks at the log the more seldom for it."""
-        return self._purse.counting(alone=self._look is None or not self._look.is_beside)
+        if self._look is not None and self._look.is_beside:
+            return nullcontext()  # all that the process spends meanwhile is counted with the look
+        return self._purse.counting()
 
     def _polled(self) -> View | None:
         now = self._clock()
@@ -215,27 +217,28 @@ class Watch:
             return self._seen_through(self._look or self._begin(amount, at_once))
 
     def _begin(self, amount: float, beside: Callable[[Work], Future[Autopsy]]) -> Look:
-        """Read the log, and have it examined. It is read here: what it is read by, glances go on with."""
+        """Read the log, and have it examined. What is quickly read is read here: glances go on from there."""
         if not math.isfinite(self._looked):
             self._purse.give(LOADING)
         self._stale = self._unexplained = False
         self._look = look = Look(amount)
         try:
-            run = self._log.read()
-            look.rows = max((len(track) for track in run.tracks.values()), default=0)
-            look.autopsy = beside(lambda: self._examined(run, look))
+            read = self._log.reading()
+            look.autopsy = beside(lambda: self._examined(read, look))
         except Exception as fault:  # it is told as those of the autopsy are
             look.autopsy.set_exception(fault)
         look.odd, look.is_beside = self._log.odd, not look.autopsy.done()
         return look
 
-    def _examined(self, run: Run, look: Look) -> Autopsy:
+    def _examined(self, read: Callable[[], Run], look: Look) -> Autopsy:
         """The autopsy, in whichever thread it is made."""
-        began = time.thread_time()
+        began = time.process_time()
         try:
+            run = read()
+            look.rows = max((len(track) for track in run.tracks.values()), default=0)
             return self._examine(run)
         finally:
-            look.cost = time.thread_time() - began
+            look.cost = time.process_time() - began
 
     def _seen_through(self, look: Look) -> View:
         """The view after a look, once its autopsy is made."""

@@ -53,19 +53,14 @@ class Purse:
         self._given = seconds
 
     @contextmanager
-    def counting(self, *, alone: bool) -> Iterator[None]:
-        """Take what is spent within; what counts within that in turn is part of it.
-
-        Args:
-            alone: no other thread works for the watch meanwhile, so that all that the process takes is meant.
-        """
+    def counting(self) -> Iterator[None]:
+        """Take what the process spends within; what counts within that in turn is part of it."""
         if self._is_counting:
             yield
             return
-        spent = time.process_time if alone else time.thread_time
-        began, self._is_counting = spent(), True
+        began, self._is_counting = time.process_time(), True
         try:
             yield
         finally:
             self._is_counting = False
-            self.take(spent() - began)
+            self.take(time.process_time() - began)
