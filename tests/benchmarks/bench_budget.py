@@ -31,8 +31,9 @@ from trainings import TRAININGS, Training
 
 import runopsy
 from runopsy.recorder import journal, lane, opening, session, stopwatch
+from runopsy.recorder.probes import FAMILIES
 
-BLOCK = 0.05  # s, about: a block is as many steps as take so long
+BLOCK = 0.05  # s, about: a block is as many steps as take so long; shorter ones show less of what others do meanwhile
 SLACK = 0.005  # of time, by which the upper end may lie above the budget
 READINGS = 8  # of each signal that can be afforded so often
 LOST = 4000  # bootstrap samples
@@ -80,7 +81,13 @@ def finished_readings(training: Training, first: int, run: Any) -> int:
 
 
 def compare(
-    name: str, folder: Path, seconds: float, budget: float, clock: Callable[[], float], **options: Any
+    name: str,
+    folder: Path,
+    seconds: float,
+    budget: float,
+    clock: Callable[[], float],
+    blocks: float = BLOCK,
+    **options: Any,
 ) -> dict[str, Any]:
     """Train until the recorded blocks have taken so long, on the clock of the recorder."""
     torch.manual_seed(0)
@@ -89,7 +96,7 @@ def compare(
     begun = clock()
     block(training, 20, 0, None)
     each = (clock() - begun) / 20
-    steps = max(1, round(BLOCK / each))
+    steps = max(1, round(blocks / each))
     given = {"model": training.model, "optimizer": training.optimizer, "budget": budget, **training.given} | options
     opened = clock()
     run = runopsy.record(folder, **given)
@@ -129,6 +136,16 @@ def share(took: np.ndarray, draw: np.random.Generator) -> tuple[float, float, fl
     return 1 - whole[1] / whole[0], *np.quantile(shares, [0.025, 0.975])
 
 
+def prices(probes: dict[str, Any]) -> dict[str, float]:
+    """By signal: s that a reading takes of all that has to be read with it, its family and whose passes that uses."""
+    families: dict[str, tuple[float, list[str]]] = {}
+    for family in FAMILIES:
+        each = [[name for name in probe.units if name in probes] for probe in family.probes]
+        own = sum(probes[names[0]]["seconds"] for names in each if names)
+        families[family.name] = own + families.get(family.follows, (0.0, []))[0], [n for names in each for n in names]
+    return {name: price for price, names in families.values() for name in names}
+
+
 def judge(name: str, found: dict[str, Any], budget: float, seconds: float, clock: str) -> bool:
     said = found["said"]
     own = said["overhead"]
@@ -136,7 +153,8 @@ def judge(name: str, found: dict[str, Any], budget: float, seconds: float, clock
     added, low, high = shares[clock]
     probes = {n: about for n, about in said["signals"].items() if "looks" in about or "seconds" in about}
     limit = budget * seconds / READINGS
-    due = {n: about for n, about in probes.items() if about["seconds"] < limit and not n.endswith("/se")}
+    price = prices(probes)
+    due = {n: about for n, about in probes.items() if price[n] < limit and not n.endswith("/se")}
     few = {n: about["readings"] for n, about in due.items() if about["readings"] < READINGS}
     never = {n: why for n, why in said["not_recorded"].items() if "give " not in why}
     near = low <= own <= high or abs(own - added) <= THIRD * added
@@ -159,6 +177,7 @@ def main() -> int:
     parser.add_argument("--budget", type=float, default=0.02)
     parser.add_argument("--signals", default="default")
     parser.add_argument("--every", type=int)
+    parser.add_argument("--block", type=float, default=BLOCK, help="s, of a block of steps")
     parser.add_argument("--cpu", action="store_true", help="judge by processor time, and let the recorder see that")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -176,7 +195,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         for name in options.only.split(","):
             further = {"signals": options.signals} | ({"every": options.every} if options.every else {})
-            found = compare(name, Path(scratch) / name, options.seconds, options.budget, CLOCKS[kind], **further)
+            found = compare(
+                name, Path(scratch) / name, options.seconds, options.budget, CLOCKS[kind], options.block, **further
+            )
             good &= judge(name, found, options.budget, options.seconds, kind)
     return 0 if good else 1
 

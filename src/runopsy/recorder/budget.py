@@ -23,7 +23,8 @@ FORGET = 0.2  # weight of the newest cost: about the last five readings count
 RECENT = 0.02  # weight of the newest step: about the last fifty count
 LASTING = 0.2  # of a first reading, that every reading costs at least: the rest may be what torch does only once
 AT_ONCE = 1.0  # training steps: what is taken to cost more waits until a step has been timed
-REPLAN = 0.5  # s between plans; one takes less than 0.1 ms
+REPLAN = 0.5  # s between plans at first; one takes 0.1 to 0.4 ms, from cold caches …
+REPLAN_SHARE = 0.05  # … and later this part of the run so far, RECOVER at most: prices and steps change less and less
 FOLLOWED = 8  # steps after readings, without any other between them, after which theirs is the usual length
 
 
@@ -182,9 +183,12 @@ class Budget:
         itself, for the next one of each that is."""
         assert self.share is not None
         assert self.step is not None  # both as ``affordable`` has seen
-        enough = self._pace(elapsed) if account.readings >= self._pace(elapsed) else min(account.readings, 1)
+        pace = self._pace(elapsed)
+        enough = pace if account.readings >= pace else min(account.readings, 1)
         behind = [(other, other.expected(self.step)) for other in self._planned if other.readings < enough]
-        return sum(cost for o, cost in behind if o not in beside and self._hoped(o, cost, elapsed))
+        # one that is behind has half of its readings before it waits for what can never have its own in time
+        hoped = self._in_time if account.readings < min(pace, PACE // 2) else self._hoped
+        return sum(cost for o, cost in behind if o not in beside and hoped(o, cost, elapsed))
 
     def _pace(self, elapsed: float) -> int:
         """How many readings each family is to have by now."""
@@ -200,6 +204,11 @@ class Budget:
         assert self.share is not None  # or nothing is planned
         several = PACE if account.cost is not None else TRIED
         return cost * several <= self.share * max(self._span(elapsed), elapsed)
+
+    def _in_time(self, account: Account, cost: float, elapsed: float) -> bool:
+        """Whether eight readings of this price can be had in time."""
+        assert self.share is not None  # or nothing is planned
+        return cost * PACE <= self.share * max(self._span(elapsed), elapsed)
 
     def _always(self) -> float:
         """Part of what may be spent that each family has for itself, whatever the others have overdrawn."""
@@ -264,7 +273,7 @@ class Budget:
 
     def _plan(self, now: float, spent: float) -> bool:
         """Set the distances between readings."""
-        self._replan_at = now + REPLAN
+        self._replan_at = now + max(REPLAN, min(REPLAN_SHARE * (now - (self._began or now)), RECOVER))
         if self.share is None or self.step is None or self._began is None or not self._planned:
             return False
         elapsed = now - self._began

@@ -150,7 +150,8 @@ def example_moments(sight: Sight, most: int) -> Moments:
             squares: list[Tensor] = []
             sketches: list[Tensor] = []
             for chunk in each(model, batch[: groups * size], sight.loss_fn, size):
-                squares.append(torch.stack([g.float().flatten(1).square().sum(dim=1) for g in chunk]).sum(dim=0))
+                norms = torch.stack([torch.linalg.vector_norm(g.float().flatten(1), dim=1) for g in chunk])
+                squares.append(norms.square().sum(dim=0))
                 sums = [g[0] if len(g) == 1 else g.sum(dim=0) for g in chunk]
                 total = sums if not total else [a.add_(b) for a, b in zip(total, sums, strict=True)]
                 if not few or size > 1:
@@ -181,13 +182,15 @@ def _sketch(chunk: Sequence[Tensor]) -> Tensor:
     The error is 1/√SKETCH of the product of the norms. Entries that share a column have random signs, the same
     at every call. (Charikar, Chen, Farach-Colton 2002, count sketch.)
     """
-    found = torch.zeros((), device=chunk[0].device)
+    found = torch.zeros((len(chunk[0]), SKETCH), device=chunk[0].device)
     for gradient in chunk:
         flat = gradient.float().flatten(1)
-        rows = -(-flat.shape[1] // SKETCH)
-        flat = nn.functional.pad(flat, (0, rows * SKETCH - flat.shape[1]))
-        signs = torch.randint(0, 2, (rows,), generator=torch.Generator("cpu").manual_seed(rows), device="cpu")
-        found = found + torch.einsum("r,grc->gc", signs.to(flat).mul_(2).sub_(1), flat.reshape(len(flat), rows, SKETCH))
+        rows, rest = divmod(flat.shape[1], SKETCH)
+        signs = torch.randint(0, 2, (rows + 1,), generator=torch.Generator("cpu").manual_seed(rows), device="cpu")
+        signs = signs.to(flat).mul_(2).sub_(1)
+        found[:, :rest] += signs[-1] * flat[:, rows * SKETCH :]
+        # a vector times a matrix for each group: of all at once a copy would be made
+        found += torch.stack([signs[:rows] @ one[: rows * SKETCH].reshape(rows, SKETCH) for one in flat])
     return found
 
 

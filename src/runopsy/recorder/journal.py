@@ -24,7 +24,7 @@ ROWS_PER_PART = 262_144  # 7 MB of journal; parts of 10k-100k rows and more read
 RETRY_AFTER = 1.0  # s between attempts on a full or vanished disk: a loop of a million steps must not make a million
 HELD_BYTES = 300_000 * RECORD.size  # 8 MB kept in memory meanwhile; beyond it values are dropped, and counted
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # what systems say where there is no room
-CHECK_AFTER = 0.5  # s between looks at whether the file still has a name: a deleted folder raises nothing
+CHECK_AFTER = 2.0  # s between looks at whether the file still has a name: a deleted folder raises nothing
 FRESH = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)  # never a file that was there
 
 

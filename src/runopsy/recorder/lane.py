@@ -18,6 +18,9 @@ PLAIN = (float, int)  # those of numpy's that are a Python float among them
 INTO = tuple(
     struct.Struct("<" + RECORD.format.lstrip("<") * count + f"{RECORD.size}x").pack_into for count in range(MOST + 1)
 )
+# s a call, that its own stopwatch does not see: entering and leaving the method from cold caches, and the dict that it
+# is given; 3 to 6 µs of processor time were measured of an empty method between steps of 1 to 3 ms.
+AROUND = 4e-6
 FIRST = 3  # place of the number of the first record among the fields
 
 
@@ -108,5 +111,5 @@ class Lane:
         if is_step:
             self.passed += 1
         self.last_step = step
-        self.spent += time.perf_counter() - started
+        self.spent += time.perf_counter() - started + AROUND
         return True

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 from runopsy.recorder.compaction import compact, journals
 from runopsy.recorder.complaints import Complaints, to_stderr
 from runopsy.recorder.journal import ROWS_PER_PART, Journal
-from runopsy.recorder.lane import Lane
+from runopsy.recorder.lane import AROUND, Lane
 from runopsy.recorder.lock import Lock
 from runopsy.recorder.manifest import append_event, begin, end, end_of_rank, next_session
 from runopsy.recorder.outcome import exception_detail, how_the_script_ended, status_of
@@ -245,7 +245,7 @@ class Recording:
         if rows:
             self._write(rows, started)
         ended = time.perf_counter()
-        self._lane.spent += ended - started
+        self._lane.spent += ended - started + AROUND
         if ended >= self._next_own:
             self._report_cost(ended)
         if not self._packer.waiting:

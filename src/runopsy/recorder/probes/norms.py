@@ -23,6 +23,8 @@ def l2(tensors: Sequence[Tensor]) -> Tensor:
 
     Half-precision tensors are summed in float32: the square of a float16 gradient overflows at 256.
     """
+    if _alone(tensors):  # the usual case is short: of a small model the sorting would take longer than the sums
+        return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(tensors))))  # type: ignore[no-any-return]  # noqa: SLF001  # as get_total_norm does
     plain = [_real(t) for t in tensors]
     exact = [t for t in plain if t.dtype in (torch.float32, torch.float64)]
     rough = [t for t in plain if t.dtype not in (torch.float32, torch.float64)]
@@ -30,6 +32,14 @@ def l2(tensors: Sequence[Tensor]) -> Tensor:
     parts += [torch.linalg.vector_norm(t, dtype=torch.float32) for t in rough]
     norm: Tensor = torch.linalg.vector_norm(torch.stack([p.to(parts[0].device) for p in parts]))
     return norm
+
+
+def _alone(tensors: Sequence[Tensor]) -> bool:
+    """Whether all are dense tensors of float32 on one device."""
+    device = tensors[0].device if tensors else None
+    return device is not None and all(
+        t.dtype is torch.float32 and t.layout is torch.strided and t.device == device for t in tensors
+    )
 
 
 def _real(t: Tensor) -> Tensor:
@@ -94,7 +104,9 @@ def sampled_weights(model: nn.Module, most: int) -> list[Tensor]:
 
 def alike(one: Sequence[Tensor], two: Sequence[Tensor]) -> bool:
     """Whether two samples are of the same parameters, as far as shapes, precisions and devices show."""
-    return [(t.shape, t.dtype, t.device) for t in one] == [(t.shape, t.dtype, t.device) for t in two]
+    return len(one) == len(two) and all(
+        a.shape == b.shape and a.dtype is b.dtype and a.device == b.device for a, b in zip(one, two, strict=True)
+    )
 
 
 def _with_whole_gradients(loop: Loop) -> nn.Module:
@@ -145,10 +157,15 @@ class ModuleGradNorm:
 
     def start(self, loop: Loop) -> Gauge:
         model = _with_whole_gradients(loop)
+        known: list[nn.Parameter] = []  # those that were placed, for placing them takes longer than their norms
+        placed: dict[str, list[nn.Parameter]] = {}
 
         def read(step: int) -> Iterable[Reading]:
-            scale = loop.gradient_scale()
-            for name, weights in _by_block(plain(model)).items():
+            nonlocal known, placed
+            scale, now = loop.gradient_scale(), list(model.parameters())
+            if len(now) != len(known) or any(a is not b for a, b in zip(now, known, strict=True)):
+                known, placed = now, _by_block(plain(model))
+            for name, weights in placed.items():
                 gradients = [_whole(w.grad) for w in weights if w.grad is not None]
                 if gradients:
                     yield step, f"grad/norm/{name}", l2(gradients) / scale
@@ -255,13 +272,14 @@ class DistanceInit:
         if any(isinstance(w, nn.parameter.UninitializedParameter) for w in model.parameters()):
             raise Unavailable("some parameters were not initialised when recording began")
         first = [w.clone() for w in sampled_weights(model, self.sampled)]
+        size = l2(first) if first else None
 
         def read(step: int) -> Iterable[Reading]:
             now = sampled_weights(model, self.sampled)
             if not alike(now, first):
                 raise Unavailable("the trainable parameters are others than when recording began")
-            if first:
-                yield step, "weights/distance_init", _distance(now, first) / l2(first)
+            if size is not None:
+                yield step, "weights/distance_init", _distance(now, first) / size
 
         return Simple(read)
 

@@ -126,13 +126,11 @@ def ridge(features: Tensor, y: Tensor, classes: int, penalty: float | None = Non
     intercept = target.mean(dim=0)
     target = target - intercept
     eigenvalues, basis, turned = _axes(x)
-    moments = turned.T @ target
-    if penalty is None:
-        unit = float(eigenvalues.sum()) / x.shape[1] or 1.0
-        tried = ((p * unit, _left_out(turned, moments, eigenvalues, target, p * unit)) for p in PENALTIES)
-        penalty, errors = min(tried, key=lambda one: float(one[1].square().sum()))
-    else:
-        errors = _left_out(turned, moments, eigenvalues, target, penalty)
+    moments, squares = turned.T @ target, turned.square()
+    unit = float(eigenvalues.sum()) / x.shape[1] or 1.0
+    penalties = [p * unit for p in PENALTIES] if penalty is None else [penalty]
+    tried = ((p, _left_out(turned, squares, moments, eigenvalues, target, p)) for p in penalties)
+    penalty, errors = min(tried, key=lambda one: float(one[1].square().sum()))
     weights = basis @ (moments / (eigenvalues + penalty)[:, None])
     return Ridge(mean, scale, weights, intercept, penalty, target - errors + intercept)
 
@@ -150,10 +148,12 @@ def _axes(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return eigenvalues, x.T @ left / size, left * size
 
 
-def _left_out(turned: Tensor, moments: Tensor, eigenvalues: Tensor, target: Tensor, penalty: float) -> Tensor:
+def _left_out(
+    turned: Tensor, squares: Tensor, moments: Tensor, eigenvalues: Tensor, target: Tensor, penalty: float
+) -> Tensor:
     """Errors (n, K) of each example under the fit without it; the intercept takes 1/n of every leverage."""
     shrunk = 1 / (eigenvalues + penalty)
-    leverage = (turned.square() * shrunk).sum(dim=1) + 1 / len(target)
+    leverage = squares @ shrunk + 1 / len(target)
     errors = target - turned @ (moments * shrunk[:, None])
     return errors / (1 - leverage).clamp_min(1e-9)[:, None]
 
