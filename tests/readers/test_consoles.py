@@ -551,6 +551,29 @@ def test_a_fit_that_goes_on_at_the_level_of_another_is_the_same_run(text):
     assert any("counted on" in note for note in run.notes)
 
 
+def test_calls_of_fit_that_go_on_steeply_are_one_run(text):
+    """Each begins below where the one before it ended, by a step as they make."""
+    losses = [round(2.4 * 0.85**i, 4) for i in range(25)]
+    run = read(text([f"epoch {i % 5 + 1}/5: loss: {loss}" for i, loss in enumerate(losses)]))
+    assert run.tracks["loss"].step.tolist() == list(range(1, 26))
+
+
+def test_batches_that_go_on_make_no_run_of_epochs_that_do_not(text):
+    """The curve with the most values is so noisy that it always goes on."""
+    noise = [7.0, 2.0, 9.0, 3.0, 8.0, 1.0]
+    batches = [f"Epoch {e} batch {b}: Batch loss: {noise[(e + b) % 6]}" for e in range(1, 9) for b in range(6)]
+    epochs = [f"Epoch {e} Train loss: {2 / e:.4f}" for e in range(1, 9)]
+    lines = [line for e in range(8) for line in (*batches[6 * e : 6 * e + 6], epochs[e])]
+    assert len(runs(text([*lines, *lines]))) == 2
+
+
+def test_a_setting_that_changes_with_the_epochs_is_another_run(tmp_path):
+    rows = [f"{e},{size},2.303,{2.303 + e % 2 / 1000}" for size in (16, 32) for e in range(1, 9)]
+    path = tmp_path / "grid.csv"
+    path.write_text("\n".join(["epoch,batch_size,loss,val_loss", *rows]) + "\n")
+    assert len(runs(path)) == 2
+
+
 def test_a_fit_that_leaves_the_level_of_another_at_once_is_another_run(text):
     first = [f"epoch {e}: loss: {40 - 14 * (1 - 0.7**e):.3f}" for e in range(10)]
     further = [f"epoch {e}: loss: {10 + 16.5 * 0.6**e:.3f}" for e in range(20)]

@@ -12,7 +12,7 @@ from runopsy.readers.multi_run_tables import ATTEMPT_NAMES, are_amounts, column_
 from runopsy.readers.numeric_text import MOSTLY, seconds_in
 from runopsy.readers.resume_detection import DISORDER
 from runopsy.readers.text_passes import IN_BAR
-from runopsy.signals.names import guess
+from runopsy.signals.names import guess, is_learning_rate, words
 from runopsy.signals.scores import is_metric
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
     by_plain = {plain_names[name]: name for name in reversed(list(table))}
     curves = _curves(numbers, plain_names, kinds, rows_in(table))
     series, curve = curves[0].rows, curves[0].value
-    for counts, words in AXES:
-        alike = [by_plain[word] for word in words if word in by_plain]
+    for counts, known in AXES:
+        alike = [by_plain[word] for word in known if word in by_plain]
         shared = _in_turn(alike, numbers, notes) if counts != "time" else None
         for name in alike:
             at, dated = _positions(table[name], numbers[name]) if shared is None else (shared, False)
@@ -109,19 +109,26 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
                 trouble = trouble or _falls_within_epochs(at, series, numbers, plain_names, name)
             if not trouble:
                 if really in ("step", "epoch") and not ATTEMPT_NAMES & set(plain_names.values()):
-                    at = _counted_on(at, series, curve, name, notes)
+                    at = _counted_on(at, curves, _settings(table, plain_names), name, notes)
                 return Axis(really, name, at, parts(really, at, curves, name, plain_names, numbers, EPOCHS))
             notes.append(f"column {name!r} {trouble}, so it is not the axis")
     notes.append("no column counts steps, epochs, tokens, samples or time: rows are counted instead")
     return Axis("row", None, np.arange(rows_in(table), dtype=np.float64))
 
 
-def _counted_on(at: Values, series: Counts, curve: Values, name: str, notes: list[str]) -> Values:
-    found = counted_on(at, series, curve)
+def _counted_on(at: Values, curves: list[Logged], settings: list[pl.Series], name: str, notes: list[str]) -> Values:
+    found = counted_on(at, curves, settings)
     if found is not at and not np.array_equal(found, at, equal_nan=True):
-        notes.append(f"column {name!r} starts again while the curve goes on at its level: one run, counted on")
+        notes.append(f"column {name!r} starts again while the curves go on at their level: one run, counted on")
         return found
     return at
+
+
+def _settings(table: Table, plain_names: dict[str, str]) -> list[pl.Series]:
+    """The columns that are neither a metric, a count nor the rate, which a script may lower where it goes on."""
+    held = COUNTING | set(CLOCKS)
+    return [c for n, c in table.items() if plain_names[n] not in held and not is_metric(n) and "lr" not in words(n)
+            and not is_learning_rate(n)]  # fmt: skip
 
 
 def _in_turn(names: list[str], numbers: Numbers, notes: list[str]) -> Values | None:
@@ -279,7 +286,7 @@ def _end_to_end(
         low, high = np.nanmin(at), np.nanmax(at)
         apart = np.diff(np.unique(at[~np.isnan(at)]))
         length = high - low + (float(apart.min()) if len(apart) else 1.0)
-        return np.asarray(at + (epoch - epoch[0]) * length)
+        return np.asarray(at + (epoch - np.nanmin(epoch)) * length)
     return at
 
 

@@ -13,6 +13,8 @@ from runopsy.readers.multi_run_tables import ATTEMPT_NAMES, first_level, is_diso
 from runopsy.stats import median
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from runopsy.model import Counts, Values
     from runopsy.readers.numeric_text import Numbers
 
@@ -133,18 +135,31 @@ def whole(at: Values, runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return kept or runs[-1:]
 
 
-def counted_on(at: Values, series: Counts, curve: Values) -> Values:
-    """The axis with its counts going on where it is back at its start and the curve goes on at its level.
+def counted_on(at: Values, curves: list[Logged], settings: list[pl.Series]) -> Values:
+    """The axis with its counts going on where it is back at its start and every curve goes on at its level.
 
-    There the same model was trained further, as by a second call of ``fit``, which counts its epochs anew.
+    There the same model was trained further, as by a second call of ``fit``, which counts its epochs anew. Where a
+    setting changes with it, another run begins.
+
+    Args:
+        at: of each row of the table.
+        curves: the longest first, whose returns are asked.
+        settings: columns that hold no number of a training, row by row.
     """
-    known = series[~np.isnan(at[series])]
-    counts, value, made = at[known], curve[known], at.copy()
+    known = curves[0].rows[~np.isnan(at[curves[0].rows])]
+    counts, value, made = at[known], curves[0].value[known], at.copy()
     if not (counts[1:] < counts[:-1]).any() or is_disordered(counts):
         return at
     began, offset = 0, 0.0
-    for a, b in pairwise(_returns(counts, value)[:-1].tolist()):
-        if b - a >= FEWEST and _is_early(counts, a, b) and _goes_on(value, began, a, b):
+    bounds = _returns(counts, value).tolist()
+    for a, b, c in zip(bounds, bounds[1:-1], bounds[2:], strict=False):
+        rows = (
+            slice(known[began], known[b - 1] + 1),
+            slice(known[a], known[b - 1] + 1),
+            slice(known[b], known[c - 1] + 1),
+        )
+        one = _is_early(counts, a, b) and not any(_is_set_anew(column, rows[1], rows[2]) for column in settings)
+        if b - a >= FEWEST and one and all(_goes_on(curve, *rows) for curve in curves):
             offset += counts[b - 1] + _spacing(counts[a:b]) - counts[b]
         else:
             began, offset = b, 0.0
@@ -153,11 +168,26 @@ def counted_on(at: Values, series: Counts, curve: Values) -> Values:
     return made
 
 
-def _goes_on(value: Values, began: int, a: int, b: int) -> bool:
-    """Whether a curve that began at one row is at ``b`` where its stretch from ``a`` on ended, far from its start."""
-    first, end = first_level(value[began:b]), last_level(value[a:b])
-    again = value[b : b + AT_FIRST]  # another run may begin there by chance, and leaves it at once
-    return bool((np.abs(again - end) < AT_LEVEL * abs(first - end)).all())
+def _goes_on(curve: Logged, whole: slice, before: slice, after: slice) -> bool:
+    """Whether a curve goes on where its stretch ended, far from where it began, or there on its way.
+
+    A curve without values on both sides is no witness. A step beyond the end is one that the stretch itself made.
+    """
+    value, ended, again = curve.value[whole], curve.value[before], curve.value[after]
+    ended, again = ended[np.isfinite(ended)], again[np.isfinite(again)][:AT_FIRST]
+    if len(ended) < FEWEST or not len(again):
+        return True
+    first, end = first_level(value), last_level(ended)
+    back = (again - end) * np.sign(first - end)  # towards the start
+    step = float(np.abs(np.diff(ended)).max())
+    near = np.abs(again - end) < AT_LEVEL * abs(first - end)  # another run may begin there by chance, and leaves it
+    return bool((near | ((back < 0) & (back >= -step))).all())
+
+
+def _is_set_anew(column: pl.Series, before: slice, after: slice) -> bool:
+    """Whether a column has one value before and another one after."""
+    one, other = column[before].drop_nulls(), column[after].drop_nulls()
+    return one.n_unique() == 1 == other.n_unique() and bool(one[0] != other[0])
 
 
 def _returns(at: Values, value: Values) -> Counts:
