@@ -49,6 +49,17 @@ LAYOUTS = {
         each("Epoch: {e}", "Training", "  loss: {t}", "Validation", "  loss: {v}", "  accuracy: {a}"),
         "epoch", {"train/loss": TRAIN, "val/loss": VAL, "val/acc": ACC}, range(1, N + 1),
     ),
+    "a meter of validation without a count": (
+        each("Epoch {i}: train loss {t} ({t})", "Validate: Time 0.008 (0.031) Loss 9.9 ({v}) Acc@1 25.0 ({pa}) Mem 285MB"),
+        "epoch", {"val/loss": VAL, "val/acc": PERCENT}, range(N),
+    ),
+    "the number before the word": (
+        each("2020-04-27 19:29:5{i},745 - root - INFO - {e} epoch, loss: {t},  loss_test: {v}, time: 0:11:53"),
+        "epoch", {"train/loss": TRAIN, "val/loss": VAL}, range(1, N + 1),
+    ),
+    "a name without a blank behind it": (
+        each("EPOCH[{e}/50] loss{t}"), "epoch", {"train/loss": TRAIN}, range(1, N + 1),
+    ),
     "letters in the brackets of a side": (
         each("{e} \tTrain(L={t}  | A={a}) \tValid(L={v}  | A={a}) \tTest(L=0.6  | A=0.6)"),
         "epoch", {"train/loss": TRAIN, "val/loss": VAL, "val/acc": ACC}, range(1, N + 1),

@@ -79,6 +79,11 @@ class Curve:
         return not self.moves
 
     @cached_property
+    def below_zero(self) -> bool:
+        """Whether a loss goes below 0, as that of densities does: a share of its first level then means nothing."""
+        return self.sign < 0 and bool(self.fit.min() < 0)
+
+    @cached_property
     def low(self) -> float:
         return float(self.fit.min())
 

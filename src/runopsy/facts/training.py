@@ -79,7 +79,7 @@ def fits(curves: Curves, start: Start, limits: Limits) -> tuple[Fact, bool]:
     if acc is not None:
         holds = acc.ends >= limits.fits_at_end or _may_fit(acc, limits)
         return Fact(holds, acc.ends, limits.fits_at_end, at=acc.best_at, curve=acc.name), True
-    if loss is None or loss.begins <= 0 or start.loss is None:
+    if loss is None or loss.begins <= 0 or start.loss is None or loss.below_zero:
         return UNASKED, val is not None
     if val is not None and CROSS_ENTROPIES[0] < loss.begins < FEW_CLASSES:
         return Fact(loss.ends <= FITTED_NATS, loss.ends, FITTED_NATS, at=loss.best_at, curve=loss.name), True

@@ -168,8 +168,9 @@ def accuracy_rose_since(curves: Curves, better: Fact, limits: Limits) -> Fact:
 
 def gap(curves: Curves, start: Start, limits: Limits) -> Fact:
     """Validation ends far behind training: by accuracy where both are there, else by loss."""
-    for quantity, scale in (("acc", 1.0), ("loss", abs(start.loss or 0.0))):
+    for quantity, first in (("acc", 1.0), ("loss", abs(start.loss or 0.0))):
         train, val = curves.get(f"train/{quantity}"), curves.get(f"val/{quantity}")
+        scale = abs(train.best - train.worst) if train is not None and train.below_zero else first
         if train is not None and val is not None and scale > 0:
             if quantity == "loss" and "val/acc" in curves and 1 - curves["val/acc"].ends <= limits.gap:
                 continue  # an accuracy so high leaves no room for a gap, however the losses differ

@@ -74,7 +74,9 @@ def plausible(labels: list[str], readings: Readings, case: Case) -> list[str]:
         trained = readings.train_done[stop - 1] - readings.train_done[start]
         ahead = facts.memorizes or (stands and stop == len(labels) and trained > limits.real_change)
         if word in ("memorization", "converged") and gained > limits.real_change:
-            result[start:stop] = ["feature_learning"] * (stop - start)
+            left = readings.val_done[stop - 1] - readings.val_done[start:stop]
+            learnt = int(np.flatnonzero(left > limits.real_change)[-1]) + 1 if word == "converged" else stop - start
+            result[start : start + learnt] = ["feature_learning"] * learnt
         elif word == "memorization" and not (ahead and readings.gap_open[start:stop].any()):
             worse = stands and stop == len(labels) and gained < 0  # nothing carries over while validation gets worse
             otherwise = otherwise or _without_gap(readings, limits)
