@@ -61,12 +61,13 @@ def _reward(f: Facts) -> str:
     reward = f.curves["reward"]
     name = reward.signal.source
     name = name if "reward" in name.lower() else f"the reward {name}"
-    best = max(reward.best, reward.ends)
+    best = max(reward.best, reward.begins, reward.ends)
     went = f"{name} (smoothed) went from {reward.begins:.4g} to {reward.ends:.4g} (best {best:.4g})"
-    ending = "is flat"
+    tail = f.last - f.limits.last_part * (f.last - f.first)
+    ending = "is level"
     if f.reward_collapsed:
         ending = "has collapsed"
-    elif reward.moves:
+    elif reward.moves and reward.moves[-1].end > tail:
         ending = "rises" if reward.moves[-1].change > 0 else "falls"
     return f"reinforcement learning: {went} and {ending} at the end; losses beside a reward are not judged"
 

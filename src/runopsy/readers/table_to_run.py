@@ -19,6 +19,7 @@ from runopsy.readers.resume_detection import common_sessions, sessions
 from runopsy.readers.run_selection import Candidate, Found, given, named
 from runopsy.readers.source import Source
 from runopsy.signals.names import SIDE_OF, words
+from runopsy.signals.scores import COUNTERS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -260,7 +261,7 @@ def _columns(table: Table, numbers: Numbers, axis: Axis, side: str | None, notes
     if side is not None and table[side].null_count():
         notes.append(f"{table[side].null_count()} rows have no {listed([side])}: their metrics were left out")
     for name, column in numbers.items():
-        if column is None or name == axis.column:
+        if column is None or (name == axis.column and plain(name) not in COUNTERS):  # episodes tell what a score is
             continue
         if side is None or plain(name) in COUNTING or _side_of(words(name)):
             found[name] = Column(column, unread(table[name], column))

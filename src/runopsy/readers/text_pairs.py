@@ -23,6 +23,7 @@ from runopsy.signals.names import (
     is_side,
     words,
 )
+from runopsy.signals.scores import earned
 
 if TYPE_CHECKING:
     import polars as pl
@@ -57,9 +58,6 @@ TRAILING = ("is", "was", "are", "of", "equals", "value", "so", "far")
 ALIASES = {"s": "step", "trl": "train/loss", "tel": "val/loss", "tea": "val/acc"}  # llm.c
 LLMC = ("trl", "tel")  # one of which is there where the aliases hold
 LEARN, TEST = "learn", "test"  # CatBoost prints the loss that it lowers, or the score that it raises, by no other name
-EPISODES = ("episode", "episodes", "global_episode", "episode_num", "i_episode")
-# What an agent earns, where episodes are counted and no loss or accuracy is there: Episode 100 Avg: -1000.00
-EARNED = ("avg", "average", "mean", "score", "avg_score", "average_score", "mean_score", "total_score", "average_100")
 NUMBERED = re.compile(r"(?:_\d+)?'s\b")  # LightGBM's valid_1's binary_logloss, where there is but one such set
 BARE = "bare"  # a name that is a side alone
 BATCH = "batch"  # what 450/1000 [00:12<00:15] counts
@@ -195,8 +193,8 @@ def _aliases(pairs: pl.DataFrame, names: set[str]) -> dict[str, str]:
 
     if not names.isdisjoint(LLMC):
         return ALIASES
-    if any(plain(name) in EPISODES for name in names) and not any(guess(name) for name in names):
-        return {name: f"{name} reward" for name in names if plain(name) in EARNED}
+    if rewards := earned(names):
+        return {name: f"{name} reward" for name in rewards}
     if LEARN not in names or "iteration" not in names:
         return {}
     learnt = pairs.filter(pl.col("name") == LEARN)["value"]

@@ -16,7 +16,7 @@ from runopsy.model import Role, Track
 from runopsy.signals.curves import curves
 from runopsy.signals.metric import selected
 from runopsy.signals.names import LOSSES, SINGLES, better, guess, is_learning_rate, is_percent, words
-from runopsy.signals.scores import MONITOR, is_length, is_reward, players, reward_doubt
+from runopsy.signals.scores import MONITOR, earned, is_length, is_reward, players, reward_doubt
 from runopsy.signals.units import ERRORS, PERCENT_FROM, doubted, scaled, value_range
 
 # Every role --map accepts, beside val.<set>/loss, val.<set>/acc and player/<name>.
@@ -118,7 +118,7 @@ def _singles(tracks: Mapping[str, Track], filled: Iterable[str], taken: Mapping[
 
 def _rewards(names: list[str], tracks: Mapping[str, Track], filled: set[str]) -> Iterator[Role]:
     """The return, the length of its episodes, and the losses that play no role beside it."""
-    found = [name for name in names if is_reward(name) and len(tracks[name]) > 1]
+    found = [name for name in names if is_reward(name) and len(tracks[name]) > 1] or earned(names)
     lengths = [name for name in names if is_length(name) and len(tracks[name]) > 1]
     if set(MONITOR) <= set(names):
         found, lengths = [MONITOR[0]], [MONITOR[1]]

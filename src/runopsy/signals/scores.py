@@ -17,6 +17,9 @@ MONITOR = ("r", "l")  # reward and length of an episode, where both are there: m
 FUSED = ("eprewmean", "eprew", "epret")
 LENGTHS = ("len", "length", "lengths", "eplenmean", "eplen")
 EPISODES = ("ep", "episode", "episodic", "episodes", "completion", "completions", "completion_length")
+COUNTERS = ("episode", "episodes", "global_episode", "episode_num", "i_episode")
+# What an agent earns, where episodes are counted and no loss or accuracy is there: Episode 100 Avg: -1000.00
+EARNED = ("avg", "average", "mean", "score", "avg_score", "average_score", "mean_score", "total_score", "average_100")
 # What is made of rewards without being the return: spreads, pairs of a preference, models and losses of them.
 NO_RETURN = ("chosen", "rejected", "margin", "margins", "accuracy", "accuracies", "loss", "losses", "model", "value",
              "buffer", "len", "length", "lengths", "normalized",
@@ -50,6 +53,15 @@ def is_reward(name: str) -> bool:
         return False
     plain = reward_doubt(name) == sum(w in SIDE_OF for w in parts)
     return any(w in REWARDS and (w.startswith("rew") or w in FUSED or plain) for w in parts)
+
+
+def earned(names: Iterable[str]) -> list[str]:
+    """The columns that hold what an agent earns by another name than reward, where the log counts its episodes."""
+    known = list(names)
+    joined = {name: "_".join(words(name)) for name in known}
+    if not any(word in COUNTERS for word in joined.values()) or any(guess(name) for name in known):
+        return []
+    return [name for name in known if joined[name] in EARNED]
 
 
 def reward_doubt(name: str) -> int:
