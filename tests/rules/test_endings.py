@@ -75,3 +75,12 @@ def test_an_exception_and_the_line_that_names_its_cause_are_one_end():
         Mark(4000, "crashed", {"type": "RuntimeError"}),
     )
     assert len(events(ended(None, marks), "crashed")) == 1
+
+
+@pytest.mark.parametrize("name", ["val_loss", "score"])
+def test_a_text_that_reports_nan_at_the_end_needs_no_training_loss(name):
+    step = np.arange(40.0)
+    mark = Mark(39, "not_finite", {"text": "loss is nan"})
+    log = Run("x", "x", "step", {name: Track(name, step, 2 / (step + 1))}, marks=(mark,))
+    found = runopsy.analyze(log)
+    assert [e.evidence[0].signal for e in found.events if e.kind == "divergence"] == ["val/loss"] * (name == "val_loss")

@@ -25,9 +25,10 @@ def broken(signals: Mapping[str, Signal], marks: Sequence[Mark], last: Position,
         tail = signal.broken[signal.broken > signal.step[-1]] if len(signal) else signal.broken
         if len(tail) >= min(limits.level_rows, 1 + int(limits.tail * len(signal))):
             return Fact(True, float(len(tail)), 1.0, np.inf, float(tail[0]), name)
+    logged = next((name for name in ("train/loss", "val/loss") if name in signals), "")
     for mark in marks:
-        if mark.kind == "not_finite" and mark.step >= last:
-            return Fact(True, 1.0, 1.0, np.inf, mark.step, "train/loss", str(mark.detail.get("text", "")))
+        if logged and mark.kind == "not_finite" and mark.step >= last:
+            return Fact(True, 1.0, 1.0, np.inf, mark.step, logged, str(mark.detail.get("text", "")))
     return UNASKED
 
 
