@@ -406,6 +406,15 @@ def test_settings_in_one_line_are_no_reading(text):
     assert set(run.tracks) == {"train loss"}
 
 
+def test_the_two_heads_of_a_detector_have_losses_of_their_own(text):
+    lines = each(
+        "      Epoch    GPU_mem     box_om     cls_om     box_oo     cls_oo  Instances       Size",
+        "       {e}/{n}      2.61G     {t}     1.5     0.5    0.25         32        640: 100%|██| 63/63 [00:17<00:00,  3.56it/s]",
+    )
+    run = with_sums(read(text(lines)))
+    np.testing.assert_allclose(run.tracks[played(run)["train/loss"]].value, np.array(TRAIN) + 2.25)
+
+
 def test_the_best_checkpoint_validated_at_the_end_is_none_of_the_curve(text):
     header = "                 Class     Images  Instances      Box(P          R      mAP50  mAP50-95)"
     lines = each(

@@ -131,8 +131,9 @@ def _header(cells: list[str], *, bars: bool) -> Iterator[Header]:
 
 def _part(name: str) -> str:
     """The parts of a detector's loss, as its table of results calls them."""
-    word = name.lower()
-    return f"train/{word.removesuffix('_loss')}_loss" if word.removesuffix("_loss") in (*LOSS_PARTS, *PARTS) else name
+    stem = name.lower().removesuffix("_loss")
+    part, _, head = stem.partition("_")  # YOLOv10 has two heads: box_om and box_oo
+    return f"train/{stem}_loss" if (part in (*LOSS_PARTS, *PARTS) and len(head) < 3) or stem in PARTS else name
 
 
 def _rows(lines: Sequence[str], header_at: int, end: int, header: Header) -> Iterator[tuple[int, list[str]]]:
