@@ -29,10 +29,10 @@ def _better(f: Facts) -> str:
     parts = []
     if f.better_loss:
         loss = f.curves["val/loss"]
-        parts.append(f"loss from about {loss.ends - f.better_loss.size:.3g} to {loss.ends:.3g}")
+        parts.append(f"loss (smoothed) from {loss.ends - f.better_loss.size:.3g} to {loss.ends:.3g}")
     if f.better_accuracy:
         acc = f.curves["val/acc"]
-        parts.append(f"accuracy from about {acc.best:.3g} to {acc.ends:.3g}")
+        parts.append(f"accuracy (smoothed) from {acc.best:.3g} to {acc.ends:.3g}")
     return "validation got worse while training went on: " + ", ".join(parts)
 
 
@@ -98,7 +98,7 @@ def _only_rose(f: Facts) -> str:
 
 def _went_back(f: Facts) -> str:
     loss = f.curves["train/loss"]
-    return f"training got worse again: its loss was {loss.best:.3g} and ends at {loss.ends:.3g}"
+    return f"training got worse again: its loss (smoothed) was {loss.best:.3g} and ends at {loss.ends:.3g}"
 
 
 def _undertrained(f: Facts) -> str:
