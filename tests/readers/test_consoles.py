@@ -509,6 +509,12 @@ def test_a_line_about_the_checkpoint_that_was_loaded_is_no_reading(text):
     assert read(text(lines)).tracks["val"].value.tolist() == VAL
 
 
+def test_the_summary_of_a_tracker_is_no_reading(text):
+    summary = ["wandb: Run summary:", "wandb:        epoch 99", "wandb:     val_loss 9.9", "wandb: train_loss 9.8"]
+    run = read(text([*each("epoch {e}: train_loss: {t}, val_loss: {v}"), *summary]))
+    assert run.tracks["val_loss"].value.tolist() == VAL
+
+
 def test_other_text_beside_a_value_is_no_value(text):
     lines = each(
         "epoch {e} loss: {t}",

@@ -213,6 +213,8 @@ SPELLINGS: tuple[Spelling, ...] = (
     Spelling("teration ", re.compile(r"At iteration \d+/(?P<count>\d+)/\d+,"), r"iteration \g<count>,"),
     Spelling(" train=", re.compile(r"\b(?:char|BCER) train="), "train cer="),
     Spelling(" train=", re.compile(r"\b(?:word|BWER) train="), "train wer="),
+    # What W&B prints of a run that has ended: its last values once more, and none of a step.
+    Spelling("wandb: ", re.compile(r"^wandb: [^\n]*", re.MULTILINE), ""),
     # TensorFlow's estimators evaluate, and save what they found under the step.
     Spelling("Saving dict for global step", re.compile(r"Saving dict for global step (\d+):"), r"validation step \1 "),
     # 0.9816 C.E. Loss, 94.28% Accuracy: the value stands before its name, and a comma or the line ends it.
