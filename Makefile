@@ -207,6 +207,9 @@ workflows: $(TOOLS)/built ## the hosted workflows, issue forms and the citation 
 lowest: $(LOWEST)/built ## the tests of the core with the lowest versions that pyproject.toml declares, without torch
 	$(LOWEST)/bin/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(CORE)
 
+others: $(TOOLS)/built ## whether every dependency has a wheel for the other Pythons and systems (nothing is installed)
+	$(TOOLS)/bin/python .ci/others.py
+
 wheel: $(TOOLS)/built ## wheel and sdist: built twice alike, checked, at most 1 MB, tried in an empty environment
 	rm -rf dist build/again build/installed
 	SOURCE_DATE_EPOCH=1700000000 $(TOOLS)/bin/python -m build --outdir dist . > /dev/null
