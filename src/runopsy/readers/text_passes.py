@@ -60,8 +60,9 @@ def _passes(rows: pl.DataFrame, metered: NDArray[np.bool_]) -> Counts:
     current, high = -1, -np.inf
     for i, side in enumerate(sides):
         goes_on = current >= 0 and i > 0 and number[i - 1] >= 0 and side == sides[i - 1] and epochs[i] == epochs[i - 1]
-        if metered[i]:
-            count = -np.inf if counts[i] is None else counts[i]  # a meter that counts nothing is shown once a pass
+        counted = counts[i] is not None
+        if metered[i] and (counted or not goes_on or high == -np.inf):
+            count = counts[i] if counted else -np.inf  # a meter that counts nothing is shown once a pass
             if not goes_on or count < high or (counts[i - 1] is None and count == high):
                 current += 1
             number[i], high = current, count
