@@ -171,7 +171,7 @@ def counted_on(at: Values, curves: list[Logged], settings: list[pl.Series]) -> V
 def _goes_on(curve: Logged, whole: slice, before: slice, after: slice) -> bool:
     """Whether a curve goes on where its stretch ended, far from where it began, or there on its way.
 
-    A curve without values on both sides is no witness. A step beyond the end is one that the stretch itself made.
+    A curve without values on both sides is no witness. A step beyond the end is one of those that led to it.
     """
     value, ended, again = curve.value[whole], curve.value[before], curve.value[after]
     ended, again = ended[np.isfinite(ended)], again[np.isfinite(again)][:AT_FIRST]
@@ -179,9 +179,10 @@ def _goes_on(curve: Logged, whole: slice, before: slice, after: slice) -> bool:
         return True
     first, end = first_level(value), last_level(ended)
     back = (again - end) * np.sign(first - end)  # towards the start
-    step = float(np.abs(np.diff(ended)).max())
+    step = float(np.abs(np.diff(ended))[-FEWEST:].max())
     near = np.abs(again - end) < AT_LEVEL * abs(first - end)  # another run may begin there by chance, and leaves it
-    return bool((near | ((back < 0) & (back >= -step))).all())
+    beyond = (back < 0) & (back >= -step * np.arange(1, len(again) + 1))
+    return bool((near | beyond).all())
 
 
 def _is_set_anew(column: pl.Series, before: slice, after: slice) -> bool:
