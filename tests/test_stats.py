@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from runopsy.stats import (
+    at_start,
     block_means,
     distinct,
     first_run,
@@ -160,3 +161,8 @@ def test_a_bending_curve_without_noise_is_not_taken_for_autocorrelation():
 def test_the_first_run_is_that_of_the_definition(true, length):
     found = [i for i in range(len(true) - length + 1) if all(true[i : i + length])]
     assert first_run(np.array(true, dtype=bool), length) == (found[0] if found else None)
+
+
+def test_one_spike_in_the_first_rows_is_no_start():
+    values = np.concatenate([[6.94, 16.88], np.linspace(6.9, 2.0, 283)])
+    assert at_start(values) == 6.94

@@ -424,3 +424,20 @@ def test_how_far_a_loss_came_down_is_of_the_loss_as_it_is_logged():
     mse = 0.2 + 0.8 * np.exp(-t / 5)
     run = planted.run(t + 1, {"loss": mse, "val_loss": 1.02 * mse, "mse": mse})
     assert "its loss came down to 20% of the first" in runopsy.analyze(run).verdict.why
+
+
+def test_a_loss_below_zero_is_judged_by_its_own_range():
+    """Of a density: its first level is near 0, and no share of it means anything."""
+    step = np.arange(60.0)
+    train, val = 0.2 - 0.9 * (1 - np.exp(-step / 10)), 0.13 - 0.73 * (1 - np.exp(-step / 9))
+    found = runopsy.analyze(planted.run(step, {"train_loss": train, "val_loss": val})).verdict
+    assert found.name == "inconclusive"
+    moved = runopsy.analyze(planted.run(step, {"train_loss": train + 1, "val_loss": val + 1})).verdict
+    assert moved.name != "overfit"
+
+
+def test_what_gets_worse_row_by_row_did_not_end_within_its_noise():
+    step = np.arange(40.0)
+    val = np.where(step < 20, 4.1 + 6 * np.exp(-step / 2), 4.1 + 0.004 * (step - 19))
+    train = 3.0 + 7 * np.exp(-step / 4)
+    assert not runopsy.analyze(planted.run(step, {"train_loss": train, "val_loss": val})).stop.within_noise

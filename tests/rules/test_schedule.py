@@ -48,6 +48,12 @@ def test_a_resume_is_an_event_and_replaces_what_it_trained_again():
     assert "400 values that were trained again" in " ".join(autopsy.notes)
 
 
+def test_the_last_digits_of_a_smooth_schedule_are_no_jumps():
+    cosine = 1e-4 * (1 + np.cos(np.pi * np.arange(100) / 100))
+    assert changes(np.round(cosine, 6)) == []
+    assert changes(np.repeat([3e-3, 2e-3, 1e-3], 1000)) == [1000, 2000]
+
+
 def test_a_batch_size_that_jumps_is_an_event_and_the_short_last_batch_is_not():
     step = np.arange(0, 4001, 10)
     size = np.where(step < 2000, 64.0, 256.0)
