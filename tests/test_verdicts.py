@@ -438,6 +438,6 @@ def test_a_loss_below_zero_is_judged_by_its_own_range():
 
 def test_what_gets_worse_row_by_row_did_not_end_within_its_noise():
     step = np.arange(40.0)
-    val = np.where(step < 20, 4.1 + 6 * np.exp(-step / 2), 4.1 + 0.004 * (step - 19))
+    val = np.where(step < 20, 4.1 + 6 * np.exp(-step / 2), 4.1 + 0.001 * (step - 19))
     train = 3.0 + 7 * np.exp(-step / 4)
     assert not runopsy.analyze(planted.run(step, {"train_loss": train, "val_loss": val})).stop.within_noise
