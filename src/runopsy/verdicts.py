@@ -91,7 +91,7 @@ def _healthy(f: Facts) -> str:
     return f"training fits{how_far}, and validation follows"
 
 
-def _only_rose(f: Facts) -> str:
+def _never_improved(f: Facts) -> str:
     loss = f.curves["train/loss"]
     return f"the training loss went from {loss.begins:.3g} to {loss.ends:.3g}, and never improved beyond its noise"
 
@@ -151,7 +151,7 @@ VERDICTS: tuple[Row, ...] = (
         lambda f: f"in {f.rows} rows no change can be distinguished from noise",
         lambda f: not f.moved and not f.at_chance and f.rows < f.limits.fewest_rows,
     ),
-    Row("inconclusive", _only_rose, lambda f: not f.moved and bool(f.rose)),
+    Row("inconclusive", _never_improved, lambda f: not f.moved and bool(f.rose)),
     Row(
         "inconclusive",
         "nothing moved: the log begins with a trained model",

@@ -18,17 +18,17 @@ from runopsy.thresholds import Limits
 
 def broken(signals: Mapping[str, Signal], marks: Sequence[Mark], last: Position, limits: Limits) -> Fact:
     """A loss is not finite from some step on to the end; or the last line of the log reports it."""
-    for name in ("train/loss", "val/loss"):
-        signal = signals.get(name)
-        if signal is None or signal.broken is None:
+    losses = [name for name in ("train/loss", "val/loss") if name in signals]
+    for name in losses:
+        signal = signals[name]
+        if signal.broken is None:
             continue
         tail = signal.broken[signal.broken > signal.step[-1]] if len(signal) else signal.broken
         if len(tail) >= min(limits.level_rows, 1 + int(limits.tail * len(signal))):
             return Fact(True, float(len(tail)), 1.0, np.inf, float(tail[0]), name)
-    logged = next((name for name in ("train/loss", "val/loss") if name in signals), "")
     for mark in marks:
-        if logged and mark.kind == "not_finite" and mark.step >= last:
-            return Fact(True, 1.0, 1.0, np.inf, mark.step, logged, str(mark.detail.get("text", "")))
+        if losses and mark.kind == "not_finite" and mark.step >= last:
+            return Fact(True, 1.0, 1.0, np.inf, mark.step, losses[0], str(mark.detail.get("text", "")))
     return UNASKED
 
 

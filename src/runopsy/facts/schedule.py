@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runopsy.facts.case import Case
-from runopsy.model import Counts, Position, Signal
+from runopsy.model import Counts, Position, Signal, Values
 from runopsy.stats import median
 from runopsy.thresholds import Limits
 
@@ -26,16 +27,24 @@ def jumps(signal: Signal, limits: Limits) -> Iterator[tuple[Position, float, flo
     usable = signal.value > 0
     step, value = signal.step[usable], signal.value[usable]
     change, factor = np.diff(value), np.diff(np.log(value))
-    least = np.abs(change[change != 0]).min(initial=np.inf)
-    printed = np.round(np.abs(change) / least) == 1
-    printed &= np.count_nonzero(printed) > limits.few_rows
-    for i in np.flatnonzero((np.abs(factor) >= np.log(limits.jump)) & ~printed):
+    large = np.flatnonzero(np.abs(factor) >= np.log(limits.jump))
+    for i in large[~_are_last_digits(change, large, limits)].tolist():
         near = np.array([j for j in (i - 1, i + 1) if 0 <= j < len(change)], dtype=int)
         if i == 0 or not len(near) or np.abs(change[near]).max() > (1 - limits.most) * abs(change[i]):
             continue
         onward = factor[near] * np.sign(factor[i])
         if onward.max() <= abs(factor[i]) / 2:
             yield float(step[i + 1]), float(value[i]), float(value[i + 1])
+
+
+def _are_last_digits(change: Values, large: Counts, limits: Limits) -> NDArray[np.bool_]:
+    """Which of the large changes are one unit of the last digit that was printed, as several of a log are."""
+    if not len(large):
+        return np.zeros(0, dtype=bool)
+    size = np.abs(change)
+    unit = size[size > 0].min()
+    several = np.count_nonzero(np.round(size / unit) == 1) > limits.few_rows
+    return np.asarray((np.round(size[large] / unit) == 1) & several)
 
 
 def epoch_begins(signal: Signal, epoch: Signal | None, axis: str) -> Counts | None:

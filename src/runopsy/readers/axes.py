@@ -89,8 +89,10 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
     """
     plain_names = {name: plain(name) for name in table}
     by_plain = {plain_names[name]: name for name in reversed(list(table))}
-    curves = _curves(numbers, plain_names, kinds, rows_in(table))
-    series, curve = curves[0].rows, curves[0].value
+    there = _there(kinds, rows_in(table))
+    columns = _longest_first(numbers, plain_names)
+    longest = _logged(columns[0], there) if columns else Logged(np.flatnonzero(there), np.full(len(there), np.nan))
+    series, curve = longest.rows, longest.value
     for counts, known in AXES:
         alike = [by_plain[word] for word in known if word in by_plain]
         shared = _in_turn(alike, numbers, notes) if counts != "time" else None
@@ -108,6 +110,9 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
                 trouble = _not_as_fine_as_the_rows(really, at[series], curve[series])
                 trouble = trouble or _falls_within_epochs(at, series, numbers, plain_names, name)
             if not trouble:
+                if not _falls(at):
+                    return Axis(really, name, at)
+                curves = [longest, *(_logged(column, there) for column in columns[1:])]
                 if really in ("step", "epoch") and not ATTEMPT_NAMES & set(plain_names.values()):
                     at = _counted_on(at, curves, _settings(table, plain_names), name, notes)
                 return Axis(really, name, at, parts(really, at, curves, name, plain_names, numbers, EPOCHS))
@@ -126,9 +131,8 @@ def _counted_on(at: Values, curves: list[Logged], settings: list[pl.Series], nam
 
 def _settings(table: Table, plain_names: dict[str, str]) -> list[pl.Series]:
     """The columns that are neither a metric, a count nor the rate, which a script may lower where it goes on."""
-    held = COUNTING | set(CLOCKS)
-    return [c for n, c in table.items() if plain_names[n] not in held and not is_metric(n) and "lr" not in words(n)
-            and not is_learning_rate(n)]  # fmt: skip
+    kept = [name for name in table if plain_names[name] not in COUNTING and not is_metric(name)]
+    return [table[name] for name in kept if "lr" not in words(name) and not is_learning_rate(name)]
 
 
 def _in_turn(names: list[str], numbers: Numbers, notes: list[str]) -> Values | None:
@@ -150,22 +154,29 @@ def _in_turn(names: list[str], numbers: Numbers, notes: list[str]) -> Values | N
     return both
 
 
-def _curves(numbers: Numbers, plain_names: dict[str, str], kinds: pl.Series | None, rows: int) -> list[Logged]:
-    """The curves of a table, that with the most values first; of several as long, the plainest.
+def _there(kinds: pl.Series | None, rows: int) -> NDArray[np.bool_]:
+    """(n,) the rows of the commonest kind; all of them where no column gives one."""
+    if kinds is None or not kinds.count():
+        return np.ones(rows, dtype=bool)
+    return np.asarray((kinds == kinds.drop_nulls().mode().sort()[0]).fill_null(value=False).to_numpy())
 
-    Rows of other curves may lie anywhere between them or after them.
-    """
-    there = np.ones(rows, dtype=bool)
-    if kinds is not None and kinds.count():
-        there = (kinds == kinds.drop_nulls().mode().sort()[0]).fill_null(value=False).to_numpy()
+
+def _longest_first(numbers: Numbers, plain_names: dict[str, str]) -> list[pl.Series]:
+    """The curves of a table, that with the most values first; of several as long, the plainest."""
     metrics = {n: c for n, c in numbers.items() if c is not None and plain_names[n] not in COUNTING}
     curves = {name: column for name, column in metrics.items() if is_metric(name)} or metrics
     ordered = sorted(curves.items(), key=lambda c: (c[0].endswith(IN_BAR), c[1].null_count(), _doubt(c[0])))
-    found = [_logged(column, there) for _, column in ordered]
-    return found or [Logged(np.flatnonzero(there), np.full(rows, np.nan))]
+    return [column for _, column in ordered]
+
+
+def _falls(at: Values) -> bool:
+    """Whether an axis is ever at an earlier position than in the row before."""
+    known = at[~np.isnan(at)] if np.isnan(at).any() else at
+    return bool((known[1:] < known[:-1]).any())
 
 
 def _logged(column: pl.Series, there: NDArray[np.bool_]) -> Logged:
+    """A column as a curve; rows of other curves may lie anywhere between its own, or after them."""
     return Logged(np.flatnonzero(column.is_not_null().to_numpy() & there), column.to_numpy().astype(np.float64))
 
 

@@ -51,14 +51,14 @@ def parts(
     """
     if counts == "time" or set(plain_names.values()) & ATTEMPT_NAMES:
         return ()
-    first = _first_positions(at)
+    first = _latest_start(at)
     ends: dict[int, int] = {}  # of the run before, by the row at which a run begins
     for curve in curves:
         known = curve.rows[~np.isnan(at[curve.rows])]
         if not (at[known][1:] < at[known][:-1]).any():
             continue
         bounds = _not_within_epochs(
-            stretches(at[known], curve.value[known]), known, column, plain_names, numbers, epoch_names
+            _stretches(at[known], curve.value[known]), known, column, plain_names, numbers, epoch_names
         )
         for (_, end), (start, _) in pairwise(bounds):
             row = _begin(at, known, start)
@@ -66,11 +66,11 @@ def parts(
                 ends[row] = min(ends.get(row, row), _begin(at, known, end))
     begins = sorted(ends)
     runs = [*zip([0, *begins], [*(ends[b] for b in begins), len(at)], strict=True)]
-    return () if len(runs) == 1 else tuple(whole(at, runs))
+    return () if len(runs) == 1 else tuple(_long_enough(at, runs))
 
 
-def _first_positions(at: Values) -> float:
-    """The last position that still belongs to the very beginning of a training."""
+def _latest_start(at: Values) -> float:
+    """The last position at which a training may begin."""
     known = at[~np.isnan(at)]
     spacing = np.diff(known)
     apart = median(spacing[spacing > 0]) if (spacing > 0).any() else 0.0
@@ -110,7 +110,7 @@ def _begin(at: Values, known: Counts, i: int) -> int:
     return int(back[0]) if len(back) else int(known[i])
 
 
-def stretches(at: Values, value: Values) -> list[tuple[int, int]]:
+def _stretches(at: Values, value: Values) -> list[tuple[int, int]]:
     """Where one training follows another in the rows of a curve: the bounds of each; one pair where there is but one.
 
     A new run begins where the axis is back at its first value, and the curve at its first level, or the axis at the
@@ -127,7 +127,7 @@ def stretches(at: Values, value: Values) -> list[tuple[int, int]]:
     return [(a, b if b == len(at) else _end(at, value, a, b)) for a, b in runs]
 
 
-def whole(at: Values, runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _long_enough(at: Values, runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The runs but those that broke off at once and were started again; the last where all of them did."""
     positions = [len(np.unique(at[a:b][~np.isnan(at[a:b])])) for a, b in runs]
     fewest = max(WHOLE, BROKEN * max(positions))
@@ -142,9 +142,9 @@ def counted_on(at: Values, curves: list[Logged], settings: list[pl.Series]) -> V
     setting changes with it, another run begins.
 
     Args:
-        at: of each row of the table.
-        curves: the longest first, whose returns are asked.
-        settings: columns that hold no number of a training, row by row.
+        at: (n,) the position of each row of the table.
+        curves: the longest first: where the axis is back at its start along it, all are asked.
+        settings: columns that are neither a metric nor a count.
     """
     known = curves[0].rows[~np.isnan(at[curves[0].rows])]
     counts, value, made = at[known], curves[0].value[known], at.copy()
@@ -153,13 +153,10 @@ def counted_on(at: Values, curves: list[Logged], settings: list[pl.Series]) -> V
     began, offset = 0, 0.0
     bounds = _returns(counts, value).tolist()
     for a, b, c in zip(bounds, bounds[1:-1], bounds[2:], strict=False):
-        rows = (
-            slice(known[began], known[b - 1] + 1),
-            slice(known[a], known[b - 1] + 1),
-            slice(known[b], known[c - 1] + 1),
-        )
-        one = _is_early(counts, a, b) and not any(_is_set_anew(column, rows[1], rows[2]) for column in settings)
-        if b - a >= FEWEST and one and all(_goes_on(curve, *rows) for curve in curves):
+        end = known[b - 1] + 1
+        run, before, after = slice(known[began], end), slice(known[a], end), slice(known[b], known[c - 1] + 1)
+        one = _is_early(counts, a, b) and not any(_is_set_anew(column, before, after) for column in settings)
+        if b - a >= FEWEST and one and all(_goes_on(curve, run, before, after) for curve in curves):
             offset += counts[b - 1] + _spacing(counts[a:b]) - counts[b]
         else:
             began, offset = b, 0.0
@@ -168,12 +165,12 @@ def counted_on(at: Values, curves: list[Logged], settings: list[pl.Series]) -> V
     return made
 
 
-def _goes_on(curve: Logged, whole: slice, before: slice, after: slice) -> bool:
+def _goes_on(curve: Logged, run: slice, before: slice, after: slice) -> bool:
     """Whether a curve goes on where its stretch ended, far from where it began, or there on its way.
 
     A curve without values on both sides is no witness. A step beyond the end is one of those that led to it.
     """
-    value, ended, again = curve.value[whole], curve.value[before], curve.value[after]
+    value, ended, again = curve.value[run], curve.value[before], curve.value[after]
     ended, again = ended[np.isfinite(ended)], again[np.isfinite(again)][:AT_FIRST]
     if len(ended) < FEWEST or not len(again):
         return True

@@ -244,6 +244,7 @@ def _is_of_passes(g: Guess) -> bool:
 
 
 def _is_a_batch_of(g: Guess, mean: Guess, tracks: Mapping[str, Track]) -> bool:
+    """Whether a column is of single batches, and the mean of their passes shows more."""
     if _is_of_passes(g) or (g.side, g.quantity, g.extra) != (mean.side, mean.quantity, mean.extra):
         return False
     batches, means = tracks[g.track], tracks[mean.track]

@@ -9,14 +9,14 @@ from runopsy.signals.names import NEVER, QUALIFIERS, REWARDS, SCORES, SIDE_OF, g
 
 BY_THEMSELVES = ("precision", "recall", "ap", "em", "comet", "success", "hits")  # a direction, but nobody's only choice
 # Scores of ranked, detected or decoded answers: they take a pass of their own, which training does not make.
-EVALUATED = ("bleu", "rouge", "rouge1", "rouge2", "rougel", "rougelsum", "meteor", "cider", "spice", "chrf", "ndcg",
-             "hr", "mrr", "map")  # fmt: skip
+EVALUATED = ("bleu", "sacrebleu", "rouge", "meteor", "cider", "spice", "chrf", "ndcg", "mrr", "map")
 RANGE = re.compile(r"50?\D+(?:0\.)?95")  # mAP50-95, mAP_0.5:0.95: over all thresholds, the stricter of the two
 
 MONITOR = ("r", "l")  # reward and length of an episode, where both are there: monitor.csv
 FUSED = ("eprewmean", "eprew", "epret")
 LENGTHS = ("len", "length", "lengths", "eplenmean", "eplen")
 EPISODES = ("ep", "episode", "episodic", "episodes", "completion", "completions", "completion_length")
+# Names of columns that count episodes.
 COUNTERS = ("episode", "episodes", "global_episode", "episode_num", "i_episode")
 # What an agent earns, where episodes are counted and no loss or accuracy is there: Episode 100 Avg: -1000.00
 EARNED = ("avg", "average", "mean", "score", "avg_score", "average_score", "mean_score", "total_score", "average_100")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from runopsy.readers.dialect import Layout, is_remark, layout, split
-from runopsy.readers.formats.delimited import is_plain, numbers_alone
+from runopsy.readers.formats.delimited import numbers_alone, plain_bytes
 from runopsy.readers.numeric_text import numbers_in
 from runopsy.readers.source import Source
 from runopsy.study.size_columns import A_LOG, FEWEST, SEEDS, UNITS, axis_column, numbers, outcome, size_kind
@@ -144,10 +144,8 @@ def _from_cells(source: Source) -> pl.DataFrame | None:
 
 def _plain(source: Source, found: Layout) -> pl.DataFrame | None:
     """The rows of a file of nothing but numbers, as polars reads them: a log among few is looked at for sizes too."""
-    data = source.data()
-    if not is_plain(found) or source.encoding != "utf-8-sig" or not data.endswith(b"\n"):
-        return None
-    table = numbers_alone(data, found.separator, found.width, skip=1)
+    data = plain_bytes(source, found)
+    table = None if data is None else numbers_alone(data, found.separator, found.width, skip=1)
     return table if table is not None and not any(table.null_count().row(0)) else None
 
 

@@ -95,8 +95,8 @@ def _plain(source: Source, found: Layout) -> pl.DataFrame | NumberTable | None:
     Most logs are that, and large ones read many times as fast so. What is odd in any way is looked at line
     by line instead: quotes, remarks, words for nothing, repeated headers, rows that are too short or too long.
     """
-    data = source.data()
-    if not is_plain(found) or source.encoding != "utf-8-sig" or not data.endswith(b"\n"):
+    data = plain_bytes(source, found)
+    if data is None:
         return None
     frame = None
     if _sooner_by_polars(data):
@@ -113,6 +113,12 @@ def _plain(source: Source, found: Layout) -> pl.DataFrame | NumberTable | None:
 def _sooner_by_polars(data: bytes) -> bool:
     """Whether polars reads a small table sooner than NumPy: it is loaded, or so many were read that loading it pays."""
     return is_small(data) and ("polars" in sys.modules or next(_tables) > MANY)
+
+
+def plain_bytes(source: Source, found: Layout) -> bytes | None:
+    """The bytes of a table that may be nothing but numbers in whole lines; None where it cannot be."""
+    data = source.data()
+    return data if is_plain(found) and source.encoding == "utf-8-sig" and data.endswith(b"\n") else None
 
 
 def is_plain(found: Layout) -> bool:
