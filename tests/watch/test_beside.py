@@ -14,6 +14,7 @@ from runopsy.recorder import record
 from runopsy.watch import Watch
 from runopsy.watch.looking import at_once, in_a_thread
 from runopsy.watch.purse import SHARE
+from watching import kinds, polled
 
 ROWS = 400
 LOSS = planted.noisy(planted.decay(np.arange(3 * ROWS), scale=20.0), 0.03)
@@ -66,20 +67,6 @@ def path(tmp_path):
 def grow(path, begin, end, loss):
     with path.open("a") as file:
         file.writelines(["step,train/loss\n"] * (begin == 0) + [f"{i},{loss[i]}\n" for i in range(begin, end)])
-
-
-def polled(watch, clock, seconds):
-    """The views of so many seconds."""
-    views = []
-    for _ in range(int(2 * seconds)):
-        clock.now += 0.5
-        view = watch.poll()
-        views += [] if view is None else [view]
-    return views
-
-
-def kinds(views):
-    return [news.kind for view in views for news in view.news]
 
 
 def under_way(watch, clock, path, slow, loss):

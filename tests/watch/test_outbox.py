@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -237,37 +236,6 @@ def test_a_channel_is_named_by_a_hash_alone(tmp_path):
 
 
 # --- a webhook by apprise ------------------------------------------------------------------------
-
-
-@pytest.fixture
-def server():
-    """A webhook that answers as asked, one status after the other (the last for ever); 0 hangs."""
-
-    class Hook(BaseHTTPRequestHandler):
-        answers, got, free = [200], [], threading.Event()
-
-        def do_POST(self):
-            status = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if status == 0:
-                self.free.wait(HANGS)
-                return
-            if status == 200:
-                self.got.append(json.loads(body))
-            self.send_response(status)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    served = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
-    thread = threading.Thread(target=served.serve_forever, daemon=True)
-    thread.start()
-    yield served
-    Hook.free.set()
-    served.shutdown()
-    served.server_close()
-    thread.join()
 
 
 apprise = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the libraries that it loads

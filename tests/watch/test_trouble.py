@@ -5,10 +5,8 @@ import json
 import math
 import os
 import sys
-import threading
 import time
 import types
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -22,6 +20,7 @@ from runopsy.watch import Watch
 from runopsy.watch.channels import Command, Flag, channels
 from runopsy.watch.outbox import Outbox, message
 from runopsy.watch.page import lines, page
+from watching import kinds, polled
 
 ROWS = 200
 LOSS = planted.noisy(planted.decay(np.arange(2 * ROWS), scale=20.0), 0.03)
@@ -49,20 +48,6 @@ def rows(begin, end, broken=10 * ROWS):
 def append(path, text):
     with path.open("a") as file:
         file.write(text)
-
-
-def polled(watch, clock, seconds=10.0):
-    """The views of so many seconds."""
-    views = []
-    for _ in range(int(2 * seconds)):
-        clock.now += 0.5
-        view = watch.poll()
-        views += [] if view is None else [view]
-    return views
-
-
-def kinds(views):
-    return [news.kind for view in views for news in view.news]
 
 
 # --- a disk that fills ---------------------------------------------------------------------------
@@ -158,38 +143,6 @@ def test_a_watch_whose_own_disk_is_full_tells_what_it_sees_and_sends_it_when_the
 
 
 # --- messages, while the log grows ---------------------------------------------------------------
-
-
-@pytest.fixture
-def server():
-    """A webhook that answers with one status after the other, the last for ever; 0 hangs."""
-
-    class Hook(BaseHTTPRequestHandler):
-        answers, got, free, asked = [200], [], threading.Event(), threading.Event()
-
-        def do_POST(self):
-            status = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            self.asked.set()
-            if status == 0:
-                self.free.wait(HANGS)
-                return
-            if status == 200:
-                self.got.append(json.loads(body))
-            self.send_response(status)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    served = ThreadingHTTPServer(("127.0.0.1", 0), Hook)
-    thread = threading.Thread(target=served.serve_forever, daemon=True)
-    thread.start()
-    yield served
-    Hook.free.set()
-    served.shutdown()
-    served.server_close()
-    thread.join()
 
 
 def until(condition):
