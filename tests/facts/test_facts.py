@@ -197,3 +197,15 @@ def test_two_drops_of_a_rate_by_the_same_factor_are_two_jumps_and_an_exponential
     at = lambda rate: [j[0] for j in jumps(Signal("lr", "lr", np.arange(10.0), rate), DEFAULTS)]  # noqa: E731
     assert at(stairs) == [5, 7]
     assert at(smooth) == []
+
+
+def test_a_loss_that_came_down_to_that_of_guessing_has_learnt_nothing():
+    loss = [2.64, 2.312, 2.311, 2.312, 2.309, 2.31, 2.311, 2.312]
+    chance = planted.noisy(np.full(8, 0.1), 0.02)
+    guesses = facts_of(signals(EPOCHS[:8], loss=loss, acc=chance, val_acc=chance[::-1]))
+    learns = facts_of(signals(EPOCHS[:8], loss=loss, acc=chance, val_acc=np.linspace(0.1, 0.3, 8)))
+    alone = facts_of(signals(EPOCHS[:8], loss=loss))
+    assert guesses.at_chance
+    assert not guesses.moved
+    assert learns.moved
+    assert alone.moved

@@ -215,3 +215,18 @@ def test_a_live_run_is_looked_at_again(tmp_path):
         assert swept(tmp_path / "runs", tmp_path).examined == 1
     assert swept(tmp_path / "runs", tmp_path).examined == 1
     assert swept(tmp_path / "runs", tmp_path).examined == 0
+
+
+def test_what_one_table_of_several_runs_says_of_each_is_a_setting_and_how_long_it_took_is_none(tmp_path):
+    rows = [
+        (epoch, 2 / epoch, optimizer, rate, 10.5 * rate * size, size)
+        for optimizer in ("Adam", "SGD")
+        for rate in (0.1, 0.01)
+        for size in (16, 32)
+        for epoch in range(1, 21)
+    ]
+    text = "epoch,val_loss,optimizer,rate,time,width\n" + "".join(",".join(map(str, row)) + "\n" for row in rows)
+    (tmp_path / "grid.csv").write_text(text)
+    found = sweep(str(tmp_path / "grid.csv"), study=tmp_path / "study", engine=Here())
+    assert {s.name for s in found.differences.settings} == {"optimizer", "rate", "width"}
+    assert len(found.rows) == 8

@@ -28,7 +28,18 @@ def moved(curves: Curves, limits: Limits) -> Fact:
     while len(facts) < len(asked) and not any(facts):
         facts.append(_moved(curves[asked[len(facts)]], limits))
     found = next((f for f in facts if f), facts[0] if facts else UNASKED)
-    return replace(found, holds=False) if all(_repeats(c, limits) for c in curves.values()) else found
+    still = all(_repeats(c, limits) for c in curves.values()) or _came_down_to_guessing(curves, limits)
+    return replace(found, holds=False) if still else found
+
+
+def _came_down_to_guessing(curves: Curves, limits: Limits) -> bool:
+    """Whether a loss that began above the level of guessing came down to it, and no accuracy ever left 1 / K."""
+    accuracies = [c for n in ("train/acc", "val/acc") if (c := curves.get(n)) is not None]
+    loss = curves.get("train/loss")
+    if loss is None or not accuracies:
+        return False
+    best = [accuracy.best for accuracy in accuracies]
+    return None not in (guessed_among(loss.ends, best, limits), guessed_among(loss.best, best, limits))
 
 
 def _repeats(curve: Curve, limits: Limits) -> bool:

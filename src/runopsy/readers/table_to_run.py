@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -105,11 +106,11 @@ def to_run(
         )
     used = (side, axis.column, *(long or ()))
     text = [c for c in table if numbers[c] is None and c not in used and _is_text(table[c])]
-    _remark(axis, text, notes)
+    settings = {c: value for c in text if (value := _same(table[c])) is not None}
+    _remark(axis, [c for c in text if c not in settings], notes)
     marks = _marks(remarks, axis.at)
-    return Run(
-        path=source.name, id=source.id, axis=axis.counts, tracks=tracks, marks=marks, notes=tuple(dict.fromkeys(notes))
-    )
+    notes = list(dict.fromkeys(notes))
+    return Run(source.name, source.id, axis.counts, tracks, marks=marks, config=settings, notes=tuple(notes))
 
 
 def _by_polars(frame: pl.DataFrame | NumberTable) -> pl.DataFrame:
@@ -140,8 +141,8 @@ def _each(frame: pl.DataFrame, names: Sequence[str], source: Source, notes: list
     runs: list[Candidate] = []
     for value in frame[key].drop_nulls().unique(maintain_order=True).to_list():
         part = frame.filter(pl.col(key) == value).select(frame.columns[i] for i in rest)
-        value_text = f"{value:.15g}" if isinstance(value, float) else value  # a seed of 7 is no 7.0
-        runs += _one_of_several(f"{names[at].strip()}={value_text}", part, [names[i] for i in rest], source, notes)
+        own, name = f"{value:.15g}" if isinstance(value, float) else value, names[at].strip()  # a seed of 7 is no 7.0
+        runs += _one_of_several(f"{name}={own}", part, [names[i] for i in rest], source, notes, config={name: value})
     return tuple(runs)
 
 
@@ -177,11 +178,15 @@ def _one_of_several(
     source: Source,
     notes: list[str],
     remarks: Sequence[Remarked] = (),
+    config: Mapping[str, Any] | None = None,
 ) -> list[Candidate]:
+    """A run, or several, of a table that has more; ``config`` is what the rest of the table does not show of them."""
     found = to_run(part, names, source, list(notes), remarks)
-    if isinstance(found, Run):
-        return [given(named(found, name, source.name))]
-    return [given(named(inner.read(), f"{name} {inner.name}", source.name)) for inner in found]
+    runs = {name: found} if isinstance(found, Run) else {f"{name} {inner.name}": inner.read() for inner in found}
+    return [
+        given(named(replace(run, config={**(config or {}), **run.config}), own, source.name))
+        for own, run in runs.items()
+    ]
 
 
 def tidy_names(names: Sequence[str], notes: list[str]) -> list[str]:
@@ -216,6 +221,13 @@ def _is_text(column: pl.Series) -> bool:
     import polars as pl
 
     return column.dtype == pl.String and present(column).count() > 0 and seconds_in(column) is None
+
+
+def _same(column: pl.Series) -> str | None:
+    """The one text that every row holds, as a column of settings does; None where they differ or there is one row."""
+    cells = present(column)
+    same = len(cells) > 1 and not cells.null_count() and cells.n_unique() == 1
+    return str(cells[0]) if same else None
 
 
 def _remark(axis: Axis, text: list[str], notes: list[str]) -> None:

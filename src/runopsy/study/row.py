@@ -14,9 +14,11 @@ from runopsy.model import JUDGED, Autopsy, Signal
 from runopsy.report.data import position
 from runopsy.report.document import Scale
 from runopsy.report.geometry import thinned
+from runopsy.signals.names import words
 
 SHOWN = (*JUDGED, "val/metric", "reward")  # signals whose readings stand in the table
 SET = ("lr", "batch_size")  # roles of columns that hold what was set
+TAKEN = {"time", "duration", "seconds", "minutes", "hours", "elapsed", "runtime"}  # words of columns that were measured
 DRAWN = 20  # parts of the axis a small curve has points in: a drawing of 200 pixels shows no more
 DIGITS = 4  # of a value in a drawing
 
@@ -138,17 +140,19 @@ def row_of(autopsy: Autopsy, path: str, run: str | None) -> Row:
 
 
 def _held(autopsy: Autopsy) -> dict[str, Any]:
-    """Of a log without a configuration: columns of one value all along that are no reading of the training.
+    """Columns of one number all along that are no reading of the training.
 
-    So a table writes what was set: a column ``lr`` that holds 0.1 in all rows of one run.
+    So a table writes what was set: a column ``lr`` that holds 0.1 in all rows of one run. How long it took was not set.
     """
-    if autopsy.run.config:
-        return {}
     played = {role.track for role in autopsy.roles if role.role and role.role not in SET}
     return {
         name: plain(position(float(track.value[0])))
         for name, track in autopsy.run.tracks.items()
-        if name not in played and len(track) > 1 and np.isfinite(track.value[0]) and np.ptp(track.value) == 0
+        if name not in played
+        and not set(words(name)) & TAKEN
+        and len(track) > 1
+        and np.isfinite(track.value[0])
+        and np.ptp(track.value) == 0
     }
 
 
