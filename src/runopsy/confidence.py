@@ -72,6 +72,7 @@ def ask(case: Case, events: Sequence[Event]) -> Committee:
     gone = phases.divergence(events)
     elapsed = {name: _elapsed(case.segments[name]) for name in phases.WATCHED if name in case.segments}
     grid = phases.grid(case, gone)[::EVERY] if elapsed else np.zeros(0)
+    known = phases.doubts(case.segments, grid)
     curves = len(case.facts.curves) * (KNOTS + 1)
     errors = _drawn(len(THRESHOLDS) + curves + len(elapsed) * KNOTS)[:, len(THRESHOLDS) :]
     labels, words = [], []
@@ -81,7 +82,7 @@ def ask(case: Case, events: Sequence[Event]) -> Committee:
         if elapsed:
             shaken = _shaken(case.segments, elapsed, drawn[curves:].reshape(-1, KNOTS))
             own = replace(case, segments=shaken, facts=facts, limits=limits)
-            spells = phases.spells(own, grid, gone)
+            spells = phases.spells(own, grid, gone, known)
             labels.append([label for a, b, label in spells for _ in range(b - a)])
     return Committee(grid, np.array(labels, dtype=np.str_), tuple(words))
 

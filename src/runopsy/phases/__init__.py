@@ -16,11 +16,11 @@ from runopsy.facts.curve import EVALUATIONS
 from runopsy.kinds import INTERVENTIONS
 from runopsy.model import Event, Evidence, Phase, Position, Positions, Transition
 from runopsy.phases.labels import corrected_by_facts, labels_of, one_passage, plateaus, plausible
-from runopsy.phases.readings import WATCHED, read
+from runopsy.phases.readings import WATCHED, Doubts, doubts, read
 from runopsy.phases.spells import Spell, join_short, spells_of, visible
 from runopsy.stats import distinct, first_spacing
 
-__all__ = ["WATCHED", "Spell", "divergence", "grid", "name", "phases_of", "spells", "transitions"]
+__all__ = ["WATCHED", "Doubts", "Spell", "divergence", "doubts", "grid", "name", "phases_of", "spells", "transitions"]
 
 GRID = 400  # points at which the run is read, half even in steps and half in log steps: a phase shorter than
 # 0.5 % of the run, or 2 % of the steps before it, is no phase
@@ -34,7 +34,7 @@ def phases_of(case: Case, events: Iterable[Event]) -> tuple[tuple[Phase, ...], t
         lost = gone is not None and gone <= case.first  # no value was ever finite
         return ((Phase("diverged", case.first, case.last, ()),) if lost else ()), ()
     points = grid(case, gone)
-    named = name(case, points, spells(case, points, gone))
+    named = name(case, points, spells(case, points, gone, doubts(case.segments, points)))
     return named, transitions(case, named, events)
 
 
@@ -48,9 +48,9 @@ def name(case: Case, points: Positions, spells_found: list[Spell]) -> tuple[Phas
     )
 
 
-def spells(case: Case, points: Positions, gone: Position | None) -> list[Spell]:
+def spells(case: Case, points: Positions, gone: Position | None, known: Doubts) -> list[Spell]:
     """The runs of equal labels along a grid of positions; from ``gone`` on the run has diverged."""
-    readings = read(case, points, gone)
+    readings = read(case, points, gone, known)
     labels = one_passage(labels_of(readings, case), readings, case)
     found = seen(case, points, corrected_by_facts(labels, points, case))
     if case.facts.rows > EVALUATIONS:  # many short spells may have been joined; in a short log the facts have decided

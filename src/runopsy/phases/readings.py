@@ -39,6 +39,17 @@ class Readings:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Doubt:
+    """How well a fitted signal is known on the grid: standard errors, of its value and of its change per log step."""
+
+    value: Values
+    rate: Values
+
+
+Doubts = Mapping[str, Doubt]  # by signal
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Motion:
     """A fitted signal on the grid: its value, and its change over the window centred at each point."""
 
@@ -48,14 +59,23 @@ class Motion:
     spread: Values  # one standard error of the value
 
 
-def read(case: Case, grid: Positions, diverged_from: Position | None) -> Readings:
+def doubts(segments: Mapping[str, Segments], grid: Positions) -> Doubts:
+    """How well each watched signal is known on the grid: the same whatever the limits, and however a fit is moved."""
+    return {
+        name: Doubt(np.interp(grid, s.step, s.spread), np.interp(grid, s.step, s.rate_spread))
+        for name, s in segments.items()
+        if name in WATCHED
+    }
+
+
+def read(case: Case, grid: Positions, diverged_from: Position | None, known: Doubts) -> Readings:
     """One reading for each point of the grid."""
     limits = case.limits
-    raw = {n: _motion(s, s.curve, grid, case.first, limits) for n, s in case.segments.items() if n in WATCHED}
+    raw = {n: _motion(case.segments[n], case.segments[n].curve, grid, case, doubt) for n, doubt in known.items()}
     motions = dict(raw)
     for name in (n for n in raw if n in GROUND):
         segments = case.segments[name]
-        motions[name] = _motion(segments, _new_ground(segments), grid, case.first, limits, raw[name])
+        motions[name] = _motion(segments, _new_ground(segments), grid, case, known[name])
     loss, acc = motions.get("val/loss"), motions.get("val/acc")
     train, train_acc = motions.get("train/loss"), motions.get("train/acc")
     drop = 0.0 if train is None else max(_start(case) - float(train.value.min()), 0.0)
@@ -137,20 +157,14 @@ def _guessing(case: Case, loss: Motion | None, acc: Motion | None, n: int) -> Bo
     return np.asarray(guessing)
 
 
-def _motion(
-    segments: Segments, curve: Values, grid: Positions, first: Position, limits: Limits, alike: Motion | None = None
-) -> Motion:
-    """A curve of a fitted signal on the grid; its errors are those of ``alike``, another of the same signal."""
-    elapsed = np.maximum(grid - first, first_spacing(segments.step))
-    half = 1 + limits.beside / 2
-    early, late = elapsed / half + first, elapsed * half + first
-
+def _motion(segments: Segments, curve: Values, grid: Positions, case: Case, doubt: Doubt) -> Motion:
+    """A curve of a fitted signal on the grid."""
+    elapsed = np.maximum(grid - case.first, first_spacing(segments.step))
+    half = 1 + case.limits.beside / 2
+    early, late = elapsed / half + case.first, elapsed * half + case.first
     around = np.interp(np.concatenate([early, grid, late]), segments.step, curve)
     before, value, after = around.reshape(3, -1)
-    if alike is not None:
-        return Motion(value, after - before, alike.error, alike.spread)
-    error = np.interp(grid, segments.step, segments.rate_spread) * np.log1p(limits.beside)
-    return Motion(value, after - before, error, np.interp(grid, segments.step, segments.spread))
+    return Motion(value, after - before, doubt.rate * np.log1p(case.limits.beside), doubt.value)
 
 
 def _way(loss: Motion | None, acc: Motion | None, n: int, limits: Limits) -> Values:

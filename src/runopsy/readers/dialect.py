@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from runopsy.readers.axes import COUNTING, plain
@@ -42,7 +43,7 @@ def layout(lines: Sequence[str]) -> Layout | None:
     Args:
         lines: the first lines of the text that are not blank, without their ends.
     """
-    every = [i for i, line in enumerate(lines) if not is_remark(line)]
+    every = list(islice((i for i, line in enumerate(lines) if not is_remark(line)), PREFACE + SAMPLE))
     preface = _preface([lines[i] for i in every[:PREFACE]])
     at = every[preface:][:SAMPLE]
     if not at:
@@ -112,20 +113,23 @@ def _try(separator: str, lines: Sequence[str], at: Sequence[int], remark: str, *
     known = not strict and separator not in (" ", UNIT) and width > 1 and _is_known(first)
     if not (known or _fits(width, rest, separator) or (above_names and not rest)):
         return None
-    numeric = [_is_column(rest, j) for j in range(width)]
+    kinds = [list(map(_is_numeric, cells)) for cells in rest]
+    numeric = [_is_column(kinds, j) for j in range(width)]
     named = [not is_missing(cell) and not is_number(cell) for cell in first]
     if not any(named):  # numbers from the first row on
-        names, body, above = above_names, [first, *rest], at[0]
-        if not any(_is_column(body, j) for j in range(width)) or not (rest or names):  # one number alone is no table
+        names, above = above_names, at[0]
+        kinds.insert(0, list(map(_is_numeric, first)))
+        if not any(_is_column(kinds, j) for j in range(width)) or not (rest or names):  # one number alone is no table
             return None
     elif any(a and b for a, b in zip(named, numeric, strict=True)) or (len(rest) < 2 and known):
-        names, body, above = tuple(first), rest, at[used - 1] + 1
+        names, above = tuple(first), at[used - 1] + 1
     elif any(numeric) and above_names:
-        names, body, above = above_names, [first, *rest], at[0]
+        names, above = above_names, at[0]
+        kinds.insert(0, list(map(_is_numeric, first)))
     else:
         return None
-    filled = [cell for cells in body for cell in cells if not is_missing(cell)]
-    score = sum(map(is_number, filled)) / max(1, len(filled))
+    filled = [kind for row in kinds for kind in row if kind is not None]
+    score = sum(filled) / max(1, len(filled))
     if separator == " " and (score < FITS or not all(map(NAME.fullmatch, names))):  # prose with a number in it
         return None
     return Layout(separator, names, width, above, 0, score)
@@ -139,10 +143,15 @@ def _fits(width: int, rest: Sequence[Cells], separator: str) -> bool:
     return width > 1 and bool(rest) and whole >= (FITS_BLANKS if separator == " " else FITS) * len(rest)
 
 
-def _is_column(rows: Sequence[Cells], j: int) -> bool:
-    """Whether most of what the rows hold there are numbers."""
-    filled = [cells[j] for cells in rows if len(cells) > j and not is_missing(cells[j])]
-    return bool(filled) and sum(map(is_number, filled)) >= MOSTLY * len(filled)
+def _is_numeric(cell: str) -> bool | None:
+    """Whether a cell holds a number; None where it holds nothing."""
+    return None if is_missing(cell) else is_number(cell)
+
+
+def _is_column(kinds: Sequence[Sequence[bool | None]], j: int) -> bool:
+    """Whether most of what the rows hold there are numbers, from ``_is_numeric`` of each cell."""
+    filled = [kind for row in kinds if len(row) > j and (kind := row[j]) is not None]
+    return bool(filled) and sum(filled) >= MOSTLY * len(filled)
 
 
 def _is_known(names: Sequence[str]) -> bool:

@@ -10,7 +10,8 @@ from runopsy.model import Counts, Signal
 from runopsy.stats import Floats, distinct, first_spacing, long_run_factor, white_noise, white_noises
 
 MOST = 300  # bins: exact segmentation is quadratic in them, and 300 put an edge every 2-3 % of the elapsed steps
-NEIGHBOURS = 9  # bins over which the noise of a row is taken to be the same
+NEIGHBOURS = 9  # bins over which the noise of a row is taken to be the same …
+TOGETHER = 3  # … of which, where each holds several rows, those in the middle share one estimate: it is nearly theirs
 ENOUGH = 255  # second differences around a bin: their median gives the noise to 7 %, and its neighbours ask others
 FLOOR = 0.004  # of the signal's whole range: differences below it are beneath notice, and full-batch runs have no noise
 
@@ -75,10 +76,11 @@ def bin_signal(signal: Signal, transformed: Floats, first: float, most: int = MO
 def _row_noise(values: Floats, cut: Counts) -> Floats:
     """(m,) standard deviation of one row around each bin: noise grows and shrinks along a run."""
     m = len(cut) - 1
-    around = np.arange(m)
+    together = TOGETHER if m < len(values) else 1
+    around = np.minimum(np.arange(together // 2, m + together // 2, together), m - 1)
     first = cut[np.maximum(0, around - NEIGHBOURS // 2)]
     count = cut[np.minimum(m, around + NEIGHBOURS // 2 + 1)] - 2 - first
     enough = count >= NEIGHBOURS - 2
-    noise = np.full(m, 0.0 if enough.all() else white_noise(values))
+    noise = np.full(len(around), 0.0 if enough.all() else white_noise(values))
     noise[enough] = white_noises(values, first[enough], count[enough], ENOUGH)
-    return noise
+    return np.repeat(noise, together)[:m]
