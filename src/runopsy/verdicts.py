@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runopsy.facts import Case, Facts
+from runopsy.facts.reward import reward_of
 from runopsy.model import Evidence, Verdict
 
 
@@ -43,8 +44,8 @@ def _never_moved(f: Facts) -> str:
         gained = f"{f.moved.curve} improved by {f.moved.size:.2g}, and {f.moved.limit:.2g} would count as a change"
         return f"hardly anything was learnt: {gained}"
     if not f.has_training:
-        return "nothing was learnt: no curve left its start"
-    return "nothing was learnt: training never left its start"
+        return "nothing was learnt: no curve moved by more than its noise"
+    return "nothing was learnt: training never moved by more than its noise"
 
 
 def _memorized(f: Facts) -> str:
@@ -57,19 +58,15 @@ def _memorized(f: Facts) -> str:
 
 
 def _reward(f: Facts) -> str:
-    """The reward's own report: where it began, its best, its end."""
-    reward = f.curves["reward"]
-    name = reward.signal.source
-    name = name if "reward" in name.lower() else f"the reward {name}"
-    best = max(reward.best, reward.begins, reward.ends)
-    went = f"{name} (smoothed) went from {reward.begins:.4g} to {reward.ends:.4g} (best {best:.4g})"
-    tail = f.last - f.limits.last_part * (f.last - f.first)
-    ending = "is level"
-    if f.reward_collapsed:
-        ending = "has collapsed"
-    elif reward.moves and reward.moves[-1].end > tail:
-        ending = "rises" if reward.moves[-1].change > 0 else "falls"
-    return f"reinforcement learning: {went} and {ending} at the end; losses beside a reward are not judged"
+    """The reward's own report: where it began, its best, its end, as means of as many rows each."""
+    signal = f.curves["reward"].signal
+    found = reward_of(signal, f.limits)
+    name = signal.source if "reward" in signal.source.lower() else f"the reward {signal.source}"
+    of = "as logged" if found.rows == 1 else f"means of the first and the last {found.rows:,} rows"
+    went = f"{name} went from {found.begins:.4g} to {found.ends:.4g} ({of})"
+    if found.best > found.ends:
+        went += f"; the highest such mean is {found.best:.4g}, around {found.best_at:,.6g}"
+    return f"reinforcement learning: {went}; {found.ending}; losses beside a reward are not judged"
 
 
 def _underfit(f: Facts) -> str:
@@ -86,8 +83,10 @@ def _healthy(f: Facts) -> str:
     if not f.fits:
         return "training and validation came down and have levelled off"
     how_far = f" ({f.fits.text})" if f.fits.text else ""
-    if all(curve.flat for name, curve in f.curves.items() if name.startswith("val/")):
+    if f.validation_stands:
         return f"training fits{how_far}, and validation stays at the level at which it began: nothing more carries over"
+    if all(curve.flat and curve.sign * (curve.ends - curve.begins) <= 0 for curve in f.validation_curves):
+        return f"training fits{how_far}, and validation shows no change beyond its noise"
     return f"training fits{how_far}, and validation follows"
 
 
@@ -128,7 +127,7 @@ VERDICTS: tuple[Row, ...] = (
     ),
     Row(
         "inconclusive",
-        "only scores were logged: without a loss or an accuracy no fit can be judged",
+        "no loss and no accuracy was found, only scores: no fit can be judged",
         lambda f: not f.judged,
     ),
     Row("inconclusive", "too few rows to judge the shape of a curve", lambda f: f.rows < f.limits.few_rows),
@@ -169,10 +168,10 @@ VERDICTS: tuple[Row, ...] = (
         "nothing moved in this window of a longer run",
         lambda f: not f.moved and f.start.late and not f.at_chance,
     ),
-    Row("inconclusive", "the training loss is exactly 0 in all rows", lambda f: not f.moved and f.start.loss == 0),
+    Row("inconclusive", "the training loss is exactly 0 in all rows", lambda f: not f.moved and f.only_zeros),
     Row(
         "inconclusive",
-        "only validation was logged, and it never improved by more than its noise",
+        "only validation was found, and it never improved by more than its noise",
         lambda f: not f.moved and not f.at_chance and not f.has_training and not f.has_accuracy,
     ),
     Row("underfit", _never_moved, lambda f: not f.moved and not f.start.trained),
@@ -188,7 +187,7 @@ VERDICTS: tuple[Row, ...] = (
     ),
     Row(
         "inconclusive",
-        "no training curve was logged: whether training fits cannot be judged",
+        "no training curve was found: whether training fits cannot be judged",
         lambda f: not f.has_training,
     ),
     Row(
@@ -244,9 +243,8 @@ def judge(case: Case) -> Verdict:
     word, why = word_of(case.facts)
     score = case.signals.get("val/metric")
     if why == NO_VALIDATION and score is not None and len(score):
-        why = (
-            f"of validation only {score.source} was logged, no loss and no accuracy: no gap to training can be measured"
-        )
+        found = f"of validation scores were found, as {score.source}"
+        why = f"{found}, but no loss and no accuracy: no gap to training can be measured"
     return Verdict(word, why, _evidence(case))
 
 

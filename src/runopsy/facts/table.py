@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from runopsy.facts import breaking, ending, late, training, validation
-from runopsy.facts.curve import Curve, curve_of, noise_at
+from runopsy.facts.curve import Curve, curve_of
 from runopsy.facts.fact import Fact
 from runopsy.facts.late import LateGain, Peak
 from runopsy.facts.spikes import Spike
@@ -66,7 +66,7 @@ class Facts:
 
     @property
     def has_validation(self) -> bool:
-        return any(name.startswith("val/") for name in self.curves)
+        return bool(self.validation_curves)
 
     @property
     def memorizes(self) -> bool:
@@ -106,13 +106,28 @@ class Facts:
         return bool(behind) and self.has_accuracy and not self.never_learns
 
     @property
+    def validation_curves(self) -> tuple[Curve, ...]:
+        return tuple(curve for name, curve in self.curves.items() if name.startswith("val/"))
+
+    @property
+    def validation_stands(self) -> bool:
+        """Whether every validation curve ends where it began: none moved, and noise hides no visible difference."""
+        asked = self.validation_curves
+        return all(c.flat and abs(c.ends - c.begins) <= validation.visible(c, self.limits) for c in asked)
+
+    @property
+    def only_zeros(self) -> bool:
+        loss = self.curves.get("train/loss")
+        return loss is not None and loss.low == loss.high == 0
+
+    @property
     def late_gain_kept(self) -> bool:
         return self.late_gain is not None and self.late_gain.kept
 
     @property
     def validations(self) -> int:
         """Rows of the longest validation curve."""
-        return max((c.rows for n, c in self.curves.items() if n.startswith("val/")), default=0)
+        return max((curve.rows for curve in self.validation_curves), default=0)
 
     @property
     def has_training(self) -> bool:
@@ -125,16 +140,6 @@ class Facts:
     @property
     def players(self) -> bool:
         return any(name.startswith("player/") for name in self.curves)
-
-    @property
-    def reward_collapsed(self) -> bool:
-        """The reward had risen, and most of that is lost at the end."""
-        reward = self.curves.get("reward")
-        if reward is None or reward.flat or reward.fit[-1] >= reward.best:
-            return False
-        gained = reward.best - reward.begins
-        fell = reward.best - reward.ends
-        return gained > 0 and fell >= max(self.limits.most * gained, self.limits.sure * noise_at(reward, reward.best))
 
     @property
     def has_accuracy(self) -> bool:

@@ -10,6 +10,7 @@ from runopsy.facts.curve import EVALUATIONS, FEWEST_FIT, Curve, Curves
 from runopsy.facts.ending import at_end, kendall
 from runopsy.facts.fact import UNASKED, Fact
 from runopsy.facts.start import CROSS_ENTROPIES, Start, guessed_among
+from runopsy.stats import median
 from runopsy.thresholds import Limits
 
 # Numbers of classes that people have: among many, any loss is near that of guessing among some number of them.
@@ -60,9 +61,19 @@ def _moved(curve: Curve, limits: Limits) -> Fact:
     room = abs(curve.begins) if curve.sign < 0 else 1 - curve.begins  # for the better
     by_half = made >= limits.fell_far * room > 0 and sure >= limits.likely
     holds = holds or by_half or _falls_by_half(curve, limits)
-    in_order = not holds and far and curve.rows <= EVALUATIONS and kendall(-curve.signal.value) >= limits.sure
+    in_order = not holds and _in_order(curve, far, limits)
     slowly = not holds and made >= SLOW * least and sure >= STEADY * limits.sure and bool(at_end(curve, limits))
     return Fact(bool(holds or in_order or slowly), made, least, sure, curve.best_at, curve.name)
+
+
+def _in_order(curve: Curve, far: bool, limits: Limits) -> bool:
+    """Whether the rows of a short log improve by their ranks, and visibly, where noise hides every single move."""
+    if curve.rows > EVALUATIONS or curve.rows < limits.level_rows:
+        return False
+    fifth = max(1, curve.rows // 5)
+    begins, ends = median(curve.signal.value[:fifth]), median(curve.signal.value[-fifth:])
+    seen = far or curve.sign * (ends - begins) >= limits.visible_ratio * abs(begins)
+    return seen and kendall(curve.sign * curve.signal.value) >= limits.sure
 
 
 def _falls_by_half(curve: Curve, limits: Limits) -> bool:

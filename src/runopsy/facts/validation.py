@@ -187,14 +187,14 @@ def ahead(curves: Curves, limits: Limits) -> Fact:
             continue
         lead = val.sign * (val.value - np.interp(val.step, train.step, train.value))
         noise = np.hypot(val.error, np.interp(val.step, train.step, train.error))
-        least = _visible(train, limits)
+        least = visible(train, limits)
         rows = np.flatnonzero((lead >= least) & (lead >= limits.sure * noise))
         if len(rows) >= limits.few_rows and float(np.mean(lead > 0)) >= limits.half_way:
             return Fact(True, median(lead[rows]), least, at=float(val.step[rows[-1]]), curve=val.name)
     return UNASKED
 
 
-def _visible(curve: Curve, limits: Limits) -> float:
+def visible(curve: Curve, limits: Limits) -> float:
     """The least change of a curve that counts: of an accuracy itself, of a loss as a share of its first level."""
     return limits.visible_accuracy if curve.sign > 0 else limits.visible_loss * abs(curve.begins)
 
@@ -254,10 +254,10 @@ def unclear(curves: Curves, ends: Mapping[str, Fact], follows: Fact, limits: Lim
     if follows or any(_worsens(curve, ends[curve.name], limits) for curve in asked):
         return UNASKED
     for curve in asked:
-        visible = _visible(curve, limits)
+        least = visible(curve, limits)
         error = curve.scatter * (2 / max(1, int(limits.last_part * curve.rows))) ** 0.5
-        if limits.likely * error >= visible:
-            return Fact(True, curve.scatter, visible, at=float(curve.step[-1]), curve=curve.name)
+        if limits.likely * error >= least:
+            return Fact(True, curve.scatter, least, at=float(curve.step[-1]), curve=curve.name)
     return UNASKED
 
 
@@ -266,7 +266,7 @@ def _last_is_best(curve: Curve, limits: Limits, enough: bool) -> Fact:
     value = curve.signal.value
     if len(value) < 2 or not enough:
         return UNASKED
-    least = _visible(curve, limits)
+    least = visible(curve, limits)
     made = curve.sign * float(value[-1] - value[:-1].mean())
     best = curve.sign * value[-1] >= (curve.sign * value).max()
     return Fact(bool(best and made >= least), made, least, np.inf, curve.best_at, curve.name)

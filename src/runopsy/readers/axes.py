@@ -32,7 +32,7 @@ AXES: tuple[tuple[str, tuple[str, ...]], ...] = (
          "timesteps_total", "misc_total_timesteps", "total_env_interacts", "total_env_steps", "env_steps",
          "environment_steps", "num_env_steps", "num_env_steps_sampled", "total_num_steps", "current_steps", "cur_step",
          "total_steps", "_step", "batch", "round", "rounds", "boosting_round", "training_iteration", "generation",
-         "episode", "episodes", "global_episode", "episode_num", "i_episode"),
+         "global_episode", "episode", "episodes", "episode_num", "i_episode"),
     ),
     ("epoch", ("epoch", "epochs", "ep", "epoch_num", "current_epoch", "train_epoch")),
     ("tokens", ("tokens", "total_tokens", "tokens_seen", "num_tokens", "num_input_tokens_seen",
@@ -44,7 +44,7 @@ AXES: tuple[tuple[str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 CLOCKS = ("timestamp", "_timestamp", "wall_time", "walltime", "unix_time", "datetime", "time", "elapsed",
           "elapsed_time", "_runtime")  # fmt: skip
-EPOCHS = dict(AXES)["epoch"]
+STEPS, EPOCHS = dict(AXES)["step"], dict(AXES)["epoch"]
 COUNTING = {word for _, words in AXES for word in words} | set(CLOCKS)
 CROWDED = 1 / 3  # share of values that share their epoch with the value before: it is logged more finely than that
 ALIKE = 1.5  # × between the ends of two counters that take turns: validations count to a hundredth of the steps
@@ -102,6 +102,7 @@ def choose(table: Table, numbers: Numbers, kinds: pl.Series | None, notes: list[
                 continue
             really = "time" if dated else counts
             trouble = _trouble(really, at) or _gaps(at[series])
+            trouble = trouble or _disorder_beside_a_counter(really, at, series, numbers, plain_names)
             if not trouble:
                 at = since_start(at) if really == "time" else _end_to_end(at, series, numbers, plain_names, name, notes)
                 runs = column_of_runs(table, numbers, plain_names, name, at, series)
@@ -274,6 +275,24 @@ def _falls_within_epochs(at: Values, series: Counts, numbers: Numbers, plain_nam
             continue
         if (epoch[1:] >= epoch[:-1]).all() and (epoch[falls] > epoch[falls - 1]).all():
             return "starts again while the epoch goes on"
+    return ""
+
+
+def _disorder_beside_a_counter(
+    counts: str, at: Values, series: Counts, numbers: Numbers, plain_names: dict[str, str]
+) -> str:
+    """Why a column of steps that falls again and again is none where another goes up with every row: it is a length.
+
+    So a table of episodes has ``steps``, how long each episode was, beside ``episode``.
+    """
+    if counts != "step" or rises(at[series]):
+        return ""
+    for other, word in plain_names.items():
+        column = numbers[other]
+        if word in STEPS and column is not None and not column.null_count():
+            counter = column.to_numpy()[series]
+            if rises(counter) and (counter[1:] != counter[:-1]).all():
+                return f"goes up and down while {other!r} goes up with every row"
     return ""
 
 

@@ -51,6 +51,8 @@ def curves(names: Iterable[str], tracks: Mapping[str, Track], filled: set[str]) 
         parts = {g.extra for g in mine if g.side in ("train", "") and g.extra}  # of training, so no evaluation sets
         twins = {g.extra for g in mine if g.side == "val"}  # val_head_acc: head_acc is training's
         train = [g for g in mine if g.side == "train" or (g.side == "" and (not g.extra or g.extra in twins))]
+        if quantity == "loss" and len(mine) == 1 and mine[0].side == "":
+            train = mine  # the only one there is, whatever it is made of
         yield from _best(train, f"train/{quantity}", tracks, filled, parts)
         val = [g for g in mine if g.side == "val" or (g.side == "test" and not has_val)]
         yield from _best(val, f"val/{quantity}", tracks, filled, parts, whole_of_training(train, tracks))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from runopsy.errors import BadOption
-from runopsy.model import Role, Track
+from runopsy.model import JUDGED, Role, Track
 from runopsy.signals.curves import RARELY
 from runopsy.signals.names import HIGHER, LOWER, QUALIFIERS, QUANTITIES, SIDE_OF, score_in, words
 from runopsy.signals.numbered import of_training
@@ -52,8 +52,8 @@ def _of(side: str, roles: Sequence[Role], tracks: Mapping[str, Track]) -> list[R
     """The columns without a role that hold a score of a side and are a curve.
 
     A score that names no side is of validation where the log has one, where it is logged more rarely than the loss
-    of training, or where it takes a pass of its own, as of ranked or decoded answers, unless the same score is there
-    with its side.
+    of training, where nothing of training is, or where it takes a pass of its own, as of ranked or decoded answers,
+    unless the same score is there with its side.
     """
     scores = [r for r in roles if not r.role and score_in(r.track) and len(tracks[r.track]) > 1]
     scores = [r for r in scores if not set(words(r.track)) <= {*BY_THEMSELVES, *QUALIFIERS, *SIDE_OF}]
@@ -63,10 +63,11 @@ def _of(side: str, roles: Sequence[Role], tracks: Mapping[str, Track]) -> list[R
     trained = of_training(tracks)
     named = {r.track: "train" if r.track in trained else _side(r.track) for r in scores}
     loss = next((tracks[r.track] for r in roles if r.role == "train/loss"), None)
+    alone = not any(r.role in JUDGED or r.role == "reward" or r.role.startswith("player/") for r in roles)
     for r in scores:
         if not named[r.track]:
             rare = loss is not None and len(tracks[r.track]) <= RARELY * len(loss)
-            evaluates = evaluated or rare or score_in(r.track) in EVALUATED
+            evaluates = evaluated or rare or alone or score_in(r.track) in EVALUATED
             named[r.track] = "val" if evaluates and _bare(r.track) not in twins else "train"
     if side == "val":
         return [r for r in scores if named[r.track] == "val"] or [r for r in scores if named[r.track] == "test"]

@@ -43,7 +43,8 @@ SCORES: Mapping[str, str] = {
     "sacrebleu": HIGHER, "bleu": HIGHER, "chrf": HIGHER, "comet": HIGHER, "rouge": HIGHER, "meteor": HIGHER,
     "cider": HIGHER, "spice": HIGHER, "wer": LOWER, "cer": LOWER, "ter": LOWER, "eer": LOWER, "fid": LOWER,
     "lpips": LOWER, "psnr": HIGHER, "ssim": HIGHER, "sisdr": HIGHER, "sdr": HIGHER, "snr": HIGHER, "pesq": HIGHER,
-    "stoi": HIGHER, "ndcg": HIGHER, "mrr": HIGHER, "hits": HIGHER, "spearman": HIGHER, "spearmanr": HIGHER,
+    "stoi": HIGHER, "ndcg": HIGHER, "mrr": HIGHER, "hits": HIGHER, "hit": HIGHER, "hr": HIGHER,
+    "spearman": HIGHER, "spearmanr": HIGHER,
     "pearson": HIGHER, "pearsonr": HIGHER, "r2": HIGHER, "em": HIGHER, "recall": HIGHER, "precision": HIGHER,
     "success": HIGHER, "winrate": HIGHER, "epe": LOWER, "score": HIGHER,
 }  # fmt: skip
@@ -56,7 +57,7 @@ ERRORS = ("error", "err")  # of classification only if a rate or the top-1 error
 QUALIFIERS = ("step", "epoch", "avg", "mean", "total", "overall", "running", "smooth", "smoothed", "ema", "metrics",
               "iter", "iteration", "batch", "stats", "model", "curve", "scalars", "history", "main", "meter",
               "dataloader", "idx", "percent", "pct", "percentage", "lm", "binary", "multi", "categorical", "sparse",
-              "on", "of", "the", "set", "avr")  # fmt: skip
+              "on", "of", "the", "set", "avr", "average", "averaged")  # fmt: skip
 SMOOTHED = ("running", "smooth", "smoothed", "ema")  # of two columns that fit, the raw one shows more
 # Words of quantities that are made of a loss or an accuracy without being one.
 NEVER = ("scale", "scaler", "scaling", "std", "stdev", "stderr", "var", "variance", "min", "max", "best", "diff",
@@ -69,9 +70,9 @@ PARTS = ("cls", "class", "box", "bbox", "obj", "objectness", "dfl", "seg", "mask
          "smoothl1", "adv", "adversarial", "gan", "g", "d", "gen", "disc", "generator", "discriminator", "contrastive",
          "distill", "distillation", "kd", "penalty", "entropy", "value", "vf", "policy", "pg", "actor", "critic", "q",
          "z", "moe", "balance", "balancing", "router", "semantic", "dice", "iou", "giou", "ctc", "mlm", "nsp", "sem",
-         "perceptual", "style", "content", "tv", "vq", "commit", "commitment", "embedding", "ce", "nll", "bce",
-         "mse", "mae", "xent", "att", "noobj", "xy", "wh", "heatmap", "offset", "rotation", "translation", "center",
-         "dir")  # fmt: skip
+         "perceptual", "percep", "pix", "pixel", "style", "content", "tv", "vq", "commit", "commitment", "embedding",
+         "ce", "nll", "bce", "mse", "mae", "xent", "att", "noobj", "xy", "wh", "heatmap", "offset", "rotation",
+         "translation", "center", "dir")  # fmt: skip
 # One name each, for whole names after joining the words with "_".
 SINGLES: Mapping[str, tuple[str, ...]] = {
     "lr": ("lr", "learning_rate", "learningrate", "current_lr", "train_lr", "train_learning_rate"),
@@ -183,8 +184,17 @@ def score_in(name: str) -> str:
 def is_learning_rate(name: str) -> bool:
     """Whether a name that is not exactly ``lr`` is that of a learning rate: lr-AdamW, optim/learning_rate_group0."""
     parts = words(name)
-    is_rate = any(map(GROUP.fullmatch, parts)) or ("learning", "rate") in pairwise(parts)
-    return is_rate and not any(w in LR_NEVER for w in parts)
+    return _names_a_rate(parts) and not any(w in LR_NEVER for w in parts)
+
+
+def is_base_rate(name: str) -> bool:
+    """Whether a name is ``base_lr``: a constant of the configuration, or, where its values change, the rate itself."""
+    parts = [w for w in words(name) if w != "base"]
+    return parts != words(name) and _names_a_rate(parts) and not any(w in LR_NEVER for w in parts)
+
+
+def _names_a_rate(parts: Sequence[str]) -> bool:
+    return any(map(GROUP.fullmatch, parts)) or ("learning", "rate") in pairwise(parts)
 
 
 def is_side(name: str) -> bool:
@@ -217,6 +227,8 @@ def _quantity(parts: Sequence[str]) -> tuple[str, tuple[str, ...]]:
             return quantity, (*found, *cross, *top1)
     if cross:
         return "loss", cross
+    if len(parts) > 1 and parts[0] == "l" and all(w in PARTS or w in QUALIFIERS for w in parts[1:]):  # l_pix, l_total
+        return "loss", ("l",)
     if top1:
         return "acc", top1
     if perplexity := tuple(w for w in parts if w in PERPLEXITIES):

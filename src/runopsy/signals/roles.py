@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from runopsy.errors import BadOption
 from runopsy.model import Role, Track
 from runopsy.signals.curves import curves
 from runopsy.signals.metric import selected
-from runopsy.signals.names import LOSSES, SINGLES, better, guess, is_learning_rate, is_percent, words
+from runopsy.signals.names import LOSSES, SINGLES, better, guess, is_base_rate, is_learning_rate, is_percent, words
 from runopsy.signals.scores import MONITOR, earned, is_length, is_reward, players, reward_doubt
 from runopsy.signals.units import ERRORS, PERCENT_FROM, doubted, scaled, value_range
 
@@ -110,7 +112,9 @@ def _singles(tracks: Mapping[str, Track], filled: Iterable[str], taken: Mapping[
         if role not in filled and called is not None:
             yield Role(role, called, "by its name")
         elif role == "lr" and role not in filled:
-            yield from (Role("lr", name, "is a learning rate") for name in [n for n in free if is_learning_rate(n)][:1])
+            rates = [n for n in free if is_learning_rate(n)]
+            changing = [n for n in free if is_base_rate(n) and np.ptp(tracks[n].value) > 0]
+            yield from (Role("lr", name, "is a learning rate") for name in (rates or changing)[:1])
 
 
 # --- reinforcement learning, adversarial training --------------------------------------------------
