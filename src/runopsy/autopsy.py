@@ -14,7 +14,7 @@ from runopsy.blas import one_thread
 from runopsy.errors import CannotJudge, NotChecked
 from runopsy.facts import Case, Facts, facts_of
 from runopsy.facts.case import Rule
-from runopsy.facts.schedule import jumps
+from runopsy.facts.schedule import by_passes, jumps
 from runopsy.facts.spikes import spikes_of
 from runopsy.model import (
     EVALUATED,
@@ -101,6 +101,7 @@ def _examined(
         signals = rebase(signals, run.axis, x)
         resumes = tuple(move(np.array(resumes)).tolist())
         run = replace(run, marks=tuple(replace(m, step=float(move(np.array([m.step]))[0])) for m in run.marks))
+    signals, by_pass = by_passes(signals, x or run.axis, standards.limits)
     case = _case(run, assigned, signals, resumes, standards, segmenter)
     checks, events = _ask_all(standards.rules, case)
     named, turns, verdict = _concluded(case, events, standards)
@@ -119,7 +120,7 @@ def _examined(
         verdict=verdict,
         stop=None if case.facts.not_a_run else best_step.stop(case, assigned),
         thresholds=values(standards.limits),
-        notes=(*run.notes, *measured.notes, *_explained(case.facts)),
+        notes=(*run.notes, *measured.notes, *by_pass, *_explained(case.facts)),
         examples=_watched(run),
         levels=inside_by_phase,
         expected=expected,

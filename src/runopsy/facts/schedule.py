@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +14,7 @@ from runopsy.model import Counts, Position, Signal, Values
 from runopsy.stats import median
 from runopsy.thresholds import Limits
 
-MEANS = "the training loss is a running mean that starts again in each epoch, and steps there by itself"
+MEANS = "a running mean that starts again in each epoch, and steps there by itself"
 
 
 def jumps(signal: Signal, limits: Limits) -> Iterator[tuple[Position, float, float]]:
@@ -66,10 +67,32 @@ def epoch_begins(signal: Signal, epoch: Signal | None, axis: str) -> Counts | No
 
 
 def means_of_epochs(case: Case) -> bool:
-    """Whether the training loss of a run is logged as running means of its epochs."""
+    """Whether the training loss of a run is logged as running means of its epochs, too few to be taken alone."""
     loss = case.signals["train/loss"]
     begins = epoch_begins(loss, case.signals.get("epoch"), case.run.axis)
     return begins is not None and is_mean_of_each_epoch(loss, begins, case.limits)
+
+
+def by_passes(signals: Mapping[str, Signal], axis: str, limits: Limits) -> tuple[dict[str, Signal], tuple[str, ...]]:
+    """The signals, of training's running means the last row of each epoch alone, and what a page says of it.
+
+    That row is the mean of the whole pass. Those before it step where an epoch begins, and the first of them are of a
+    few batches: a page that took them for a curve would tell of drops and spikes that no training had.
+    """
+    kept, told = dict(signals), []
+    for name in ("train/loss", "train/acc"):
+        signal = signals.get(name)
+        begins = None if signal is None else epoch_begins(signal, signals.get("epoch"), axis)
+        if signal is None or begins is None or not limits.level_rows <= len(begins) + 1 < len(signal):
+            continue
+        if is_mean_of_each_epoch(signal, begins, limits):
+            last = np.append(begins, len(signal)) - 1
+            time = None if signal.time is None else signal.time[last]
+            kept[name] = replace(signal, step=signal.step[last], value=signal.value[last], time=time)
+            told.append(
+                f"{signal.source}: {MEANS}; the last row of each epoch is taken, {len(last)} of {len(signal):,}"
+            )
+    return kept, tuple(told)
 
 
 def is_mean_of_each_epoch(signal: Signal, begins: Counts, limits: Limits) -> bool:

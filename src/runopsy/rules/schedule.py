@@ -10,7 +10,7 @@ import numpy as np
 
 from runopsy.errors import NotChecked
 from runopsy.facts import Case
-from runopsy.facts.schedule import MEANS, epoch_begins, is_mean_of_each_epoch, jumps
+from runopsy.facts.schedule import epoch_begins, jumps
 from runopsy.model import Event, Evidence, Position, Severity, Signal
 from runopsy.rules.places import row, spacing_at
 from runopsy.stats import MAD_TO_SD, median, medians
@@ -70,8 +70,6 @@ class EpochSteps:
             return
         if len(begins) >= len(loss) - 1:
             raise NotChecked("the log has one row an epoch")
-        if is_mean_of_each_epoch(loss, begins, limits):
-            raise NotChecked(MEANS)
         half = int(limits.last_part * median(np.diff(begins)))
         if half < limits.few_rows:
             return

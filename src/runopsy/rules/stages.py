@@ -66,7 +66,7 @@ class Stage:
         ):  # then the first descent is ordinary learning; with three it is one stage of several
             falls = [(a, b) for a, b in falls if self._learnt_before(loss, a, _fall(limits))]
         if falls and means_of_epochs(case):
-            raise NotChecked(MEANS)
+            raise NotChecked(f"the training loss is {MEANS}")
         for a, b in falls:
             begin, end = float(loss.level[a]), float(loss.level[b])
             at = _passes(loss, a, b, (begin + end) / 2)
