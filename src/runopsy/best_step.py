@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -36,7 +37,7 @@ def stop(case: Case, roles: Sequence[Role] = ()) -> Stop | None:
         best_step=float(signal.step[at]),
         best=best,
         last=last,
-        after_best=worse / abs(best) if best else 0.0,
+        after_best=worse / abs(best) if best else math.inf if worse > 0 else 0.0,
         wasted_steps=float(signal.step[-1] - signal.step[at]),
         unread_steps=case.last - float(signal.step[-1]),
         wasted_seconds=_seconds_between(case, float(signal.step[at]), float(signal.step[-1])),

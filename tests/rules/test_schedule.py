@@ -3,8 +3,9 @@ import pytest
 
 import planted
 import runopsy
-from runopsy.facts.schedule import epoch_begins
+from runopsy.facts.schedule import epoch_begins, jumps
 from runopsy.model import Run, Signal, Track
+from runopsy.thresholds import DEFAULTS
 
 
 def changes(lr):
@@ -118,3 +119,19 @@ def test_a_log_of_one_row_an_epoch_is_not_said_to_have_no_epoch():
     log = Run("x", "x", "epoch", {"loss": Track("loss", rows, 1 / rows)})
     (check,) = (c for c in runopsy.analyze(log).checks if c.code == "L03")
     assert check.why == "the log has one row an epoch"
+
+
+def told_jumps(rates):
+    rates = np.asarray(rates, dtype=float)
+    return [(at, after) for at, _, after in jumps(Signal("lr", "lr", np.arange(float(len(rates))), rates), DEFAULTS)]
+
+
+def test_a_warm_up_in_even_steps_is_no_change_and_the_drops_after_it_are():
+    warm = np.repeat(6e-5 + 5.94e-4 * np.arange(11), 5)
+    found = told_jumps([*warm, *[6e-4] * 20, *[6e-5] * 20])
+    assert [at for at, _ in found] == [55.0, 75.0]
+
+
+def test_warm_restarts_of_one_size_are_changes():
+    cycle = 1e-4 + 9e-4 * (1 + np.cos(np.linspace(0, np.pi, 20))) / 2
+    assert [at for at, _ in told_jumps(np.tile(cycle, 6))] == [20.0, 40.0, 60.0, 80.0, 100.0]

@@ -14,6 +14,7 @@ from runopsy.model import Counts, Position, Signal, Values
 from runopsy.stats import median
 from runopsy.thresholds import Limits
 
+EVEN = 0.02  # of a step: those of a line that was printed with three digits differ by so much
 MEANS = "a running mean that starts again in each epoch, and steps there by itself"
 
 
@@ -22,14 +23,13 @@ def jumps(signal: Signal, limits: Limits) -> Iterator[tuple[Position, float, flo
 
     Beside a jump the quantity itself changes far less: a linear or cosine decay to 0 multiplies its ratios at the end,
     and its steps stay alike. An exponential warm-up repeats its ratio from row to row, in the same direction; a jump
-    that comes again after rows at rest is another jump. The least changes of a log, where there are several, are those
-    of its last digit: a smooth schedule that was printed with few digits.
+    that comes again after rows at rest is another jump, unless all are of one size: then they are a line, in steps.
     """
     usable = signal.value > 0
     step, value = signal.step[usable], signal.value[usable]
     change, factor = np.diff(value), np.diff(np.log(value))
     large = np.flatnonzero(np.abs(factor) >= np.log(limits.jump))
-    for i in large[~_are_last_digits(change, large, limits)].tolist():
+    for i in large[~_are_even_steps(change, large, limits)].tolist():
         near = np.array([j for j in (i - 1, i + 1) if 0 <= j < len(change)], dtype=int)
         if i == 0 or not len(near) or np.abs(change[near]).max() > (1 - limits.most) * abs(change[i]):
             continue
@@ -38,14 +38,16 @@ def jumps(signal: Signal, limits: Limits) -> Iterator[tuple[Position, float, flo
             yield float(step[i + 1]), float(value[i]), float(value[i + 1])
 
 
-def _are_last_digits(change: Values, large: Counts, limits: Limits) -> NDArray[np.bool_]:
-    """Which of the large changes are one unit of the last digit that was printed, as several of a log are."""
-    if not len(large):
-        return np.zeros(0, dtype=bool)
-    size = np.abs(change)
-    unit = size[size > 0].min()
-    several = np.count_nonzero(np.round(size / unit) == 1) > limits.few_rows
-    return np.asarray((np.round(size[large] / unit) == 1) & several)
+def _are_even_steps(change: Values, large: Counts, limits: Limits) -> NDArray[np.bool_]:
+    """Which of the large changes are steps of one size that lead on and on: a line, in steps.
+
+    So a warm-up rises epoch by epoch, and the last digit that was printed of a smooth schedule falls. Warm restarts are
+    of one size too, and lead nowhere.
+    """
+    alike = np.abs(change[large][:, None] / np.where(change == 0, np.nan, change) - 1) <= EVEN
+    steps = alike.sum(axis=1)
+    way = np.ptp(np.concatenate([[0.0], np.cumsum(change)]))
+    return np.asarray((steps > limits.few_rows) & (way > limits.half_way * steps * np.abs(change[large])))
 
 
 def epoch_begins(signal: Signal, epoch: Signal | None, axis: str) -> Counts | None:

@@ -115,7 +115,7 @@ class Stop:
     best_step: Position
     best: float
     last: float
-    after_best: float  # change from best to last, as a share of the best; positive = worse
+    after_best: float  # change from best to last, as a share of the best; positive = worse, inf where the best is 0
     wasted_steps: float  # from the best to the last validation
     unread_steps: float  # after the last validation: nothing is known of them
     wasted_seconds: float | None

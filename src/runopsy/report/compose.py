@@ -314,4 +314,6 @@ def _worse(stop: Stop) -> str:
         return "the same"
     if stop.within_noise:  # a share of the best row would measure that noise
         return "within its noise"
+    if stop.best == 0:
+        return "worse"
     return f"{percent(stop.after_best)} worse" if stop.after_best < 10 else "far worse"
