@@ -97,3 +97,45 @@ def test_one_signal_may_have_thresholds_of_its_own():
     rises = 1 + 0.05 * noise(1, 6000) + 0.3 * (np.arange(6000) >= 3000)
     assert kinds(recorded(**{"grad/norm": rises}), thresholds={"grad/norm": {"outlier": 100}}) == []
     assert kinds(recorded(**{"grad/norm": rises}), thresholds={"lr": {"outlier": 100}}) != []
+
+
+def epochs(jumps_at, follows, seed=0):
+    """A detector's log of 60 epochs: from one on, the training images are whole, and validation's always were."""
+    at = np.arange(1, 61)
+    train = planted.noisy(1.2 + 2.5 * np.exp(-at / 8), 0.01, seed)
+    val = planted.noisy(1.5 + 2 * np.exp(-at / 8), 0.01, seed + 1)
+    late = at >= jumps_at
+    curves = {"train/loss": train - 0.25 * late, "val/loss": val - 0.3 * (late & follows)}
+    return planted.run(at, curves)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_short_log_shows_a_training_loss_that_moves_alone(seed):
+    found = [e for e in runopsy.analyze(epochs(51, False, seed)).events if e.kind == "data_change"]
+    assert [e.step for e in found] == [51]
+    assert "data_change" not in kinds(epochs(51, True, seed))
+    assert "data_change" not in kinds(epochs(99, False, seed))
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.9])
+def test_a_short_falling_loss_seldom_jumps(phi):
+    at = np.arange(60)
+    alarms = [
+        SuddenChange().largest_jump(
+            Signal("train/loss", "loss", at * 1.0, (0.1 + 2 * np.exp(-at / 12)) * np.exp(0.03 * noise(s, 60, phi))),
+            DEFAULTS,
+        )
+        for s in range(200)
+    ]
+    assert sum(found is not None for found in alarms) <= 2
+
+
+def test_a_few_rows_high_are_no_level():
+    loss = np.array([*(0.02 + 1 / np.arange(1, 26)), 0.14, 0.09, 0.09, 0.06, 0.04, 0.05, 0.04])
+    assert SuddenChange().largest_jump(Signal("train/loss", "loss", np.arange(32.0), loss), DEFAULTS) is None
+
+
+def test_a_log_with_too_few_rows_to_ask_is_not_said_to_have_none():
+    run = planted.run(np.arange(400), {"train/loss": planted.decay(np.arange(400)), "val/loss": np.ones(400)})
+    check = next(c for c in runopsy.analyze(run).checks if c.code == "B02")
+    assert (check.outcome, check.why) == ("not_checked", "it takes more rows")

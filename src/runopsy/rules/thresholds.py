@@ -17,8 +17,9 @@ import numpy as np
 
 from runopsy.errors import NotChecked
 from runopsy.facts import Case
+from runopsy.facts.curve import EVALUATIONS
 from runopsy.facts.usual import Baseline, course, strayed
-from runopsy.model import Event, Evidence, Position, Severity, Signal
+from runopsy.model import VALIDATED, Event, Evidence, Position, Severity, Signal
 from runopsy.rules.curves import inside
 from runopsy.rules.places import spacing_at
 from runopsy.stats import Floats, first_run, long_run_factor, white_noise
@@ -26,6 +27,7 @@ from runopsy.thresholds import Limits
 
 BLOCKS = 300  # at most, on a long run: more cost time, and place a jump finer than anybody reads it
 RUN = 2  # blocks on either side of the jump that must lie beyond half of it: one wild block is no level
+BESIDE = 5  # rows of a short log on either side of a jump: a training that is told to go on differently does so late
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,27 +96,41 @@ class SuddenChange:
 
     The calibrated threshold rule. Rows are averaged in blocks; straight lines through the blocks before and after
     each place are carried up to it, and the jump between them is compared with its own standard error, with
-    the autocorrelation of the blocks in it. A slow drift is no jump.
+    the autocorrelation of the blocks in it. A slow drift is no jump. Of a log so short that each row is an evaluation,
+    or the mean of an epoch, the training loss alone is asked, row by row: so a detector shows where it was given whole
+    images again.
     """
 
     code: ClassVar[str] = "B02"
     kinds: ClassVar[tuple[str, ...]] = ("level_shift", "data_change")
     needs: ClassVar[tuple[str, ...]] = ()
-    uses: ClassVar[tuple[str, ...]] = ("window_rows", "readings", "outlier", "gap", "most", "beside")
+    uses: ClassVar[tuple[str, ...]] = (
+        "window_rows",
+        "readings",
+        "outlier",
+        "gap",
+        "most",
+        "beside",
+        "half_way",
+        "visible_loss",
+    )
 
     def __call__(self, case: Case) -> Iterator[Event]:
         recorded = inside(case.signals)
         followed = any(n.startswith("val/") for n in case.segments)
         if not followed or not (recorded or "train/loss" in case.segments):
             raise NotChecked("it takes a validation curve, and a training loss or a signal of the model's inside")
-        for name in ("train/loss", *recorded):
-            if name in case.signals:
-                yield from self.on(case, case.signals[name], case.limits.of(name))
+        asked = [case.signals[n] for n in ("train/loss", *recorded) if n in case.signals]
+        asked = [s for s in asked if self._blocks(s, case.limits) is not None]
+        if not asked:
+            raise NotChecked("it takes more rows")
+        for signal in asked:
+            yield from self.on(case, signal, case.limits.of(signal.name))
 
     def on(self, case: Case, signal: Signal, limits: Limits) -> Iterator[Event]:
         """The clearest jump of one signal that nothing explains."""
         found = self.largest_jump(signal, limits)
-        if found is None or self._explained(case, found.step):
+        if found is None or self._explained(case, found):
             return
         text = f"jumps by {found.sigmas:.0f} standard errors, from {found.before:.4g} to {found.after:.4g}"
         proof = (Evidence(signal.name, found.step, found.after, found.before, "", text, "level"),)
@@ -130,38 +146,65 @@ class SuddenChange:
 
     def largest_jump(self, signal: Signal, limits: Limits) -> Jump | None:
         """The clearest jump of a signal, if any is clear enough."""
-        rows, side = max(limits.window_rows, len(signal) // BLOCKS), limits.readings
-        m = len(signal) // rows
-        if m < 2 * side:
+        blocks = self._blocks(signal, limits)
+        if blocks is None:
             return None
+        rows, side = blocks
+        m = len(signal) // rows
         level = signal.value[: m * rows].reshape(m, rows).mean(axis=1)
         scale = max(_noise(signal.value) / np.sqrt(rows), _noise(level), 1e-12 * float(np.abs(level).max()), 1e-300)
         before, after, misfit = _ends(level, side)
-        jump = after - before
+        jump, run = after - before, side if rows == 1 else RUN
         error = np.maximum(scale, misfit) * _end_error(side) * np.sqrt(2)
-        beyond = np.array([self._holds(level, side + i, before[i], jump[i], limits.most) for i in range(len(jump))])
-        clear = (np.abs(jump) > limits.outlier * error) & (np.abs(jump) > limits.gap * np.ptp(level)) & beyond
+        beyond = np.array(
+            [self._holds(level, side + i, before[i], jump[i], run, limits.most) for i in range(len(jump))]
+        )
+        if rows > 1:  # batches have heavy tails
+            sure, least = limits.outlier, np.full(len(jump), limits.gap * np.ptp(level))
+        else:
+            sure, least = limits.sure_of_many, limits.visible_loss * np.abs(before)
+        clear = (np.abs(jump) > sure * error) & (np.abs(jump) > least) & beyond
         if not clear.any():
             return None
         i = int(np.argmax(np.where(clear, np.abs(jump), 0.0)))
         row = (side + i) * rows
         step, since = float(signal.step[row]), float(signal.step[row - rows])
-        return Jump(step, since, float(before[i]), float(after[i]), float(abs(jump[i]) / error[i]))
+        return Jump(step, since, float(before[i]), float(after[i]), float(abs(jump[i]) / error[i]), rows)
 
-    def _holds(self, level: Floats, at: int, before: float, jump: float, most: float) -> bool:
+    def _blocks(self, signal: Signal, limits: Limits) -> tuple[int, int] | None:
+        """(rows of a block, blocks on either side of a place); None where the signal has too few rows."""
+        if len(signal) <= EVALUATIONS and signal.name == "train/loss":
+            return (1, BESIDE) if len(signal) >= 2 * BESIDE + RUN else None
+        rows = max(limits.window_rows, len(signal) // BLOCKS)
+        return (rows, limits.readings) if len(signal) // rows >= 2 * limits.readings else None
+
+    def _holds(self, level: Floats, at: int, before: float, jump: float, run: int, most: float) -> bool:
         """Whether the blocks beside the jump lie on their own sides of its middle, and most of it is made at once."""
-        run = RUN
         share = (level[at - run : at + run] - before) / jump if jump else np.zeros(2 * run)
         across = max(share[run] - share[run - 2], share[run + 1] - share[run - 1])  # the jump may lie within a block
         return bool((share[:run] < 0.5).all() and (share[run:] > 0.5).all() and across > most)
 
-    def _explained(self, case: Case, at: Position) -> bool:
-        """Whether something was changed there by hand, the run left, or validation turns there too."""
+    def _explained(self, case: Case, jump: Jump) -> bool:
+        """Whether something was changed there by hand, the run left, or validation turns or moves there too."""
+        at = jump.step
         near = case.limits.beside * max(at - case.first, 1.0)
         if any(abs(e.step - at) <= near or (e.kind == "divergence" and at >= e.step) for e in case.events):
             return True
+        if jump.rows == 1:
+            return not all(self._stands(s, jump, case.limits) for n, s in case.signals.items() if n in VALIDATED)
         vals = [s for n, s in case.segments.items() if n.startswith("val/")]
         return any(np.any(np.abs(s.edges[1:-1] - at) <= near) for s in vals)
+
+    def _stands(self, val: Signal, jump: Jump, limits: Limits) -> bool:
+        """Whether a validation curve is seen not to move where training jumps, as a share of its own level."""
+        at = int(np.searchsorted(val.step, jump.step))
+        before, after = val.value[max(at - BESIDE, 0) : at], val.value[at : at + BESIDE]
+        if min(len(before), len(after)) < RUN:
+            return False
+        moved = abs(float(after.mean() - before.mean()))
+        unsure = float(np.hypot(before.std() / len(before) ** 0.5, after.std() / len(after) ** 0.5))
+        share = abs(jump.after - jump.before) / max(abs(jump.before), 1e-300)
+        return moved + unsure <= limits.half_way * share * abs(float(before.mean()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +216,7 @@ class Jump:
     before: float
     after: float
     sigmas: float  # its size in standard errors
+    rows: int  # of each block
 
 
 def _noise(values: Floats) -> float:
