@@ -209,3 +209,16 @@ def test_a_loss_that_came_down_to_that_of_guessing_has_learnt_nothing():
     assert not guesses.moved
     assert learns.moved
     assert alone.moved
+
+
+def test_an_accuracy_that_repeats_its_first_digits_while_training_has_learnt_nothing_is_of_one_class():
+    train = np.concatenate([np.full(5, 0.5), np.linspace(0.6, 0.99, 16)])
+    val = np.full(21, 0.7667)
+    val[14] = 0.7778
+    loss = planted.noisy(np.linspace(0.7, 0.05, 21), 0.02)
+    stays = facts_of(signals(EPOCHS[:21], loss=loss, acc=train, val_acc=val))
+    learns = facts_of(signals(EPOCHS[:21], loss=loss, acc=train, val_acc=np.maximum(val, train - 0.05)))
+    cheap = facts_of(signals(EPOCHS[:21], loss=loss, acc=train, val_acc=val, val_loss=np.linspace(0.45, 0.4, 21)))
+    assert stays.stays_at_chance
+    assert learns.left_chance
+    assert cheap.left_chance

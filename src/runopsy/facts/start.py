@@ -34,11 +34,12 @@ class Start:
 def start_of(curves: Curves, first: Position, last: Position, limits: Limits) -> Start:
     """Where training began, of a log that runs from one position to another."""
     loss = curves.get("train/loss") or curves.get("val/loss")
-    firsts = [curves[n].begins for n in ("train/acc", "val/acc") if n in curves]
+    one_class = _one_class(curves, limits)
+    firsts = [curves[n].begins for n in ("train/acc", "val/acc") if n in curves and not (one_class and n == "val/acc")]
     low = loss is not None and 0 <= loss.begins < TRAINED_LOSS * LN2
     trained = bool(firsts) and ((low and max(firsts) >= TRAINED_ACC) or max(firsts) >= TRAINED_ACC_ALONE)
     accuracy = min(firsts, default=None)
-    if accuracy is not None and _untrained(curves, loss):
+    if one_class or (accuracy is not None and _untrained(curves, loss)):
         accuracy = curves["val/acc"].begins
     began = _first_loss(curves)
     classes = None if began is None else guessed_among(began, firsts, limits)
@@ -58,6 +59,21 @@ def _first_loss(curves: Curves) -> float | None:
         return None
     earlier = train is not None and val is not None and val.begins_at < train.begins_at
     return max(loss.begins, val.begins) if earlier and val is not None else loss.begins
+
+
+def _one_class(curves: Curves, limits: Limits) -> bool:
+    """Whether validation accuracy begins as of a model that always answers the most frequent class.
+
+    It is the same to the last digit in its first rows, and higher than that of training, which has learnt nothing yet;
+    and its loss is no lower than what such an answer costs, the entropy of the classes.
+    """
+    train, val, loss = (curves.get(name) for name in ("train/acc", "val/acc", "val/loss"))
+    if train is None or val is None or val.rows < 2 * limits.level_rows or not 0 < val.begins < TRAINED_ACC_ALONE:
+        return False
+    still = float(np.ptp(val.signal.value[: limits.level_rows])) == 0
+    entropy = -val.begins * np.log(val.begins) - (1 - val.begins) * np.log(1 - val.begins)  # of two classes, the least
+    dear = loss is None or loss.begins >= entropy
+    return bool(still and dear and train.begins <= min(TRAINED_ACC, val.begins))
 
 
 def _untrained(curves: Curves, train: Curve | None) -> bool:

@@ -69,15 +69,18 @@ def plausible(labels: list[str], readings: Readings, case: Case) -> list[str]:
     """
     result, otherwise, facts, limits = list(labels), list[str](), case.facts, case.limits
     stands = not (facts.follows or facts.improving or facts.unclear)
-    for start, stop, word in spells_of(labels):
-        gained = readings.val_done[stop - 1] - readings.val_done[start]
+    for first, stop, word in spells_of(labels):
+        start, gained = first, readings.val_done[stop - 1] - readings.val_done[first]
         trained = readings.train_done[stop - 1] - readings.train_done[start]
         ahead = facts.memorizes or (stands and stop == len(labels) and trained > limits.real_change)
         if word in ("memorization", "converged") and gained > limits.real_change:
-            left = readings.val_done[stop - 1] - readings.val_done[start:stop]
-            learnt = int(np.flatnonzero(left > limits.real_change)[-1]) + 1 if word == "converged" else stop - start
-            result[start : start + learnt] = ["feature_learning"] * learnt
-        elif word == "memorization" and not (ahead and readings.gap_open[start:stop].any()):
+            since = stop
+            if word == "converged" or stop == len(labels):  # from here on little is gained
+                left = readings.val_done[stop - 1] - readings.val_done[start:stop]
+                since = start + int(np.flatnonzero(left > limits.real_change)[-1]) + 1
+            result[start:since] = ["feature_learning"] * (since - start)
+            start, gained = since, readings.val_done[stop - 1] - readings.val_done[min(since, stop - 1)]
+        if word == "memorization" and start < stop and not (ahead and readings.gap_open[start:stop].any()):
             worse = stands and stop == len(labels) and gained < 0  # nothing carries over while validation gets worse
             otherwise = otherwise or _without_gap(readings, limits)
             result[start:stop] = ["converged"] * (stop - start) if worse else otherwise[start:stop]
