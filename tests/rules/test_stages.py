@@ -51,3 +51,12 @@ def test_a_fall_over_a_third_of_the_run_is_not_abrupt():
     quick = planted.noisy(40 + 20 * np.exp(-step / 30) - planted.sigmoid(step, 145, 1.5, 0, 25) + 25, 0.01)
     assert not [e for e in runopsy.analyze(planted.run(step, {"train/loss": slow})).events if e.kind == "loss_drop"]
     assert [e for e in runopsy.analyze(planted.run(step, {"train/loss": quick})).events if e.kind == "loss_drop"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_far_side_of_a_bump_is_no_drop(seed):
+    step = np.arange(600)
+    falls = 0.5 * np.exp(-step / 150) + 0.02
+    bump = np.where((step >= 255) & (step < 285), 0.3 * np.exp(-np.abs(step - 270) / 8), 0.0)
+    loss = planted.noisy(falls + bump, 0.02, seed)
+    assert "loss_drop" not in [e.kind for e in runopsy.analyze(planted.run(step, {"loss": loss})).events]

@@ -68,7 +68,7 @@ class Stage:
         if falls and means_of_epochs(case):
             raise NotChecked(f"the training loss is {MEANS}")
         for a, b in falls:
-            begin, end = float(loss.level[a]), float(loss.level[b])
+            begin, end = _lowest(loss, a), float(loss.level[b])
             at = _passes(loss, a, b, (begin + end) / 2)
             if not self._reported_already(case, at) and self._followed(case, float(loss.step[a]), float(loss.step[b])):
                 text = f"from {begin:.3g} to {end:.3g} between two slower stretches"
@@ -112,10 +112,9 @@ class Stage:
         return bool(start - loss.level[begins] > fall * (start - lowest))
 
     def _visible(self, loss: Segments, begins: int, ends: int, case: Case) -> bool:
-        """A fall that a reader sees, and sees as sudden; back to where the loss has been it is a recovery."""
-        if loss.level[begins] - loss.level[ends] < _fall(case.limits) * loss.level[begins]:
-            return False
-        if begins and loss.level[ends] > loss.level[:begins].min():
+        """A fall that a reader sees, and sees as sudden; from the top of a bump it is a recovery."""
+        known = _lowest(loss, begins)
+        if known - loss.level[ends] < _fall(case.limits) * known or loss.level[begins] > case.limits.jump * known:
             return False
         log = np.log(loss.step[[begins, ends]] - case.first + first_spacing(loss.step))
         return bool(log[1] - log[0] <= case.limits.abrupt) and self._at_once(loss, begins, ends, case)
@@ -125,8 +124,9 @@ class Stage:
         rows = case.facts.curves["train/loss"]
         within = (rows.signal.step >= loss.step[begins]) & (rows.signal.step <= loss.step[ends])
         step, value = rows.signal.step[within], rows.calm[within]
-        quarter = (loss.level[begins] - loss.level[ends]) / 4
-        below = np.flatnonzero(value <= loss.level[begins] - quarter)
+        known = _lowest(loss, begins)
+        quarter = (known - loss.level[ends]) / 4
+        below = np.flatnonzero(value <= known - quarter)
         above = np.flatnonzero(value >= loss.level[ends] + quarter)
         if not len(below) or not len(above):
             return False  # the fitted line falls there, and no row does
@@ -152,6 +152,11 @@ class Stage:
         fitted = case.facts.fitted_at if "train/acc" in case.facts.curves else None
         gone = [e.step for e in case.events if e.kind == "divergence"]
         return (fitted is not None and at >= fitted) or any(at >= step for step in gone)
+
+
+def _lowest(loss: Segments, point: int) -> float:
+    """The lowest level that a loss has had up to a point: what lies above is no new ground."""
+    return float(loss.level[: point + 1].min())
 
 
 def _fall(limits: Limits) -> float:
