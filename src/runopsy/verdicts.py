@@ -81,6 +81,8 @@ def _underfit(f: Facts) -> str:
 
 def _healthy(f: Facts) -> str:
     if not f.fits:
+        if f.training_improves:
+            return "validation came down and has levelled off; training still improves"
         return "training and validation came down and have levelled off"
     how_far = f" ({f.fits.text})" if f.fits.text else ""
     if f.validation_stands:

@@ -415,7 +415,8 @@ def test_the_two_heads_of_a_detector_have_losses_of_their_own(text):
     np.testing.assert_allclose(run.tracks[played(run)["train/loss"]].value, np.array(TRAIN) + 2.25)
 
 
-def test_the_best_checkpoint_validated_at_the_end_is_none_of_the_curve(text):
+@pytest.mark.parametrize("bar", [": 100% ━━━━ 1/1 4.2it/s 0.2s", ": 100% 1/1 [00:00<00:00,  1.70it/s]"])
+def test_the_best_checkpoint_validated_at_the_end_is_none_of_the_curve(text, bar):
     header = "                 Class     Images  Instances      Box(P          R      mAP50  mAP50-95)"
     lines = each(
         "      Epoch    GPU_mem   box_loss   cls_loss  Instances       Size",
@@ -425,7 +426,7 @@ def test_the_best_checkpoint_validated_at_the_end_is_none_of_the_curve(text):
     )
     last = [
         "Validating runs/weights/best.pt...",
-        header + ": 100% ━━━━ 1/1 4.2it/s 0.2s",
+        header + bar,
         "                   all        250        620      0.4      0.4      0.9999      0.5",
     ]
     run = read(text([*lines, "12 epochs completed in 0.003 hours.", *last]))
@@ -799,3 +800,15 @@ def test_printed_lists_may_spell_what_was_not_measured_in_any_case(tmp_path):
     log.write_text("train_loss: [0.9, 0.8, 0.7, 0.6, none]\nval_loss: [0.9, 0.85, 0.8, 0.78, NULL]\n")
     tracks = read(log).tracks
     assert [len(tracks[name]) for name in ("train_loss", "val_loss")] == [4, 4]
+
+
+def test_the_translation_tutorial_of_pytorch(text):
+    lines = [f"{i}m 24s (- {N - i}m 5s) ({5000 * (i + 1)} {100 * (i + 1) // N}%) {TRAIN[i]}" for i in range(N)]
+    run = read(text(lines))
+    np.testing.assert_allclose(run.tracks["loss"].value, TRAIN)
+    np.testing.assert_allclose(run.tracks["loss"].step, 5000 * np.arange(1, N + 1))
+
+
+def test_a_list_behind_the_word_epoch_is_no_position(text):
+    lines = each("Epoch {e}: train loss {t}, val loss {v}", "Max Confidence from Epoch [-1, -1, -1]")
+    np.testing.assert_allclose(read(text(lines)).tracks["val loss"].step, np.arange(1, N + 1))

@@ -241,6 +241,11 @@ LAYOUTS: dict[str, Layout] = {
     "a word for the best": lines("Epoch {e} train loss {t} val loss {v} val acc {a}", "Saved the best model so far (val acc {a})", head="Namespace(epochs=30, lr=0.1)\nUsing cuda", tail="Done in 312.5 s"),
     "sentences": lines("Epoch {e}: the train loss is {t}, the validation loss is {v} and the validation accuracy is {p}%."),
     "Chinese": lines("第 {e} 轮 训练损失: {t} 验证损失: {v} 验证准确率: {p}%"),
+    "Russian": lines("Эпоха: {e} | train loss: {t} | Валидация, потери: {v} | Валидация, точность: {a}"),
+    "Spanish": lines("Época {e}/{n} - pérdida: {t} - validación pérdida: {v} - validación acc: {a}"),
+    "German": lines("Epoche {e}: train loss {t}, val loss {v}, val acc {a}"),
+    "Korean": lines("에포크 {e}: 훈련 손실 {t}, 검증 손실 {v}, 검증 정확도 {a}"),
+    "Japanese": lines("エポック {e}: 学習 損失 {t}, 検証 損失 {v}, 検証 精度 {a}"),
     # notebooks
     "a notebook's text": Layout(lambda: notebook(printed("Epoch {e} - train loss: {t} - val loss: {v} - val acc: {a}")), name="train.ipynb"),
     "a notebook's table": Layout(lambda: notebook(drawn(html("Epoch", "Training Loss", "Validation Loss", "Accuracy", keys="etva"))), name="train.ipynb"),

@@ -93,7 +93,9 @@ def _rows(pairs: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     closing = pl.col("line").str.contains(CLOSING).shift(1, fill_value=False).alias("closing")
     rows = rows.join(lines.with_columns(closing), on="row", how="left", maintain_order="left")
     placed = pl.col("epoch").is_not_null() | pl.col("step").is_not_null() | pl.col("count").is_not_null()
-    rows = rows.with_columns((pl.col("closing") | (pl.col("row") > _end(rows.filter(placed), lines))).alias("closing"))
+    named = rows.filter(pl.col("epoch").is_not_null() | pl.col("step").is_not_null())
+    end = _end(named if named.height else rows.filter(placed), lines)  # the evaluation may count batches of its own
+    rows = rows.with_columns((pl.col("closing") | (pl.col("row") > end)).alias("closing"))
     # A word gives the side of the line; without one, its names do, where they agree.
     rows = rows.with_columns(
         pl.coalesce("word", pl.when("agreed").then("named")).alias("side_word"),

@@ -19,11 +19,23 @@ if TYPE_CHECKING:
 
 REDRAWN = re.compile(r"[\x08\r]+")  # a progress bar goes back and writes its line again: each time is a line
 QUOTES = str.maketrans("‘’‚‛“”„‟′″", "''''\"\"\"\"'\"")  # as a word processor curls them
-# Chinese consoles, word by word; the number of an epoch stands inside its word.
+# Consoles in other languages, word by word. In Chinese the number of an epoch stands inside its word.
 FOREIGN = {
     "：": ": ", "，": ", ", "训练": "train ", "验证": "val ", "测试": "test ", "平均": "", "损失": "loss",
     "准确率": "accuracy", "精确率": "precision", "召回率": "recall", "学习率": "lr", "轮次": "epoch", "奖励": "reward",
+    "エポック": "epoch ", "学習率": "lr", "学習": "train ", "検証": "val ", "損失": "loss", "精度": "accuracy",
+    "에포크": "epoch ", "에폭": "epoch ", "훈련": "train ", "학습": "train ", "검증": "val ", "손실": "loss",
+    "정확도": "accuracy",
+    "эпоха": "epoch", "Эпоха": "Epoch", "итерация": "iteration", "Итерация": "iteration", "шаг": "step", "Шаг": "step",
+    "потери": "loss", "Потери": "loss", "точность": "accuracy", "Точность": "accuracy", "валидация": "val",
+    "Валидация": "val", "обучение": "train", "Обучение": "train",
+    "época": "epoch", "Época": "Epoch", "époque": "epoch", "Époque": "Epoch", "pérdida": "loss", "Pérdida": "loss",
+    "validación": "val", "Validación": "val", "précision": "accuracy", "Précision": "accuracy",
+    "acurácia": "accuracy", "Acurácia": "accuracy", "validação": "val", "Validação": "val",
 }  # fmt: skip
+EPOCHS = re.compile(
+    r"\b(?:Epoche|Epoca|Epoka|epoche|epoca|epoka)\b"
+)  # the words of an epoch that have no letter of their own
 ORDINAL = re.compile(r"第\s*(\d+)\s*(?:轮|个?\s*[Ee]poch)")
 NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 SIDE_WORDS = tuple(word for word in SIDE_OF if len(word) > 2)
@@ -52,10 +64,12 @@ def spelled(text: str) -> str:
         text = REDRAWN.sub("\n", text)
     if any(quote in text for quote in "‘’“”"):
         text = text.translate(QUOTES)
-    if any(word in text for word in FOREIGN):
+    if not text.isascii():
         for word, english in FOREIGN.items():
             text = text.replace(word, english)
         text = ORDINAL.sub(r"epoch \1 ", text)
+    if "poca" in text or "poche" in text or "poka" in text:
+        text = EPOCHS.sub("epoch", text)
     for sign, pattern, put in SPELLINGS:
         if sign in text:
             text = pattern.sub(put, text)
@@ -185,6 +199,14 @@ SPELLINGS: tuple[Spelling, ...] = (
         ), _round,
     ),
     Spelling("learn: ", re.compile(r"^(?P<before>[ \t]*)(?P<count>\d+):\s+(?=learn: )", re.MULTILINE), _round),
+    # 0m 24s (- 6m 5s) (5000 6%) 3.5270: the tutorial of PyTorch on translation; time, how far it is, the loss.
+    Spelling(
+        "%) ", re.compile(rf"\((?P<count>\d+) \d+%\) (?P<loss>{NUMBER})[ \t]*$", re.MULTILINE),
+        r"step \g<count> loss: \g<loss>",
+    ),
+    Spelling("%) ", re.compile(r"\((?P<count>\d+) \d+%\) (?=[A-Za-z])"), r"step \g<count> "),
+    # Max Confidence from Epoch [-1, -1, -1]: values of a list, and no position.
+    Spelling("[-", re.compile(r"(?i)\bepoch \[-\d+(?:, ?-?\d+)*\]"), ""),
     # {1.9027643} and {1/300}: a script that took the braces of its template for those of the value.
     Spelling("{", re.compile(rf"\{{\s*(?P<value>{NUMBER}(?:\s?/\s?\d+)?)\s*\}}"), r"\g<value>"),
     # loss : 6.3470 -> 5.7082: what it was before, and what it is now.
