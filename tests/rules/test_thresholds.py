@@ -138,4 +138,4 @@ def test_a_few_rows_high_are_no_level():
 def test_a_log_with_too_few_rows_to_ask_is_not_said_to_have_none():
     run = planted.run(np.arange(400), {"train/loss": planted.decay(np.arange(400)), "val/loss": np.ones(400)})
     check = next(c for c in runopsy.analyze(run).checks if c.code == "B02")
-    assert (check.outcome, check.why) == ("not_checked", "it takes more rows")
+    assert (check.outcome, check.why) == ("not_checked", "400 rows, and it takes 2,000")

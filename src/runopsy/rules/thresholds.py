@@ -123,7 +123,7 @@ class SuddenChange:
         asked = [case.signals[n] for n in ("train/loss", *recorded) if n in case.signals]
         asked = [s for s in asked if self._blocks(s, case.limits) is not None]
         if not asked:
-            raise NotChecked("it takes more rows")
+            raise NotChecked(self._too_few(case))
         for signal in asked:
             yield from self.on(case, signal, case.limits.of(signal.name))
 
@@ -170,6 +170,12 @@ class SuddenChange:
         row = (side + i) * rows
         step, since = float(signal.step[row]), float(signal.step[row - rows])
         return Jump(step, since, float(before[i]), float(after[i]), float(abs(jump[i]) / error[i]), rows)
+
+    def _too_few(self, case: Case) -> str:
+        """Why no signal could be asked."""
+        short = case.facts.rows <= EVALUATIONS
+        least = 2 * BESIDE + RUN if short else 2 * case.limits.readings * case.limits.window_rows
+        return f"{case.facts.rows:,} rows, and it takes {least:,}"
 
     def _blocks(self, signal: Signal, limits: Limits) -> tuple[int, int] | None:
         """(rows of a block, blocks on either side of a place); None where the signal has too few rows."""
