@@ -198,3 +198,16 @@ def test_lists_of_objects_beside_lists_of_numbers_are_further_columns(give):
     assert values(run, "val_metrics/mae") == CURVE
     assert values(run, "val_loss") == CURVE
     assert len(runs(give({**history, "val_metrics": history["val_metrics"][:3]}))) == 2  # rows of another table
+
+
+def test_lists_of_two_trainings_in_one_document_are_two_runs(tmp_path):
+    def lists(prefix, rows, least):
+        fall = [least + 1 / (i + 1) for i in range(rows)]
+        return {f"{prefix}_loss": fall, f"{prefix}_val_loss": [v + 0.1 for v in fall]}
+
+    (tmp_path / "two.json").write_text(json.dumps(lists("reg", 30, 0.2) | lists("cls", 19, 0.5)))
+    found = list(runs(tmp_path / "two.json"))
+    assert [one.name for one in found] == ["reg", "cls"]
+    assert [len(one.read().tracks["val_loss"]) for one in found] == [30, 19]
+    (tmp_path / "parts.json").write_text(json.dumps(lists("reg", 30, 0.2) | lists("cls", 30, 0.5)))
+    assert len(list(runs(tmp_path / "parts.json"))) == 1

@@ -26,6 +26,7 @@ SETTINGS = re.compile(r"(?<=\n)\}[ \t]*\r?\n(?=\s*\{)")  # the end of an object 
 KEYS = 2000  # different keys at the beginning of a document, looked at for the name of a metric
 NEARLY = 0.9  # of the longest list: a shorter one beside it lacks its end; still shorter, it was filled less often
 MOST = 1000  # tables in one document
+EVALUATED = {word for word, side in SIDE_OF.items() if side != "train"}  # words of what is evaluated
 
 
 class Table(NamedTuple):
@@ -132,7 +133,8 @@ def _tables(node: Any, where: tuple[str, ...]) -> Iterator[Table]:
     if isinstance(node, dict):
         columns = dict(_columns(node))
         if _is_table(columns):
-            yield _from_columns(columns, where)
+            for prefix, own in _trainings(columns).items():
+                yield _from_columns(own, (*where, prefix) if prefix else where)
             node = {key: value for key, value in node.items() if key not in {c.partition("/")[0] for c in columns}}
         for key, value in node.items():
             yield from _tables(value, (*where, str(key)))
@@ -163,6 +165,22 @@ def _columns(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, l
                 yield f"{prefix}{key}", value
         elif isinstance(value, dict) and not prefix and any(word in SIDE_OF for word in words(key)):
             yield from _columns(value, f"{key}/")
+
+
+def _trainings(columns: Mapping[str, list[Any]]) -> dict[str, dict[str, list[Any]]]:
+    """The columns of each training, where the first word of their names parts several: ``reg_val_loss, cls_val_loss``.
+
+    All columns of one are as long as each other, and those of another have a length of their own; else the words name
+    the parts of one loss.
+    """
+    found: dict[str, dict[str, list[Any]]] = {}
+    for name, values in columns.items():
+        prefix, _, rest = name.partition("_")
+        found.setdefault(prefix, {})[rest] = values
+    lengths = [{len(values) for values in own.values()} for own in found.values()]
+    apart = all(len(own) == 1 for own in lengths) and len(set().union(*lengths)) == len(found) > 1
+    validated = all(any(is_metric(rest) and EVALUATED & set(words(rest)) for rest in own) for own in found.values())
+    return found if apart and validated and not set(found) & SIDE_OF.keys() else {"": dict(columns)}
 
 
 def _are_numbers(values: list[Any]) -> bool:
