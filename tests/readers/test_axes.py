@@ -79,7 +79,7 @@ def test_in_a_shuffled_file_a_row_without_a_step_belongs_nowhere(read_text):
 def test_a_row_whose_step_cannot_be_read_is_left_out_and_said(read_text):
     run = read_text("step,loss", "1,5", "2,4", "three,3", "4,2")
     assert at(run) == [1, 2, 4]
-    assert any("1 rows have no step" in note for note in run.notes)
+    assert any("1 row has no step" in note for note in run.notes)
 
 
 def test_batch_numbers_are_laid_end_to_end_over_the_epochs(read_text):

@@ -89,8 +89,8 @@ def test_a_long_table_without_a_resume_has_none_however_it_is_sorted(read_text):
 def test_rows_of_a_long_table_without_a_name_or_a_step_are_left_out_and_said(read_text):
     run = read_text("step,metric,value", "1,loss,3", "2,,9", "3,loss,2", ",loss,8", "4,loss,1")
     assert track(run, "loss") == ([1, 3, 4], [3, 2, 1])
-    assert any("1 rows name no metric" in note for note in run.notes)
-    assert any("1 rows have no step" in note for note in run.notes)
+    assert any("1 row names no metric" in note for note in run.notes)
+    assert any("1 row has no step" in note for note in run.notes)
 
 
 def test_text_in_a_long_table_is_counted_for_its_own_metric(read_text):
@@ -138,7 +138,7 @@ def test_a_long_table_may_have_the_side_in_a_column_too(read_text):
 def test_rows_that_do_not_say_their_side_are_left_out_and_said(read_text):
     run = read_text("step,split,loss", "1,train,5", "1,,6", "2,train,4", "2,val,5")
     assert track(run, "train/loss") == ([1, 2], [5, 4])
-    assert any("1 rows have no split" in note for note in run.notes)
+    assert any("1 row has no split" in note for note in run.notes)
 
 
 def test_a_column_of_other_words_parts_nothing(read_text):

@@ -234,9 +234,14 @@ def _remark(axis: Axis, text: list[str], notes: list[str]) -> None:
     """What of the table is not in the run."""
     lost = int(np.isnan(axis.at).sum())
     if lost:
-        notes.append(f"{lost} rows have no {axis.counts} and were left out")
+        notes.append(f"{_rows_that(lost, 'has', 'have')} no {axis.counts}; left out")
     if text:
         notes.append(f"columns of text were left out: {listed(text)}")
+
+
+def _rows_that(count: int, one: str, several: str) -> str:
+    """``1 row has``, ``2 rows have``."""
+    return f"1 row {one}" if count == 1 else f"{count} rows {several}"
 
 
 # --- wide: a column per metric -------------------------------------------------------------------
@@ -262,7 +267,7 @@ def _carried_on(table: Table, numbers: Numbers, axis: Axis, notes: list[str]) ->
     at = np.where(silent & series, carried, axis.at)
     count = int((np.isnan(axis.at) & ~np.isnan(at)).sum())
     if count:
-        notes.append(f"{count} rows name no {axis.counts} and count as the one before them")
+        notes.append(f"{_rows_that(count, 'names', 'name')} no {axis.counts}: counted with the row before")
     return axis._replace(at=at)
 
 
@@ -271,7 +276,7 @@ def _columns(table: Table, numbers: Numbers, axis: Axis, side: str | None, notes
     found: dict[str, Column] = {}
     sides = {} if side is None else _rows_by(table[side])
     if side is not None and table[side].null_count():
-        notes.append(f"{table[side].null_count()} rows have no {listed([side])}: their metrics were left out")
+        notes.append(f"{_rows_that(table[side].null_count(), 'has', 'have')} no {listed([side])}: metrics left out")
     for name, column in numbers.items():
         if column is None or (name == axis.column and plain(name) not in COUNTERS):  # episodes tell what a score is
             continue
@@ -380,7 +385,7 @@ def _long_tracks(
     column = numbers[values]
     assert column is not None  # as _long_columns saw
     if names.null_count():
-        notes.append(f"{names.null_count()} rows name no metric and were left out")
+        notes.append(f"{_rows_that(names.null_count(), 'names', 'name')} no metric; left out")
     logged = column.is_not_null().to_numpy() & ~np.isnan(axis.at)
     everything = _rows_by(names)
     session = _long_sessions(axis.at, everything.values())

@@ -54,7 +54,8 @@ def measure(run: Run, roles: Sequence[Role]) -> Measured:
         where = ", ".join(f"{start:g}" for start in starts.values())
         notes.append(f"resumed at {run.axis} {where}: {superseded} values that were trained again were left out")
     if repeated:
-        notes.append(f"{repeated} values shared their {run.axis} with a later, different one, which counts")
+        several = f"{repeated} values shared their" if repeated > 1 else "1 value shared its"
+        notes.append(f"{several} {run.axis} with a later, different one, which counts")
     if empty:
         notes.append(f"{empty} values of -1 or 0 stand where nothing was measured and were left out")
     if unread:
