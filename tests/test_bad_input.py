@@ -356,7 +356,7 @@ def test_a_column_of_text_where_the_loss_should_be_is_refused(refused, give):
 
 
 def test_a_column_of_text_beside_the_loss_is_said(answered, give):
-    assert "columns of text were left out: mood" in answered(give("step,loss,mood\n1,2,ok\n2,1,ok\n")).notes
+    assert "columns of text were left out: mood" in answered(give("step,loss,mood\n1,2,ok\n2,1,low\n")).notes
 
 
 @pytest.mark.parametrize("word", ["nan", "NaN", "NAN", "-nan"])

@@ -34,7 +34,7 @@ def signal(*found: Track, name="train/loss"):
 def test_rows_are_put_in_order_and_the_later_of_equal_steps_counts():
     kept = signal(track("loss", [3, 1, 2, 1], [30, 10, 20, 11]))
     assert (kept.step.tolist(), kept.value.tolist()) == ([1, 2, 3], [11, 20, 30])
-    assert any("1 values shared their step" in note for note in measured(track("loss", [1, 1], [1, 2])).notes)
+    assert any("1 value shared its step" in note for note in measured(track("loss", [1, 1], [1, 2])).notes)
 
 
 def test_the_later_session_supersedes_what_it_trained_again():
