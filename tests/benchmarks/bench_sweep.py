@@ -134,7 +134,7 @@ def kills(count: int) -> None:
                  "--workers", "2", "-f", "csv"], stdout=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
             try:
-                child.wait(timeout=draw.uniform(0.6, 1.4) * start)
+                child.wait(timeout=draw.uniform(0.6, 3.0) * start)
             except subprocess.TimeoutExpired:
                 os.killpg(child.pid, signal.SIGKILL)
                 child.wait()
