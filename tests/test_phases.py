@@ -159,3 +159,13 @@ def test_what_the_script_said_about_itself_explains_what_stands_beside_it():
     last = runopsy.analyze(plain).transitions[-1]
     noted = runopsy.analyze(replace(plain, marks=(Mark(last.step, "data_change"),))).transitions[-1]
     assert (last.explained_by, noted.explained_by) == (None, "data_change")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_overfitted_run_whose_validation_only_swings_has_not_converged(seed):
+    step = np.arange(200, 4600, 200)
+    train = planted.noisy(0.36 * np.exp(-(step - 200) / 900) + 0.06, 0.03, seed)
+    val = 0.25 + 0.06 * np.random.default_rng(seed).standard_normal(len(step))
+    found = runopsy.analyze(planted.run(step, {"train/loss": train, "val/loss": np.abs(val)}))
+    if found.verdict.name in ("overfit", "memorized"):
+        assert "converged" not in [phase.label for phase in found.phases]

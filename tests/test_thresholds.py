@@ -20,6 +20,7 @@ ROUNDING = 1e-6  # smaller numbers keep a quotient finite
 NUMERICS = {
     "segments.bins.MOST": "points of a fit: time",
     "segments.bins.NEIGHBOURS": "points of a fit whose noise is taken to be the same",
+    "segments.bins.TOGETHER": "bins that share an estimate: time",
     "segments.bins.ENOUGH": "second differences that a median is taken of: time",
     "segments.by_ruptures.MOST": "points of a fit: time",
     "segments.by_ruptures.MOST_PIECES": "pieces of a fit: time",
@@ -64,6 +65,7 @@ NUMERICS = {
     "facts.shape.HUBER": "robust cost of a fit",
     "facts.usual.PARTS": "grid of courses",
     "facts.usual.RUN": "parts of a course on either side",
+    "facts.reward.PARTS": "parts of a log whose means are told",
     "facts.spikes.LEAST_SCATTER": "rounding of printed losses",
     "facts.spikes.BLOCK": "memory",
     "phases.GRID": "grid of the phases",
@@ -77,6 +79,7 @@ NUMERICS = {
     "rules.places.DEGREE": "degree of a polynomial",
     "rules.places.FEWEST": "points that a polynomial takes",
     "rules.places.DRAWS": "draws of an interval",
+    "rules.schedule.PLACES": "places that show the noise: time",
     "rules.schedule.LEVEL_ROWS": "rows whose medians are told",
     "rules.thresholds.BLOCKS": "points of a fit: time",
     "rules.thresholds.RUN": "blocks on either side of a place",

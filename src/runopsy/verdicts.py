@@ -76,6 +76,8 @@ def _underfit(f: Facts) -> str:
         return f"validation stopped improving, and the training error is still {f.fits.size:.0%} of the first"
     if f.training_improves:
         return "validation stopped improving, and training is still far from fitting"
+    if f.training_improves.sure >= f.limits.half_way * f.limits.likely:
+        return "training ends far from fitting, and its last gain is small or within its noise"
     return "training stopped improving far from fitting"
 
 

@@ -222,3 +222,15 @@ def test_an_accuracy_that_repeats_its_first_digits_while_training_has_learnt_not
     assert stays.stays_at_chance
     assert learns.left_chance
     assert cheap.left_chance
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_accuracy_that_has_levelled_off_within_its_last_part_no_longer_improves(seed):
+    noise = 0.0008 * np.random.default_rng(seed).standard_normal(80)
+    rows = np.arange(80)
+    loss = planted.noisy(2 * np.exp(-rows / 15) + 0.02, 0.01, seed)
+    levelled = np.minimum(0.6 + 0.31 * rows / 66, 0.91) + noise
+    rising = 0.6 + 0.31 * rows / 80 + noise
+    slow = 0.91 - 0.4 * np.exp(-rows / 40) + noise
+    ask = [facts_of(signals(rows, loss=loss, acc=v, val_loss=loss + 0.1, val_acc=v)) for v in (levelled, rising, slow)]
+    assert [bool(facts.accuracy_improves) for facts in ask] == [False, True, True]

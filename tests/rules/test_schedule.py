@@ -135,3 +135,13 @@ def test_a_warm_up_in_even_steps_is_no_change_and_the_drops_after_it_are():
 def test_warm_restarts_of_one_size_are_changes():
     cycle = 1e-4 + 9e-4 * (1 + np.cos(np.linspace(0, np.pi, 20))) / 2
     assert [at for at, _ in told_jumps(np.tile(cycle, 6))] == [20.0, 40.0, 60.0, 80.0, 100.0]
+
+
+def test_batches_with_heavy_tails_seldom_step_where_an_epoch_begins():
+    rows, alarms = 40, 0
+    at = np.arange(5 * rows)
+    for seed in range(60):
+        loss = np.exp(0.9 * np.random.default_rng(seed).standard_t(3, len(at)))
+        found = runopsy.analyze(planted.run(at, {"loss": loss, "epoch": at // rows}))
+        alarms += any(e.kind == "epoch_steps" for e in found.events)
+    assert alarms <= 2

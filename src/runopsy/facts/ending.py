@@ -9,6 +9,7 @@ import numpy as np
 from runopsy.facts.curve import EVALUATIONS, Curve, Curves
 from runopsy.facts.fact import UNASKED, Fact
 from runopsy.model import JUDGED, Values
+from runopsy.stats import white_noise
 from runopsy.thresholds import Limits
 
 TREND = 2.2  # standard errors of a rank trend: five rows in order, 1 in 120 by chance
@@ -41,7 +42,25 @@ def at_end(curve: Curve, limits: Limits) -> Fact:
     last = curve.sign * curve.fit[np.searchsorted(curve.step, at) :]
     new_ground = not len(last) or bool(last.max() >= curve.sign * curve.best)  # climbing out of a setback is none
     holds = new_ground and made >= limits.improving * way and sure >= limits.likely
+    holds = holds and not _levelled(curve.sign * value[-rows:], made, limits.improving * way, limits)
     return Fact(bool(holds), made / way, limits.improving, sure, at, curve.name)
+
+
+def _levelled(last: Values, made: float, least: float, limits: Limits) -> bool:
+    """Whether a curve that gained ``made`` over its last part has levelled off within it, as far as its rows show.
+
+    A line gains half as much from one half of the part to the other. The more of an exponential is over, the less it
+    does: a part later it would gain ``made`` / (√(2 / share) - 1)². Less than half of a line's share, where that share
+    is known to a tenth, is no line.
+    """
+    half = len(last) // 2
+    if half < limits.few_rows:
+        return False
+    gained = float(last[-half:].mean() - last[-2 * half : -half].mean())
+    if white_noise(last) * (2 / half) ** 0.5 > limits.real_change * made:
+        return False
+    share = max(gained / made, 1e-9)
+    return share < limits.half_way / 2 and made / ((2 / share) ** 0.5 - 1) ** 2 < least
 
 
 def trend(curve: Curve, limits: Limits) -> float:

@@ -14,7 +14,6 @@ from runopsy.model import Counts, Position, Signal, Values
 from runopsy.stats import median
 from runopsy.thresholds import Limits
 
-EVEN = 0.02  # of a step: those of a line that was printed with three digits differ by so much
 MEANS = "a running mean that starts again in each epoch, and steps there by itself"
 
 
@@ -44,7 +43,7 @@ def _are_even_steps(change: Values, large: Counts, limits: Limits) -> NDArray[np
     So a warm-up rises epoch by epoch, and the last digit that was printed of a smooth schedule falls. Warm restarts are
     of one size too, and lead nowhere.
     """
-    alike = np.abs(change[large][:, None] / np.where(change == 0, np.nan, change) - 1) <= EVEN
+    alike = np.abs(change[large][:, None] / np.where(change == 0, np.nan, change) - 1) <= limits.slight
     steps = alike.sum(axis=1)
     way = np.ptp(np.concatenate([[0.0], np.cumsum(change)]))
     return np.asarray((steps > limits.few_rows) & (way > limits.half_way * steps * np.abs(change[large])))

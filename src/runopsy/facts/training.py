@@ -70,8 +70,8 @@ def _in_order(curve: Curve, far: bool, limits: Limits) -> bool:
     """Whether the rows of a short log improve by their ranks, and visibly, where noise hides every single move."""
     if curve.rows > EVALUATIONS or curve.rows < limits.level_rows:
         return False
-    fifth = max(1, curve.rows // 5)
-    begins, ends = median(curve.signal.value[:fifth]), median(curve.signal.value[-fifth:])
+    rows = max(1, int(limits.last_part * curve.rows))
+    begins, ends = median(curve.signal.value[:rows]), median(curve.signal.value[-rows:])
     seen = far or curve.sign * (ends - begins) >= limits.visible_ratio * abs(begins)
     return seen and kendall(curve.sign * curve.signal.value) >= limits.sure
 

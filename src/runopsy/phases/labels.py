@@ -145,7 +145,7 @@ def corrected_by_facts(labels: list[str], steps: Positions, case: Case) -> list[
         ]
     turned = facts.turn.at if facts.turn and not (facts.lost or facts.broken or facts.swings) else None
     if turned is None and facts.fits and facts.gap:
-        turned = settled
+        turned = case.first if all(curve.flat for curve in facts.validation_curves) else settled
     if turned is not None:
         result = ["memorization" if s >= turned and w == "converged" else w for s, w in zip(steps, result, strict=True)]
     elif (facts.still_improves or facts.may_improve) and facts.late_gain is None and facts.peak is None:

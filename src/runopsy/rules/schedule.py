@@ -11,9 +11,11 @@ import numpy as np
 from runopsy.errors import NotChecked
 from runopsy.facts import Case
 from runopsy.facts.schedule import epoch_begins, jumps
-from runopsy.model import Event, Evidence, Position, Severity, Signal
+from runopsy.model import Counts, Event, Evidence, Position, Severity, Signal
 from runopsy.rules.places import row, spacing_at
-from runopsy.stats import MAD_TO_SD, median, medians
+from runopsy.stats import MAD_TO_SD, OF_MEDIAN, median, medians
+
+PLACES = 300  # within epochs, that show how far two neighbouring medians differ by noise: to some percent
 
 LEVEL_ROWS = 10  # rows before and after a resume whose medians are reported
 
@@ -74,17 +76,25 @@ class EpochSteps:
         if half < limits.few_rows:
             return
         log = np.log(loss.value)
-        middles = begins[:-1] + np.diff(begins) // 2
-        falls, usual = _contrasts(log, begins, half), _contrasts(log, middles, half)
-        if len(falls) < limits.few_rows or len(usual) < 2:
+        falls, usual = _contrasts(log, begins, half), _contrasts(log, _apart(begins, half, len(log)), half)
+        if len(falls) < limits.few_rows or len(usual) < limits.few_rows:
             return
         spread = MAD_TO_SD * median(np.abs(usual - median(usual)))
         step = median(falls) - median(usual)
-        if step > max(limits.slight, limits.sure * spread / np.sqrt(len(falls))):
+        if step > max(limits.slight, limits.sure * OF_MEDIAN * spread / np.sqrt(len(falls))):
             at, until = float(loss.step[begins[0]]), float(loss.step[begins[-1]])
             text = f"{len(begins)} epochs begin with a step down of {1 - np.exp(-step):.1%} of the loss"
             proof = (Evidence("train/loss", at, step, limits.slight, "log units", text, "step"),)
             yield Event("epoch_steps", self.code, at, Severity.INFO, proof, until=until, interval=(at, at))
+
+
+def _apart(begins: Counts, half: int, rows: int) -> Counts:
+    """The rows so far from every begin of an epoch that no step falls into the rows around them."""
+    near = np.zeros(rows, dtype=bool)
+    for begin in begins.tolist():
+        near[max(begin - half + 1, 0) : begin + half] = True
+    apart = np.flatnonzero(~near)
+    return apart[:: max(1, len(apart) // PLACES)]
 
 
 def _contrasts(values: np.ndarray, rows: np.ndarray, half: int) -> np.ndarray:

@@ -27,7 +27,6 @@ from runopsy.thresholds import Limits
 
 BLOCKS = 300  # at most, on a long run: more cost time, and place a jump finer than anybody reads it
 RUN = 2  # blocks on either side of the jump that must lie beyond half of it: one wild block is no level
-BESIDE = 5  # rows of a short log on either side of a jump: a training that is told to go on differently does so late
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,15 +104,9 @@ class SuddenChange:
     kinds: ClassVar[tuple[str, ...]] = ("level_shift", "data_change")
     needs: ClassVar[tuple[str, ...]] = ()
     uses: ClassVar[tuple[str, ...]] = (
-        "window_rows",
-        "readings",
-        "outlier",
-        "gap",
-        "most",
-        "beside",
-        "half_way",
-        "visible_loss",
-    )
+        "window_rows", "readings", "outlier", "gap", "most", "beside", "half_way", "visible_loss", "sure_of_many",
+        "level_rows",
+    )  # fmt: skip
 
     def __call__(self, case: Case) -> Iterator[Event]:
         recorded = inside(case.signals)
@@ -174,13 +167,14 @@ class SuddenChange:
     def _too_few(self, case: Case) -> str:
         """Why no signal could be asked."""
         short = case.facts.rows <= EVALUATIONS
-        least = 2 * BESIDE + RUN if short else 2 * case.limits.readings * case.limits.window_rows
+        least = 2 * case.limits.level_rows + RUN if short else 2 * case.limits.readings * case.limits.window_rows
         return f"{case.facts.rows:,} rows, and it takes {least:,}"
 
     def _blocks(self, signal: Signal, limits: Limits) -> tuple[int, int] | None:
         """(rows of a block, blocks on either side of a place); None where the signal has too few rows."""
         if len(signal) <= EVALUATIONS and signal.name == "train/loss":
-            return (1, BESIDE) if len(signal) >= 2 * BESIDE + RUN else None
+            side = limits.level_rows  # a training that is told to go on differently does so late
+            return (1, side) if len(signal) >= 2 * side + RUN else None
         rows = max(limits.window_rows, len(signal) // BLOCKS)
         return (rows, limits.readings) if len(signal) // rows >= 2 * limits.readings else None
 
@@ -204,7 +198,7 @@ class SuddenChange:
     def _stands(self, val: Signal, jump: Jump, limits: Limits) -> bool:
         """Whether a validation curve is seen not to move where training jumps, as a share of its own level."""
         at = int(np.searchsorted(val.step, jump.step))
-        before, after = val.value[max(at - BESIDE, 0) : at], val.value[at : at + BESIDE]
+        before, after = val.value[max(at - limits.level_rows, 0) : at], val.value[at : at + limits.level_rows]
         if min(len(before), len(after)) < RUN:
             return False
         moved = abs(float(after.mean() - before.mean()))
