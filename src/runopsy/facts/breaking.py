@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -139,27 +140,40 @@ def swings(curves: Curves, limits: Limits) -> Fact:
         curve = curves.get(name)
         if curve is None or (curve.sign < 0 and any(n.endswith("acc") for n in curves)):
             continue
-        calm, middle, whole = _range_of(curve)
-        if whole < 1:  # a loss that changed by less than a factor of e has no range over which it could swing
+        learnt = _range_of(curve)
+        if learnt.whole < 1:  # a loss that changed by less than a factor of e has no range over which it could swing
             continue
-        passages = _passages(calm, middle, limits.swing * whole, curve.sign, limits)
+        passages = _passages(learnt, limits.swing * learnt.whole, curve.sign, limits)
         if len(passages) >= limits.swings:  # few curves do, and only of them the noise is asked
-            reach = max(limits.swing * whole, limits.sure * _row_noise(curve))
-            passages = _passages(calm, middle, reach, curve.sign, limits)
+            reach = max(limits.swing * learnt.whole, limits.sure * _row_noise(curve))
+            passages = _passages(learnt, reach, curve.sign, limits)
         if len(passages) >= limits.swings:
             at = float(curve.signal.step[passages[0]])
             return Fact(True, float(len(passages)), limits.swings, np.inf, at, name)
     return UNASKED
 
 
-def _range_of(curve: Curve) -> tuple[Values, float, float]:
-    """(calm rows, the middle of what can be learnt, its whole range): of an accuracy 0 to 1, of a loss in log units."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Range:
+    """What a curve may learn in all."""
+
+    calm: Values  # its calm rows, in its own unit
+    middle: float  # of what can be learnt; of a loss in log units
+    whole: float  # all of it: of an accuracy 0 to 1; of a loss in log units, 0 where it has none
+    by_factors: bool  # whether it is of a loss
+
+    def at(self, reach: float) -> float:
+        """The level so far above the middle, in the curve's own unit: no logarithm of all rows is needed."""
+        return float(np.exp(self.middle + reach)) if self.by_factors else self.middle + reach
+
+
+def _range_of(curve: Curve) -> Range:
     if curve.sign > 0:
-        return curve.calm, 0.5, 1.0
+        return Range(curve.calm, 0.5, 1.0, by_factors=False)
     low, high = float(curve.signal.value.min()), curve.begins
     if low <= 0 or high <= 0:
-        return curve.calm, 0.0, 0.0
-    return np.log(curve.calm), float(np.log(low * high)) / 2, float(np.log(high / low))
+        return Range(curve.calm, 0.0, 0.0, by_factors=False)
+    return Range(curve.calm, float(np.log(low * high)) / 2, float(np.log(high / low)), by_factors=True)
 
 
 def _row_noise(curve: Curve) -> float:
@@ -175,15 +189,16 @@ def _row_noise(curve: Curve) -> float:
     return curve.scatter if curve.sign > 0 else white_noise(np.log(value))
 
 
-def _passages(value: Values, middle: float, reach: float, sign: float, limits: Limits) -> list[int]:
+def _passages(learnt: Range, reach: float, sign: float, limits: Limits) -> list[int]:
     """Rows at which a series has passed from far on one side of its middle to the other, since its first fall back."""
-    above, below = value > middle + reach, value < middle - reach
-    if not (above.any() and below.any()):
+    value, low, high = learnt.calm, learnt.at(-reach), learnt.at(reach)
+    if value.max() <= high or value.min() >= low:
         return []
+    above, below = value > high, value < low
     worse, better = (below, above) if sign > 0 else (above, below)
     clear = np.flatnonzero(above | below)
-    high = above[clear]
-    turned = clear[np.flatnonzero(high[1:] != high[:-1]) + 1]
+    side = above[clear]
+    turned = clear[np.flatnonzero(side[1:] != side[:-1]) + 1]
     if len(turned) and better[turned[0]]:
         turned = turned[1:]  # that was learning
     if not len(turned) or np.mean(worse[turned[0] :]) < limits.tail:
@@ -197,9 +212,9 @@ def ends_swinging(curves: Curves, swings: Fact, last: Position, limits: Limits) 
         return False
     curve = curves[swings.curve]
     steps: Positions = curve.signal.step
-    calm, middle, _ = _range_of(curve)
+    learnt = _range_of(curve)
     late = steps >= last - limits.last_part * (last - steps[0])
-    above = calm[late] > middle
+    above = learnt.calm[late] > learnt.at(0.0)
     return bool(above.any() and not above.all())
 
 
