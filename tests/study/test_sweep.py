@@ -8,6 +8,7 @@ import pytest
 
 import runopsy
 from runopsy.errors import BadOption, UnreadableLog
+from runopsy.report.words import number
 from runopsy.study import content
 from runopsy.study.engine import Here, Processes
 from runopsy.study.folder import autopsy_path, opened, rows_of
@@ -230,3 +231,11 @@ def test_what_one_table_of_several_runs_says_of_each_is_a_setting_and_how_long_i
     found = sweep(str(tmp_path / "grid.csv"), study=tmp_path / "study", engine=Here())
     assert {s.name for s in found.differences.settings} == {"optimizer", "rate", "width"}
     assert len(found.rows) == 8
+
+
+def test_a_map_of_one_phase_gives_the_mean_outcome_of_each_square(logs, tmp_path):
+    found = swept(logs, tmp_path, by=("lr", "seed"))
+    text = runopsy.render(found, "text")
+    assert len({cell.phase for cell in found.diagram.cells}) == 1
+    assert "All squares are of one phase" in text
+    assert all(number(cell.mean) in text for cell in found.diagram.cells)

@@ -110,6 +110,7 @@ def _mapped(study: Study) -> Iterator[Block]:
     if any(cell.share < 1 for cell in found.cells):
         yield Prose("A fraction beside a phase: how many of the runs in the square are of it.")
     yield from _boundary(found)
+    yield from _means(found)
     if found.left_out:
         yield Prose(f"{_many(found.left_out, 'run')} lacking one of the two settings: in no square.")
 
@@ -121,6 +122,20 @@ def _square(found: Diagram, cell: Cell) -> Square:
     where = f"{found.by[0]} {found.x[cell.x].name}, {found.by[1]} {found.y[cell.y].name}"
     text = cell.phase + share
     return Square(cell.x, cell.y, COLOURS[cell.phase], text, text, f"{where}: {words}{mean}")
+
+
+def _means(found: Diagram) -> Iterator[Block]:
+    """What the outcome came to in each square, where all are of one phase and the map shows nothing else."""
+    if found.outcome is None or len({cell.phase for cell in found.cells}) > 1:
+        return
+    mean = {(cell.x, cell.y): cell.mean for cell in found.cells if cell.mean is not None}
+    yield Prose(f"All squares are of one phase. Mean {found.outcome} of the runs in each:")
+    rows = [
+        (y.name, *(number(mean[i, j]) if (i, j) in mean else "" for i in range(len(found.x))))
+        for j, y in enumerate(found.y)
+    ]
+    heads = (f"{found.by[1]} ↓  {found.by[0]} →", *(x.name for x in found.x))
+    yield Table(heads, tuple(rows[::-1]))
 
 
 def _spoken(found: Diagram) -> str:
