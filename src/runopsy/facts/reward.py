@@ -53,6 +53,7 @@ def _ending(mean: Values, error: Values, limits: Limits) -> str:
     if lost >= limits.sure * np.hypot(error[best], error[-1]) and lost >= limits.real_change * float(np.ptp(mean)):
         earned = gained >= limits.sure * np.hypot(error[best], error[0])
         return "it has collapsed since" if earned and lost >= limits.most * gained else "it has fallen since"
-    rise = float(mean[-1] - mean[max(len(mean) - 2, 0)])
-    rises = rise >= limits.likely * np.hypot(error[-1], error[-2:][0]) and rise >= limits.real_change * np.ptp(mean)
-    return "it still rises" if rises and rise > 0 else "it is level at the end"
+    before = max(len(mean) - 2, 0)
+    rise = float(mean[-1] - mean[before])
+    beyond = rise >= limits.likely * np.hypot(error[-1], error[before]) and rise >= limits.real_change * np.ptp(mean)
+    return "it still rises" if beyond and rise > 0 else "it is level at the end"

@@ -43,10 +43,11 @@ def _are_even_steps(change: Values, large: Counts, limits: Limits) -> NDArray[np
     So a warm-up rises epoch by epoch, and the last digit that was printed of a smooth schedule falls. Warm restarts are
     of one size too, and lead nowhere.
     """
-    alike = np.abs(change[large][:, None] / np.where(change == 0, np.nan, change) - 1) <= limits.slight
-    steps = alike.sum(axis=1)
+    step, ordered = change[large], np.sort(change)
+    near = limits.slight * np.abs(step)
+    alike = np.searchsorted(ordered, step + near, "right") - np.searchsorted(ordered, step - near, "left")
     way = np.ptp(np.concatenate([[0.0], np.cumsum(change)]))
-    return np.asarray((steps > limits.few_rows) & (way > limits.half_way * steps * np.abs(change[large])))
+    return np.asarray((alike > limits.few_rows) & (way > limits.half_way * alike * np.abs(step)))
 
 
 def epoch_begins(signal: Signal, epoch: Signal | None, axis: str) -> Counts | None:

@@ -141,8 +141,9 @@ def _each(frame: pl.DataFrame, names: Sequence[str], source: Source, notes: list
     runs: list[Candidate] = []
     for value in frame[key].drop_nulls().unique(maintain_order=True).to_list():
         part = frame.filter(pl.col(key) == value).select(frame.columns[i] for i in rest)
-        own, name = f"{value:.15g}" if isinstance(value, float) else value, names[at].strip()  # a seed of 7 is no 7.0
-        runs += _one_of_several(f"{name}={own}", part, [names[i] for i in rest], source, notes, config={name: value})
+        name, value_text = names[at].strip(), f"{value:.15g}" if isinstance(value, float) else value  # a seed is no 7.0
+        others = [names[i] for i in rest]
+        runs += _one_of_several(f"{name}={value_text}", part, others, source, notes, config={name: value})
     return tuple(runs)
 
 

@@ -30,12 +30,11 @@ FOREIGN = {
     "потери": "loss", "Потери": "loss", "точность": "accuracy", "Точность": "accuracy", "валидация": "val",
     "Валидация": "val", "обучение": "train", "Обучение": "train",
     "época": "epoch", "Época": "Epoch", "époque": "epoch", "Époque": "Epoch", "pérdida": "loss", "Pérdida": "loss",
-    "validación": "val", "Validación": "val", "précision": "accuracy", "Précision": "accuracy",
+    "validación": "val", "Validación": "val",
     "acurácia": "accuracy", "Acurácia": "accuracy", "validação": "val", "Validação": "val",
 }  # fmt: skip
-EPOCHS = re.compile(
-    r"\b(?:Epoche|Epoca|Epoka|epoche|epoca|epoka)\b"
-)  # the words of an epoch that have no letter of their own
+# The words of an epoch that have no letter of their own, in German, Spanish, Italian and Polish.
+EPOCHS = re.compile(r"\b[Ee]po(?:che|ca|ka)\b")
 ORDINAL = re.compile(r"第\s*(\d+)\s*(?:轮|个?\s*[Ee]poch)")
 NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 SIDE_WORDS = tuple(word for word in SIDE_OF if len(word) > 2)

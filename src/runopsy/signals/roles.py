@@ -113,7 +113,7 @@ def _singles(tracks: Mapping[str, Track], filled: Iterable[str], taken: Mapping[
             yield Role(role, called, "by its name")
         elif role == "lr" and role not in filled:
             rates = [n for n in free if is_learning_rate(n)]
-            changing = [n for n in free if is_base_rate(n) and np.ptp(tracks[n].value) > 0]
+            changing = [n for n in free if is_base_rate(n) and len(tracks[n]) and np.ptp(tracks[n].value) > 0]
             yield from (Role("lr", name, "is a learning rate") for name in (rates or changing)[:1])
 
 

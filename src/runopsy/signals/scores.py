@@ -9,21 +9,8 @@ from runopsy.signals.names import NEVER, QUALIFIERS, REWARDS, SCORES, SIDE_OF, g
 
 BY_THEMSELVES = ("precision", "recall", "ap", "em", "comet", "success", "hits")  # a direction, but nobody's only choice
 # Scores of ranked, detected or decoded answers: they take a pass of their own, which training does not make.
-EVALUATED = (
-    "bleu",
-    "sacrebleu",
-    "rouge",
-    "meteor",
-    "cider",
-    "spice",
-    "chrf",
-    "ndcg",
-    "mrr",
-    "hit",
-    "hits",
-    "hr",
-    "map",
-)
+EVALUATED = ("bleu", "sacrebleu", "rouge", "meteor", "cider", "spice", "chrf", "ndcg", "mrr", "hit", "hits", "hr",
+             "map")  # fmt: skip
 RANGE = re.compile(r"50?\D+(?:0\.)?95")  # mAP50-95, mAP_0.5:0.95: over all thresholds, the stricter of the two
 
 MONITOR = ("r", "l")  # reward and length of an episode, where both are there: monitor.csv
