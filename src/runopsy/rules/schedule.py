@@ -80,7 +80,7 @@ class EpochSteps:
         if len(falls) < limits.few_rows or len(usual) < limits.few_rows:
             return
         spread = MAD_TO_SD * median(np.abs(usual - median(usual)))
-        step = median(falls) - max(median(usual), 0.0)  # a loss that rises within its epochs adds nothing to their steps
+        step = median(falls) - max(median(usual), 0.0)  # a loss that rises within epochs adds nothing to their steps
         if step > max(limits.slight, limits.sure * OF_MEDIAN * spread / np.sqrt(len(falls))):
             at, until = float(loss.step[begins[0]]), float(loss.step[begins[-1]])
             text = f"{len(begins)} epochs begin with a step down of {1 - np.exp(-step):.1%} of the loss"
