@@ -182,7 +182,7 @@ def inode(study: Path, row: Row) -> int:
 def engines() -> None:
     place = Path(tempfile.mkdtemp(prefix="engines-"))
     try:
-        make(place / "runs", 60, rows=2000)
+        make(place / "runs", 300, rows=2000)
         tables = {}
         for workers in (1, 2):
             wall, cpu = time.perf_counter(), spent()
