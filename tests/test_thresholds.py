@@ -60,6 +60,8 @@ NUMERICS = {
     "facts.late.ONSET": "place that is told of a late gain, not whether there is one",
     "facts.late.HALF": "likewise",
     "facts.late.COMPLETE": "likewise",
+    "facts.schedule.ASKED": "epochs that are asked: time",
+    "facts.schedule.ROWS": "rows of an epoch that are asked: time",
     "facts.shape.LEVELS": "grid of a fit",
     "facts.shape.MOST_PIECES": "grid of a fit: time",
     "facts.shape.HUBER": "robust cost of a fit",

@@ -37,7 +37,7 @@ VERDICT_ROWS: tuple[Term, ...] = (
     Term("healthy", "Training fits its data, or its loss came down and levelled off, and validation follows.",
          "It does not mean that no better run exists."),
     Term("undertrained", "The run was still improving at its last step: it ended too early."),
-    Term("underfit", "Training stopped improving far from fitting its data, or never left its start."),
+    Term("underfit", "Training stopped improving far from fitting its data, or never moved by more than its noise."),
     Term("overfit", "Validation got worse while training went on, or is far behind training that fits.",
          "The best checkpoint of an overfit run may be a good model."),
     Term("memorized", "Training is fitted, and validation never generalised by the last step.",

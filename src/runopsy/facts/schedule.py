@@ -14,6 +14,8 @@ from runopsy.model import Counts, Position, Signal, Values
 from runopsy.stats import median
 from runopsy.thresholds import Limits
 
+ASKED = 50  # epochs, evenly spread, that show whether they hold running means …
+ROWS = 1000  # … by so many of their first rows: more take time and memory, and show the same
 MEANS = "a running mean that starts again in each epoch, and steps there by itself"
 
 
@@ -104,9 +106,10 @@ def is_mean_of_each_epoch(signal: Signal, begins: Counts, limits: Limits) -> boo
     second differences fall with a slope of -1 along an epoch, where those of the batches themselves keep their size.
     The first epoch is not asked, as a loss that starts to learn slows down by itself.
     """
+    epochs = list(pairwise([*begins.tolist(), len(signal)]))
     along, size = [], []
-    for a, b in pairwise([*begins.tolist(), len(signal)]):
-        bend = np.abs(np.diff(signal.value[a:b], 2))
+    for a, b in epochs[:: max(1, len(epochs) // ASKED)]:
+        bend = np.abs(np.diff(signal.value[a : min(b, a + ROWS)], 2))
         seen = np.flatnonzero(bend > 0)  # a mean that is printed with few digits may stand still
         if len(seen) >= limits.few_rows:
             x, y = np.log(seen + 2), np.log(bend[seen])

@@ -15,9 +15,8 @@ from runopsy.model import Counts, Event, Evidence, Position, Severity, Signal
 from runopsy.rules.places import row, spacing_at
 from runopsy.stats import MAD_TO_SD, OF_MEDIAN, median, medians
 
-PLACES = 300  # within epochs, that show how far two neighbouring medians differ by noise: to some percent
-
 LEVEL_ROWS = 10  # rows before and after a resume whose medians are reported
+PLACES = 300  # within epochs, that show how far two neighbouring medians differ by noise: to some percent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -113,10 +113,10 @@ class SuddenChange:
         followed = any(n.startswith("val/") for n in case.segments)
         if not followed or not (recorded or "train/loss" in case.segments):
             raise NotChecked("it takes a validation curve, and a training loss or a signal of the model's inside")
-        asked = [case.signals[n] for n in ("train/loss", *recorded) if n in case.signals]
-        asked = [s for s in asked if self._blocks(s, case.limits) is not None]
+        there = [case.signals[n] for n in ("train/loss", *recorded) if n in case.signals]
+        asked = [s for s in there if self._blocks(s, case.limits) is not None]
         if not asked:
-            raise NotChecked(self._too_few(case))
+            raise NotChecked(self._too_few(max(map(len, there)), case.limits))
         for signal in asked:
             yield from self.on(case, signal, case.limits.of(signal.name))
 
@@ -164,11 +164,10 @@ class SuddenChange:
         step, since = float(signal.step[row]), float(signal.step[row - rows])
         return Jump(step, since, float(before[i]), float(after[i]), float(abs(jump[i]) / error[i]), rows)
 
-    def _too_few(self, case: Case) -> str:
-        """Why no signal could be asked."""
-        short = case.facts.rows <= EVALUATIONS
-        least = 2 * case.limits.level_rows + RUN if short else 2 * case.limits.readings * case.limits.window_rows
-        return f"{case.facts.rows:,} rows, and it takes {least:,}"
+    def _too_few(self, rows: int, limits: Limits) -> str:
+        """Why no signal could be asked, the longest of which has so many rows."""
+        fewest = 2 * limits.level_rows + RUN
+        return f"{rows:,} rows, and it takes {fewest if rows < fewest else 2 * limits.readings * limits.window_rows:,}"
 
     def _blocks(self, signal: Signal, limits: Limits) -> tuple[int, int] | None:
         """(rows of a block, blocks on either side of a place); None where the signal has too few rows."""

@@ -26,7 +26,6 @@ SETTINGS = re.compile(r"(?<=\n)\}[ \t]*\r?\n(?=\s*\{)")  # the end of an object 
 KEYS = 2000  # different keys at the beginning of a document, looked at for the name of a metric
 NEARLY = 0.9  # of the longest list: a shorter one beside it lacks its end; still shorter, it was filled less often
 MOST = 1000  # tables in one document
-EVALUATED = {word for word, side in SIDE_OF.items() if side != "train"}  # words of what is evaluated
 
 
 class Table(NamedTuple):
@@ -179,8 +178,13 @@ def _trainings(columns: Mapping[str, list[Any]]) -> dict[str, dict[str, list[Any
         found.setdefault(prefix, {})[rest] = values
     lengths = [{len(values) for values in own.values()} for own in found.values()]
     apart = all(len(own) == 1 for own in lengths) and len(set().union(*lengths)) == len(found) > 1
-    validated = all(any(is_metric(rest) and EVALUATED & set(words(rest)) for rest in own) for own in found.values())
+    validated = all(any(map(_is_evaluated, own)) for own in found.values())
     return found if apart and validated and not set(found) & SIDE_OF.keys() else {"": dict(columns)}
+
+
+def _is_evaluated(name: str) -> bool:
+    """Whether a column is called a metric of a side that is not trained on."""
+    return is_metric(name) and any(SIDE_OF.get(word, "train") != "train" for word in words(name))
 
 
 def _are_numbers(values: list[Any]) -> bool:
