@@ -1,6 +1,7 @@
 """Confidence: what it must do on runs where the answer is plain, and where it is not."""
 
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 import planted
 import runopsy
-from runopsy.confidence import MEMBERS, PHASE_RIGHT, VERDICT_RIGHT, other_limits
+from runopsy.confidence import MEMBERS, MIDDLES, PHASE_RIGHT, VERDICT_RIGHT, other_limits
 from runopsy.thresholds import DEFAULTS, THRESHOLDS
 
 
@@ -83,8 +84,12 @@ def test_each_member_multiplies_every_threshold_by_its_own_factor_and_keeps_it_i
     own = {"grad/norm": {"outlier": 20.0}}
     found = other_limits(replace(DEFAULTS, own=own))
     assert found[0] == replace(other_limits(DEFAULTS)[0], own=own)
-    for limits, draw in zip(found, np.random.default_rng(0).spawn(MEMBERS), strict=True):
-        for about, factor in zip(THRESHOLDS, np.exp(0.35 * draw.standard_normal(len(THRESHOLDS))), strict=True):
+    middles = [NormalDist().inv_cdf((part + 0.5) / MEMBERS) for part in range(MEMBERS)]
+    np.testing.assert_allclose(MIDDLES, middles, atol=5e-5)
+    drawn = np.random.default_rng(0).permuted(np.tile(MIDDLES, (len(THRESHOLDS), 1)), axis=1)
+    assert len(set(map(tuple, drawn))) > len(THRESHOLDS) / 2  # each threshold its own order
+    for limits, draw in zip(found, drawn.T, strict=True):
+        for about, factor in zip(THRESHOLDS, np.exp(0.35 * draw), strict=True):
             near_1 = about.high == 1 and about.value > 0.5
             moved = 1 - (1 - about.value) * factor if near_1 else about.value * factor
             moved = round(moved) if isinstance(about.value, int) else moved

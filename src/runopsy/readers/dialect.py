@@ -53,6 +53,8 @@ def layout(lines: Sequence[str]) -> Layout | None:
     for separator in SEPARATORS:
         if best is not None and separator in (" ", UNIT):
             break
+        if len(at) > 1 and separator in SEPARATORS[:4] and not any(separator in lines[i] for i in at):
+            continue  # one cell in every row
         found = _try(separator, lines, at, remark, strict=preface > 0)
         if found is not None and (best is None or found.score > best.score):
             best = found
@@ -97,7 +99,8 @@ def _quoted(lines: Sequence[str], separator: str) -> list[tuple[Cells, int]]:
         rows = [(cells, reader.line_num) for cells in reader]
     except csv.Error:  # a cell beyond the module's limit
         return []
-    swallowed = any(cell.count("\n") > SWALLOWED for cells, _ in rows for cell in cells)
+    quoted = any('"' in line for line in lines)  # only then does a cell span lines
+    swallowed = quoted and any(cell.count("\n") > SWALLOWED for cells, _ in rows for cell in cells)
     return [] if swallowed else rows
 
 
@@ -145,7 +148,7 @@ def _fits(width: int, rest: Sequence[Cells], separator: str) -> bool:
 
 def _is_numeric(cell: str) -> bool | None:
     """Whether a cell holds a number; None where it holds nothing."""
-    return None if is_missing(cell) else is_number(cell)
+    return is_number(cell) or (None if is_missing(cell) else False)
 
 
 def _is_column(kinds: Sequence[Sequence[bool | None]], j: int) -> bool:
