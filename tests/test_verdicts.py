@@ -441,3 +441,14 @@ def test_what_gets_worse_row_by_row_did_not_end_within_its_noise():
     val = np.where(step < 20, 4.1 + 6 * np.exp(-step / 2), 4.1 + 0.001 * (step - 19))
     train = 3.0 + 7 * np.exp(-step / 4)
     assert not runopsy.analyze(planted.run(step, {"train_loss": train, "val_loss": val})).stop.within_noise
+
+
+def test_fitted_training_with_validation_at_chance_is_memorized_where_no_gap_can_be_measured():
+    """The training loss is a sum over batches: validation, a sum over fewer, stays below it."""
+    epoch = np.arange(50.0)
+    curves = {
+        "loss": planted.noisy(360 + 1050 * np.exp(-epoch / 8), 0.005),
+        "val_loss": planted.noisy(230 + 5 * epoch, 0.02, 1),
+        "val_acc": np.clip(0.04 + 0.003 * np.random.default_rng(0).standard_normal(50), 0, 1),
+    }
+    assert runopsy.analyze(planted.run(epoch, curves)).verdict.name == "memorized"

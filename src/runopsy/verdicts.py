@@ -197,7 +197,7 @@ VERDICTS: tuple[Row, ...] = (
     Row(
         "double_descent", "validation fell, rose, and fell again", lambda f: f.peak is not None and bool(f.left_chance)
     ),
-    Row("memorized", _memorized, lambda f: bool(f.fits and f.gap and not f.left_chance)),
+    Row("memorized", _memorized, lambda f: bool(f.fits and not f.left_chance and (f.gap or f.stays_at_chance))),
     Row(
         "overfit",
         _better,
@@ -231,7 +231,7 @@ VERDICTS: tuple[Row, ...] = (
         lambda f: f"training still improves; {_noise_of(f)} hides whether validation does",
         lambda f: bool(f.training_improves and f.unclear) and not f.fits and not f.stays_at_chance,
     ),
-    Row("underfit", _underfit, lambda f: f.far and not f.fits),
+    Row("underfit", _underfit, lambda f: bool(f.far) and f.far.sure >= f.limits.likely and not f.fits),
     Row(
         "inconclusive",
         "without an accuracy, how far this loss is from fitting cannot be judged",

@@ -173,7 +173,7 @@ def test_a_squared_error_is_judged_in_the_unit_of_its_targets(power, left, fits)
     level = np.maximum(np.exp(-(EPOCHS - 1) / 3), left)
     found = facts_of({"train/loss": Signal("train/loss", "loss", EPOCHS.astype(float), level, power=power)})
     assert bool(found.fits) is fits
-    assert found.far is (power > 0 and not fits)
+    assert bool(found.far) is (power > 0 and not fits)
 
 
 def test_a_loss_far_above_its_start_has_run_away_whatever_a_poor_accuracy_does():
@@ -234,3 +234,44 @@ def test_an_accuracy_that_has_levelled_off_within_its_last_part_no_longer_improv
     slow = 0.91 - 0.4 * np.exp(-rows / 40) + noise
     ask = [facts_of(signals(rows, loss=loss, acc=v, val_loss=loss + 0.1, val_acc=v)) for v in (levelled, rising, slow)]
     assert [bool(facts.accuracy_improves) for facts in ask] == [False, True, True]
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0, 1000.0])
+def test_a_training_loss_of_another_quantity_hides_no_rise_of_validation_and_opens_no_gap(scale):
+    train = planted.noisy(0.9 * np.exp(-EPOCHS / 15) + 0.25, 0.01)
+    val = planted.noisy(0.6 + 0.4 * np.exp(-EPOCHS / 3) + 0.02 * np.maximum(EPOCHS - 8, 0), 0.01, 1)
+    facts = facts_of(signals(EPOCHS, loss=scale * train, val_loss=val))
+    good = facts_of(signals(EPOCHS, loss=scale * train, val_loss=planted.noisy(train, 0.01, 2)))
+    assert facts.better_loss
+    assert facts.turn
+    assert (bool(good.gap), bool(good.ahead)) == (False, False)
+
+
+def test_a_run_that_noise_hides_is_not_far_from_fitting_and_a_calm_one_at_the_same_level_is():
+    loss = planted.noisy(1.06 * np.exp(-EPOCHS / 10) + 0.55, 0.01)
+    level = 0.82 - 0.5 * np.exp(-EPOCHS / 4)
+    noise = np.random.default_rng(3).uniform(-1, 1, 30)
+    calm, loud = (facts_of(signals(EPOCHS, loss=loss, val_acc=level + sd * noise)).far for sd in (0.005, 0.17))
+    assert calm.sure > 2 > loud.sure
+
+
+def test_validation_that_had_learnt_before_its_first_row_and_improves_by_both_witnesses_follows():
+    step, train = np.arange(10, 160, 10), np.linspace(0.71, 0.3, 15)
+    falls, stands = np.linspace(0.6, 0.44, 15), np.linspace(0.72, 0.7, 15)
+    acc = np.linspace(0.74, 0.81, 15)
+    assert not facts_of(signals(step, loss=train, val_loss=falls, val_acc=acc)).never_follows
+    assert facts_of(signals(step, loss=train, val_loss=stands, val_acc=acc)).never_follows
+
+
+@pytest.mark.parametrize("seed", [5, 9, 17, 31])  # with the narrow bump, each was one before its rows were asked
+def test_a_bump_in_the_noisy_tail_of_a_fitted_run_is_no_second_descent_and_a_wide_one_is(seed):
+    rows, rng, wanders = np.arange(300), np.random.default_rng(seed), np.zeros(300)
+    for i in range(1, 300):
+        wanders[i] = 0.6 * wanders[i - 1] + 0.08 * rng.standard_normal()
+    loss = planted.noisy(0.43 * np.exp(-rows / 12) + 0.001, 0.05, seed)
+    val = (0.15 + 0.4 * np.exp(-rows / 8)) * np.exp(wanders)
+    bump = lambda width: 0.14 * np.exp(-(((rows - 131) / width) ** 2) / 2)  # noqa: E731
+    narrow, wide = (facts_of(signals(rows, loss=loss, val_loss=val + bump(width))).peak for width in (3, 25))
+    assert narrow is None
+    assert wide is not None
+    assert abs(wide.at - 131) <= 25

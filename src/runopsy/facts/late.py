@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from runopsy.facts.curve import Curve, Curves
 from runopsy.facts.fact import Fact
-from runopsy.facts.start import Start
+from runopsy.facts.start import TRAINED_ACC, Start
 from runopsy.model import Counts, Position, Values
 from runopsy.thresholds import Limits
 
@@ -67,22 +67,27 @@ def never_follows(curves: Curves, start: Start, fits: Fact, fitted: Position | N
     val = acc or loss
     if fitted is None or val is None or not fits or start.trained or val.begins_at > fitted:
         return Fact()
-    end = val.step[min(int(np.searchsorted(val.step, fitted)), len(val.step) - 1)]
-    seen = val.fit[val.step <= end]
-    if acc is not None and start.accuracy is not None:
-        gained, ever = float(seen.max()) - start.accuracy, acc.best - start.accuracy
-        least = max(2 * limits.left_chance, limits.gap * ever)
-        if "train/acc" in curves:
-            behind = curves["train/acc"].at(float(end)) - acc.at(float(end)) >= limits.gap
-        else:  # how well training fitted by then is not known: what validation gains later may be a part of it
-            behind = ever < 2 * limits.left_chance
-        return Fact(bool(gained < least and behind), gained, least, at=fitted, curve="val/acc")
-    assert loss is not None  # one of the two is there
-    if train is None or train.best > limits.fell_far * train.begins:
-        return Fact()
-    fell = max(loss.begins, train.begins) - float(seen.min())
-    least = limits.real_change * abs(loss.begins)
-    return Fact(fell < least, fell, least, at=fitted, curve="val/loss")
+    end = float(val.step[min(int(np.searchsorted(val.step, fitted)), len(val.step) - 1)])
+    by_loss = Fact() if loss is None else _stood_by_loss(loss, train, end, limits)
+    if acc is None or start.accuracy is None:
+        known = train is not None and train.best <= limits.fell_far * train.begins
+        return replace(by_loss, holds=by_loss.holds and known, at=fitted)
+    gained, ever = float(acc.fit[acc.step <= end].max()) - start.accuracy, acc.best - start.accuracy
+    least = max(2 * limits.left_chance, limits.gap * ever)
+    if "train/acc" in curves:
+        behind = curves["train/acc"].at(end) - acc.at(end) >= limits.gap
+    else:  # how well training fitted by then is not known: what validation gains later may be a part of it
+        before = start.accuracy > TRAINED_ACC  # its first row may be of a model that had learnt
+        learnt = before and gained > 0 and loss is not None and not by_loss
+        behind = ever < 2 * limits.left_chance and not learnt
+    return Fact(bool(gained < least and behind), gained, least, at=fitted, curve="val/acc")
+
+
+def _stood_by_loss(loss: Curve, train: Curve | None, end: Position, limits: Limits) -> Fact:
+    """Whether the validation loss had come down by little until a position, from where training or itself began."""
+    begins = loss.begins if train is None else max(loss.begins, train.begins)
+    fell, least = begins - float(loss.fit[loss.step <= end].min()), limits.real_change * abs(loss.begins)
+    return Fact(fell < least, fell, least, curve="val/loss")
 
 
 def late_gain(curves: Curves, fitted: Position | None, first: Position, limits: Limits) -> LateGain | None:
@@ -164,8 +169,8 @@ def _peak(
         if train is not None and train.at(at) - train.at(first) > least_worse:
             continue  # training broke down there too: that is no second descent
         low, high, lower = (float(curve.fit[k]) for k in feet)
-        if _rows_beyond_half(curve, first, last, low, high, lower) < limits.few_rows:
-            continue  # single rows that fell out of line, and no peak
+        if not _lasts(curve, first, last, _half(curve, low, high, lower), limits):
+            continue  # rows that fell out of line, and no peak
         return Peak(curve.name, first, at, last, low, high, lower)
     return None
 
@@ -177,8 +182,17 @@ def _lowest_so_far(values: Values, *, first: bool) -> Counts:
     return np.maximum.accumulate(np.where(new, np.arange(len(values)), 0))
 
 
-def _rows_beyond_half(curve: Curve, first: Position, last: Position, low: float, high: float, lower: float) -> int:
-    """The logged rows between two feet of a peak that are nearer to its top than to its higher foot."""
-    foot = curve.sign * min(curve.sign * low, curve.sign * lower)
-    rows = curve.signal.value[(curve.signal.step >= first) & (curve.signal.step <= last)]
-    return int((curve.sign * rows <= curve.sign * (foot + high) / 2).sum())
+def _half(curve: Curve, low: float, high: float, lower: float) -> float:
+    """Halfway from the higher foot of a peak to its top."""
+    return (curve.sign * min(curve.sign * low, curve.sign * lower) + high) / 2
+
+
+def _lasts(curve: Curve, first: Position, last: Position, level: float, limits: Limits) -> bool:
+    """Whether most rows of a stretch between two positions, as long as the shortest phase, are worse than a level."""
+    step, worse = curve.signal.step, curve.sign * curve.signal.value <= curve.sign * level
+    beyond = np.flatnonzero(worse & (step >= first) & (step <= last))
+    if len(beyond) < limits.few_rows:
+        return False
+    begins, ends = step[beyond[[0, -1]]] - step[0]
+    mostly = len(beyond) >= limits.half_way * (beyond[-1] + 1 - beyond[0])
+    return bool(mostly and ends >= np.exp(limits.shortest) * begins)

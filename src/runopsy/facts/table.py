@@ -31,7 +31,7 @@ class Facts:
     moved: Fact  # training ever left its start
     rose: Fact  # training only got worse
     fits: Fact  # training ends fitted
-    far: bool  # every accuracy ends far from fitting
+    far: Fact  # every accuracy ends far from fitting
     fitted_at: Position | None  # where the training set came to be fitted
     known: bool  # an accuracy, or a loss that fell far, shows how well training fits
     at_chance: Fact  # nothing was learnt, and the level is that of guessing
@@ -97,7 +97,7 @@ class Facts:
         ahead = acc is not None and chance is not None and acc.ends - chance >= self.limits.half_way * (1 - chance)
         if acc is None and loss is not None and began:  # then the loss is the witness
             ahead = loss.ends <= self.limits.fell_far * began
-        return self.stays_at_chance and self.far and not ahead and not self.fits
+        return self.stays_at_chance and bool(self.far) and not ahead and not self.fits
 
     @property
     def far_ahead(self) -> bool:

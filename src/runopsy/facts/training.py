@@ -129,13 +129,18 @@ def left_of(loss: Curve, begins: float) -> float:
     return float((max(loss.ends, 0.0) / begins) ** (1 / max(loss.signal.power, 1)))
 
 
-def far(curves: Curves, start: Start, limits: Limits) -> bool:
+def far(curves: Curves, start: Start, limits: Limits) -> Fact:
     """Every accuracy ends far from fitting, validation's too, which dropout leaves alone; or a regression's error."""
-    ends = [curves[n].ends for n in ("train/acc", "val/acc") if n in curves]
+    accuracies = [curves[n] for n in ("train/acc", "val/acc") if n in curves]
     loss = curves.get("train/loss")
-    if not ends and loss is not None and loss.signal.power and loss.begins > 0 and start.loss is not None:
-        return left_of(loss, start.loss) > limits.fell_far
-    return bool(ends) and max(ends) < limits.most
+    if not accuracies and loss is not None and loss.signal.power and loss.begins > 0 and start.loss is not None:
+        left = left_of(loss, start.loss)
+        return Fact(left > limits.fell_far, left, limits.fell_far, np.inf, curve=loss.name)
+    if not accuracies:
+        return UNASKED
+    best = max(accuracies, key=lambda acc: acc.ends)
+    sure = min((limits.most - acc.ends) / max(acc.ends_error, 1e-300) for acc in accuracies)
+    return Fact(best.ends < limits.most, best.ends, limits.most, sure, curve=best.name)
 
 
 def _may_fit(acc: Curve, limits: Limits) -> bool:

@@ -16,7 +16,8 @@ from runopsy.stats import median
 from runopsy.thresholds import Limits
 
 FAIR = 0.8  # x ``half_way``: validation that makes so much of training's way makes a fair part of it
-LARGE = 2.0  # x a visible rise: a large one; and where training goes against it, a visible one divided by it is seen
+LARGE = 2.0  # x a visible rise: a large one; where training goes against it, a visible one divided by it is seen
+APART = 2.0  # x the highest validation loss: a training loss that never comes so low is of another quantity
 
 
 def _descent(curves: Curves, start: Start) -> tuple[float, float]:
@@ -24,16 +25,27 @@ def _descent(curves: Curves, start: Start) -> tuple[float, float]:
     val, train = curves.get("val/loss"), curves.get("train/loss")
     if val is None:
         return 0.0, 0.0
+    if train is not None and not _in_one_unit(train, val):
+        return val.begins - val.best, abs(val.begins)
     begins = max(val.begins, start.loss if start.loss is not None else val.begins)
     way = begins - train.best if train is not None else abs(begins)
     return begins - val.best, max(way, 0.0)
+
+
+def _in_one_unit(train: Curve, val: Curve) -> bool:
+    """Whether training's figures can be of the quantity that validation's are: at least one comes near them.
+
+    A sum over batches beside a mean, or with terms that validation leaves out, stays far above all of them.
+    """
+    return train.sign > 0 or train.low <= APART * max(val.high, 0.0)
 
 
 def left_chance(curves: Curves, start: Start, limits: Limits) -> Fact:
     """Validation ever left its start: by accuracy where there is one, else by loss."""
     acc, loss = curves.get("val/acc"), curves.get("val/loss")
     fell, way = _descent(curves, start)
-    by_loss = fell > 0 and fell >= max(limits.real_change * way, limits.slight * abs(start.loss or 0.0))
+    began = 0.0 if loss is None else abs(fell + loss.best)
+    by_loss = fell > 0 and fell >= max(limits.real_change * way, limits.slight * began)
     if acc is None:
         if loss is None:
             return UNASKED
@@ -171,7 +183,7 @@ def gap(curves: Curves, start: Start, limits: Limits) -> Fact:
     for quantity, first in (("acc", 1.0), ("loss", abs(start.loss or 0.0))):
         train, val = curves.get(f"train/{quantity}"), curves.get(f"val/{quantity}")
         scale = abs(train.best - train.worst) if train is not None and train.below_zero else first
-        if train is not None and val is not None and scale > 0:
+        if train is not None and val is not None and scale > 0 and _in_one_unit(train, val):
             if quantity == "loss" and "val/acc" in curves and 1 - curves["val/acc"].ends <= limits.gap:
                 continue  # an accuracy so high leaves no room for a gap, however the losses differ
             size = val.sign * (train.ends - val.ends) / scale
@@ -184,6 +196,8 @@ def ahead(curves: Curves, limits: Limits) -> Fact:
     for quantity in ("acc", "loss"):
         train, val = curves.get(f"train/{quantity}"), curves.get(f"val/{quantity}")
         if train is None or val is None or train.rows < limits.few_rows or val.rows < limits.few_rows:
+            continue
+        if not _in_one_unit(train, val):
             continue
         lead = val.sign * (val.value - np.interp(val.step, train.step, train.value))
         noise = np.hypot(val.error, np.interp(val.step, train.step, train.error))
