@@ -77,6 +77,18 @@ def test_training_that_goes_on_while_validation_stands_is_no_plateau(seed):
     assert "validation stays at the level at which it began" in found.verdict.why
 
 
+@pytest.mark.parametrize("name", ["loss", "val_loss"])
+def test_a_loss_that_falls_to_a_sixth_after_giant_first_rows_goes_on_learning(name):
+    step = np.arange(0, 1800, 10.0)
+    later = 1.1 + 6.5 * np.exp(-step / 400)
+    loss = planted.noisy(np.where(step < 30, 86 * np.exp(-step / 12) + 7, later), 0.02)
+    curves = {"loss": planted.noisy(loss, 0.02, 1), name: loss}
+    found = {p.label: p for p in runopsy.analyze(planted.run(step, curves)).phases}
+    assert found["fitting" if name == "loss" else "feature_learning"].end > 600
+    shown = curves | {"val_acc": np.minimum(0.9, 0.1 + step / 30)}  # then an accuracy is the witness of what is learnt
+    assert runopsy.analyze(planted.run(step, shown)).phases[-1].start < 300
+
+
 def test_where_no_example_repeats_training_is_its_own_validation():
     step = np.arange(3000)
     curves = {"loss": planted.noisy(planted.decay(step), 0.05), "epoch": step / 3000}
@@ -122,7 +134,7 @@ def test_joining_short_spells_leaves_no_gap_and_no_equal_neighbours(sequence):
 def test_the_last_label_takes_whatever_is_left():
     step = np.arange(3, dtype=float)
     never = np.zeros(3, bool)
-    nothing = Readings(step, step, *[never] * 2, step, *[never] * 8)
+    nothing = Readings(step, step, *[never] * 2, *[step] * 3, *[never] * 8)
     assert LABELS[-1][1](nothing, DEFAULTS).all()
 
 

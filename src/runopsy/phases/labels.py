@@ -9,7 +9,7 @@ import numpy as np
 
 from runopsy.facts import Case
 from runopsy.facts.curve import EVALUATIONS
-from runopsy.model import Position, Positions
+from runopsy.model import Position, Positions, Values
 from runopsy.phases.readings import Bools, Readings
 from runopsy.phases.spells import Spell, spells_of
 from runopsy.thresholds import Limits
@@ -55,9 +55,14 @@ def _slowly_trained(labels: list[str], readings: Readings, limits: Limits) -> Bo
     moves = np.zeros_like(readings.train_improves)
     for start, stop, word in spells_of(labels):
         if word == "converged":
-            done = readings.train_done[start:stop]
-            moves[start:stop] = done[-1] - done > limits.real_change
+            left = _left(readings.train_done, readings.train_factors, start, stop)
+            moves[start:stop] = left > limits.real_change
     return moves
+
+
+def _left(done: Values, factors: Values, start: int, stop: int) -> Values:
+    """(stop - start,) what each point of a spell leaves to its end: of a curve's way, or of its way in factors."""
+    return np.maximum(done[stop - 1] - done[start:stop], factors[stop - 1] - factors[start:stop])
 
 
 def plausible(labels: list[str], readings: Readings, case: Case) -> list[str]:
@@ -70,16 +75,16 @@ def plausible(labels: list[str], readings: Readings, case: Case) -> list[str]:
     result, otherwise, facts, limits = list(labels), list[str](), case.facts, case.limits
     stands = not (facts.follows or facts.improving or facts.unclear)
     for first, stop, word in spells_of(labels):
-        start, gained = first, readings.val_done[stop - 1] - readings.val_done[first]
+        start, left = first, _left(readings.val_done, readings.val_factors, first, stop)
+        gained = float(left[0])
         trained = readings.train_done[stop - 1] - readings.train_done[start]
         ahead = facts.memorizes or (stands and stop == len(labels) and trained > limits.real_change)
         if word in ("memorization", "converged") and gained > limits.real_change:
             since = stop
             if word == "converged" or stop == len(labels):  # from here on little is gained
-                left = readings.val_done[stop - 1] - readings.val_done[start:stop]
                 since = start + int(np.flatnonzero(left > limits.real_change)[-1]) + 1
             result[start:since] = ["feature_learning"] * (since - start)
-            start, gained = since, readings.val_done[stop - 1] - readings.val_done[min(since, stop - 1)]
+            start, gained = since, float(left[min(since, stop - 1) - first])
         if word == "memorization" and start < stop and not (ahead and readings.gap_open[start:stop].any()):
             worse = stands and stop == len(labels) and gained < 0  # nothing carries over while validation gets worse
             otherwise = otherwise or _without_gap(readings, limits)

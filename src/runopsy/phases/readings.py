@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runopsy.facts import Case
+from runopsy.facts.curve import VISIBLE
 from runopsy.model import Position, Positions, Segments, Values
 from runopsy.stats import first_spacing
 from runopsy.thresholds import Limits
@@ -28,6 +29,8 @@ class Readings:
     train_improves: Bools
     val_known: Bools
     val_done: Values  # how far validation has come between its worst and its best, by whichever curve came further
+    train_factors: Values  # share of its way in factors that the training loss has made, where it is the only witness
+    val_factors: Values  # the same of the validation loss, where there is no accuracy
     val_improves: Bools
     val_keeps_pace: Bools  # validation makes, in shares of its own drop, a fair part of what training makes
     val_near_best: Bools
@@ -99,6 +102,8 @@ def read(case: Case, grid: Positions, diverged_from: Position | None, known: Dou
         train_improves=np.zeros(len(grid), bool) | _falls(train, drop, limits) | _rises(train_acc, limits),
         val_known=np.full(len(grid), loss is not None or acc is not None),
         val_done=np.where(guessing, 0.0, _way(loss, acc, len(grid), limits)),
+        train_factors=_by_factors(case, None if loss is not None else train, len(grid)),
+        val_factors=_by_factors(case, loss, len(grid)),
         val_improves=improves & ~guessing,
         val_keeps_pace=_pace(motions, drop, limits) & ~guessing,
         val_near_best=near & ~guessing,
@@ -175,6 +180,18 @@ def _way(loss: Motion | None, acc: Motion | None, n: int, limits: Limits) -> Val
     if acc is not None and np.ptp(acc.value) > limits.real_change:
         way = np.maximum(way, (acc.value - acc.value.min()) / np.ptp(acc.value))
     return way if loss is not None or acc is not None else np.zeros(n)
+
+
+def _by_factors(case: Case, loss: Motion | None, n: int) -> Values:
+    """(g,) share of its way in factors that a loss has made; 0 where an accuracy shows what is learnt by it.
+
+    Where the first rows of a loss lie far above all others, what it halves later is little beside them.
+    """
+    if loss is None or case.facts.has_accuracy or not case.facts.moved or loss.value.min() < 0:
+        return np.zeros(n)
+    reached = np.minimum.accumulate(loss.value)
+    factors = np.log(reached + VISIBLE * float(reached[0] - reached[-1]) + 1e-300)
+    return np.asarray((factors[0] - factors) / max(float(factors[0] - factors[-1]), 1e-12))
 
 
 def _new_ground(segments: Segments) -> Values:
