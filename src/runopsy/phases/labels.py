@@ -62,7 +62,7 @@ def _slowly_trained(labels: list[str], readings: Readings, limits: Limits) -> Bo
 
 def _left(done: Values, factors: Values, start: int, stop: int) -> Values:
     """(stop - start,) what each point of a spell leaves to its end: of a curve's way, or of its way in factors."""
-    return np.maximum(done[stop - 1] - done[start:stop], factors[stop - 1] - factors[start:stop])
+    return np.asarray(np.maximum(done[stop - 1] - done[start:stop], factors[stop - 1] - factors[start:stop]))
 
 
 def plausible(labels: list[str], readings: Readings, case: Case) -> list[str]:
