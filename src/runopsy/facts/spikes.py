@@ -70,6 +70,8 @@ def _high(loss: Signal, log: Values, window: int, limits: Limits) -> Iterator[Hi
         block = log[start - before : start + BLOCK]
         if len(block) <= window:
             return
+        if not _may_leap(block, window, ratio):
+            continue
         usual, highest = trailing_median(block, window), trailing_max(block, window)
         if not before:
             usual, highest = _from_the_start(block, usual, highest, limits.level_rows)
@@ -87,6 +89,17 @@ def _high(loss: Signal, log: Values, window: int, limits: Limits) -> Iterator[Hi
             high |= (block - usual > np.log(IMPOSSIBLE) + limits.outlier * scatter) & seen
         for i in np.flatnonzero(high[before:]) + before:
             yield High(int(start - before + i), float(usual[i]), float(scatter[i]), float(highest[i]))
+
+
+def _may_leap(block: Values, window: int, ratio: float) -> bool:
+    """Whether any row stands out from the highest, or far from the lowest, of those before it: the median is between.
+
+    Most logs have none, and nobody asks for all their medians.
+    """
+    first = block[: window + 1]
+    highest = np.concatenate([np.maximum.accumulate(first)[:-1], trailing_max(block, window)[window + 1 :]])
+    lowest = np.concatenate([np.minimum.accumulate(first)[:-1], -trailing_max(-block, window)[window + 1 :]])
+    return bool(((block[1:] - highest > np.log(ratio)) | (block[1:] - lowest > np.log(IMPOSSIBLE))).any())
 
 
 def _from_the_start(block: Values, usual: Values, highest: Values, fewest: int) -> tuple[Values, Values]:

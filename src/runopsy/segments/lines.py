@@ -71,15 +71,21 @@ def best_pieces(cost: Floats, penalty: float) -> list[int]:
 
 def fit_pieces(x: Floats, y: Floats, weight: Floats, cuts: list[int]) -> tuple[Floats, Floats, Floats]:
     """The fitted lines at the points, one standard error of them, and one of their slopes (from the weights alone)."""
-    curve, spread, slope_error = np.empty_like(y), np.empty_like(y), np.empty_like(y)
-    for a, b in zip([0, *cuts], [*cuts, len(x)], strict=True):
-        w, u = weight[a:b], x[a:b] - weighted_mean(x[a:b], weight[a:b])
-        around = float((w * u * u).sum())
-        slope = float((w * u * y[a:b]).sum()) / around if around > 0 else 0.0
-        curve[a:b] = weighted_mean(y[a:b], w) + slope * u
-        slope_error[a:b] = around**-0.5 if around > 0 else np.inf
-        spread[a:b] = np.sqrt(1 / w.sum() + (u * u / around if around > 0 else 0.0))
-    return curve, spread, slope_error
+    begins = np.array([0, *cuts])
+    points = np.diff(begins, append=len(x))
+
+    def in_piece(values: Floats) -> Floats:
+        return np.repeat(np.add.reduceat(values, begins), points)
+
+    total = in_piece(weight)
+    u = x - in_piece(weight * x) / total
+    around = in_piece(weight * u * u)
+    known = around > 0  # more than one place
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = np.where(known, in_piece(weight * u * y) / around, 0.0)
+        slope_error = np.where(known, around**-0.5, np.inf)
+        spread = np.sqrt(1 / total + np.where(known, u * u / around, 0.0))
+    return in_piece(weight * y) / total + slope * u, spread, slope_error
 
 
 def local_slope(x: Floats, y: Floats, error: Floats, width: float) -> tuple[Floats, Floats]:
