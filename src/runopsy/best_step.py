@@ -76,7 +76,9 @@ def _best_row(signal: Signal) -> int:
 def _other(case: Case, others: Sequence[Signal], best_step: float) -> tuple[str, float, float] | None:
     """Loss, accuracy and score are different witnesses: the best step of the first whose best is elsewhere."""
     for signal in others:
-        at = _best_row(signal)
+        best = float(signal.value[_best_row(signal)])
+        same = np.flatnonzero(signal.value == best)
+        at = same[np.argmin(np.abs(signal.step[same] - best_step))]  # of equals the nearest: it may be no other step
         if abs(float(signal.step[at]) - best_step) > case.limits.tail * (case.last - case.first):
             return (signal.name, float(signal.step[at]), float(signal.value[at]))
     return None

@@ -812,3 +812,22 @@ def test_the_translation_tutorial_of_pytorch(text):
 def test_a_list_behind_the_word_epoch_is_no_position(text):
     lines = each("Epoch {e}: train loss {t}, val loss {v}", "Max Confidence from Epoch [-1, -1, -1]")
     np.testing.assert_allclose(read(text(lines)).tracks["val loss"].step, np.arange(1, N + 1))
+
+
+def test_accuracies_of_one_and_of_five_guesses_are_two_columns(text):
+    lines = each("Epoch: {e}/50, loss: {t}", "Epoch: {e}/50,top 1 acc: {a}", "Epoch: {e}/50,top 5 acc: 0.9")
+    tracks = read(text(lines)).tracks
+    np.testing.assert_allclose(next(t.value for name, t in tracks.items() if name.endswith("acc@1")), ACC)
+
+
+def test_how_many_epochs_there_will_be_is_no_epoch(text):
+    lines = 3 * ["Epochs        : 50", "Batch size    : 32", "Learning rate : 0.001"]  # two starts came to nothing
+    lines += each("Epoch {e}/50 | train loss={t} | val loss={v}")
+    run = read(text(lines))
+    np.testing.assert_allclose(run.tracks["train loss"].step, np.arange(1, N + 1))
+    assert max(float(track.step.max()) for track in run.tracks.values()) == N
+
+
+def test_a_text_that_was_copied_without_its_first_heading_has_its_first_epoch(text):
+    lines = each("Epoch {e}/20", "100/100 [====] - 3s 5ms/step - loss: {t} - val_loss: {v}")[1:]
+    np.testing.assert_allclose(read(text(lines)).tracks["val_loss"].step, np.arange(1, N + 1))

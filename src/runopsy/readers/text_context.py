@@ -16,6 +16,7 @@ OFTEN = 3  # times that the same names occur in one line before such lines are a
 FEWEST = 2  # lines with a metric and a position: two epochs make a log; without a position, OFTEN
 SETTINGS = 8  # names in a line, most of which stand nowhere else: ``epochs=4, iou=0.7, …`` is no reading at epoch 4
 MOSTLY = 0.5  # share of its names that stand nowhere else, beyond which such a line lists settings
+FIRST = 1  # epoch: a text that was copied without the heading of its first epoch has that of the second
 MANY = 10  # lines with a position and unknown names make a log too
 HEADINGS = 2  # times that a line must occur, numbers aside, to give the position of the lines below it
 COMMON = (
@@ -167,7 +168,9 @@ def _read(rows: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     rows = rows.with_columns(pl.len().over("shape").alias("alike"))
+    how_many = (pl.col("epoch_name").str.to_lowercase() == "epochs") & pl.col("epoch_of").is_null()  # a setting
     heading = ~pl.col("valued") & (pl.col("placed") | pl.col("side_word").is_not_null())
+    heading &= ~how_many.fill_null(value=False)
     counted = heading & pl.col("epoch").is_not_null()
     most = rows.filter(counted)["alike"].max() or 0
     often = (pl.col("alike") >= HEADINGS) & (~counted | (pl.col("alike") >= COMMON * float(most)))  # type: ignore[arg-type]
@@ -192,7 +195,7 @@ def _with_sides(rows: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     rows = rows.with_columns(
-        (pl.col("epoch").backward_fill() if _is_summed_up(rows) else pl.col("epoch").forward_fill()).alias("in_epoch"),
+        (pl.col("epoch").backward_fill() if _is_summed_up(rows) else _from_above(rows)).alias("in_epoch"),
         pl.col("epoch_name").forward_fill(),
     )
     # Without epochs, step 5 of 3000 is a step of the run.
@@ -230,6 +233,16 @@ def _with_sides(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(
         pl.when(quiet).then(inherited).otherwise("side_word").fill_null("").alias("side"),
     )
+
+
+def _from_above(rows: pl.DataFrame) -> pl.Expr:
+    """The epoch of the last heading; above the first one, where that begins a later epoch, the one before it."""
+    import polars as pl
+
+    carried = pl.col("epoch").forward_fill()
+    first = rows.filter(pl.col("epoch").is_not_null()).head(1)
+    cut = first.height and first["heading"][0] and first["epoch_of"][0] is not None and first["epoch"][0] == FIRST + 1
+    return carried.fill_null(FIRST) if cut else carried
 
 
 def _of_the_pass(rows: pl.DataFrame, carrier: pl.Expr) -> pl.Expr:

@@ -267,6 +267,7 @@ LINE_SPELLINGS: tuple[tuple[str, str], ...] = (
     (r"\b(\d+)epoch\b", "epoch ${1} "),  # ESPnet: 12epoch results: [train] … [valid] …
     (r"(^|[-:\]])\s*(\d+(?:/\d+)?)\s+epoch\b[,:]?", "${1} epoch ${2} "),  # 12 epoch, loss: 0.0094
     (r"(?i)\b(loss|acc|accuracy)(\d+\.\d)", "${1} ${2}"),  # EPOCH[7/50] loss0.062
+    (r"(?i)\btop[ _-]?(\d+)[ _-](acc(?:uracy)?)\b", "${2}@${1}"),  # top 5 acc: the number is a part of the name
     (rf"(?i)\b(epoch|iter)\(({_SIDES})\)", "${2} ${1}"),  # mmdetection: the side as the argument of the epoch
     (rf"(?i)\b({_SIDES}): (\d+) (\[ *\d+/)", "${1} epoch ${2} ${3}"),  # timm: the number of the epoch behind the side
     # A side, and how many of its batches in brackets.
