@@ -137,3 +137,11 @@ def test_of_equal_bests_the_one_beside_the_best_step_counts():
     assert runopsy.analyze(planted.run(epoch, curves)).stop.other is None
     earlier = {**curves, "val_acc": np.where(epoch == 0, 0.97, acc)}
     assert runopsy.analyze(planted.run(epoch, earlier)).stop.other[:2] == ("val/acc", 0.0)
+
+
+def test_of_equal_accuracies_the_one_with_the_lowest_loss_is_the_best_step():
+    epoch = np.arange(12.0)
+    val = np.array([0.4, 0.41, 0.39, 0.38, 0.36, 0.35, 0.3, 0.28, 0.26, 0.25, 0.26, 0.27])
+    acc = np.array([0.9, 0.92, 0.91, 0.9, 0.91, 0.91, 0.91, 0.91, 0.91, 0.92, 0.91, 0.91])
+    curves = {"loss": np.linspace(0.6, 0.2, 12), "val_loss": val, "val_acc": acc}
+    assert runopsy.analyze(planted.run(epoch, curves), metric="val_acc").stop.best_step == 9

@@ -29,7 +29,7 @@ def stop(case: Case, roles: Sequence[Role] = ()) -> Stop | None:
         chosen = "val/acc"
     there.sort(key=lambda signal: signal.name != chosen)  # stable: the others keep their order
     signal, *others = there
-    at = _best_row(signal)
+    at = _best_row(signal, beside=others)
     best, last = float(signal.value[at]), float(signal.value[-1])
     worse = best - last if _better_is(signal) == "higher" else last - best
     return Stop(
@@ -68,9 +68,15 @@ def _better_is(signal: Signal) -> str:
     return {"val/loss": "lower", "val/acc": "higher"}.get(signal.name, signal.better)
 
 
-def _best_row(signal: Signal) -> int:
-    """The first row that holds the best value."""
-    return int(np.argmax(signal.value) if _better_is(signal) == "higher" else np.argmin(signal.value))
+def _best_row(signal: Signal, beside: Sequence[Signal] = ()) -> int:
+    """The row that holds the best value; of several, the first that is best by the first of the signals beside it."""
+    sign = 1.0 if _better_is(signal) == "higher" else -1.0
+    rows = np.flatnonzero(signal.value == signal.value[np.argmax(sign * signal.value)])
+    if len(rows) == 1 or not beside:
+        return int(rows[0])
+    witness = beside[0]
+    told = np.interp(signal.step[rows], witness.step, witness.value)
+    return int(rows[np.argmax(told if _better_is(witness) == "higher" else -told)])
 
 
 def _other(case: Case, others: Sequence[Signal], best_step: float) -> tuple[str, float, float] | None:

@@ -831,3 +831,13 @@ def test_how_many_epochs_there_will_be_is_no_epoch(text):
 def test_a_text_that_was_copied_without_its_first_heading_has_its_first_epoch(text):
     lines = each("Epoch {e}/20", "100/100 [====] - 3s 5ms/step - loss: {t} - val_loss: {v}")[1:]
     np.testing.assert_allclose(read(text(lines)).tracks["val_loss"].step, np.arange(1, N + 1))
+
+
+def test_a_checkpoint_that_is_loaded_is_no_row_and_a_rate_behind_validation_is_training_s(text):
+    row = "2026-05-08 22:49:5{i} | INFO | Epoch [{e:03d}/{n}] TrainLoss={t} | ValLoss={v} | LR=1.00e-04 | Time=480.3s"
+    lines = each(row.replace("5{i}", "56"))
+    lines.insert(8, "2026-05-09 11:39:17 | INFO | [Checkpoint] Loaded <- C:\\results\\vgg16_best.pth  (epoch=6, val_loss=9.9)")
+    run = read(text(lines))
+    roles = {role.role: role.track for role in assign(run.tracks)}
+    np.testing.assert_allclose(run.tracks[roles["val/loss"]].value, VAL)
+    assert roles["lr"] == "LR"

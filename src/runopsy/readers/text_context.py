@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runopsy.readers.text_pairs import EVALUATION
+from runopsy.signals.names import SINGLES
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,6 +26,7 @@ COMMON = (
 NEWS = (
     r"(?i)\b(?:sav(?:ed|ing)|new best|improved|best (?:so far|model|score|val|iteration|epoch))\b"
     r"|^\W*(?:checkpoint|resum(?:ed|ing)|restored|loaded)\b"
+    r"|\b(?:resum(?:ed|ing)|restored|loaded)\b.{0,300}\.(?:pth?|ckpt|h5|keras|safetensors|bin|tar)\b"
 )
 CLOSING = r"(?i)best iteration"  # boosting repeats the best round below such a line
 # Behind the last epoch the best checkpoint is evaluated once more: what stands below such a line is none of the curve.
@@ -301,7 +303,8 @@ def sided(pairs: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     unheard = bool(pairs.filter(bare & (pl.col("heard") == "")).height)
     if len(sides - {""}) < 2 and not ({"val", "test"} & sides and unheard):
         return pairs.drop("before", "headed", "heard")
-    both = pl.col("kind").is_in(["other", "known"]) & (pl.col("side") == "")
+    rate = pl.col("column").str.to_lowercase().is_in(list(SINGLES["lr"]))  # of the training, whatever stands before it
+    both = pl.col("kind").is_in(["other", "known"]) & (pl.col("side") == "") & ~rate
     pairs = pairs.with_columns(pl.when(both).then(heard).otherwise("heard").alias("heard")).with_columns(
         pl.when(both & (pl.col("heard").n_unique().over("column") < 2))
         .then(pl.lit(""))
