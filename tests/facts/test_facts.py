@@ -275,3 +275,18 @@ def test_a_bump_in_the_noisy_tail_of_a_fitted_run_is_no_second_descent_and_a_wid
     assert narrow is None
     assert wide is not None
     assert abs(wide.at - 131) <= 25
+
+
+def test_validation_that_lies_a_little_better_in_nearly_all_rows_is_ahead():
+    train = planted.noisy(0.9 * np.exp(-EPOCHS / 4) + 0.01, 0.05)
+    assert facts_of(signals(EPOCHS, loss=train, val_loss=0.8 * train)).ahead
+    assert not facts_of(signals(EPOCHS, loss=train, val_loss=0.99 * train)).ahead
+
+
+def test_a_first_row_that_is_high_by_luck_is_no_better_accuracy_and_one_that_had_learnt_is():
+    rows, rng = np.arange(100), np.random.default_rng(1)
+    loss, train = planted.noisy(np.exp(-rows / 30) + 0.1, 0.02), np.linspace(0.5, 0.95, 100)
+    later = rng.binomial(54, np.linspace(0.5, 0.41, 100)) / 54
+    ask = lambda first, calm: facts_of(signals(rows, loss=loss, acc=train, val_acc=np.array([first, *calm[1:]])))  # noqa: E731
+    assert not ask(0.65, later).better_accuracy
+    assert ask(0.78, 0.6 + (later - 0.45) / 3).better_accuracy

@@ -836,8 +836,19 @@ def test_a_text_that_was_copied_without_its_first_heading_has_its_first_epoch(te
 def test_a_checkpoint_that_is_loaded_is_no_row_and_a_rate_behind_validation_is_training_s(text):
     row = "2026-05-08 22:49:5{i} | INFO | Epoch [{e:03d}/{n}] TrainLoss={t} | ValLoss={v} | LR=1.00e-04 | Time=480.3s"
     lines = each(row.replace("5{i}", "56"))
-    lines.insert(8, "2026-05-09 11:39:17 | INFO | [Checkpoint] Loaded <- C:\\results\\vgg16_best.pth  (epoch=6, val_loss=9.9)")
+    lines.insert(
+        8, "2026-05-09 11:39:17 | INFO | [Checkpoint] Loaded <- C:\\results\\vgg16_best.pth  (epoch=6, val_loss=9.9)"
+    )
     run = read(text(lines))
     roles = {role.role: role.track for role in assign(run.tracks)}
     np.testing.assert_allclose(run.tracks[roles["val/loss"]].value, VAL)
     assert roles["lr"] == "LR"
+
+
+def test_lines_with_commas_that_outnumber_the_epochs_are_no_table(text):
+    counts = "2025-04-24 21:16:20,207 - INFO - Class distribution: Counter({{3: 7215, 4: 4965, 5: 4830, 6: 3171}})"
+    weights = "2025-04-24 21:16:20,207 - INFO - Class weights: [1.0266046524047852, 9.40661907196045, 1.001046, 0.5684]"
+    row = "2025-04-24 21:17:53,828 - INFO - Epoch [{e}/{n}], Train Loss: {t}, Train Acc: {pa}%, Val Loss: {v}"
+    run = read(text([*5 * each(counts, weights), *each(row, *[counts, weights] * 5)]))
+    roles = {role.role: role.track for role in assign(run.tracks)}
+    np.testing.assert_allclose(run.tracks[roles["val/loss"]].value, VAL)

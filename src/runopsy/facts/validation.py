@@ -135,7 +135,8 @@ def better_accuracy(curves: Curves, start: Start, left: Fact, limits: Limits) ->
     fall = acc.best - acc.ends
     sure = fall / noise_at(acc, acc.best)
     certain = sure >= limits.sure or trend(acc, limits) >= TREND
-    holds = bool(left) and acc.fit[-1] < acc.best and fall >= limits.visible_accuracy and certain
+    by_luck = acc.best_at <= acc.begins_at and not start.trained and left.sure < limits.sure  # a first row alone
+    holds = bool(left) and acc.fit[-1] < acc.best and fall >= limits.visible_accuracy and certain and not by_luck
     return Fact(bool(holds), fall, limits.visible_accuracy, sure, acc.best_at, acc.name)
 
 
@@ -205,6 +206,10 @@ def ahead(curves: Curves, limits: Limits) -> Fact:
         rows = np.flatnonzero((lead >= least) & (lead >= limits.sure * noise))
         if len(rows) >= limits.few_rows and float(np.mean(lead > 0)) >= limits.half_way:
             return Fact(True, median(lead[rows]), least, at=float(val.step[rows[-1]]), curve=val.name)
+        rows = np.flatnonzero(lead > 0)  # by less, and in nearly all rows
+        small = limits.visible_ratio * abs(median(val.value))
+        if len(lead) >= limits.fewest_rows and len(rows) >= limits.most * len(lead) and median(lead) >= small:
+            return Fact(True, median(lead), small, at=float(val.step[rows[-1]]), curve=val.name)
     return UNASKED
 
 

@@ -157,10 +157,15 @@ def _is_column(kinds: Sequence[Sequence[bool | None]], j: int) -> bool:
     return bool(filled) and sum(filled) >= MOSTLY * len(filled)
 
 
+def names_something(names: Sequence[str]) -> bool:
+    """Whether an axis, a loss or an accuracy is among the names; or there are none."""
+    return not names or any(plain(name) in COUNTING or is_metric(name) for name in names)
+
+
 def _is_known(names: Sequence[str]) -> bool:
     """Whether a line can be nothing but a header: it names an axis, a loss or an accuracy, and is no prose."""
     neat = all(NAME.fullmatch(name.strip()) and len(name.split()) <= WORDS for name in names)
-    return neat and any(plain(name) in COUNTING or is_metric(name) for name in names)
+    return neat and names_something(names)
 
 
 def _names_in(remark: str, separator: str, width: int) -> tuple[str, ...]:

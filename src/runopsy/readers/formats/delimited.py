@@ -12,7 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from runopsy.errors import UnreadableLog
-from runopsy.readers.dialect import UNIT, Layout, is_remark, layout, split
+from runopsy.readers.dialect import UNIT, Layout, is_remark, layout, names_something, split
 from runopsy.readers.number_columns import NumberTable, is_small, parse, whole
 from runopsy.readers.numeric_text import is_number
 from runopsy.readers.run_selection import Found
@@ -40,15 +40,16 @@ class Block(NamedTuple):
 def recognises(source: Source) -> bool:
     """Text whose first lines fall into the same cells, at least one column of them numbers, with a header or not.
 
-    A table below the lines of a log, as a script prints at its end, does not make that log a table.
+    A table below the lines of a log, as a script prints at its end, does not make that log a table; nor do lines with
+    commas among them, whose first one names nothing that a training logs.
     """
     lines = [] if source.is_binary else source.first_lines()
     found = _layout(tuple(lines))
-    if found is None or found.preface < A_LOG:
+    if found is None or (found.preface < A_LOG and names_something(found.names)):
         return found is not None
     from runopsy.readers.formats import textlog  # a plain table needs none of it
 
-    return not textlog.is_log("\n".join(lines[: found.preface]))
+    return not textlog.is_log("\n".join(lines[: found.preface] if found.preface >= A_LOG else lines))
 
 
 def read(source: Source) -> Found:
