@@ -27,7 +27,8 @@ class Source:
     head: bytes
     path: Path | None = None
     content: bytes | None = None
-    is_folder: bool = False  # then ``head`` is empty and there is no ``data``: see ``entries``
+    is_folder: bool = False  # then ``head`` is empty and there is no ``data``
+    entries: tuple[Path, ...] = ()  # in a folder, files and folders by name; links are none, wherever they lead
 
     @classmethod
     def from_file(cls, path: Path) -> Source:
@@ -36,7 +37,13 @@ class Source:
 
     @classmethod
     def from_folder(cls, path: Path) -> Source:
-        return cls(str(path), path.resolve().name, b"", path=path, is_folder=True)
+        """A folder, whose entries are listed once, for all readers that look at them.
+
+        Raises:
+            OSError: the file system refuses it.
+        """
+        entries = tuple(sorted(entry for entry in path.iterdir() if not entry.is_symlink()))
+        return cls(str(path), path.resolve().name, b"", path=path, is_folder=True, entries=entries)
 
     @classmethod
     def from_bytes(cls, name: str, content: bytes) -> Source:
@@ -58,15 +65,6 @@ class Source:
             return io.BytesIO(self.content)
         assert self.path is not None  # one of the two is always given
         return self.path.open("rb")
-
-    def entries(self) -> list[Path]:
-        """The files and folders in a folder, in the order of their names; links are none, wherever they lead.
-
-        Raises:
-            OSError: the file system refuses it.
-        """
-        assert self.path is not None  # a folder has one
-        return sorted(e for e in self.path.iterdir() if not e.is_symlink()) if self.is_folder else []
 
     @property
     def is_empty(self) -> bool:

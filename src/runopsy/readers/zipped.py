@@ -22,7 +22,7 @@ BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError
 def names(source: Source) -> set[str]:
     """The files of an archive or folder; none where it is neither, or broken."""
     if source.is_folder:
-        return {entry.name for entry in source.entries() if entry.is_file()}
+        return {entry.name for entry in source.entries if entry.is_file()}
     if not source.head.startswith(MAGIC):
         return set()
     try:

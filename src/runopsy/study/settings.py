@@ -46,8 +46,9 @@ class Differences:
 
 def spelled(value: Any) -> str:
     """A value as text, so that 1 and 1.0 are one."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return json.dumps(float(value) if number else value, sort_keys=True, default=str)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return repr(float(value))
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def shown(value: Any) -> str:

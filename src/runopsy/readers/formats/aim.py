@@ -14,7 +14,7 @@ def recognises(source: Source) -> bool:
     """A repository, or a folder that holds one and nothing else that could be a log or hold one."""
     if not source.is_folder:
         return False
-    entries = source.entries()
+    entries = source.entries
     if {entry.name for entry in entries} >= INSIDE:
         return True
     here = [entry for entry in entries if entry.name == REPOSITORY and entry.is_dir()]

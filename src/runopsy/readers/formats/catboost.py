@@ -49,7 +49,7 @@ def read(source: Source) -> Found:
 
 
 def _parts(source: Source) -> list[Path]:
-    entries = [entry for entry in source.entries() if entry.is_file()]
+    entries = [entry for entry in source.entries if entry.is_file()]
     tables = [entry for entry in entries if entry.name in ERRORS]
     return tables + [entry for entry in entries if entry.name == TRAINING] if tables else []
 

@@ -80,7 +80,7 @@ def _ends(values: list[Any]) -> tuple[float, ...]:
 
 def _states(source: Source) -> list[Path]:
     """The states in a folder, the one with the highest step last."""
-    entries = source.entries()
+    entries = source.entries
     states = [
         (int(match[1]), entry / STATE)
         for entry in entries

@@ -6,7 +6,7 @@ A line is the time (ms), the value and the step; very old ones lack the step, ne
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -41,7 +41,7 @@ def recognises(source: Source) -> bool:
     """A run, an experiment with runs, or a store of experiments: each has its meta.yaml."""
     if not source.is_folder:
         return False
-    entries = source.entries()
+    entries = source.entries
     return _is_run(entries) or any(_is_run(inside(e)) or _has_runs(e) for e in entries if e.is_dir())
 
 
@@ -96,7 +96,7 @@ def _run_folders(root: Path) -> Iterator[tuple[Path, Path]]:
             yield from ((inner, run) for run in inside(inner) if run.is_dir() and _is_run(inside(run)))
 
 
-def _is_run(entries: list[Path]) -> bool:
+def _is_run(entries: Sequence[Path]) -> bool:
     return {META, METRICS} <= {entry.name for entry in entries}
 
 

@@ -32,7 +32,7 @@ OWN = ("sys/", "monitoring/")  # attributes that Neptune sets itself
 def recognises(source: Source) -> bool:
     """Such a file, or a folder of them."""
     if source.is_folder:
-        return any(_is_part(entry) for entry in source.entries() if entry.suffix == SUFFIX)
+        return any(_is_part(entry) for entry in source.entries if entry.suffix == SUFFIX)
     return source.head.startswith(MAGIC) and _has_columns(source.data() if source.path is None else source.path)
 
 

@@ -29,7 +29,7 @@ def recognises(source: Source) -> bool:
     """Such a metrics.json, or a run's folder with one."""
     if not source.is_folder:
         return bool(BEGINS.match(source.head))
-    names = {entry.name for entry in source.entries()}
+    names = {entry.name for entry in source.entries}
     return {METRICS, RUN} <= names
 
 

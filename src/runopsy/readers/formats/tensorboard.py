@@ -39,7 +39,7 @@ class Writer(NamedTuple):
 def recognises(source: Source) -> bool:
     if not source.is_folder:
         return is_event(source.head)
-    entries = source.entries()
+    entries = source.entries
     sides = [entry for entry in entries if entry.is_dir() and _is_side(entry.name)]
     return any(_is_events(file) for file in entries) or any(_is_events(f) for side in sides for f in inside(side))
 

@@ -66,7 +66,7 @@ def read(source: Source) -> Found:
 
 def _file(folder: Source) -> Path | None:
     """The one .wandb file of a run's folder."""
-    files = [entry for entry in folder.entries() if entry.suffix == SUFFIX and entry.is_file()]
+    files = [entry for entry in folder.entries if entry.suffix == SUFFIX and entry.is_file()]
     return files[0] if len(files) == 1 else None
 
 
