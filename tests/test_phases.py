@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import planted
 import runopsy
-from runopsy.model import Mark, Track
+from runopsy.model import Mark, Run, Track
 from runopsy.phases.labels import LABELS
 from runopsy.phases.readings import Readings
 from runopsy.phases.spells import join_short, spells_of
@@ -87,6 +87,19 @@ def test_a_loss_that_falls_to_a_sixth_after_giant_first_rows_goes_on_learning(na
     assert found["fitting" if name == "loss" else "feature_learning"].end > 600
     shown = curves | {"val_acc": np.minimum(0.9, 0.1 + step / 30)}  # then an accuracy is the witness of what is learnt
     assert runopsy.analyze(planted.run(step, shown)).phases[-1].start < 300
+
+
+def test_few_validations_that_have_come_as_far_as_they_come_have_converged_however_densely_training_is_logged():
+    epoch = np.arange(1.0, 11)
+    val = np.array([0.44, 0.32, 0.26, 0.238, 0.236, 0.238, 0.235, 0.237, 0.236, 0.237])
+    acc = np.array([0.82, 0.88, 0.90, 0.915, 0.917, 0.916, 0.917, 0.918, 0.917, 0.917])
+    at = np.linspace(0.05, 10, 200)
+    loss = planted.noisy(0.2 + 0.6 * np.exp(-at / 2) - 0.008 * at, 0.03)
+    tracks = {"loss": Track("loss", at, loss), "val_loss": Track("val_loss", epoch, val)}
+    tracks["val_acc"] = Track("val_acc", epoch, acc)
+    phases = runopsy.analyze(Run("planted", "planted", "epoch", tracks)).phases
+    assert phases[-1].label == "converged"
+    assert phases[-1].start < 7
 
 
 def test_where_no_example_repeats_training_is_its_own_validation():

@@ -17,33 +17,32 @@ from runopsy.thresholds import Limits
 
 FAIR = 0.8  # x ``half_way``: validation that makes so much of training's way makes a fair part of it
 LARGE = 2.0  # x a visible rise: a large one; where training goes against it, a visible one divided by it is seen
-APART = 2.0  # x the highest validation loss: a training loss that never comes so low is of another quantity
 
 
-def _descent(curves: Curves, start: Start) -> tuple[float, float]:
+def _descent(curves: Curves, start: Start, limits: Limits) -> tuple[float, float]:
     """(how far validation loss came down from training's start, how far the training loss did)."""
     val, train = curves.get("val/loss"), curves.get("train/loss")
     if val is None:
         return 0.0, 0.0
-    if train is not None and not _in_one_unit(train, val):
+    if train is not None and not _in_one_unit(train, val, limits):
         return val.begins - val.best, abs(val.begins)
     begins = max(val.begins, start.loss if start.loss is not None else val.begins)
     way = begins - train.best if train is not None else abs(begins)
     return begins - val.best, max(way, 0.0)
 
 
-def _in_one_unit(train: Curve, val: Curve) -> bool:
+def _in_one_unit(train: Curve, val: Curve, limits: Limits) -> bool:
     """Whether training's figures can be of the quantity that validation's are: at least one comes near them.
 
     A sum over batches beside a mean, or with terms that validation leaves out, stays far above all of them.
     """
-    return train.sign > 0 or train.low <= APART * max(val.high, 0.0)
+    return train.sign > 0 or train.low <= limits.far_above * max(val.high, 0.0)
 
 
 def left_chance(curves: Curves, start: Start, limits: Limits) -> Fact:
     """Validation ever left its start: by accuracy where there is one, else by loss."""
     acc, loss = curves.get("val/acc"), curves.get("val/loss")
-    fell, way = _descent(curves, start)
+    fell, way = _descent(curves, start, limits)
     began = 0.0 if loss is None else abs(fell + loss.best)
     by_loss = fell > 0 and fell >= max(limits.real_change * way, limits.slight * began)
     if acc is None:
@@ -95,7 +94,7 @@ def better_loss(curves: Curves, start: Start, left: Fact, limits: Limits) -> Fac
     noisy = loss.flat
     if noisy:  # too few rows for a shape may still be enough for the ranks of those after the lowest one
         loss = replace(loss, fit=loss.value)
-    fell, made = _descent({**curves, "val/loss": loss}, start)
+    fell, made = _descent({**curves, "val/loss": loss}, start, limits)
     rise = loss.ends - loss.best
     real = start.trained or (fell >= limits.real_change * made and fell > 0 and bool(left))
     way = max(fell, LN2 - loss.best if start.trained else 0.0)  # of a trained classifier: from guessing, at least
@@ -184,7 +183,7 @@ def gap(curves: Curves, start: Start, limits: Limits) -> Fact:
     for quantity, first in (("acc", 1.0), ("loss", abs(start.loss or 0.0))):
         train, val = curves.get(f"train/{quantity}"), curves.get(f"val/{quantity}")
         scale = abs(train.best - train.worst) if train is not None and train.below_zero else first
-        if train is not None and val is not None and scale > 0 and _in_one_unit(train, val):
+        if train is not None and val is not None and scale > 0 and _in_one_unit(train, val, limits):
             if quantity == "loss" and "val/acc" in curves and 1 - curves["val/acc"].ends <= limits.gap:
                 continue  # an accuracy so high leaves no room for a gap, however the losses differ
             size = val.sign * (train.ends - val.ends) / scale
@@ -198,7 +197,7 @@ def ahead(curves: Curves, limits: Limits) -> Fact:
         train, val = curves.get(f"train/{quantity}"), curves.get(f"val/{quantity}")
         if train is None or val is None or train.rows < limits.few_rows or val.rows < limits.few_rows:
             continue
-        if not _in_one_unit(train, val):
+        if not _in_one_unit(train, val, limits):
             continue
         lead = val.sign * (val.value - np.interp(val.step, train.step, train.value))
         noise = np.hypot(val.error, np.interp(val.step, train.step, train.error))

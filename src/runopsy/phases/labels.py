@@ -164,7 +164,8 @@ def _settled(case: Case) -> Position | None:
     """Where the last validation curve of a short log came near its best; None where one still improves."""
     facts = case.facts
     vals = [c for n, c in facts.curves.items() if n.startswith("val/") and not c.flat]
-    if facts.improving or not vals or facts.rows > EVALUATIONS or facts.late_gain is not None or facts.peak is not None:
+    few = facts.validations <= EVALUATIONS
+    if facts.improving or not vals or not few or facts.late_gain is not None or facts.peak is not None:
         return None
     reached = []
     for curve in vals:
