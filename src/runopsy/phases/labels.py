@@ -164,7 +164,7 @@ def _settled(case: Case) -> Position | None:
     """Where the last validation curve of a short log came near its best; None where one still improves."""
     facts = case.facts
     vals = [c for n, c in facts.curves.items() if n.startswith("val/") and not c.flat]
-    few = facts.validations <= EVALUATIONS
+    few = facts.rows <= EVALUATIONS or (facts.validations <= EVALUATIONS and not facts.turn)  # which ends it as well
     if facts.improving or not vals or not few or facts.late_gain is not None or facts.peak is not None:
         return None
     reached = []
