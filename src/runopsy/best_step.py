@@ -11,7 +11,7 @@ from runopsy.facts import Case, Fact
 from runopsy.facts.curve import noise_at
 from runopsy.facts.ending import TREND, trend
 from runopsy.facts.validation import accuracy_rose_since
-from runopsy.model import VALIDATED, Position, Role, Signal, Stop
+from runopsy.model import VALIDATED, Counts, Position, Role, Signal, Stop
 from runopsy.signals import clock
 
 
@@ -68,25 +68,29 @@ def _better_is(signal: Signal) -> str:
     return {"val/loss": "lower", "val/acc": "higher"}.get(signal.name, signal.better)
 
 
+def _best_rows(signal: Signal) -> Counts:
+    """The rows that hold the best value, in order."""
+    best = signal.value.max() if _better_is(signal) == "higher" else signal.value.min()
+    return np.flatnonzero(signal.value == best)
+
+
 def _best_row(signal: Signal, beside: Sequence[Signal] = ()) -> int:
     """The row that holds the best value; of several, the first that is best by the first of the signals beside it."""
-    sign = 1.0 if _better_is(signal) == "higher" else -1.0
-    rows = np.flatnonzero(signal.value == signal.value[np.argmax(sign * signal.value)])
+    rows = _best_rows(signal)
     if len(rows) == 1 or not beside:
         return int(rows[0])
     witness = beside[0]
     told = np.interp(signal.step[rows], witness.step, witness.value)
-    return int(rows[np.argmax(told if _better_is(witness) == "higher" else -told)])
+    return int(rows[np.argmax(told) if _better_is(witness) == "higher" else np.argmin(told)])
 
 
 def _other(case: Case, others: Sequence[Signal], best_step: float) -> tuple[str, float, float] | None:
     """Loss, accuracy and score are different witnesses: the best step of the first whose best is elsewhere."""
     for signal in others:
-        best = float(signal.value[_best_row(signal)])
-        same = np.flatnonzero(signal.value == best)
-        at = same[np.argmin(np.abs(signal.step[same] - best_step))]  # of equals the nearest: it may be no other step
-        if abs(float(signal.step[at]) - best_step) > case.limits.tail * (case.last - case.first):
-            return (signal.name, float(signal.step[at]), float(signal.value[at]))
+        steps = signal.step[_best_rows(signal)]
+        nearest = float(steps[np.argmin(np.abs(steps - best_step))])
+        if abs(nearest - best_step) > case.limits.tail * (case.last - case.first):
+            return (signal.name, nearest, float(signal.value[_best_row(signal)]))
     return None
 
 

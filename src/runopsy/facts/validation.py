@@ -20,7 +20,10 @@ LARGE = 2.0  # x a visible rise: a large one; where training goes against it, a 
 
 
 def _descent(curves: Curves, start: Start, limits: Limits) -> tuple[float, float]:
-    """(how far validation loss came down from training's start, how far the training loss did)."""
+    """(how far validation loss came down from training's start, how far the training loss did).
+
+    Where the two are of different quantities: (how far it came down from its own start, that start).
+    """
     val, train = curves.get("val/loss"), curves.get("train/loss")
     if val is None:
         return 0.0, 0.0

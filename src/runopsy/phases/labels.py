@@ -161,10 +161,11 @@ def corrected_by_facts(labels: list[str], steps: Positions, case: Case) -> list[
 
 
 def _settled(case: Case) -> Position | None:
-    """Where the last validation curve of a short log came near its best; None where one still improves."""
+    """Where the last of few validations came near its best; None where one still improves, or there are many rows."""
     facts = case.facts
     vals = [c for n, c in facts.curves.items() if n.startswith("val/") and not c.flat]
-    few = facts.rows <= EVALUATIONS or (facts.validations <= EVALUATIONS and not facts.turn)  # which ends it as well
+    # beside dense rows of training a turn of validation is placed well by itself
+    few = facts.rows <= EVALUATIONS or (facts.validations <= EVALUATIONS and not facts.turn)
     if facts.improving or not vals or not few or facts.late_gain is not None or facts.peak is not None:
         return None
     reached = []

@@ -238,7 +238,7 @@ def _with_sides(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _from_above(rows: pl.DataFrame) -> pl.Expr:
-    """The epoch of the last heading; above the first one, where that begins a later epoch, the one before it."""
+    """The epoch of the last heading; above the first one, where that begins the second epoch, the first."""
     import polars as pl
 
     carried = pl.col("epoch").forward_fill()
